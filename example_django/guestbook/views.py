@@ -1,0 +1,24 @@
+"""The one page of the guestbook."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from .forms import EntryForm
+from .models import Entry
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def guestbook(request: HttpRequest) -> HttpResponse:
+    """Show the latest entries and the form, or add an entry."""
+    form = EntryForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        entry = form.save()
+        messages.success(request, f"Thank you, {entry.name}.")
+        return redirect("guestbook")
+    status = 422 if form.is_bound else 200
+    page = {"form": form, "entries": Entry.objects.all()[:20]}
+    return render(request, "guestbook/guestbook.html", page, status=status)

@@ -1,0 +1,79 @@
+"""The FastAPI part: notes in a store that is opened once, when the process starts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, FastAPI, Request
+from pydantic import BaseModel, Field
+
+_startups = count(1)
+
+
+class Note(BaseModel):
+    """A note as clients send and receive it."""
+
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Status(BaseModel):
+    """What the store has seen since the process started."""
+
+    startups: int
+    requests: int
+    notes: int
+
+
+@dataclass
+class Store:
+    """Keep notes in memory, as a connection pool would keep connections."""
+
+    startups: int
+    requests: int = 0
+    notes: list[Note] = field(default_factory=list)
+
+
+class State(TypedDict):
+    """What the lifespan hands to every request."""
+
+    store: Store
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    """Open the store before the first request."""
+    yield {"store": Store(startups=next(_startups))}
+
+
+def opened_store(request: Request) -> Store:
+    """Return the store that the lifespan opened."""
+    store: Store = request.state.store
+    store.requests += 1
+    return store
+
+
+OpenedStore = Annotated[Store, Depends(opened_store)]
+fastapi_app = FastAPI(title="Notes", version="2", lifespan=lifespan)
+
+
+@fastapi_app.get("/")
+async def status(store: OpenedStore) -> Status:
+    """Count start-ups, which stay at one, and requests, which grow."""
+    return Status(startups=store.startups, requests=store.requests, notes=len(store.notes))
+
+
+@fastapi_app.get("/notes")
+async def list_notes(store: OpenedStore) -> list[Note]:
+    """List the latest notes."""
+    return store.notes
+
+
+@fastapi_app.post("/notes", status_code=201)
+async def add_note(note: Note, store: OpenedStore) -> Note:
+    """Add a note; the oldest of a hundred is forgotten."""
+    store.notes = [*store.notes[-99:], note]
+    return note

@@ -1,0 +1,35 @@
+"""Everything that unigate raises itself.
+
+UnigateError
+ ├─ UnknownEvent       no event source recognises the event
+ ├─ InvalidEvent       the source is known, the event contradicts itself
+ ├─ UnknownInterface   the object is neither a WSGI nor an ASGI application
+ ├─ LifespanFailed     the application refused to start
+ └─ IncompleteResponse the application ended without a whole response
+"""
+
+from __future__ import annotations
+
+
+class UnigateError(Exception):
+    """Base of every error that unigate raises."""
+
+
+class UnknownEvent(UnigateError):
+    """No event source recognises the event."""
+
+
+class InvalidEvent(UnigateError):
+    """The event contradicts itself, for example a body that is not the base64 it claims to be."""
+
+
+class UnknownInterface(UnigateError, TypeError):
+    """The object is neither a WSGI nor an ASGI application, or it cannot be told which."""
+
+
+class LifespanFailed(UnigateError):
+    """The application did not start."""
+
+
+class IncompleteResponse(UnigateError):
+    """The application ended without sending a whole response."""

@@ -1,0 +1,101 @@
+"""Application Load Balancer with a Lambda target.
+
+Query keys and values arrive still encoded and are joined verbatim; a bare key gains "=". The answer
+must use `multiValueHeaders` exactly if the event did. No field is the client's address: the load
+balancer appends it to X-Forwarded-For, so the right-most entry counts. Source: the Elastic Load
+Balancing guide, "Lambda functions as targets".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from unigate.http import (
+    Headers,
+    Request,
+    Response,
+    cased,
+    encode_body,
+    forwarded,
+    forwarded_peer,
+    join_query,
+    raw_path,
+    read_envelope,
+    reason,
+    split_query,
+    write_envelope,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 1024 * 1024
+
+
+def matches(event: Event) -> bool:
+    """Tell whether a load balancer sent this."""
+    context = event.get("requestContext")
+    return isinstance(context, dict) and bool(context.get("elb"))
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; a health check has neither Host nor X-Forwarded-*."""
+    multi = event.get("multiValueHeaders")
+    headers = Headers.from_map(multi if isinstance(multi, dict) else event.get("headers"))
+    values = event.get("multiValueQueryStringParameters")
+    if not isinstance(values, dict):
+        values = event.get("queryStringParameters")
+    return Request.from_event(
+        event.get("httpMethod"),
+        raw_path(event.get("path") or "/"),
+        query=join_query(values),
+        headers=headers,
+        body=event.get("body"),
+        is_base64=event.get("isBase64Encoded"),
+        scheme="http",
+        client=forwarded_peer(headers),
+        source="alb",
+        event=event,
+        context=context,
+    )
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the answer with the kind of header map that the event has.
+
+    A map of single values carries further cookies under other spellings of `set-cookie`.
+    """
+    reply = write_envelope(response)
+    phrase = reason(response.status)
+    reply["statusDescription"] = f"{response.status} {phrase}".rstrip()
+    if isinstance(event.get("multiValueHeaders"), dict):
+        reply["multiValueHeaders"] = response.headers.grouped()
+    else:
+        fields = response.headers.joined()
+        if fields.pop("set-cookie", None) is not None:
+            cookies = response.headers.getlist("set-cookie")
+            fields.update(zip(cased("set-cookie"), cookies, strict=False))
+        reply["headers"] = fields
+    return reply
+
+
+def make_event(request: Request) -> Event:
+    """Write the event of a target group with multi-value headers."""
+    body, is_base64 = encode_body(request.headers, request.body)
+    return {
+        "requestContext": {
+            "elb": {
+                "targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
+                "targetgroup/local/0123456789abcdef"
+            }
+        },
+        "httpMethod": request.method,
+        "path": request.raw_path.decode("ascii"),
+        "multiValueQueryStringParameters": split_query(request.query_string.decode("latin-1")),
+        "multiValueHeaders": forwarded(request).grouped(),
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer of either kind."""
+    return read_envelope(reply)

@@ -1,0 +1,129 @@
+"""API Gateway HTTP API, payload format 2.0, and Lambda function URL.
+
+The two share one shape and differ in `rawPath`: an HTTP API has percent-decoded it, a function URL
+has not. Repeated fields are joined with commas both ways, except cookies. Source: the developer
+guides of API Gateway ("AWS Lambda proxy integrations for HTTP APIs") and of Lambda ("Invoking
+function URLs"); the encodings were seen in live events.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import unquote
+
+from unigate.http import (
+    Headers,
+    Request,
+    Response,
+    below,
+    encode_body,
+    forwarded,
+    quote_path,
+    raw_path,
+    read_envelope,
+    write_envelope,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 6 * 1024 * 1024
+
+
+def matches(event: Event) -> bool:
+    """Tell whether this is a payload 2.0 event; `version` alone is no sign of it."""
+    context = event.get("requestContext")
+    return (
+        event.get("version") == "2.0"
+        and "rawPath" in event
+        and isinstance(context, dict)
+        and isinstance(context.get("http"), dict)
+    )
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; never from `http.path`, which loses a trailing slash."""
+    about: dict[str, Any] = event.get("requestContext") or {}
+    http: dict[str, Any] = about.get("http") or {}
+    path = event.get("rawPath") or "/"
+    domain = about.get("domainName") or ""
+    function_url = ".lambda-url." in domain
+    headers = Headers.from_map(event.get("headers"))
+    cookies = event.get("cookies")
+    if cookies:  # a function URL gives them here and as a header, an HTTP API only here
+        headers.set("cookie", "; ".join(cookies))
+    stage = about.get("stage") or "$default"
+    root = f"/{stage}" if stage != "$default" and below(path, f"/{stage}") is not None else ""
+    return Request.from_event(
+        http.get("method"),
+        raw_path(path) if function_url else quote_path(path),
+        query=event.get("rawQueryString") or "",
+        headers=headers,
+        body=event.get("body"),
+        is_base64=event.get("isBase64Encoded"),
+        host=domain,
+        client=http.get("sourceIp"),
+        root_path=root,
+        source="function_url" if function_url else "http_api",
+        event=event,
+        context=context,
+    )
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the format 2.0 answer: one value for each header, cookies apart."""
+    fields = response.headers.joined()
+    cookies = response.headers.getlist("set-cookie") if "set-cookie" in fields else []
+    fields.pop("set-cookie", None)
+    return {**write_envelope(response), "headers": fields, "cookies": cookies}
+
+
+def make_event(request: Request) -> Event:
+    """Write the event that an HTTP API sends, or a function URL for a `function_url` request.
+
+    An HTTP API cannot tell "%2F" from "/" in a path, nor repeated fields from one with commas.
+    """
+    function_url = request.source == "function_url"
+    raw = request.raw_path.decode("ascii")
+    path = unquote(raw)
+    fields = forwarded(request).joined()
+    cookie = fields.get("cookie") if function_url else fields.pop("cookie", None)
+    body, is_base64 = encode_body(request.headers, request.body)
+    stage = request.root_path.lstrip("/") or "$default"
+    host = fields.get("host", request.server[0])
+    event: Event = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": raw if function_url else path,
+        "rawQueryString": request.query_string.decode("utf-8", "replace"),
+        "headers": fields,
+        "requestContext": {
+            "accountId": "anonymous" if function_url else "123456789012",
+            "apiId": "local",
+            "domainName": "local.lambda-url.us-east-1.on.aws" if function_url else host,
+            "http": {
+                "method": request.method,
+                "path": path,
+                "protocol": f"HTTP/{request.http_version}",
+                "sourceIp": request.client[0] if request.client else None,
+                "userAgent": fields.get("user-agent", ""),
+            },
+            "stage": stage,
+        },
+        "isBase64Encoded": is_base64,
+    }
+    if cookie:
+        event["cookies"] = cookie.split("; ")
+    if body:
+        event["body"] = body
+    return event
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer as the gateway does: what has no `statusCode` is the body of a 200."""
+    if "statusCode" not in reply:
+        return Response(
+            200, Headers([("content-type", "application/json")]), json.dumps(reply).encode()
+        )
+    response = read_envelope(reply)
+    response.headers.pairs += [("set-cookie", cookie) for cookie in reply.get("cookies") or ()]
+    return response

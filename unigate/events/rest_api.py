@@ -1,0 +1,121 @@
+"""API Gateway REST API (proxy integration) and HTTP API payload format 1.0.
+
+Query values arrive decoded, so they are encoded again; a key without "=" comes back with one, and
+the order across keys is lost. The path arrives as sent, except perhaps in payload 1.0 (reported to
+be decoded there): what a request line cannot hold is quoted, so either reading gives a valid path.
+Source: the API Gateway developer guide, "Lambda proxy integrations".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from unigate.http import (
+    Headers,
+    Request,
+    Response,
+    below,
+    encode_body,
+    encode_query,
+    forwarded,
+    raw_path,
+    read_envelope,
+    write_envelope,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 6 * 1024 * 1024
+
+
+def matches(event: Event) -> bool:
+    """Tell whether this is a REST proxy event; SAM gives those `version` "1.0" too."""
+    return "httpMethod" in event and (
+        isinstance(event.get("requestContext"), dict) or "resource" in event
+    )
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; multi-value maps win, where they are maps."""
+    about: dict[str, Any] = event.get("requestContext") or {}
+    multi = event.get("multiValueHeaders")
+    headers = Headers.from_map(multi if isinstance(multi, dict) else event.get("headers"))
+    values = event.get("multiValueQueryStringParameters")
+    if not isinstance(values, dict):
+        values = event.get("queryStringParameters")
+    path, _, query = (event.get("path") or "/").partition("?")  # some gateways in front leave it on
+    root = _stage(about, headers)
+    # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
+    in_path = event.get("version") == "1.0" and below(path, root) is not None
+    identity: dict[str, Any] = about.get("identity") or {}
+    return Request.from_event(
+        event["httpMethod"],
+        raw_path(path if in_path else root + path),
+        query=encode_query(values) if values else query,
+        headers=headers,
+        body=event.get("body"),
+        is_base64=event.get("isBase64Encoded"),
+        host=about.get("domainName"),
+        client=identity.get("sourceIp"),
+        root_path=root,
+        source="rest_api",
+        event=event,
+        context=context,
+    )
+
+
+def _stage(about: dict[str, Any], headers: Headers) -> str:
+    """Return where the API is mounted: at its stage on AWS's own domain, else at the root."""
+    stage = about.get("stage")
+    if not stage or stage == "$default":
+        return ""
+    domain = about.get("domainName") or (headers.get("host") or "")
+    on_aws = domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    return f"/{stage}" if on_aws else ""
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the answer; API Gateway refuses members that it does not know."""
+    return {**write_envelope(response), "multiValueHeaders": response.headers.grouped()}
+
+
+def make_event(request: Request) -> Event:
+    """Write the event that a regional REST API sends, on AWS's domain when there is a root path."""
+    headers = forwarded(request)
+    body, is_base64 = encode_body(request.headers, request.body)
+    query = parse_qs(request.query_string.decode("utf-8", "replace"), keep_blank_values=True)
+    raw = request.raw_path.decode("ascii")
+    path = below(raw, request.root_path)
+    domain = request.server[0]
+    if request.root_path:
+        domain = "local.execute-api.us-east-1.amazonaws.com"
+    return {
+        "resource": "/{proxy+}",
+        "path": path or "/",
+        "httpMethod": request.method,
+        "headers": {name: values[-1] for name, values in headers.grouped().items()},
+        "multiValueHeaders": headers.grouped(),
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": {"proxy": (path or "/").strip("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "local",
+            "domainName": domain,
+            "httpMethod": request.method,
+            "identity": {"sourceIp": request.client[0] if request.client else None},
+            "path": raw,
+            "protocol": f"HTTP/{request.http_version}",
+            "resourceId": "local",
+            "resourcePath": "/{proxy+}",
+            "stage": request.root_path.lstrip("/") or "local",
+        },
+        "body": body or None,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer."""
+    return read_envelope(reply)

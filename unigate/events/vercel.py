@@ -1,0 +1,97 @@
+"""Vercel's invocation event: `{"Action": "Invoke", "body": "<the request as JSON text>"}`.
+
+What `vercel dev` and the runtimes before the IPC protocol pass. Source: vercel/vercel,
+`python/vercel-runtime` and `packages/cli/src/util/dev/server.ts`.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import b2a_base64
+from typing import Any
+
+from unigate.errors import InvalidEvent
+from unigate.http import (
+    Headers,
+    Request,
+    Response,
+    decode_body,
+    forwarded,
+    forwarded_peer,
+    raw_path,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 4_500_000
+
+
+def matches(event: Event) -> bool:
+    """Tell whether this is an invocation; without `Action`, its body has to be a request."""
+    if not isinstance(event.get("body"), str):
+        return False
+    if event.get("Action") == "Invoke":
+        return True
+    return len(event) == 1 and _request(event) is not None
+
+
+def _request(event: Event) -> dict[str, Any] | None:
+    try:
+        inner = json.loads(event["body"])
+    except ValueError:
+        return None
+    return inner if isinstance(inner, dict) and "method" in inner and "path" in inner else None
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; InvalidEvent when what it wraps is no request."""
+    inner = _request(event)
+    if inner is None:
+        raise InvalidEvent("The body of the Invoke event is not a request: no method and path.")
+    path, _, query = (inner.get("path") or "/").partition("?")
+    headers = Headers.from_map(inner.get("headers"))
+    return Request.from_event(
+        inner["method"],
+        raw_path(path or "/"),
+        query=query,
+        headers=headers,
+        body=inner.get("body"),
+        is_base64=inner.get("encoding") == "base64",
+        host=inner.get("host"),
+        client=headers.get("x-real-ip") or forwarded_peer(headers),  # Vercel overwrites both
+        source="vercel",
+        event=event,
+        context=context,
+    )
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the answer; a body is always base64 and left out when there is none."""
+    reply: Reply = {"statusCode": response.status, "headers": response.headers.grouped()}
+    if response.body:
+        reply["body"] = b2a_base64(response.body, newline=False).decode("ascii")
+        reply["encoding"] = "base64"
+    return reply
+
+
+def make_event(request: Request) -> Event:
+    """Write an event as `vercel dev` does."""
+    headers = forwarded(request)
+    if request.client:
+        headers.set("x-real-ip", request.client[0])
+        headers.set("x-forwarded-for", request.client[0])
+    query = request.query_string.decode("latin-1")
+    inner = {
+        "method": request.method,
+        "host": request.server[0],
+        "path": request.raw_path.decode("ascii") + (f"?{query}" if query else ""),
+        "headers": headers.grouped(),
+        "encoding": "base64",
+        "body": b2a_base64(request.body, newline=False).decode("ascii"),
+    }
+    return {"Action": "Invoke", "body": json.dumps(inner)}
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer."""
+    body = decode_body(reply.get("body"), reply.get("encoding") == "base64")
+    return Response(int(reply["statusCode"]), Headers.from_map(reply.get("headers")), body)

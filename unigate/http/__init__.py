@@ -1,0 +1,40 @@
+"""The common request and response, and every rule about headers, paths, queries and bodies.
+
+Plain values without I/O. Each rule that more than one format needs stands here once.
+"""
+
+from __future__ import annotations
+
+from .bodies import bodiless, decode_body, encode_body, is_text
+from .headers import Headers, cased, forwarded_peer, latin1, response_headers, split_host
+from .messages import Request, Response, current, current_request, forwarded, reason
+from .replies import read_envelope, write_envelope
+from .urls import below, decode_path, encode_query, join_query, quote_path, raw_path, split_query
+
+__all__ = [
+    "Headers",
+    "Request",
+    "Response",
+    "below",
+    "bodiless",
+    "cased",
+    "current",
+    "current_request",
+    "decode_body",
+    "decode_path",
+    "encode_body",
+    "encode_query",
+    "forwarded",
+    "forwarded_peer",
+    "is_text",
+    "join_query",
+    "latin1",
+    "quote_path",
+    "raw_path",
+    "read_envelope",
+    "reason",
+    "response_headers",
+    "split_host",
+    "split_query",
+    "write_envelope",
+]

@@ -1,0 +1,285 @@
+"""The request and the response that every host and every application have in common."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from http import HTTPStatus
+from typing import Any
+
+from unigate.types import Environ, Scope
+
+from .bodies import decode_body
+from .headers import Address, Headers, split_host
+from .urls import decode_path, quote_path
+
+# CGI's two header keys without the prefix; some servers give them with it as well.
+_CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
+class Request:
+    """One HTTP request, whoever brought it: an event, a server, a function platform.
+
+    `path` is decoded once and includes `root_path`, where the host has mounted the gateway;
+    `raw_path` and `query_string` are the bytes as sent. `body` is whole for events and empty where
+    a server streams it to the application. `server` and `client` are (host, port), the port of a
+    client 0 when unknown; `client` is None unless the host itself names the peer. `event` and
+    `context` are what the platform passed, as it passed them.
+    """
+
+    __slots__ = (
+        "_path",
+        "body",
+        "client",
+        "context",
+        "event",
+        "headers",
+        "http_version",
+        "method",
+        "query_string",
+        "raw_path",
+        "root_path",
+        "scheme",
+        "server",
+        "source",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        raw_path: bytes = b"/",
+        *,
+        query_string: bytes = b"",
+        headers: Headers | None = None,
+        body: bytes = b"",
+        scheme: str = "https",
+        server: Address = ("localhost", 443),
+        client: Address | None = None,
+        root_path: str = "",
+        http_version: str = "1.1",
+        source: str = "",
+        event: Any = None,
+        context: Any = None,
+    ) -> None:
+        self.method = method
+        self.raw_path = raw_path
+        self.query_string = query_string
+        self.headers = Headers() if headers is None else headers
+        self.body = body
+        self.scheme = scheme
+        self.server = server
+        self.client = client
+        self.root_path = root_path
+        self.http_version = http_version
+        self.source = source
+        self.event = event
+        self.context = context
+        self._path: str | None = None
+
+    @classmethod
+    def from_event(
+        cls,
+        method: Any,
+        raw_path: bytes,
+        *,
+        headers: Headers,
+        query: str = "",
+        body: Any = None,
+        is_base64: Any = False,
+        scheme: str = "https",
+        host: Any = None,
+        client: Any = None,
+        root_path: str = "",
+        source: str,
+        event: Any,
+        context: Any,
+    ) -> Request:
+        """Build a request from what an event source found in its event.
+
+        `host` is the platform's own name for the server, used when there is no Host header;
+        `client` an address or (address, port). Raises InvalidEvent for a broken base64 body.
+        """
+        known = dict(headers.pairs)
+        content = decode_body(body, is_base64)
+        _describe_body(headers, known, content)
+        proto = known.get("x-forwarded-proto")
+        if proto == "http" or proto == "https":
+            scheme = proto
+        name, port = split_host(known.get("host") or host or "localhost", scheme)
+        forwarded_port = known.get("x-forwarded-port", "")
+        if forwarded_port.isascii() and forwarded_port.isdigit() and len(forwarded_port) < 6:
+            port = int(forwarded_port)
+        if isinstance(client, str):
+            client = (client, 0)
+        return cls(
+            method.upper() if method and isinstance(method, str) else "GET",
+            raw_path,
+            query_string=query.encode("utf-8", "replace"),
+            headers=headers,
+            body=content,
+            scheme=scheme,
+            server=(name, port),
+            client=client or None,
+            root_path=root_path,
+            source=source,
+            event=event,
+            context=context,
+        )
+
+    @classmethod
+    def from_scope(cls, scope: Scope) -> Request:
+        """Read the request of an ASGI HTTP or WebSocket scope; its body stays with `receive`."""
+        raw = scope.get("raw_path")
+        scheme = scope.get("scheme") or "http"
+        client = scope.get("client")
+        server = scope.get("server")
+        request = cls(
+            scope.get("method", "GET"),
+            # daphne passes the query along, some test clients no raw_path at all.
+            raw.partition(b"?")[0] if raw else quote_path(scope["path"]),
+            query_string=scope.get("query_string", b""),
+            headers=Headers(
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in scope.get("headers", ())
+            ),
+            scheme=scheme,
+            # A server on a Unix socket has a path and no port.
+            server=(server[0], server[1] or 0) if server else split_host("localhost", scheme),
+            client=(client[0], client[1]) if client else None,
+            root_path=scope.get("root_path", ""),
+            http_version=scope.get("http_version", "1.1"),
+            source="asgi",
+        )
+        request._path = scope["path"]
+        return request
+
+    @classmethod
+    def from_environ(cls, environ: Environ) -> Request:
+        """Read the request of a WSGI environ (PEP 3333); its body stays in `wsgi.input`."""
+        root = environ.get("SCRIPT_NAME", "").encode("latin-1")
+        path = root + environ.get("PATH_INFO", "").encode("latin-1") or b"/"
+        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+        raw = target.partition("?")[0].encode("latin-1")
+        if decode_path(raw) != path.decode("utf-8", "replace"):  # rewritten, or in absolute form
+            raw = quote_path(path)
+        remote = environ.get("REMOTE_ADDR")
+        port = str(environ.get("REMOTE_PORT") or 0)
+        scheme = environ["wsgi.url_scheme"]
+        return cls(
+            environ["REQUEST_METHOD"],
+            raw,
+            query_string=environ.get("QUERY_STRING", "").encode("latin-1"),
+            headers=Headers(
+                (key.removeprefix("HTTP_").replace("_", "-"), value)
+                for key, value in environ.items()
+                if key in _CONTENT_KEYS
+                or (key.startswith("HTTP_") and key[5:] not in _CONTENT_KEYS)
+            ),
+            scheme=scheme,
+            server=(environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
+            client=(remote, int(port) if port.isdigit() else 0) if remote else None,
+            root_path=root.decode("utf-8", "replace"),
+            http_version=environ["SERVER_PROTOCOL"].partition("/")[2],
+            source="wsgi",
+        )
+
+    @property
+    def path(self) -> str:
+        """Return the path decoded once, as UTF-8 with U+FFFD for what is none."""
+        if self._path is None:
+            self._path = decode_path(self.raw_path)
+        return self._path
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what was asked, not who passed it on (`source`, `event`, `context`)."""
+        return isinstance(other, Request) and all(
+            getattr(self, name) == getattr(other, name) for name in _ASKED
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.path!r} from {self.source or 'nowhere'}>"
+
+
+_ASKED = tuple(
+    name for name in Request.__slots__ if name not in ("_path", "source", "event", "context")
+)
+
+
+def _describe_body(headers: Headers, known: dict[str, str], content: bytes) -> None:
+    """Make the fields about the body true, and one `cookie` of several.
+
+    An event's Content-Length is a claim (missing, or of the encoded body), and what was chunked on
+    the wire has arrived whole.
+    """
+    if content or "content-length" in known:
+        length = str(len(content))
+        if known.get("content-length") != length:
+            headers.set("content-length", length)
+    if "transfer-encoding" in known:
+        headers.remove("transfer-encoding")
+    if "cookie" in known and len(known) != len(headers.pairs):
+        headers.set("cookie", headers["cookie"])
+
+
+class Response:
+    """What an application answered: a status, header fields, and the whole body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers | None = None, body: bytes = b"") -> None:
+        self.status = status
+        self.headers = Headers() if headers is None else headers
+        self.body = body
+
+    @classmethod
+    def plain(cls, status: int, text: str) -> Response:
+        """Build a response of the gateway's own."""
+        body = text.encode()
+        headers = Headers(
+            [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+        )
+        return cls(status, headers, body)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Response)
+            and self.status == other.status
+            and self.headers == other.headers
+            and self.body == other.body
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {len(self.body)} bytes>"
+
+
+def reason(status: int) -> str:
+    """Return the standard reason phrase of a status, or "" where it has none."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def forwarded(request: Request) -> Headers:
+    """Return the header fields as a proxy passes them on, with X-Forwarded-For, -Proto, -Port."""
+    headers = Headers(request.headers)
+    headers.set("x-forwarded-proto", request.scheme)
+    headers.set("x-forwarded-port", str(request.server[1]))
+    if request.client:
+        peers = [*headers.getlist("x-forwarded-for"), request.client[0]]
+        headers.set("x-forwarded-for", ", ".join(peers))
+    return headers
+
+
+current: ContextVar[Request] = ContextVar("unigate.request")
+
+
+def current_request() -> Request:
+    """Return the request being answered; LookupError outside of one."""
+    try:
+        return current.get()
+    except LookupError:
+        raise LookupError("There is no current request: nothing is being answered.") from None

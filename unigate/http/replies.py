@@ -1,0 +1,25 @@
+"""API Gateway's proxy envelope for answers, which most other platforms have copied."""
+
+from __future__ import annotations
+
+from unigate.types import Reply
+
+from .bodies import decode_body, encode_body
+from .headers import Headers
+from .messages import Response
+
+
+def write_envelope(response: Response) -> Reply:
+    """Write `statusCode`, `body`, `isBase64Encoded`; the header fields are the source's to add."""
+    body, is_base64 = encode_body(response.headers, response.body)
+    return {"statusCode": response.status, "body": body, "isBase64Encoded": is_base64}
+
+
+def read_envelope(reply: Reply) -> Response:
+    """Read an envelope as gateways do: a name in both header maps counts in the multi-value one."""
+    multi = reply.get("multiValueHeaders") or {}
+    single = reply.get("headers") or {}
+    known = {name.lower() for name in multi}
+    rest = {name: value for name, value in single.items() if name.lower() not in known}
+    body = decode_body(reply.get("body"), reply.get("isBase64Encoded"))
+    return Response(int(reply["statusCode"]), Headers.from_map({**rest, **multi}), body)

@@ -1,0 +1,70 @@
+"""Paths and queries: decoded once, quoted back where a platform has decoded already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes, urlencode
+
+# RFC 3986 section 3.3: what a path may hold unquoted.
+_PATH_SAFE = "/:@!$&'()*+,;=-._~"
+
+
+def raw_path(path: str) -> bytes:
+    """Return a path that is still percent-encoded as the bytes of a request line."""
+    if not path.isascii() or " " in path:
+        path = quote(path, safe=_PATH_SAFE + "%", errors="replace")
+    return (path if path.startswith("/") else "/" + path).encode("ascii")
+
+
+def quote_path(path: str | bytes) -> bytes:
+    """Quote a path that the platform has decoded, so that decoding it once gives it back."""
+    if isinstance(path, str):
+        path = path.encode("utf-8", "replace")
+    quoted = quote(path, safe=_PATH_SAFE)
+    return (quoted if quoted.startswith("/") else "/" + quoted).encode("ascii")
+
+
+def decode_path(raw: bytes) -> str:
+    """Percent-decode a path once; bytes that are not UTF-8 become U+FFFD."""
+    return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+
+
+def below(path: str, prefix: str) -> str | None:
+    """Return what follows a prefix that ends at a "/" boundary of the path, else None."""
+    if not prefix:
+        return path
+    if path.startswith(prefix):
+        rest = path[len(prefix) :]
+        if not rest or rest[0] == "/":
+            return rest
+    return None
+
+
+def encode_query(values: Any) -> str:
+    """Write a map of decoded values, or of lists of them, as a query string."""
+    pairs = [(name, "" if one is None else one) for name, one in _flat(values)]
+    return urlencode(pairs, errors="replace")
+
+
+def join_query(values: Any) -> str:
+    """Write a map of values that are still percent-encoded, verbatim."""
+    return "&".join(f"{name}={'' if one is None else one}" for name, one in _flat(values))
+
+
+def _flat(values: Any) -> Iterator[tuple[str, Any]]:
+    for name, value in (values or {}).items():
+        if isinstance(value, (list, tuple)):
+            for one in value:
+                yield name, one
+        else:
+            yield name, value
+
+
+def split_query(query: str) -> dict[str, list[str]]:
+    """Group a query string by key, without decoding: the inverse of `join_query`."""
+    groups: dict[str, list[str]] = {}
+    for pair in query.split("&") if query else ():
+        name, _, value = pair.partition("=")
+        groups.setdefault(name, []).append(value)
+    return groups
