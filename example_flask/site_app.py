@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator
 
 from flask import Flask, Response, redirect, render_template, request, url_for
-from flask_unigate import Unigate
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
+
+from flask_unigate import Unigate
 
 # Hosts add headers of their own to a request, some of them credentials of the deployment. A public
 # page shows the values of these fields only, and the names of all the others.
@@ -18,12 +19,14 @@ HARMLESS_HEADERS = {
     "accept-encoding",
     "accept-language",
     "cache-control",
+    "connection",
     "content-length",
     "content-type",
     "dnt",
     "host",
     "priority",
     "referer",
+    "upgrade-insecure-requests",
     "user-agent",
     "via",
     "x-forwarded-for",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.core.handlers.asgi import ASGIRequest
@@ -43,10 +42,17 @@ class UnigateMiddleware:
         return self.get_response(request)
 
 
-def common_request(request: HttpRequest) -> Request | SimpleLazyObject:
+def common_request(request: HttpRequest) -> Request | SimpleLazyObject[Request]:
     """Return the gateway's request, or one that is built when it is first looked at."""
-    build: Callable[[dict[str, Any]], Request] = Request.from_environ
-    carrier = request.META
+    carrier = request.scope if isinstance(request, ASGIRequest) else request.META
+    return carrier.get("unigate.request") or SimpleLazyObject(partial(_build, request))
+
+
+def _build(request: HttpRequest) -> Request:
+    meta = request.META
     if isinstance(request, ASGIRequest):
-        build, carrier = Request.from_scope, request.scope
-    return carrier.get("unigate.request") or SimpleLazyObject(partial(build, carrier))
+        # The scope of Django's test client has text here, against the ASGI specification.
+        return Request.from_scope({**request.scope, "query_string": meta["QUERY_STRING"].encode()})
+    # Django has decoded these two in place; PEP 3333 shows their bytes as Latin-1.
+    paths = {key: meta[key].encode().decode("latin-1") for key in ("SCRIPT_NAME", "PATH_INFO")}
+    return Request.from_environ({**meta, **paths})

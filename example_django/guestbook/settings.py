@@ -66,3 +66,4 @@ STATIC_URL = "/static/"
 # Static files are served from where the applications keep them: nothing has to be collected.
 WHITENOISE_USE_FINDERS = True
 USE_TZ = True
+TIME_ZONE = "UTC"

@@ -6,7 +6,6 @@ module and put it into `SOURCES` where it belongs: the first that matches an eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Protocol
 
 from unigate.errors import UnknownEvent
@@ -50,9 +49,9 @@ def name_of(source: EventSource) -> str:
     return source.__name__.rpartition(".")[2]
 
 
-def source_named(name: str, sources: Iterable[EventSource] = SOURCES) -> EventSource:
+def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     """Return a source by name; ValueError with the names there are."""
-    names = {name_of(source): source for source in sources}
+    names = {name_of(source): source for source in (*SOURCES, *extra)}
     if name not in names:
         raise ValueError(f"There is no event source {name!r}; there are {', '.join(names)}.")
     return names[name]

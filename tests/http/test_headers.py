@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+
+from unigate.http import Headers, cased, forwarded_peer, latin1, response_headers, split_host
+from unigate.http.headers import HOP_BY_HOP
+
+
+def test_fields_keep_their_order_and_repeats() -> None:
+    pairs = [("vary", "accept"), ("x-a", "1"), ("vary", "cookie")]
+    headers = Headers(pairs)
+    assert list(headers) == pairs
+    assert len(headers) == 3
+    assert headers.getlist("vary") == ["accept", "cookie"]
+
+
+def test_names_are_found_in_any_case() -> None:
+    headers = Headers([("Content-TYPE", "text/plain")])
+    assert headers.pairs == [("content-type", "text/plain")]
+    assert headers["CONTENT-type"] == headers.get("Content-Type") == "text/plain"
+    assert headers.getlist("CONTENT-TYPE") == ["text/plain"]
+    assert "Content-Type" in headers
+
+
+def test_an_absent_field_is_absent() -> None:
+    headers = Headers()
+    assert headers.get("x-a") is None
+    assert headers.get("x-a", "none") == "none"
+    assert headers.getlist("x-a") == []
+    assert "x-a" not in headers
+    assert 3 not in headers
+    with pytest.raises(KeyError, match="X-A"):
+        headers["X-A"]
+
+
+def test_an_empty_value_is_present() -> None:
+    headers = Headers([("x-a", "")])
+    assert "x-a" in headers
+    assert headers["x-a"] == headers.get("x-a", "none") == ""
+
+
+def test_repeats_are_joined_with_commas_and_cookies_with_semicolons() -> None:
+    headers = Headers([("accept", "a"), ("cookie", "x=1"), ("Accept", "b"), ("Cookie", "y=2")])
+    assert headers["accept"] == "a, b"
+    assert headers["cookie"] == "x=1; y=2"
+    assert headers.joined() == {"accept": "a, b", "cookie": "x=1; y=2"}
+    assert headers.grouped() == {"accept": ["a", "b"], "cookie": ["x=1", "y=2"]}
+
+
+def test_a_hundred_and_one_repeats_survive() -> None:
+    values = [str(number) for number in range(101)]
+    headers = Headers(("x-n", value) for value in values)
+    assert headers.grouped() == {"x-n": values}
+
+
+def test_set_replaces_every_value_at_the_place_of_the_first() -> None:
+    headers = Headers([("a", "1"), ("b", "2"), ("c", "3"), ("b", "4")])
+    headers.set("B", "9")
+    assert headers.pairs == [("a", "1"), ("b", "9"), ("c", "3")]
+    headers.set("D", "5")
+    assert headers.pairs[-1] == ("d", "5")
+
+
+def test_remove_takes_every_value_and_nothing_else() -> None:
+    headers = Headers([("a", "1"), ("b", "2"), ("A", "3")])
+    headers.remove("A")
+    headers.remove("never-there")
+    assert headers.pairs == [("b", "2")]
+
+
+def test_a_copy_is_independent() -> None:
+    first = Headers([("a", "1")])
+    second = Headers(first)
+    second.set("a", "2")
+    assert first["a"] == "1"
+
+
+def test_equality_is_of_the_fields_in_order() -> None:
+    assert Headers([("A", "1"), ("b", "2")]) == Headers([("a", "1"), ("B", "2")])
+    assert Headers([("a", "1"), ("b", "2")]) != Headers([("b", "2"), ("a", "1")])
+    assert Headers([("a", "1")]) != [("a", "1")]
+    assert repr(Headers([("A", "1")])) == "Headers([('a', '1')])"
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Headers())
+
+
+@pytest.mark.parametrize("fields", [None, {}])
+def test_no_map_gives_no_fields(fields: dict[str, str] | None) -> None:
+    assert Headers.from_map(fields).pairs == []
+
+
+def test_a_map_may_hold_values_lists_and_nulls() -> None:
+    fields = {"X-A": "1", "X-B": ["2", "3"], "X-C": None, "X-D": ("4",), "X-E": 5, "X-F": []}
+    assert Headers.from_map(fields).pairs == [
+        ("x-a", "1"),
+        ("x-b", "2"),
+        ("x-b", "3"),
+        ("x-d", "4"),
+        ("x-e", "5"),
+    ]
+
+
+def test_values_of_a_map_are_latin_1() -> None:
+    headers = Headers.from_map({"x-a": "caf\xe9", "x-b": ["na\xefve", "\u20ac"]})
+    assert headers.getlist("x-a") == ["caf\xe9"]
+    assert headers.getlist("x-b") == ["na\xefve", "\xe2\x82\xac"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("plain", "plain"),
+        ("caf\xe9", "caf\xe9"),
+        ("\u20ac", "\xe2\x82\xac"),
+        ("\ud800", "?"),
+        (7, "7"),
+    ],
+)
+def test_any_value_is_shown_as_latin_1(value: object, shown: str) -> None:
+    assert latin1(value) == shown
+
+
+def test_spellings_differ_and_mean_the_same_name() -> None:
+    spellings = list(islice(cased("set-cookie"), 8))
+    assert spellings[0] == "set-cookie"
+    assert {spelling.lower() for spelling in spellings} == {"set-cookie"}
+    assert len(set(spellings)) == 8
+    assert set(cased("ab")) == {"ab", "Ab", "aB", "AB"}
+
+
+def test_a_spelling_that_would_be_another_name_is_left_out() -> None:
+    assert list(cased("\xdf")) == ["\xdf"]
+
+
+def test_an_applications_fields_are_kept_in_order() -> None:
+    cookies = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2; Expires=Thu, 01 Jan 2026 00:00:00 GMT")]
+    headers = response_headers([("Vary", "accept"), *cookies, ("VARY", "cookie")])
+    assert headers.pairs == [
+        ("vary", "accept"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2; Expires=Thu, 01 Jan 2026 00:00:00 GMT"),
+        ("vary", "cookie"),
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(HOP_BY_HOP))
+def test_hop_by_hop_fields_are_dropped(name: str) -> None:
+    assert response_headers([(name.title(), "x"), ("x-a", "1")]).pairs == [("x-a", "1")]
+
+
+@pytest.mark.parametrize("value", ["a\rb", "a\nb", "a\r\nSet-Cookie: x=1", "a\0b", "\n"])
+def test_line_breaks_and_nul_are_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="'X-A' holds a line break or NUL"):
+        response_headers([("X-A", value)])
+
+
+@pytest.mark.parametrize("value", ["a\tb", "caf\xe9", "\x80"])
+def test_other_values_that_are_not_printable_ascii_pass(value: str) -> None:
+    assert response_headers([("x-a", value)]).pairs == [("x-a", value)]
+
+
+def test_an_applications_value_beyond_latin_1_is_sent_as_utf_8() -> None:
+    assert response_headers([("x-a", "\u20ac")])["x-a"] == "\xe2\x82\xac"
+
+
+@pytest.mark.parametrize("field", [("x-a", 3), ("x-a", None), ("x-a", b"1"), (b"x-a", "1")])
+def test_fields_that_are_not_text_are_refused(field: tuple[str, str]) -> None:
+    with pytest.raises(TypeError, match="must be str"):
+        response_headers([field])
+
+
+@pytest.mark.parametrize(
+    ("value", "scheme", "address"),
+    [
+        ("example.org", "https", ("example.org", 443)),
+        ("example.org", "http", ("example.org", 80)),
+        ("example.org", "ws", ("example.org", 80)),
+        ("example.org", "wss", ("example.org", 443)),
+        ("lb:8080", "https", ("lb", 8080)),
+        ("lb:", "http", ("lb", 80)),
+        ("lb:0", "http", ("lb", 80)),
+        ("lb:port", "https", ("lb", 443)),
+        ("lb:123456", "https", ("lb", 443)),
+        ("lb:\u0663", "https", ("lb", 443)),
+        ("[::1]:3000", "http", ("::1", 3000)),
+        ("[::1]", "http", ("::1", 80)),
+        ("[::443]", "http", ("::443", 80)),
+        ("::1", "https", ("::1", 443)),
+        ("2001:db8::7", "https", ("2001:db8::7", 443)),
+    ],
+)
+def test_a_host_is_split_into_name_and_port(
+    value: str, scheme: str, address: tuple[str, int]
+) -> None:
+    assert split_host(value, scheme) == address
+
+
+@pytest.mark.parametrize(
+    ("values", "peer"),
+    [
+        ([], None),
+        ([""], None),
+        (["203.0.113.1, "], None),
+        (["203.0.113.1"], ("203.0.113.1", 0)),
+        (["198.51.100.1,198.51.100.2,203.0.113.1"], ("203.0.113.1", 0)),
+        (["198.51.100.1", "203.0.113.1"], ("203.0.113.1", 0)),
+        (["198.51.100.1, 203.0.113.1:51000"], ("203.0.113.1", 51000)),
+        (["203.0.113.1:443"], ("203.0.113.1", 443)),
+        (["203.0.113.1:"], ("203.0.113.1", 0)),
+        (["2001:db8::7"], ("2001:db8::7", 0)),
+        (["[2001:db8::7]"], ("2001:db8::7", 0)),
+        (["[2001:db8::7]:51000"], ("2001:db8::7", 51000)),
+        (["[2001:db8::443]"], ("2001:db8::443", 0)),
+    ],
+)
+def test_only_the_last_forwarded_peer_counts(
+    values: list[str], peer: tuple[str, int] | None
+) -> None:
+    assert forwarded_peer(Headers(("X-Forwarded-For", value) for value in values)) == peer

@@ -1,0 +1,29 @@
+"""Turn any WSGI or ASGI application into one object that every host can run."""
+
+from __future__ import annotations
+
+from .errors import (
+    IncompleteResponse,
+    InvalidEvent,
+    LifespanFailed,
+    UnigateError,
+    UnknownEvent,
+    UnknownInterface,
+)
+from .gateway import Gateway, wrap
+from .http import Headers, Request, Response, current_request
+
+__all__ = [
+    "Gateway",
+    "Headers",
+    "IncompleteResponse",
+    "InvalidEvent",
+    "LifespanFailed",
+    "Request",
+    "Response",
+    "UnigateError",
+    "UnknownEvent",
+    "UnknownInterface",
+    "current_request",
+    "wrap",
+]

@@ -1,0 +1,238 @@
+"""`wrap()` and the Gateway: one object with a door for every host."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import interfaces, wsgi
+from .events import EventSource, find_source, source_named
+from .http import Request, Response, below, current, reason
+from .invocation import Invocation, failed
+from .routing import Mount, Router, check_prefixes
+from .types import Environ, Receive, Scope, Send, StartResponse
+
+if TYPE_CHECKING:
+    from .lifespan import Mode
+    from .running import Running
+
+_log = logging.getLogger("unigate")
+
+
+class Gateway:
+    """An application, or several under path prefixes, for every host.
+
+    Named doors do the work (`asgi`, `wsgi`, `lambda_handler`, `handle`); calling the object only
+    chooses one by what it is called with. `wrap` makes it.
+    """
+
+    def __init__(
+        self,
+        application: Any = None,
+        *,
+        mounts: Mapping[str, Any] | None = None,
+        interface: Literal["asgi", "wsgi"] | None = None,
+        lifespan: Mode = "auto",
+        base_path: str | None = None,
+        source: str | None = None,
+        sources: Iterable[EventSource] = (),
+        on_error: Literal["respond", "raise"] = "respond",
+    ) -> None:
+        self._applications = dict(mounts or {})
+        check_prefixes(self._applications)
+        if application is not None:
+            self._applications = {"": application, **self._applications}
+        if not self._applications:
+            raise TypeError("wrap() takes an application, mounts, or both.")
+        _check("interface", interface, (None, "asgi", "wsgi"))
+        _check("lifespan", lifespan, ("auto", "on", "off"))
+        _check("on_error", on_error, ("respond", "raise"))
+        self._interface = interface
+        self._lifespan: Mode = lifespan
+        self._base_path = f"/{base_path.strip('/')}" if base_path and base_path != "/" else ""
+        self._sources = tuple(sources)
+        self._source = None
+        if source is not None:
+            self._source = source_named(source, self._sources)
+        self._raising = on_error == "raise"
+        self._lock = threading.Lock()
+        self._loaded: Router | None = None
+        self._live: Running | None = None
+        if not any(isinstance(app, str) for app in self._applications.values()):
+            self._load()
+        # Servers look at `app.__call__` to recognise ASGI; Python calls `type(app).__call__`.
+        vars(self)["__call__"] = self.asgi
+
+    def __repr__(self) -> str:
+        return f"<unigate.Gateway around {', '.join(map(repr, self._applications.values()))}>"
+
+    # --- the doors -------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Choose the door: WSGI (environ, start_response), an event (event, context), or ASGI."""
+        if len(args) == 2 and not kwargs:
+            if isinstance(args[0], dict) and "wsgi.version" in args[0]:
+                return self.wsgi(*args)
+            return self.lambda_handler(*args)
+        return self.asgi(*args, **kwargs)
+
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an ASGI server: HTTP, WebSocket and lifespan."""
+        from .running import send_response
+
+        if scope["type"] == "lifespan":
+            await self._running.lifespans.serve(receive, send)
+            return
+        request = Request.from_scope(scope)
+        mount = self._route(request)
+        if mount is not None and (mount.interface == "asgi" or scope["type"] == "http"):
+            await self._running.serve(mount, request, scope, receive, send, raising=self._raising)
+        elif scope["type"] == "http":
+            await send_response(Response.plain(404, "Not Found"), send)
+        else:
+            _log.warning("%r refused: no ASGI application is there for a WebSocket.", request)
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    def wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a WSGI server."""
+        request = Request.from_environ(environ)
+        mount = self._route(request)
+        if mount is None:
+            return _respond(Response.plain(404, "Not Found"), start_response)
+        environ = wsgi.mounted(environ, request, request.root_path + mount.prefix)
+        app = mount.app
+        if mount.interface == "asgi":
+            app = self._running.as_wsgi(mount, raising=self._raising)
+        # Not reset: the body is iterated after this returns, and the thread is the server's.
+        current.set(request)
+        try:
+            body: Iterable[bytes] = app(environ, start_response)
+            return body
+        except Exception as error:
+            if self._raising:
+                raise
+            return _respond(failed(request, error), start_response)
+
+    def lambda_handler(self, event: Any, context: Any = None) -> Any:
+        """Answer an event: AWS Lambda's, or of any platform that passes a dict."""
+        turn = self._invocation(event, context)
+        if turn.mount is not None:
+            with turn:
+                if turn.mount.interface == "wsgi":
+                    turn.response = wsgi.call(
+                        turn.mount.app, turn.request, turn.request.root_path + turn.mount.prefix
+                    )
+                else:
+                    turn.response = self._running.answer(
+                        turn.mount, turn.request, raising=self._raising
+                    )
+        return turn.reply()
+
+    async def handle(self, event: Any, context: Any = None) -> Any:
+        """Answer an event from within a running event loop, without blocking it."""
+        turn = self._invocation(event, context)
+        if turn.mount is not None:
+            with turn:
+                turn.response = await self._running.answer_async(
+                    turn.mount, turn.request, raising=self._raising
+                )
+        return turn.reply()
+
+    # --- what they share -------------------------------------------------------------------------
+
+    def _invocation(self, event: Any, context: Any) -> Invocation:
+        source = self._source or find_source(event, self._sources)
+        return Invocation(source, event, context, self._route, self._raising)
+
+    def _route(self, request: Request) -> Mount | None:
+        """Find the application of a request; the base path becomes part of its root path."""
+        router = self._loaded or self._load()
+        path = request.path
+        if request.root_path:
+            rest = below(path, request.root_path)
+            path = path if rest is None else rest
+        if self._base_path:
+            rest = below(path, self._base_path)
+            if rest is not None:
+                request.root_path += self._base_path
+                path = rest
+        return router.match(path)
+
+    def _load(self) -> Router:
+        with self._lock:
+            if self._loaded is None:
+                mounts: dict[str, Mount] = {}
+                for prefix, application in self._applications.items():
+                    told = self._interface if prefix == "" else None
+                    mounts[prefix] = Mount(prefix, *interfaces.load(application, told))
+                self._loaded = Router(mounts.pop("", None), mounts)
+            return self._loaded
+
+    @property
+    def _running(self) -> Running:
+        """What runs in this process, made at first use and again in the child of a fork."""
+        running = self._live
+        if running is None or running.pid != os.getpid():
+            from .running import Running
+
+            router = self._loaded or self._load()
+            with self._lock:
+                if self._live is running:
+                    self._live = Running(router, self._lifespan)
+                running = self._live
+        assert running is not None
+        return running
+
+
+def _respond(response: Response, start_response: StartResponse) -> list[bytes]:
+    status = f"{response.status} {reason(response.status)}"
+    start_response(status, response.headers.pairs, sys.exc_info() if sys.exception() else None)
+    return [response.body]
+
+
+def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}.")
+
+
+def wrap(
+    application: Any = None,
+    *,
+    mounts: Mapping[str, Any] | None = None,
+    interface: Literal["asgi", "wsgi"] | None = None,
+    lifespan: Mode = "auto",
+    base_path: str | None = None,
+    source: str | None = None,
+    sources: Iterable[EventSource] = (),
+    on_error: Literal["respond", "raise"] = "respond",
+) -> Gateway:
+    """Turn a WSGI or ASGI application, or several, into one object that every host runs.
+
+    application: the application at the root: WSGI or ASGI, an import string
+        ("package.module:attribute", loaded at first use) or a factory without parameters.
+    mounts: applications by path prefix ("/v2"); the longest prefix wins, whole segments only.
+    interface: "asgi" or "wsgi" for the root application, where that cannot be told.
+    lifespan: "auto" starts applications that have one, "on" insists, "off" does not ask.
+    base_path: a prefix that the host leaves on the path, such as a custom domain's mapping.
+    source: the name of the event source; without it, each event is recognised by its shape.
+    sources: event sources of your own (`unigate.events.EventSource`), tried first.
+    on_error: what an exception in the application becomes: "respond" logs it and answers a plain
+        500, "raise" lets the host count it.
+
+    Raises UnknownInterface for what is no application, ValueError for other wrong arguments.
+    """
+    return Gateway(
+        application,
+        mounts=mounts,
+        interface=interface,
+        lifespan=lifespan,
+        base_path=base_path,
+        source=source,
+        sources=sources,
+        on_error=on_error,
+    )

@@ -1,0 +1,132 @@
+"""What an application is called with: WSGI or ASGI, found out by looking at its signature."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import types
+from typing import Any
+
+from .errors import UnknownInterface
+
+# Where middleware that takes anything (`*args`) keeps what it wraps.
+_INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app")
+
+
+def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
+    """Return an application ready to be called, and its interface, "asgi" (3) or "wsgi".
+
+    `application` may be an import string ("package.module:attribute"), a factory without
+    parameters, or an ASGI 2 application. `interface` ends the guessing. Raises UnknownInterface
+    with what was seen, and ImportError for an import string that leads nowhere.
+    """
+    if isinstance(application, str):
+        application = import_from(application)
+    if interface is not None:
+        return application, interface
+    for _ in range(2):  # a factory may be called once
+        shape = shape_of(application)
+        if shape == "factory":
+            application = application()
+        elif shape == "asgi2":
+            from asgiref.compatibility import double_to_single_callable
+
+            single: Any = double_to_single_callable
+            return single(application), "asgi"
+        elif shape is not None:
+            return application, shape
+        else:
+            break
+    raise UnknownInterface(_undecided(application))
+
+
+def import_from(target: str) -> Any:
+    """Import "package.module:attribute"; ImportError says which part is wrong."""
+    module_name, colon, attributes = target.partition(":")
+    if not (module_name and colon and attributes):
+        raise ImportError(f'{target!r} is not of the form "package.module:attribute".')
+    found: Any = importlib.import_module(module_name)
+    for name in attributes.split("."):
+        if not hasattr(found, name):
+            raise ImportError(f"Module {module_name!r} has no attribute {attributes!r}.")
+        found = getattr(found, name)
+    return found
+
+
+def shape_of(app: Any, depth: int = 0) -> str | None:
+    """Return "asgi", "asgi2", "wsgi", "factory", or None when it cannot be told."""
+    if getattr(app, "_asgi_single_callable", False):  # asgiref's marks
+        return "asgi"
+    if getattr(app, "_asgi_double_callable", False):
+        return "asgi2"
+    if not callable(app):
+        return None
+    parameters = _parameters(app)
+    if parameters is None:
+        return None
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p.name for p in positional if p.default is p.empty]
+    anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if _is_coroutine_function(app):
+        fits = len(required) <= 3 and (anything or len(positional) >= 3)
+        return "asgi" if fits else None
+    if not required and anything:
+        return _shape_of_inner(app, depth)
+    names = required or [p.name for p in positional]
+    return _shape_of_parameters(names, all_optional=not required)
+
+
+def _shape_of_parameters(names: list[str], *, all_optional: bool) -> str | None:
+    if names[:2] == ["event", "context"]:  # a function for Lambda, not an application
+        return None
+    if all_optional and not {"scope", "environ", "env"} & set(names):
+        return "factory"
+    if names == ["scope"]:
+        return "asgi2"
+    return {2: "wsgi", 3: "asgi"}.get(len(names))
+
+
+def _shape_of_inner(app: Any, depth: int) -> str | None:
+    for name in _INNER:
+        inner = getattr(app, name, None)
+        if inner is not None and inner is not app and depth < 10:
+            shape = shape_of(inner, depth + 1)
+            if shape in ("asgi", "wsgi"):
+                return shape
+    return None
+
+
+def _parameters(app: Any) -> list[inspect.Parameter] | None:
+    """Return the parameters of a call, `self` left out; a class is called to make an instance."""
+    try:
+        return list(inspect.signature(_called(app)).parameters.values())
+    except (TypeError, ValueError):  # built in C, with no signature
+        return None
+
+
+def _called(app: Any) -> Any:
+    """Return what runs when an object is called: Sentry keeps that on the instance."""
+    if isinstance(app, type | functools.partial) or inspect.isroutine(app):
+        return app
+    return app.__call__
+
+
+def _is_coroutine_function(app: Any) -> bool:
+    while isinstance(app, functools.partial):
+        app = app.func
+    return not isinstance(app, type) and inspect.iscoroutinefunction(_called(app))
+
+
+def _undecided(app: Any) -> str:
+    if isinstance(app, types.ModuleType):
+        return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
+    name = getattr(app, "__qualname__", None) or f"a {type(app).__name__} object"
+    if not callable(app):
+        return f"{name} cannot be called, so it is neither a WSGI nor an ASGI application."
+    parameters = _parameters(app)
+    call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
+    return (
+        f"Cannot tell whether {name}, called with {call}, is a WSGI or an ASGI application. "
+        'If it is one, say which: wrap(..., interface="wsgi") or interface="asgi".'
+    )

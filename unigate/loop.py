@@ -1,0 +1,172 @@
+"""The one event loop of this process, on which ASGI applications run for hosts that have none.
+
+While a single thread calls, the loop runs inline in that thread: a hop to another costs tens of
+microseconds. As soon as a second thread or a running loop appears, it moves to a thread of its own
+and stays there. It is created at first use, and again in the child of a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class ProcessLoop:
+    """Own an event loop and run coroutines on it for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._owner = 0  # the thread that runs the loop inline
+        self._running = False  # inline, just now
+        self._hand_over = False  # move to a thread when the inline run ends
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end and return its result, from any thread.
+
+        Raises RuntimeError when called from inside the loop itself, which would wait for ever.
+        """
+        loop = self._claim()
+        if loop is not None:
+            try:
+                return loop.run_until_complete(coroutine)
+            finally:
+                self._release()
+        if self.is_running_here():
+            coroutine.close()
+            raise RuntimeError(
+                "This runs on the event loop that it would wait for. Use `await app.handle(...)`."
+            )
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.in_thread())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # this thread was interrupted while it waited
+            raise
+
+    async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine from within any running loop, without blocking that."""
+        if self.is_running_here():
+            return await coroutine
+        return await asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(coroutine, self.in_thread())
+        )
+
+    def is_running_here(self) -> bool:
+        """Tell whether the calling thread is inside the loop."""
+        return self._loop is not None and asyncio._get_running_loop() is self._loop
+
+    def in_thread(self) -> asyncio.AbstractEventLoop:
+        """Return the loop, running in a thread of its own from now on."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+            if self._thread is None:
+                if self._running:
+                    self._hand_over = True
+                else:
+                    self._start_thread(self._loop)
+            return self._loop
+
+    def close(self) -> None:
+        """Cancel what still runs, and close the loop."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            if loop is None or self._running:
+                return
+            self._loop = self._thread = None
+        if thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    def _claim(self) -> asyncio.AbstractEventLoop | None:
+        """Return the loop if this thread may run it inline."""
+        if asyncio._get_running_loop() is not None:
+            return None
+        with self._lock:
+            if self._thread is not None or self._running:
+                return None
+            here = threading.get_ident()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._owner = here
+            elif self._owner != here:
+                return None
+            self._running = True
+            return self._loop
+
+    def _release(self) -> None:
+        with self._lock:
+            self._running = False
+            if self._hand_over and self._loop is not None:
+                self._start_thread(self._loop)
+
+    def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._hand_over = False
+        self._thread = threading.Thread(
+            target=_serve, args=(loop,), name="unigate-loop", daemon=True
+        )
+        self._thread.start()
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    while True:
+        try:
+            return loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            continue  # raised again in the thread that waits for the task; others go on
+
+
+_process_loop = ProcessLoop()
+_abandoned: list[ProcessLoop] = []
+
+
+def process_loop() -> ProcessLoop:
+    """Return the loop of this process."""
+    return _process_loop
+
+
+def _after_fork() -> None:
+    global _process_loop
+    # Kept alive: closing it would unregister the parent's sockets from the epoll they share.
+    _abandoned.append(_process_loop)
+    _process_loop = ProcessLoop()
+
+
+def at_exit(stop: Callable[[], object]) -> None:
+    """Call something when the process ends, by SIGTERM too where nobody else handles that.
+
+    A signal handler can only be set in the main thread; elsewhere SIGTERM stays as it is.
+    """
+    atexit.register(stop)
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, _exit)
+
+
+def _exit(signum: int, frame: FrameType | None) -> None:
+    sys.exit(128 + signum)
+
+
+atexit.register(lambda: _process_loop.close())
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)

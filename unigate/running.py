@@ -1,0 +1,171 @@
+"""The ASGI side of a gateway in this process: lifespans, bridges to WSGI, the event loop.
+
+Apart from the gateway, so that answering a WSGI application's events never imports asyncio, and
+because none of it survives a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from . import exchange, wsgi
+from .errors import IncompleteResponse
+from .http import Request, Response, current
+from .lifespan import Lifespan, Lifespans, Mode
+from .loop import at_exit, process_loop
+from .routing import Mount, Router
+from .types import ASGIApp, Message, Receive, Scope, Send, WSGIApp
+
+_log = logging.getLogger("unigate")
+
+
+class Running:
+    """What runs for one gateway in one process."""
+
+    def __init__(self, router: Router, mode: Mode) -> None:
+        self.pid = os.getpid()
+        self._lifespans: dict[Mount, Lifespan] = {}
+        if mode != "off":
+            self._lifespans = {
+                mount: Lifespan(mount.app, mode) for mount in router if mount.interface == "asgi"
+            }
+        self.lifespans = Lifespans(list(self._lifespans.values()))
+        self._watching_exit = False
+        self._asgi = {
+            mount: mount.app if mount.interface == "asgi" else wsgi.bridge(mount.app)
+            for mount in router
+        }
+        self._wsgi: dict[Mount, WSGIApp] = {}
+
+    # --- a request in memory, on the loop of this process ----------------------------------------
+
+    def answer(self, mount: Mount, request: Request, *, raising: bool) -> Response:
+        """Run an ASGI application for a request, from any thread."""
+        self._watch_exit()
+        return process_loop().run(self._answer(mount, request, raising))
+
+    async def answer_async(self, mount: Mount, request: Request, *, raising: bool) -> Response:
+        """Run an application for a request, from any event loop."""
+        if mount.interface == "wsgi":
+            return await asyncio.to_thread(
+                wsgi.call, mount.app, request, request.root_path + mount.prefix
+            )
+        self._watch_exit()
+        return await process_loop().join(self._answer(mount, request, raising))
+
+    async def _answer(self, mount: Mount, request: Request, raising: bool) -> Response:
+        if not self.lifespans.started:
+            await self.lifespans.start()
+        scope = exchange.build_scope(request, request.root_path + mount.prefix, self._state(mount))
+        turn = exchange.Exchange(request.body)
+        token = current.set(request)
+        try:
+            await turn.run(mount.app, scope)
+        except Exception:
+            if raising or not turn.complete:
+                raise
+            _log.exception("%r failed after it was answered.", request)
+        finally:
+            current.reset(token)
+        return turn.response
+
+    # --- a live request, on the server's loop ----------------------------------------------------
+
+    async def serve(
+        self,
+        mount: Mount,
+        request: Request,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        raising: bool,
+    ) -> None:
+        """Answer a connection; a failure before the response started is a plain 500."""
+        state = {**scope.get("state", {}), **self._state(mount)}
+        scope = {
+            **scope,
+            "root_path": request.root_path + mount.prefix,
+            **exchange.request_members(request, state),
+        }
+        current.set(request)  # for this task, which is the connection's own
+        if scope["type"] != "http":
+            await self._asgi[mount](scope, receive, send)
+            return
+        live = _Live(receive, send)
+        try:
+            await live.run(self._asgi[mount], scope)
+        except Exception:
+            if raising or live.started:
+                raise
+            _log.exception("%r failed.", request)
+            await send_response(Response.plain(500, "Internal Server Error"), send)
+
+    def as_wsgi(self, mount: Mount, *, raising: bool) -> WSGIApp:
+        """Return an ASGI application for a WSGI server; the environ must hold our request."""
+        if mount not in self._wsgi:
+
+            async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                if not self.lifespans.started:
+                    await self.lifespans.start()
+                request: Request = scope["wsgi_environ"]["unigate.request"]
+                scope = exchange.build_scope(request, "", {})
+                await self.serve(mount, request, scope, receive, send, raising=raising)
+
+            self._wsgi[mount] = exchange.as_wsgi(app, process_loop().in_thread())
+        self._watch_exit()
+        return self._wsgi[mount]
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop the applications that were started for this process's own loop."""
+        if self.lifespans.started and self.pid == os.getpid():
+            process_loop().run(self.lifespans.stop())
+
+    def _watch_exit(self) -> None:
+        if not self._watching_exit:
+            self._watching_exit = True
+            at_exit(self.stop)
+
+    def _state(self, mount: Mount) -> dict[str, Any]:
+        lifespan = self._lifespans.get(mount)
+        return lifespan.state if lifespan else {}
+
+
+class _Live:
+    """A live request, watched for whether it is answered."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.started = self._ended = False
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        await app(scope, self.receive, self.send)
+        if not self._ended:
+            what = "unfinished" if self.started else "none"
+            raise IncompleteResponse(f"The application returned and its response is {what}.")
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._ended = True  # nobody waits for an answer
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+        elif not message.get("more_body", False):
+            self._ended = True
+        await self._send(message)
+
+
+async def send_response(response: Response, send: Send) -> None:
+    """Send a response of the gateway's own."""
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

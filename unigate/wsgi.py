@@ -1,0 +1,226 @@
+"""Run WSGI applications (PEP 3333): directly for a buffered request, bridged for a live one.
+
+Both roads build the environ, check `start_response` and end the response with the same code; a
+request behaves the same on either.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from .errors import IncompleteResponse
+from .http import Headers, Request, Response, below, bodiless, current, response_headers
+from .types import ASGIApp, Environ, Message, Receive, Scope, Send, StartResponse, WSGIApp
+
+# As many as Starlette gives to synchronous endpoints.
+THREADS = 40
+
+
+def call(app: WSGIApp, request: Request, root_path: str) -> Response:
+    """Run an application in this thread for a request whose body is in memory."""
+    environ = build_environ(request, root_path, io.BytesIO(request.body))
+    chunks: list[bytes] = []
+    start = StartedResponse(chunks.append)
+    token = current.set(request)
+    try:
+        _drive(app, environ, start)
+    finally:
+        current.reset(token)
+    return Response(start.status, start.headers, b"".join(chunks))
+
+
+def mounted(environ: Environ, request: Request, root_path: str) -> Environ:
+    """Return a server's environ for an application mounted at `root_path`, our request in it."""
+    environ["unigate.request"] = request
+    script = root_path.encode("utf-8").decode("latin-1")
+    if script != environ.get("SCRIPT_NAME", ""):
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        environ["SCRIPT_NAME"] = script
+        environ["PATH_INFO"] = below(path, script) or "/"
+    return environ
+
+
+def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
+    """Build the environ of a request for an application mounted at `root_path`.
+
+    Fields repeated in the request are joined. Names with "_" are dropped, as nginx does: CGI's
+    names cannot tell them from "-", and one must not pass for the other.
+    """
+    raw = request.raw_path
+    path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("latin-1")
+    if root_path:
+        root_path = root_path.encode("utf-8").decode("latin-1")
+        path = (below(path, root_path) or "/") if below(path, root_path) is not None else path
+    host, port = request.server
+    environ: Environ = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": root_path,
+        "PATH_INFO": path,
+        "QUERY_STRING": request.query_string.decode("latin-1"),
+        "SERVER_NAME": f"[{host}]" if ":" in host else host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": stream,
+        "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "unigate.request": request,
+    }
+    query = environ["QUERY_STRING"]
+    environ["REQUEST_URI"] = raw.decode("latin-1") + (f"?{query}" if query else "")
+    if request.client:
+        environ["REMOTE_ADDR"] = request.client[0]
+        environ["REMOTE_PORT"] = str(request.client[1])
+    for name, value in request.headers.pairs:
+        key = _environ_key(name)
+        if key in environ:
+            value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
+        if key:
+            environ[key] = value
+    return environ
+
+
+@lru_cache(maxsize=1024)
+def _environ_key(name: str) -> str:
+    if "_" in name:
+        return ""
+    key = name.upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+class StartedResponse:
+    """The `start_response` of one request, and the status and headers it was called with."""
+
+    __slots__ = ("_sink", "headers", "sent", "status")
+
+    def __init__(self, sink: Callable[[bytes], object]) -> None:
+        self._sink = sink
+        self.status = 0
+        self.headers = Headers()
+        self.sent = False
+
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Take the status and headers; with `exc_info`, in place of those not sent yet."""
+        if exc_info:
+            if self.sent:
+                raise exc_info[1].with_traceback(exc_info[2])
+        elif self.status:
+            raise RuntimeError("start_response was called a second time, without exc_info.")
+        code = status[:3]
+        if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
+            raise ValueError(f"A status begins with a number of three digits, unlike {status!r}.")
+        self.headers = response_headers(headers)
+        self.status = int(code)
+        return self.write
+
+    def write(self, chunk: bytes) -> None:
+        """Take a part of the body."""
+        if not self.status:
+            raise IncompleteResponse("The application sent a body before start_response.")
+        if chunk:
+            self.sent = True
+            self._sink(chunk)
+
+
+def _drive(app: WSGIApp, environ: Environ, start: StartedResponse) -> None:
+    result = app(environ, start)
+    try:
+        for chunk in result:
+            start.write(chunk)
+    finally:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+    if not start.status:
+        raise IncompleteResponse("The application never called start_response.")
+
+
+def bridge(app: WSGIApp) -> ASGIApp:
+    """Return the application for a live ASGI connection, in threads of its own.
+
+    a2wsgi carries it over; what PEP 3333 asks beyond it stands here: the environ, the input, and
+    `start_response`. The scope must hold the common request as "unigate.request".
+    """
+    from a2wsgi import WSGIMiddleware
+
+    bridged: Any = WSGIMiddleware(partial(_answer_bridged, app), workers=THREADS)
+
+    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
+        gone = False
+
+        async def send_unless_gone(message: Message) -> None:
+            nonlocal gone
+            if not gone:
+                try:
+                    await send(message)
+                except OSError:  # ASGI 2.4: the client has gone
+                    gone = True
+
+        await bridged({**scope, "unigate.gone": lambda: gone}, receive, send_unless_gone)
+
+    return asgi
+
+
+def _answer_bridged(app: WSGIApp, bridged: Environ, start_bridged: StartResponse) -> list[bytes]:
+    """Answer in a2wsgi's thread: with our environ, through its `start_response` and write."""
+    scope: Scope = bridged["asgi.scope"]
+    request: Request = scope["unigate.request"]
+    stream = io.BufferedReader(_LiveBody(bridged["wsgi.input"]))
+    write: Callable[[bytes], object] | None = None
+
+    def begin() -> Callable[[bytes], object]:
+        return start_bridged(f"{start.status} ", start.headers.pairs)
+
+    def sink(chunk: bytes) -> None:
+        nonlocal write
+        write = write or begin()
+        if scope["unigate.gone"]():
+            raise ConnectionAbortedError("The client went away before it had the whole response.")
+        if request.method != "HEAD" and not bodiless(start.status):
+            write(chunk)
+
+    start = StartedResponse(sink)
+    _drive(app, build_environ(request, scope["root_path"], stream), start)
+    if write is None:
+        begin()
+    return []
+
+
+class _LiveBody(io.RawIOBase):
+    """Read a request's body from the connection, as it arrives."""
+
+    def __init__(self, body: Any) -> None:
+        self._receive: Receive = body.receive
+        self._loop = body.loop
+        self._left = memoryview(b"")
+        self._more = True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what is there, waiting for some; ConnectionError if it breaks off."""
+        import asyncio
+
+        while not self._left and self._more:
+            coroutine: Any = self._receive()
+            message = asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+            if message["type"] == "http.disconnect":
+                raise ConnectionResetError("The client went away before it had sent its body.")
+            self._left = memoryview(message.get("body", b""))
+            self._more = message.get("more_body", False)
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
