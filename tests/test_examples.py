@@ -424,8 +424,10 @@ def test_the_guestbook_migrates_where_a_server_imports_it_in_its_loop(tmp_path: 
         assert connection.execute("select count(*) from guestbook_entry").fetchone() == (0,)
 
 
-def test_the_migrations_match_the_model() -> None:
-    run(ROOT / "example_django", "manage.py", "makemigrations", "--check", "--dry-run", **DJANGO)
+def test_the_migrations_match_the_model(tmp_path: Path) -> None:
+    variables = DJANGO | {"DJANGO_DATABASE": str(tmp_path / "entries.sqlite3")}
+
+    run(ROOT / "example_django", "manage.py", "makemigrations", "--check", "--dry-run", **variables)
 
 
 # Entry points

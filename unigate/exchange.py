@@ -26,15 +26,19 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "raw_path": request.raw_path,
         "query_string": request.query_string,
         "root_path": root_path,
-        "headers": [
-            (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in request.headers.pairs
-        ],
+        "headers": build_headers(request),
         "client": request.client,
         "server": request.server,
         "extensions": {},
         **request_members(request, state),
     }
+
+
+def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
+    """Return a request's header fields as a scope holds them."""
+    return [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.pairs
+    ]
 
 
 def request_members(request: Request, state: dict[str, Any]) -> dict[str, Any]:

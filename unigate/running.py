@@ -91,6 +91,8 @@ class Running:
             "root_path": request.root_path + mount.prefix,
             **exchange.request_members(request, state),
         }
+        if len(request.headers) != len(scope["headers"]):  # cookies were joined
+            scope["headers"] = exchange.build_headers(request)
         current.set(request)  # for this task, which is the connection's own
         if scope["type"] != "http":
             await self._asgi[mount](scope, receive, send)

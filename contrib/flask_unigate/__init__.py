@@ -20,7 +20,7 @@ class _WithCommonRequest:
     @cached_property
     def unigate(self) -> Request:
         """Return the common request: the gateway's, or one built from the environ without it."""
-        known: Request | None = None
+        known: Request | None = self.environ.get("unigate.request")
         return Request.from_environ(self.environ) if known is None else known
 
 

@@ -92,6 +92,12 @@ class Headers:
         name = name.lower()
         self.pairs = [pair for pair in self.pairs if pair[0] != name]
 
+    def join_cookies(self) -> None:
+        """Make one field of several `cookie` fields (RFC 9113 section 8.2.3)."""
+        cookies = [value for name, value in self.pairs if name == "cookie"]
+        if len(cookies) > 1:
+            self.set("cookie", "; ".join(cookies))
+
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
         if value is None:

@@ -128,19 +128,23 @@ class Request:
     @classmethod
     def from_scope(cls, scope: Scope) -> Request:
         """Read the request of an ASGI HTTP or WebSocket scope; its body stays with `receive`."""
-        raw = scope.get("raw_path")
+        path: str = scope["path"]
+        raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # daphne leaves the query on
+        if decode_path(raw) != path:  # rewritten on the way, or not given
+            raw = quote_path(path)
         scheme = scope.get("scheme") or "http"
         client = scope.get("client")
         server = scope.get("server")
+        headers = Headers(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope.get("headers", ())
+        )
+        headers.join_cookies()  # HTTP/2 lets a client send one field for each
         request = cls(
             scope.get("method", "GET"),
-            # daphne passes the query along, some test clients no raw_path at all.
-            raw.partition(b"?")[0] if raw else quote_path(scope["path"]),
+            raw,
             query_string=scope.get("query_string", b""),
-            headers=Headers(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in scope.get("headers", ())
-            ),
+            headers=headers,
             scheme=scheme,
             # A server on a Unix socket has a path and no port.
             server=(server[0], server[1] or 0) if server else split_host("localhost", scheme),
@@ -149,7 +153,7 @@ class Request:
             http_version=scope.get("http_version", "1.1"),
             source="asgi",
         )
-        request._path = scope["path"]
+        request._path = path
         return request
 
     @classmethod
@@ -171,11 +175,11 @@ class Request:
             headers=Headers(
                 (key.removeprefix("HTTP_").replace("_", "-"), value)
                 for key, value in environ.items()
-                if key in _CONTENT_KEYS
+                if (key in _CONTENT_KEYS and value)
                 or (key.startswith("HTTP_") and key[5:] not in _CONTENT_KEYS)
             ),
             scheme=scheme,
-            server=(environ["SERVER_NAME"], int(environ["SERVER_PORT"])),
+            server=(environ["SERVER_NAME"], int(environ["SERVER_PORT"] or 0)),
             client=(remote, int(port) if port.isdigit() else 0) if remote else None,
             root_path=root.decode("utf-8", "replace"),
             http_version=environ["SERVER_PROTOCOL"].partition("/")[2],
@@ -207,7 +211,7 @@ _ASKED = tuple(
 
 
 def _describe_body(headers: Headers, known: dict[str, str], content: bytes) -> None:
-    """Make the fields about the body true, and one `cookie` of several.
+    """Make the fields about the body true, and of several `cookie` fields one.
 
     An event's Content-Length is a claim (missing, or of the encoded body), and what was chunked on
     the wire has arrived whole.
@@ -218,8 +222,7 @@ def _describe_body(headers: Headers, known: dict[str, str], content: bytes) -> N
             headers.set("content-length", length)
     if "transfer-encoding" in known:
         headers.remove("transfer-encoding")
-    if "cookie" in known and len(known) != len(headers.pairs):
-        headers.set("cookie", headers["cookie"])
+    headers.join_cookies()
 
 
 class Response:

@@ -1,0 +1,37 @@
+# `make run` and `make test` set up what they need; a later Python: make test PYTHON=python3.13 VENV=.venv-3.13
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: run test lint format benchmark clean
+
+run: $(VENV)/ready
+	$(BIN)/unigate dev example_flask.api.index:app
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+benchmark: $(VENV)/ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group benchmarks
+	$(BIN)/python benchmarks/invocations.py
+
+$(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unigate needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[flask,django,cli]" --group dev
+	$(BIN)/python tests/servers/fetch_rie.py
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-* .cache dist

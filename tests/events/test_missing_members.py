@@ -1,0 +1,103 @@
+"""Null, missing and empty: every member of every sample, one at a time."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.samples import load, names
+from unigate.errors import InvalidEvent, UnknownEvent
+from unigate.events import find_source, name_of
+from unigate.http import Request
+
+Event = dict[str, Any]
+Place = tuple[str | int, ...]
+MISSING = object()
+
+
+def places(value: Any, above: Place = ()) -> Iterator[Place]:
+    """Yield the place of every member of every object, at any depth."""
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield (*above, name)
+            yield from places(member, (*above, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from places(item, (*above, index))
+
+
+def changed(event: Event, place: Place, value: Any) -> Event:
+    """Return a copy of an event with one member replaced, or gone."""
+    event = copy.deepcopy(event)
+    target: Any = event
+    for step in place[:-1]:
+        target = target[step]
+    if value is MISSING:
+        del target[place[-1]]
+    else:
+        target[place[-1]] = value
+    return event
+
+
+def outcome(event: Event) -> tuple[str, Request | None]:
+    """Read an event, or say which of its own errors refuses it; any other one is a fault."""
+    try:
+        source = find_source(event)
+        return name_of(source), source.to_request(event, None)
+    except (UnknownEvent, InvalidEvent) as error:
+        return type(error).__name__, None
+
+
+def member(event: Event, place: Place) -> Any:
+    value: Any = event
+    for step in place:
+        value = value[step]
+    return value
+
+
+def variants(event: Event, place: Place) -> list[Event]:
+    """Return an event with a member missing, null and empty."""
+    values = [MISSING, None]
+    empty: Any = {str: "", list: [], dict: {}}.get(type(member(event, place)), MISSING)
+    values += [] if empty is MISSING else [empty]
+    return [changed(event, place, value) for value in values]
+
+
+@pytest.mark.parametrize("name", names())
+def test_no_member_is_indispensable_to_being_read_or_refused(name: str) -> None:
+    event = load(name)
+    for place in places(event):
+        for variant in variants(event, place):
+            assert outcome(variant)[0], place
+
+
+@pytest.mark.parametrize("name", names("vercel"))
+def test_no_member_inside_an_invocation_is_indispensable(name: str) -> None:
+    event = load(name)
+    inner = json.loads(event["body"])
+    for place in places(inner):
+        for variant in variants(inner, place):
+            assert outcome(event | {"body": json.dumps(variant)})[0], place
+
+
+# Names and values inside these are the client's: an empty one is there, a missing one is not.
+MAPS = {"headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"}
+# An empty map of lists is still a map of lists; what is left here decides who reads the event.
+KINDS = {"multiValueHeaders", "multiValueQueryStringParameters"}
+MARKS = {"httpMethod", "path", "resource", "rawPath", "requestContext", "elb", "http", "version"}
+MARKS |= {"Action", "body"}
+HTTP_SAMPLES = [name for name in names() if not name.startswith("lookalikes/")]
+
+
+@pytest.mark.parametrize("name", HTTP_SAMPLES)
+def test_null_missing_and_empty_mean_the_same(name: str) -> None:
+    event = load(name)
+    for place in places(event):
+        if not MAPS & set(place[:-1]) and place[-1] not in KINDS:
+            first, *others = [outcome(variant) for variant in variants(event, place)]
+            for other in others:
+                assert other == first or (place[-1] in MARKS and other[0] != first[0]), place

@@ -1,0 +1,158 @@
+"""Drive a gateway in process as its hosts do: an ASGI server, a WSGI server, each event source."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.validate import validator
+
+from unigate import Gateway, Headers, Request, Response
+from unigate.events import SOURCES, name_of
+
+Host = Callable[[Gateway, Request], Response]
+
+
+def ask_asgi(app: Any, request: Request) -> Response:
+    """Ask as uvicorn does: the body in two parts, and no body in the answer to HEAD."""
+    return asyncio.run(_ask_asgi(app, request))
+
+
+async def _ask_asgi(app: Any, request: Request) -> Response:
+    half = len(request.body) // 2
+    parts = [request.body[:half], request.body[half:]]
+    answered = asyncio.Event()
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if parts:
+            return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+        await answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        assert not answered.is_set(), message
+        sent.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            answered.set()
+
+    await app(asgi_scope(request), receive, send)
+    assert answered.is_set(), sent
+    assert [m["type"] for m in sent].count("http.response.start") == 1, sent
+    body = b"".join(m.get("body", b"") for m in sent[1:])
+    headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in sent[0]["headers"])
+    return Response(sent[0]["status"], headers, b"" if request.method == "HEAD" else body)
+
+
+def asgi_scope(request: Request) -> dict[str, Any]:
+    """Return the scope that uvicorn builds."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": request.http_version,
+        "method": request.method,
+        "scheme": request.scheme,
+        "path": request.path,
+        "raw_path": request.raw_path,
+        "query_string": request.query_string,
+        "root_path": request.root_path,
+        "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in request.headers],
+        "client": request.client,
+        "server": request.server,
+        "state": {},
+    }
+
+
+def ask_wsgi(app: Any, request: Request) -> Response:
+    """Ask as gunicorn does, with both sides watched by wsgiref.validate.
+
+    It wants a Content-Type for every response that may have a body; HTTP does not.
+    """
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        started[:] = [status, headers]
+        return written.append
+
+    written: list[bytes] = []
+    if request.path not in ("/no-type", "/redirect"):
+        app = validator(app)
+    result: Any = app(wsgi_environ(request), start_response)
+    try:
+        body = b"".join([*written, *result])
+    finally:
+        getattr(result, "close", list)()
+    status, headers = started
+    return Response(int(status[:3]), Headers(headers), b"" if request.method == "HEAD" else body)
+
+
+def wsgi_environ(request: Request) -> dict[str, Any]:
+    """Return the environ that gunicorn builds."""
+    query = request.query_string.decode("latin-1")
+    target = request.raw_path.decode("latin-1") + (f"?{query}" if query else "")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(request.raw_path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": target,
+        "SERVER_NAME": request.server[0],
+        "SERVER_PORT": str(request.server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if request.client:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = map(str, request.client)
+    for name, value in request.headers.joined().items():
+        if "_" in name:  # as gunicorn's header_map = "drop" does
+            continue
+        key = name.upper().replace("-", "_")
+        prefix = "" if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_"
+        environ[prefix + key] = value
+    return environ
+
+
+def ask_event(name: str, *, single: bool = False) -> Host:
+    """Return a host that asks with the events of a source, through JSON as a platform does."""
+    source = next(source for source in SOURCES if name_of(source) == name.split("/")[0])
+
+    def ask(app: Gateway, request: Request) -> Response:
+        request.source = name.rpartition("/")[2]
+        event = source.make_event(request)
+        if single:
+            event["headers"] = Headers.from_map(event.pop("multiValueHeaders")).joined()
+        reply = app.lambda_handler(json.loads(json.dumps(event)), None)
+        return source.from_reply(json.loads(json.dumps(reply)))
+
+    return ask
+
+
+def ask_handle(app: Gateway, request: Request) -> Response:
+    """Ask through the async door for events."""
+    source = next(source for source in SOURCES if name_of(source) == "http_api")
+    reply = asyncio.run(app.handle(source.make_event(request)))
+    return source.from_reply(reply)
+
+
+HOSTS: dict[str, Host] = {
+    "asgi": lambda app, request: ask_asgi(app.asgi, request),
+    "wsgi": lambda app, request: ask_wsgi(app.wsgi, request),
+    "http_api": ask_event("http_api"),
+    "function_url": ask_event("http_api/function_url"),
+    "rest_api": ask_event("rest_api"),
+    "alb": ask_event("alb"),
+    "alb single": ask_event("alb", single=True),
+    "generic": ask_event("generic"),
+    "vercel": ask_event("vercel"),
+    "handle": ask_handle,
+}
