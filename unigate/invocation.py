@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import InvalidEvent, LifespanFailed
 from .events import EventSource, name_of
-from .http import Request, Response, bodiless
+from .http import Request, Response, carries_body
 from .routing import Mount
 from .types import Reply
 
@@ -60,11 +60,8 @@ class Invocation:
     def reply(self) -> Reply:
         """Write the response as the source wants it."""
         response = self.response
-        if self.request.method == "HEAD":
+        if not carries_body(self.request.method, response.status, response.headers):
             response.body = b""
-        elif bodiless(response.status):
-            response.body = b""
-            response.headers.remove("content-length")
         reply = self._source.to_reply(response, self._event)
         limit = getattr(self._source, "MAX_REPLY", None)
         # JSON writes no byte of a body as more than six characters.

@@ -14,9 +14,17 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from .errors import IncompleteResponse
-from .http import Headers, Request, Response, below, bodiless, current, response_headers
+from .http import Headers, Request, Response, below, carries_body, current, response_headers
 from .types import ASGIApp, Environ, Message, Receive, Scope, Send, StartResponse, WSGIApp
 
+_BARE_SCOPE: Scope = {
+    "type": "http",
+    "http_version": "1.1",
+    "method": "GET",
+    "path": "/",
+    "query_string": b"",
+    "headers": [],
+}
 # As many as Starlette gives to synchronous endpoints.
 THREADS = 40
 
@@ -126,6 +134,8 @@ class StartedResponse:
 
     def write(self, chunk: bytes) -> None:
         """Take a part of the body."""
+        if not isinstance(chunk, bytes):
+            raise TypeError(f"A body is made of bytes, not {type(chunk).__name__}.")
         if not self.status:
             raise IncompleteResponse("The application sent a body before start_response.")
         if chunk:
@@ -167,28 +177,32 @@ def bridge(app: WSGIApp) -> ASGIApp:
                 except OSError:  # ASGI 2.4: the client has gone
                     gone = True
 
-        await bridged({**scope, "unigate.gone": lambda: gone}, receive, send_unless_gone)
+        # What a2wsgi reads of a scope; all that the application sees is built from the request.
+        bare = {**_BARE_SCOPE, "unigate.scope": scope, "unigate.gone": lambda: gone}
+        await bridged(bare, receive, send_unless_gone)
 
     return asgi
 
 
 def _answer_bridged(app: WSGIApp, bridged: Environ, start_bridged: StartResponse) -> list[bytes]:
     """Answer in a2wsgi's thread: with our environ, through its `start_response` and write."""
-    scope: Scope = bridged["asgi.scope"]
+    gone: Callable[[], bool] = bridged["asgi.scope"]["unigate.gone"]
+    scope: Scope = bridged["asgi.scope"]["unigate.scope"]
     request: Request = scope["unigate.request"]
     stream = io.BufferedReader(_LiveBody(bridged["wsgi.input"]))
     write: Callable[[bytes], object] | None = None
 
     def begin() -> Callable[[bytes], object]:
-        return start_bridged(f"{start.status} ", start.headers.pairs)
+        wanted = carries_body(request.method, start.status, start.headers)
+        send = start_bridged(f"{start.status} ", start.headers.pairs)
+        return send if wanted else lambda chunk: None
 
     def sink(chunk: bytes) -> None:
         nonlocal write
         write = write or begin()
-        if scope["unigate.gone"]():
+        if gone():
             raise ConnectionAbortedError("The client went away before it had the whole response.")
-        if request.method != "HEAD" and not bodiless(start.status):
-            write(chunk)
+        write(chunk)
 
     start = StartedResponse(sink)
     _drive(app, build_environ(request, scope["root_path"], stream), start)

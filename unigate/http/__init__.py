@@ -5,7 +5,7 @@ Plain values without I/O. Each rule that more than one format needs stands here 
 
 from __future__ import annotations
 
-from .bodies import bodiless, decode_body, encode_body, is_text
+from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .headers import Headers, cased, forwarded_peer, latin1, response_headers, split_host
 from .messages import Request, Response, current, current_request, forwarded, reason
 from .replies import read_envelope, write_envelope
@@ -17,6 +17,7 @@ __all__ = [
     "Response",
     "below",
     "bodiless",
+    "carries_body",
     "cased",
     "current",
     "current_request",

@@ -87,3 +87,14 @@ def is_text(content_type: str) -> bool:
 def bodiless(status: int) -> bool:
     """Tell whether a response of this status never has a body (RFC 9110 section 6.4.1)."""
     return status < 200 or status in (204, 304)
+
+
+def carries_body(method: str, status: int, headers: Headers) -> bool:
+    """Tell whether a response has a body; one that never can loses its Content-Length too.
+
+    The answer to HEAD keeps it: it says what GET would bring.
+    """
+    if bodiless(status):
+        headers.remove("content-length")
+        return False
+    return method != "HEAD"
