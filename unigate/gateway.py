@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import interfaces, wsgi
 from .events import EventSource, find_source, source_named
-from .http import Request, Response, below, current, reason
+from .http import Request, Response, below, reason
 from .invocation import Invocation, failed
 from .routing import Mount, Router, check_prefixes
 from .types import Environ, Receive, Scope, Send, StartResponse
@@ -108,11 +108,8 @@ class Gateway:
         app = mount.app
         if mount.interface == "asgi":
             app = self._running.as_wsgi(mount, raising=self._raising)
-        # Not reset: the body is iterated after this returns, and the thread is the server's.
-        current.set(request)
         try:
-            body: Iterable[bytes] = app(environ, start_response)
-            return body
+            return wsgi.serve(app, environ, start_response, request)
         except Exception as error:
             if self._raising:
                 raise

@@ -12,6 +12,8 @@ from .errors import UnknownInterface
 
 # Where middleware that takes anything (`*args`) keeps what it wraps.
 _INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app")
+# What an instance needs where the class itself is the application.
+_MADE = {"wsgi": "__iter__", "asgi": "__await__"}
 
 
 def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
@@ -25,20 +27,20 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
         application = import_from(application)
     if interface is not None:
         return application, interface
-    for _ in range(2):  # a factory may be called once
+    made_by = ""
+    shape = shape_of(application)
+    if shape == "factory":
+        made_by = f"{_name(application)} was called as a factory. "
+        application = application()
         shape = shape_of(application)
-        if shape == "factory":
-            application = application()
-        elif shape == "asgi2":
-            from asgiref.compatibility import double_to_single_callable
+    if shape == "asgi2":
+        from asgiref.compatibility import double_to_single_callable
 
-            single: Any = double_to_single_callable
-            return single(application), "asgi"
-        elif shape is not None:
-            return application, shape
-        else:
-            break
-    raise UnknownInterface(_undecided(application))
+        single: Any = double_to_single_callable
+        return single(application), "asgi"
+    if shape == "asgi" or shape == "wsgi":
+        return application, shape
+    raise UnknownInterface(made_by + _undecided(application))
 
 
 def import_from(target: str) -> Any:
@@ -71,16 +73,19 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
     if _is_coroutine_function(app):
         fits = len(required) <= 3 and (anything or len(positional) >= 3)
         return "asgi" if fits else None
-    if not required and anything:
+    if len(required) < 2 and anything:
         return _shape_of_inner(app, depth)
     names = required or [p.name for p in positional]
-    return _shape_of_parameters(names, all_optional=not required)
+    shape = _shape_of_parameters(names, all_optional=not required)
+    if isinstance(app, type) and shape in _MADE and not hasattr(app, _MADE[shape]):
+        return None
+    return shape
 
 
 def _shape_of_parameters(names: list[str], *, all_optional: bool) -> str | None:
-    if names[:2] == ["event", "context"]:  # a function for Lambda, not an application
+    if names[:1] == ["event"]:  # a function for Lambda, not an application
         return None
-    if all_optional and not {"scope", "environ", "env"} & set(names):
+    if all_optional and not {"scope", "start_response"} & set(names):
         return "factory"
     if names == ["scope"]:
         return "asgi2"
@@ -92,17 +97,27 @@ def _shape_of_inner(app: Any, depth: int) -> str | None:
         inner = getattr(app, name, None)
         if inner is not None and inner is not app and depth < 10:
             shape = shape_of(inner, depth + 1)
-            if shape in ("asgi", "wsgi"):
+            if shape in ("asgi", "asgi2", "wsgi"):
                 return shape
     return None
 
 
 def _parameters(app: Any) -> list[inspect.Parameter] | None:
-    """Return the parameters of a call, `self` left out; a class is called to make an instance."""
-    try:
-        return list(inspect.signature(_called(app)).parameters.values())
-    except (TypeError, ValueError):  # built in C, with no signature
-        return None
+    """Return the parameters of a call, `self` left out; a class is called to make an instance.
+
+    Those of what a decorator wraps count only where its own say nothing (`*args`).
+    """
+    called = _called(app)
+    found: list[inspect.Parameter] | None = None
+    for follow in (False, True):
+        try:
+            signature = inspect.signature(called, follow_wrapped=follow)
+        except (TypeError, ValueError):  # built in C, with no signature
+            continue
+        found = list(signature.parameters.values())
+        if not any(p.kind is p.VAR_POSITIONAL for p in found):
+            break
+    return found
 
 
 def _called(app: Any) -> Any:
@@ -121,12 +136,15 @@ def _is_coroutine_function(app: Any) -> bool:
 def _undecided(app: Any) -> str:
     if isinstance(app, types.ModuleType):
         return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
-    name = getattr(app, "__qualname__", None) or f"a {type(app).__name__} object"
     if not callable(app):
-        return f"{name} cannot be called, so it is neither a WSGI nor an ASGI application."
+        return f"{_name(app)} cannot be called, so it is neither a WSGI nor an ASGI application."
     parameters = _parameters(app)
     call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
     return (
-        f"Cannot tell whether {name}, called with {call}, is a WSGI or an ASGI application. "
+        f"Cannot tell whether {_name(app)}, called with {call}, is a WSGI or an ASGI application. "
         'If it is one, say which: wrap(..., interface="wsgi") or interface="asgi".'
     )
+
+
+def _name(app: Any) -> str:
+    return getattr(app, "__qualname__", None) or f"An object of type {type(app).__name__}"

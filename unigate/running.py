@@ -115,7 +115,11 @@ class Running:
                     await self.lifespans.start()
                 request: Request = scope["wsgi_environ"]["unigate.request"]
                 scope = exchange.build_scope(request, "", {})
-                await self.serve(mount, request, scope, receive, send, raising=raising)
+                try:
+                    await self.serve(mount, request, scope, receive, send, raising=raising)
+                except Exception:
+                    _log.exception("%r failed.", request)  # a2wsgi does not tell the server
+                    raise
 
             self._wsgi[mount] = exchange.as_wsgi(app, process_loop().in_thread())
         self._watch_exit()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from contextvars import Token
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -51,6 +53,41 @@ def mounted(environ: Environ, request: Request, root_path: str) -> Environ:
         environ["SCRIPT_NAME"] = script
         environ["PATH_INFO"] = below(path, script) or "/"
     return environ
+
+
+def serve(
+    app: WSGIApp, environ: Environ, start_response: StartResponse, request: Request
+) -> Iterable[bytes]:
+    """Run an application for a WSGI server, which calls for the body after this returns."""
+    token = current.set(request)
+    body: Iterable[bytes] = ()
+    try:
+        body = app(environ, start_response)
+    finally:
+        # A list has nothing left to run, and servers know their own file wrapper.
+        files = environ.get("wsgi.file_wrapper")
+        done = isinstance(body, (list, tuple)) or (files is not None and type(body) is files)
+        if done:
+            current.reset(token)
+    return body if done else _Served(body, token)
+
+
+class _Served:
+    """A body that is made while its request is the current one."""
+
+    def __init__(self, body: Iterable[bytes], token: Token[Request]) -> None:
+        self._body = body
+        self._token = token
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        with suppress(ValueError):  # closed in another context than it was made in
+            current.reset(self._token)
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
 
 
 def build_environ(request: Request, root_path: str, stream: Any) -> Environ:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from unigate.errors import InvalidEvent
-from unigate.http import Headers, bodiless, decode_body, encode_body, is_text
+from unigate.http import Headers, bodiless, carries_body, decode_body, encode_body, is_text
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -110,3 +110,20 @@ def test_other_types_are_not_text(content_type: str) -> None:
 )
 def test_some_statuses_have_no_body(status: int, without: bool) -> None:
     assert bodiless(status) is without
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "carries", "length"),
+    [
+        ("GET", 200, True, "3"),
+        ("HEAD", 200, False, "3"),
+        ("GET", 204, False, None),
+        ("HEAD", 304, False, None),
+    ],
+)
+def test_only_the_answer_to_head_has_a_length_without_a_body(
+    method: str, status: int, carries: bool, length: str | None
+) -> None:
+    headers = Headers([("content-length", "3")])
+    assert carries_body(method, status, headers) is carries
+    assert headers.get("content-length") == length

@@ -70,6 +70,12 @@ def test_remove_takes_every_value_and_nothing_else() -> None:
     assert headers.pairs == [("b", "2")]
 
 
+def test_several_cookie_fields_are_joined_at_the_place_of_the_first() -> None:
+    headers = Headers([("cookie", "a=1"), ("x-a", "1"), ("cookie", "b=2"), ("x-a", "2")])
+    headers.join_cookies()
+    assert headers.pairs == [("cookie", "a=1; b=2"), ("x-a", "1"), ("x-a", "2")]
+
+
 def test_a_copy_is_independent() -> None:
     first = Headers([("a", "1")])
     second = Headers(first)

@@ -75,8 +75,15 @@ def test_a_query_in_the_raw_path_is_no_part_of_it() -> None:
     assert Request.from_scope(scope(raw_path=b"/caf%C3%A9?a=1&a=2")).raw_path == b"/caf%C3%A9"
 
 
-def test_the_path_of_a_scope_is_what_the_server_decoded() -> None:
-    assert Request.from_scope(scope(path="/rewritten")).path == "/rewritten"
+def test_a_path_rewritten_on_the_way_counts() -> None:
+    request = Request.from_scope(scope(path="/n\xe9w"))
+    assert (request.path, request.raw_path) == ("/n\xe9w", b"/n%C3%A9w")
+
+
+def test_cookies_that_http_2_split_are_joined() -> None:
+    pairs = [(b"cookie", b"a=1"), (b"x-a", b"1"), (b"cookie", b"b=2")]
+    headers = Request.from_scope(scope(headers=pairs)).headers
+    assert headers.pairs == [("cookie", "a=1; b=2"), ("x-a", "1")]
 
 
 def test_a_scope_may_have_no_client_and_a_server_on_a_unix_socket() -> None:
@@ -145,6 +152,15 @@ def test_an_environ_may_be_minimal() -> None:
 def test_the_path_of_an_environ(members: dict[str, str], path: str, raw: bytes) -> None:
     request = Request.from_environ(environ(**members))
     assert (request.path, request.raw_path) == (path, raw)
+
+
+def test_empty_fields_of_the_body_are_absent() -> None:
+    request = Request.from_environ(environ(CONTENT_TYPE="", CONTENT_LENGTH="", HTTP_X_A=""))
+    assert request.headers.pairs == [("x-a", "")]
+
+
+def test_a_server_on_a_unix_socket_may_have_no_port() -> None:
+    assert Request.from_environ(environ(SERVER_PORT="")).server == ("example.org", 0)
 
 
 def test_the_bodys_fields_come_from_their_own_keys() -> None:

@@ -1,0 +1,295 @@
+"""ASGI applications: a request in memory, and behind a WSGI server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Route
+
+import unigate
+from tests.hosts import HOSTS, ask_asgi, wsgi_environ
+from unigate import Headers, Request, Response
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+ROADS = {name: HOSTS[name] for name in ("generic", "wsgi", "handle")}
+every_road = pytest.mark.parametrize("road", ROADS)
+
+
+def ask(road: str, app: Any, request: Request | None = None, **options: Any) -> Response:
+    """Ask an application that lives on a loop of ours."""
+    gateway = unigate.wrap(app, interface="asgi", lifespan="off", **options)
+    return ROADS[road](gateway, request or Request("GET", b"/empty"))
+
+
+def sends(*messages: dict[str, Any]) -> Any:
+    """Return an application that sends these messages, whatever it is asked."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+TEXT = {**START, "headers": [(b"content-type", b"text/plain")]}
+
+
+@every_road
+def test_body_message_may_leave_out_the_body(road: str) -> None:
+    app = sends(
+        TEXT,
+        {"type": "http.response.body", "body": b"a", "more_body": True},
+        {"type": "http.response.body"},
+    )
+    assert ask(road, app).body == b"a"
+
+
+@every_road
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ([], "its response is none"),
+        ([TEXT], "its response is unfinished"),
+    ],
+)
+def test_application_without_a_whole_response_is_a_500(
+    road: str, messages: Any, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = ask(road, sends(*messages))
+    assert response.status == 500
+    assert words in caplog.text
+
+
+def test_unfinished_body_in_memory_is_a_500(caplog: pytest.LogCaptureFixture) -> None:
+    app = sends(TEXT, {"type": "http.response.body", "body": b"a", "more_body": True})
+    response = ask("generic", app)
+    assert (response.status, response.body) == (500, b"Internal Server Error")
+    assert "unfinished" in caplog.text
+
+
+def test_late_message_is_refused_and_the_response_stands(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    last = {"type": "http.response.body", "body": b"done"}
+    response = ask("generic", sends(TEXT, last, last))
+    assert (response.status, response.body) == (200, b"done")
+    assert "out of turn" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"type": "http.response.body", "body": b"early"}],
+        [START, START],
+        [{"type": "http.response.push", "path": "/x"}],
+        [{"type": "websocket.send", "text": "x"}],
+    ],
+)
+def test_message_out_of_turn_is_an_error(messages: Any) -> None:
+    with pytest.raises(RuntimeError, match="out of turn"):
+        ask("generic", sends(*messages), on_error="raise")
+
+
+def test_failure_after_the_response_is_logged_and_the_response_stands(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def view(request: Any) -> Any:
+        raise KeyError("lost")
+
+    app = Starlette(routes=[Route("/empty", view)], exception_handlers={500: _error_page})
+    response = ask("generic", app)
+    assert (response.status, response.body) == (500, b"our page")
+    assert "KeyError: 'lost'" in caplog.text
+    with pytest.raises(KeyError, match="lost"):
+        ask("generic", app, on_error="raise")
+
+
+async def _error_page(request: Any, error: Exception) -> Any:
+    return PlainTextResponse("our page", 500)
+
+
+@every_road
+def test_background_task_is_done_when_the_call_returns(road: str) -> None:
+    done: list[str] = []
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        done.append("yes")
+
+    async def view(request: Any) -> Any:
+        return PlainTextResponse("ok", background=BackgroundTask(later))
+
+    assert ask(road, Starlette(routes=[Route("/empty", view)])).body == b"ok"
+    assert done == ["yes"]
+
+
+@every_road
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_streaming_response_arrives_whole(road: str, wrapped: bool) -> None:
+    async def parts() -> Any:
+        for part in ("one,", "two,", "three"):
+            await asyncio.sleep(0)
+            yield part
+
+    async def view(request: Any) -> Any:
+        assert not await request.is_disconnected()
+        return StreamingResponse(parts(), media_type="text/plain")
+
+    async def untouched(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    middleware = [Middleware(BaseHTTPMiddleware, dispatch=untouched)] if wrapped else []
+    app = Starlette(routes=[Route("/empty", view)], middleware=middleware)
+    assert ask(road, app).body == b"one,two,three"
+
+
+@every_road
+def test_receive_waits_after_the_body_until_the_response_is_out(road: str) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((await receive())["type"])
+        waiting = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        seen.append(f"done: {waiting.done()}")
+        await send(TEXT)
+        await send({"type": "http.response.body", "body": b"ok"})
+        seen.append((await waiting)["type"])
+
+    assert ask(road, app).body == b"ok"
+    assert seen == ["http.request", "done: False", "http.disconnect"]
+
+
+def test_receive_after_the_response_is_a_disconnect_at_once() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(TEXT)
+        await send({"type": "http.response.body"})
+        seen.extend([(await receive())["type"], (await receive())["type"]])
+
+    ask("generic", app)
+    assert seen == ["http.request", "http.disconnect"]
+
+
+@every_road
+def test_scope_holds_what_the_application_expects(road: str) -> None:
+    seen: dict[str, Any] = {}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.update(scope)
+        await send({**START, "status": 204})
+        await send({"type": "http.response.body"})
+
+    request = Request(
+        "PUT",
+        b"/a%2Fb/caf%C3%A9",
+        query_string=b"x=1",
+        headers=Headers([("Host", "example.org:8443")]),
+        server=("example.org", 8443),
+    )
+    ask(road, app, request)
+    assert (seen["type"], seen["method"], seen["asgi"]["version"]) == ("http", "PUT", "3.0")
+    assert seen["path"] == "/a/b/café"
+    if road != "handle":  # an HTTP API decodes the path before anybody sees it
+        assert seen["raw_path"] == b"/a%2Fb/caf%C3%A9"
+    assert seen["query_string"] == b"x=1"
+    assert (b"host", b"example.org:8443") in seen["headers"]
+    assert tuple(seen["server"]) == ("example.org", 8443)
+    assert seen["root_path"] == ""
+    assert seen["unigate.request"] is seen["state"]["unigate"]
+
+
+def test_current_request_and_state_are_at_hand_in_a_view() -> None:
+    async def view(request: Any) -> Any:
+        assert request.state.unigate is unigate.current_request()
+        return PlainTextResponse(unigate.current_request().path)
+
+    app = unigate.wrap(Starlette(routes=[Route("/x", view)]))
+    for host in ("generic", "asgi"):
+        assert HOSTS[host](app, Request("GET", b"/x")).body == b"/x"
+    with pytest.raises(LookupError):
+        unigate.current_request()
+
+
+def test_every_chunked_upload_reaches_an_application_behind_a_wsgi_server() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        await send(TEXT)
+        await send({"type": "http.response.body", "body": body})
+
+    environ = wsgi_environ(Request("POST", b"/"))
+    environ.update({"wsgi.input": io.BytesIO(b"chunked"), "wsgi.input_terminated": True})
+    started: list[Any] = []
+    body: Any = unigate.wrap(app, lifespan="off").wsgi(environ, lambda *a: started.append(a))
+    assert b"".join(body) == b"chunked"
+    body.close()
+    assert started[0][0] == "200 OK"
+
+
+def test_application_is_cancelled_when_the_wsgi_server_gives_up() -> None:
+    import threading
+
+    cancelled = threading.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(TEXT)
+        try:
+            while True:
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    gateway = unigate.wrap(app, lifespan="off")
+    body: Any = gateway.wsgi(wsgi_environ(Request("GET", b"/")), lambda *call: None)
+    assert next(iter(body)) == b"x"
+    body.close()
+    assert cancelled.wait(10)
+
+
+def test_failure_before_the_response_is_a_plain_500_behind_a_wsgi_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise KeyError("lost")
+
+    response = ask("wsgi", app)
+    assert (response.status, response.body) == (500, b"Internal Server Error")
+    assert "KeyError: 'lost'" in caplog.text
+
+
+def test_live_application_that_stops_half_way_is_left_to_the_server() -> None:
+    app = sends(TEXT, {"type": "http.response.body", "body": b"a", "more_body": True})
+    with pytest.raises(unigate.IncompleteResponse, match="unfinished"):
+        ask_asgi(unigate.wrap(app, interface="asgi").asgi, Request("GET", b"/"))
+
+
+def test_nobody_is_owed_a_response_who_has_gone() -> None:
+    sent: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    from tests.hosts import asgi_scope
+
+    asyncio.run(unigate.wrap(app).asgi(asgi_scope(Request("GET", b"/")), receive, send))
+    assert sent == []

@@ -1,0 +1,82 @@
+"""`unigate dev`: run an application locally as a platform would run it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+
+import click
+
+import unigate
+from unigate.types import Environ, StartResponse
+
+from .local_host import SOURCE_NAMES, LocalHost
+from .server import LIFE, inherited, listen, serve, serve_until_change, supervise, url_of
+from .target import Unloadable, load
+
+_log = logging.getLogger("unigate")
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:APP")
+@click.option(
+    "--as",
+    "source",
+    type=click.Choice(list(SOURCE_NAMES)),
+    default="http_api",
+    show_default=True,
+    help="The event that each request becomes.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to listen on; 0 takes any free one.",
+)
+@click.option(
+    "--reload/--no-reload", default=True, show_default=True, help="Start again on a change."
+)
+def dev(target: str, source: str, host: str, port: int, reload: bool) -> int:
+    """Serve an application over HTTP, each request by way of a platform's event.
+
+    MODULE:APP is the import string of a WSGI or ASGI application, or of what unigate.wrap() made
+    of it. The current directory is searched first.
+
+    \b
+    Examples:
+      unigate dev main:app
+      unigate dev main:app --as rest_api --port 8080
+    """
+    life = os.environ.pop(LIFE, "")
+    if reload and not life:
+        with listen(host, port) as listener:
+            return supervise(listener)
+    if life:  # Ctrl-C in a terminal reaches this process too, but the one above it ends it
+        signal.signal(signal.SIGINT, lambda signum, frame: None)
+    with inherited() if life else listen(host, port) as listener:
+        app = LocalHost(_load_again(target) if life == "again" else load(target), source)
+        if life != "again":
+            click.echo(f"{target} answers as {source} on {url_of(listener)}")
+        if life:
+            serve_until_change(app)
+        else:
+            serve(app, listener)
+    return 0
+
+
+def _load_again(target: str) -> unigate.Gateway:
+    """Load a target that has changed; what is broken by that is shown until the next change."""
+    try:
+        return load(target)
+    except Unloadable as error:
+        text = f"{error.trace}{error.message}\n"
+    _log.error("%s", text)
+
+    def broken(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        start_response("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")])
+        return [text.encode("utf-8", "backslashreplace")]
+
+    return unigate.wrap(broken)
