@@ -1,0 +1,324 @@
+"""The doors: which one a call takes, and what each does at the edges."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+import pytest
+
+import unigate
+from tests.apps import plain
+from tests.hosts import HOSTS, asgi_scope, ask_asgi, ask_wsgi, wsgi_environ
+from unigate import Request, Response
+
+GET = {"httpMethod": "GET", "path": "/here"}
+
+every_event_host = pytest.mark.parametrize(
+    "host", [name for name in HOSTS if name not in ("asgi", "wsgi")]
+)
+
+
+def sends(status: int = 200, body: bytes = b"ok", content_type: str = "text/plain") -> Any:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(f"{status} Status", [("content-type", content_type)])
+        return [body]
+
+    return app
+
+
+def fails(environ: Any, start_response: Any) -> list[bytes]:
+    raise KeyError("secret detail")
+
+
+async def fails_async(scope: Any, receive: Any, send: Any) -> None:
+    raise KeyError("secret detail")
+
+
+# --- calling the object ---------------------------------------------------------------------------
+
+
+def test_two_arguments_with_an_event_are_lambdas() -> None:
+    assert unigate.wrap(sends())(GET, None)["statusCode"] == 200
+
+
+def test_two_arguments_with_an_environ_are_wsgi() -> None:
+    app = unigate.wrap(sends())
+    started: list[str] = []
+    body = app(
+        wsgi_environ(Request("GET", b"/")), lambda status, headers, exc=None: started.append(status)
+    )
+    assert (list(body), started) == ([b"ok"], ["200 Status"])
+
+
+def test_three_arguments_are_asgi() -> None:
+    assert ask_asgi(unigate.wrap(sends()), Request("GET", b"/")).body == b"ok"
+
+
+def test_keywords_are_asgi_as_daphne_calls() -> None:
+    app = unigate.wrap(sends())
+
+    async def by_keyword(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope=scope, receive=receive, send=send)
+
+    assert ask_asgi(by_keyword, Request("GET", b"/")).body == b"ok"
+
+
+def test_no_arguments_are_a_type_error_as_uvicorn_probes_for_factories() -> None:
+    with pytest.raises(TypeError, match="scope"):
+        unigate.wrap(sends())()
+
+
+def test_repr_names_what_is_wrapped() -> None:
+    assert "wsgi_app" in repr(unigate.wrap(plain.wsgi_app))
+
+
+# --- arguments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({}, TypeError, "application, mounts, or both"),
+        ({"application": plain.wsgi_app, "interface": "cgi"}, ValueError, "'asgi', 'wsgi'"),
+        ({"application": plain.wsgi_app, "lifespan": "maybe"}, ValueError, "'auto', 'on', 'off'"),
+        ({"application": plain.wsgi_app, "on_error": "ignore"}, ValueError, "'respond', 'raise'"),
+        ({"application": plain.wsgi_app, "source": "fax"}, ValueError, "http_api"),
+        ({"application": 7}, unigate.UnknownInterface, "cannot be called"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        unigate.wrap(**arguments)
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+def test_event_of_no_source_is_refused_with_what_was_seen() -> None:
+    with pytest.raises(unigate.UnknownEvent, match=r"'detail-type'.*rest_api"):
+        unigate.wrap(sends())({"version": "0", "detail-type": "Scheduled Event"}, None)
+
+
+def test_named_source_skips_detection() -> None:
+    app = unigate.wrap(sends(), source="http_api")
+    reply = app({"requestContext": {"http": {"method": "GET"}}}, None)
+    assert reply["cookies"] == []
+    assert app({}, None)["statusCode"] == 200
+
+
+class Telegram:
+    """An event source from outside: any object with the functions."""
+
+    __name__ = "telegram"
+
+    def matches(self, event: Any) -> bool:
+        return isinstance(event, str)
+
+    def to_request(self, event: str, context: Any) -> Request:
+        return Request("GET", event.encode(), source="telegram", event=event, context=context)
+
+    def to_reply(self, response: Response, event: str) -> Any:
+        return {"text": response.body.decode()}
+
+
+@pytest.mark.parametrize("options", [{}, {"source": "telegram"}])
+def test_source_from_outside_is_tried_first(options: Any) -> None:
+    telegram: Any = Telegram()
+    app = unigate.wrap(sends(), sources=[telegram], **options)
+    assert app("/stop", None) == {"text": "ok"}
+    if not options:
+        assert app(GET, None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("door", ["lambda_handler", "handle"])
+def test_broken_base64_is_a_400(door: str, caplog: pytest.LogCaptureFixture) -> None:
+    app = unigate.wrap(sends())
+    event = {**GET, "body": "Hello from Lambda!", "isBase64Encoded": True}
+    reply = getattr(app, door)(event, None)
+    if door == "handle":
+        reply = asyncio.run(reply)
+    assert (reply["statusCode"], reply["body"]) == (400, "Bad Request")
+    assert "not the base64" in caplog.text
+
+
+def test_event_and_context_are_at_hand() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        request = unigate.current_request()
+        assert (request.event, request.context) == (GET, "context")
+        return sends()(environ, start_response)
+
+    assert unigate.wrap(app, on_error="raise")(GET, "context")["statusCode"] == 200
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("app", [fails, fails_async])
+@pytest.mark.parametrize("host", HOSTS)
+def test_failure_is_logged_and_answered_without_details(
+    host: str, app: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = HOSTS[host](unigate.wrap(app), Request("GET", b"/here"))
+    assert response.status == 500
+    assert b"secret" not in response.body
+    assert response.headers["content-type"].startswith("text/plain")
+    assert "Traceback" in caplog.text
+    assert "KeyError: 'secret detail'" in caplog.text
+    assert "GET '/here'" in caplog.text
+
+
+@pytest.mark.parametrize("app", [fails, fails_async])
+@every_event_host
+def test_failure_reaches_the_platform_when_asked(host: str, app: Any) -> None:
+    with pytest.raises(KeyError, match="secret"):
+        HOSTS[host](unigate.wrap(app, on_error="raise"), Request("GET", b"/"))
+
+
+def test_failure_reaches_the_server_when_asked() -> None:
+    with pytest.raises(KeyError):
+        ask_asgi(unigate.wrap(fails_async, on_error="raise").asgi, Request("GET", b"/"))
+    with pytest.raises(KeyError):
+        ask_asgi(unigate.wrap(fails, on_error="raise").asgi, Request("GET", b"/"))
+    with pytest.raises(KeyError):
+        ask_wsgi(unigate.wrap(fails, on_error="raise").wsgi, Request("GET", b"/"))
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_wish_to_exit_always_gets_through(error: type[BaseException]) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        raise error
+
+    with pytest.raises(error):
+        unigate.wrap(app)(GET, None)
+    with pytest.raises(error):
+        unigate.wrap(app).wsgi(wsgi_environ(Request("GET", b"/")), lambda *call: None)
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "fits", "too_large"),
+    [
+        ("http_api", 6_000_000, 6_291_456),
+        ("rest_api", 6_000_000, 6_291_456),
+        ("alb", 1_000_000, 1_048_576),
+        ("vercel", 3_300_000, 3_400_000),
+    ],
+)
+def test_response_too_large_for_the_platform_says_so(
+    host: str, fits: int, too_large: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert HOSTS[host](unigate.wrap(sends(body=b"x" * fits)), Request("GET", b"/")).status == 200
+    response = HOSTS[host](unigate.wrap(sends(body=b"x" * too_large)), Request("GET", b"/"))
+    assert response.status == 500
+    assert b"too large" in response.body
+    assert "too large" in caplog.text
+
+
+def test_size_is_that_of_the_json() -> None:
+    body = b"\x01" * 1_200_000  # each is six characters in JSON
+    response = HOSTS["http_api"](unigate.wrap(sends(body=body)), Request("GET", b"/"))
+    assert response.status == 500
+
+
+# --- base path and stage --------------------------------------------------------------------------
+
+
+def _mounted_at(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("content-type", "application/json")])
+    return [json.dumps([environ["SCRIPT_NAME"], environ["PATH_INFO"]]).encode()]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/v1/users", ["/v1", "/users"]),
+        (b"/v1", ["/v1", "/"]),
+        (b"/v1/", ["/v1", "/"]),
+        (b"/v10/users", ["", "/v10/users"]),
+        (b"/users", ["", "/users"]),
+        (b"/v1/v1/x", ["/v1", "/v1/x"]),
+    ],
+)
+@pytest.mark.parametrize("base_path", ["/v1", "v1/"])
+def test_base_path_is_cut_at_a_boundary(
+    host: str, path: bytes, expected: list[str], base_path: str
+) -> None:
+    app = unigate.wrap(_mounted_at, base_path=base_path)
+    assert json.loads(HOSTS[host](app, Request("GET", path)).body) == expected
+
+
+@pytest.mark.parametrize("base_path", [None, "", "/"])
+def test_no_base_path_is_none(base_path: str | None) -> None:
+    app = unigate.wrap(_mounted_at, base_path=base_path)
+    assert json.loads(HOSTS["generic"](app, Request("GET", b"/x")).body) == ["", "/x"]
+
+
+def test_stage_becomes_the_root_path() -> None:
+    request = Request("GET", b"/prod/users", root_path="/prod")
+    for host in ("http_api", "rest_api"):
+        body = HOSTS[host](unigate.wrap(_mounted_at), request).body
+        assert json.loads(body) == ["/prod", "/users"]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (scope["root_path"], scope["path"]) == ("/prod", "/prod/users")
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    for host in ("http_api", "rest_api", "asgi"):
+        assert HOSTS[host](unigate.wrap(app, on_error="raise"), request).status == 204
+
+
+# --- WebSocket ------------------------------------------------------------------------------------
+
+
+def _websocket(app: unigate.Gateway, path: str) -> list[Any]:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {**asgi_scope(Request("GET", path.encode())), "type": "websocket", "scheme": "wss"}
+    del scope["method"]
+    asyncio.run(app.asgi(scope, receive, send))
+    return sent
+
+
+def test_websocket_reaches_an_asgi_application() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "websocket"
+        assert unigate.current_request().path == "/v2/chat"
+        assert scope["root_path"] == "/v2"
+        await receive()
+        await send({"type": "websocket.accept"})
+
+    gateway = unigate.wrap(sends(), mounts={"/v2": app})
+    assert _websocket(gateway, "/v2/chat") == [{"type": "websocket.accept"}]
+
+
+@pytest.mark.parametrize("gateway", [unigate.wrap(sends()), unigate.wrap(mounts={"/x": sends()})])
+def test_websocket_is_refused_where_nobody_speaks_it(
+    gateway: unigate.Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    assert _websocket(gateway, "/chat") == [{"type": "websocket.close", "code": 1000}]
+    assert "WebSocket" in caplog.text
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_without_a_root_application_the_rest_is_a_404(host: str) -> None:
+    app = unigate.wrap(mounts={"/v2": sends()})
+    assert HOSTS[host](app, Request("GET", b"/v2/x")).body == b"ok"
+    response = HOSTS[host](app, Request("GET", b"/v20/x"))
+    assert (response.status, response.body) == (404, b"Not Found")
