@@ -137,7 +137,7 @@ def _undecided(app: Any) -> str:
     if isinstance(app, types.ModuleType):
         return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
     if not callable(app):
-        return f"{_name(app)} cannot be called, so it is neither a WSGI nor an ASGI application."
+        return f"{_name(app)} cannot be called: it is neither a WSGI nor an ASGI application."
     parameters = _parameters(app)
     call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
     return (
@@ -147,4 +147,4 @@ def _undecided(app: Any) -> str:
 
 
 def _name(app: Any) -> str:
-    return getattr(app, "__qualname__", None) or f"An object of type {type(app).__name__}"
+    return getattr(app, "__qualname__", None) or f"the {type(app).__name__} object"
