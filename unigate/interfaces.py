@@ -65,7 +65,9 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
     if not callable(app):
         return None
     parameters = _parameters(app)
-    if parameters is None:
+    if parameters is None or any(
+        p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters
+    ):
         return None
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p.name for p in positional if p.default is p.empty]

@@ -1,4 +1,4 @@
-"""`unigate dev`: run an application locally as a platform would run it."""
+"""`unigate dev`: serve an application locally, as a platform would call it."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ _log = logging.getLogger("unigate")
     "--reload/--no-reload", default=True, show_default=True, help="Start again on a change."
 )
 def dev(target: str, source: str, host: str, port: int, reload: bool) -> int:
-    """Serve an application over HTTP, each request by way of a platform's event.
+    """Serve an application by way of a platform's events.
 
-    MODULE:APP is the import string of a WSGI or ASGI application, or of what unigate.wrap() made
-    of it. The current directory is searched first.
+    Each request becomes an event, and the reply to it a response. MODULE:APP is the import string
+    of a WSGI or ASGI application, or of what unigate.wrap() made of it. The current directory is
+    searched first.
 
     \b
     Examples:

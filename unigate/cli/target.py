@@ -38,13 +38,12 @@ def load(target: str) -> unigate.Gateway:
         return found if isinstance(found, unigate.Gateway) else unigate.wrap(found)
     except (Exception, SystemExit) as error:
         theirs = _their_part(error.__traceback__)
+        problem = f"{target!r} cannot be loaded: {error}"
         # Where a file is no Python, the error itself says where, before any of it has run.
         if theirs is None and not isinstance(error, SyntaxError):
-            raise Unloadable(str(error)) from error
+            raise Unloadable(problem) from error
         trace = "".join(traceback.format_exception(type(error), error, theirs))
-        raise Unloadable(
-            f"{target!r} cannot be loaded: {type(error).__name__}: {error}", trace
-        ) from error
+        raise Unloadable(problem, trace) from error
 
 
 def _their_part(trace: TracebackType | None) -> TracebackType | None:

@@ -1,0 +1,108 @@
+"""Every block of the README does what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import django
+import pytest
+from django.test import override_settings
+
+import unigate
+from tests.hosts import HOSTS
+from unigate import Request
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+PYTHON = [code for language, code in BLOCKS if language == "python"]
+COMMANDS = [
+    line.removeprefix("$ ")
+    for language, code in BLOCKS
+    if language == "console"
+    for line in code.splitlines()
+]
+
+pytestmark = pytest.mark.usefixtures("_project")
+
+
+@pytest.fixture
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in a folder that holds the README's main.py, and a Django project."""
+    (tmp_path / "main.py").write_text(PYTHON[0])
+    (tmp_path / "mysite").mkdir()
+    (tmp_path / "mysite" / "wsgi.py").write_text(
+        "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    for name in ("main", "mysite", "mysite.wsgi"):
+        sys.modules.pop(name, None)
+
+
+def run(block: int) -> dict[str, Any]:
+    """Run a Python block as a module of its own."""
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(PYTHON[block], f"README block {block}", "exec"), names)
+    return names
+
+
+def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
+    response = HOSTS["http_api"](app, Request("GET", path, client=("203.0.113.7", 0)))
+    return response.status, response.body.decode()
+
+
+def test_every_block_is_one_that_is_tested_here() -> None:
+    assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
+    assert (len(PYTHON), len(COMMANDS)) == (5, 4)
+
+
+def test_main_answers_as_said() -> None:
+    app = run(0)["app"]
+    assert "GET /, asked by way of http_api" in get(app, b"/")[1]
+    assert '"greeting":"started once per process"' in get(app, b"/v2/users/ada")[1]
+
+
+def test_mixing_applications() -> None:
+    app = run(1)["app"]
+    assert get(app, b"/legacy/x") == (200, "/legacy")
+    assert get(app, b"/v2/users/ada")[0] == 200
+    assert get(app, b"/v20")[0] == 404
+
+
+def test_flask() -> None:
+    assert '"client":["203.0.113.7",0]' in get(run(2)["app"], b"/whoami")[1]
+
+
+def test_django() -> None:
+    middleware = run(3)["MIDDLEWARE"]
+    django.setup()
+    with override_settings(MIDDLEWARE=middleware):
+        assert get(run(4)["app"], b"/hello")[0] == 200
+
+
+def test_install_names_extras_that_there_are() -> None:
+    command = shlex.split(COMMANDS[0])
+    assert command[:2] == ["pip", "install"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for requirement in command[2:]:
+        for extra in re.findall(r"\[(.*?)\]", requirement):
+            assert extra in extras
+
+
+@pytest.mark.parametrize("command", COMMANDS[2:])
+def test_make_knows_its_targets(command: str) -> None:
+    done = subprocess.run(
+        [*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "unigate dev example_flask" in done.stdout or "pytest" in done.stdout
