@@ -116,11 +116,57 @@ class OfApp:
 
 
 class OfApplication:
+    """The same, with the other usual name."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    def __call__(self, *args: Any) -> Any:
+        return self.application(*args)
+
+
+class AsyncOfApplication:
     def __init__(self, application: Any) -> None:
         self.application = application
 
     async def __call__(self, *args: Any) -> None:
         await self.application(*args)
+
+
+class OfAsgiApp:
+    """Middleware that Quart's own level is replaced with."""
+
+    def __init__(self, asgi_app: Any) -> None:
+        self.asgi_app = asgi_app
+
+    def __call__(self, *args: Any) -> Any:
+        return self.asgi_app(*args)
+
+
+class ObjectProxy:
+    """What wrapt makes, with which agents instrument applications."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.__wrapped__ = wrapped
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+
+class MarkedSingle:
+    """Only asgiref's mark tells."""
+
+    _asgi_single_callable = True
+
+    def __call__(self, *args: Any) -> Any:
+        return asgi_app(*args)
+
+
+class MarkedDouble:
+    _asgi_double_callable = True
+
+    def __call__(self, connection: Any) -> Any:
+        return Asgi2Class(connection)
 
 
 class OfScope:
@@ -216,6 +262,8 @@ APPLICATIONS: dict[str, tuple[Any, str]] = {
     # ASGI 2
     "ASGI 2 function": (asgi2_function, "asgi"),
     "ASGI 2 class": (Asgi2Class, "asgi"),
+    "marked as ASGI 2": (MarkedDouble(), "asgi"),
+    "marked as ASGI 3": (MarkedSingle(), "asgi"),
     # partial
     "partial of a WSGI function": (functools.partial(configured_wsgi, "config"), "wsgi"),
     "partial of a Flask app": (functools.partial(flask_app.app), "wsgi"),
@@ -241,7 +289,12 @@ APPLICATIONS: dict[str, tuple[Any, str]] = {
     "anything around ASGI": (OfApp(starlette_app.app), "asgi"),
     "anything around anything": (OfApp(OfApp(asgi_app)), "asgi"),
     "anything around ASGI 2": (OfApp(Asgi2Class), "asgi"),
-    "async anything": (OfApplication(asgi_app), "asgi"),
+    "anything around an application": (OfApplication(wsgi_app), "wsgi"),
+    "anything around an asgi_app": (OfAsgiApp(asgi_app), "asgi"),
+    "anything around __wrapped__": (ObjectProxy(wsgi_app), "wsgi"),
+    "async anything": (AsyncOfApplication(asgi_app), "asgi"),
+    "partial of async anything": (functools.partial(AsyncOfApplication(asgi_app)), "asgi"),
+    "WSGI and anything": (lambda env, start, *rest: wsgi_app(env, start), "wsgi"),
     "scope and anything": (OfScope(asgi_app), "asgi"),
     "decorated WSGI": (wrapped(wsgi_app), "wsgi"),
     "decorated ASGI": (wrapped(asgi_app), "asgi"),
@@ -470,14 +523,15 @@ def handler(event: Any, context: Any) -> Any: ...
 async def async_pair(scope: Any, receive: Any) -> None: ...
 
 
+async def async_four(scope: Any, receive: Any, send: Any, state: Any) -> None: ...
+
+
 async def async_factory() -> Any:
     return asgi_app
 
 
-def circular(*args: Any) -> Any: ...
-
-
-circular.app = circular  # type: ignore[attr-defined]
+circle = OfApp(OfApp(None))
+circle.app.app = circle
 
 
 @pytest.mark.parametrize(
@@ -504,8 +558,9 @@ circular.app = circular  # type: ignore[attr-defined]
         (lambda a, b, c, d: None, r"<lambda>, called with \(a, b, c, d\)"),
         (Private(wsgi_app), r"the Private object, called with \(\*args: 'Any'\)"),
         (OfApp(create_app), r"the OfApp object, called with \(\*args: 'Any', \*\*kwargs: 'Any'\)"),
-        (circular, r"circular, called with \(\*args: 'Any'\)"),
+        (circle, "the OfApp object, called with"),
         (async_pair, r"async_pair, called with \(scope: 'Any', receive: 'Any'\)"),
+        (async_four, r"async_four, called with \(scope: 'Any', receive: 'Any', send: 'Any', state"),
         (async_factory, r"async_factory, called with \(\)"),
         (math.hypot, r"hypot, called with \(unknown\)"),
         (functools.partial(handler), "the partial object"),

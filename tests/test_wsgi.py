@@ -309,7 +309,6 @@ def test_environ_says_what_pep_3333_asks(road: str) -> None:
     if road == "bridged":  # a hand-written event names no peer, and its query is text
         assert (seen["REMOTE_ADDR"], seen["REMOTE_PORT"]) == ("203.0.113.7", "4711")
         assert seen["QUERY_STRING"] == "q=\xe9"
-        assert seen["REQUEST_URI"] == "/caf%C3%A9/%FF?q=\xe9"
 
 
 def test_root_path_is_cut_at_a_boundary_only() -> None:

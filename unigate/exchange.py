@@ -30,20 +30,27 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "client": request.client,
         "server": request.server,
         "extensions": {},
-        **request_members(request, state),
+        "state": {**state, "unigate": request},
+        "unigate.request": request,
     }
 
 
 def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
     """Return a request's header fields as a scope holds them."""
-    return [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.pairs
-    ]
+    return [(_NAMES[name], value.encode("latin-1")) for name, value in request.headers.pairs]
 
 
-def request_members(request: Request, state: dict[str, Any]) -> dict[str, Any]:
-    """Return what every scope holds of us: the common request, and each request's own state."""
-    return {"state": {**state, "unigate": request}, "unigate.request": request}
+class _Names(dict[str, bytes]):
+    """Header names as bytes."""
+
+    def __missing__(self, name: str) -> bytes:
+        encoded = name.encode("latin-1")
+        if len(self) < 1000:  # names are the clients' to invent
+            self[name] = encoded
+        return encoded
+
+
+_NAMES = _Names()
 
 
 class Exchange:
@@ -58,16 +65,11 @@ class Exchange:
         self.status = 0
         self.complete = False
 
-    async def run(self, app: ASGIApp, scope: Scope) -> None:
-        """Run the application to its end; IncompleteResponse when it has not answered by then."""
-        await app(scope, self.receive, self.send)
+    def result(self) -> Response:
+        """Return the response; IncompleteResponse when the application ended without one."""
         if not self.complete:
             what = "unfinished" if self.status else "none"
             raise IncompleteResponse(f"The application returned and its response is {what}.")
-
-    @property
-    def response(self) -> Response:
-        """Return the response; only when it is complete."""
         return Response(self.status, self.headers, b"".join(self._chunks))
 
     async def receive(self) -> Message:
@@ -92,8 +94,10 @@ class Exchange:
                     self._done.set()
         elif kind == "http.response.start" and not self.status:
             self.headers = response_headers(
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in message.get("headers", ())
+                [
+                    (name.decode("latin-1"), value.decode("latin-1"))
+                    for name, value in message.get("headers", ())
+                ]
             )
             self.status = message["status"]
         else:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import interfaces, wsgi
+from .errors import InvalidEvent, LifespanFailed
 from .events import EventSource, find_source, source_named
 from .http import Request, Response, below, reason
-from .invocation import Invocation, failed
+from .replies import write_reply
 from .routing import Mount, Router, check_prefixes
 from .types import Environ, Receive, Scope, Send, StartResponse
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .running import Running
 
 _log = logging.getLogger("unigate")
+
+_UNANSWERED = Response(500)  # stands in until the application has answered
 
 
 class Gateway:
@@ -111,44 +114,58 @@ class Gateway:
         try:
             return wsgi.serve(app, environ, start_response, request)
         except Exception as error:
-            if self._raising:
-                raise
-            return _respond(failed(request, error), start_response)
+            return _respond(self._recover(error, request), start_response)
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
         """Answer an event: AWS Lambda's, or of any platform that passes a dict."""
-        turn = self._invocation(event, context)
-        if turn.mount is not None:
-            with turn:
-                if turn.mount.interface == "wsgi":
-                    turn.response = wsgi.call(
-                        turn.mount.app, turn.request, turn.request.root_path + turn.mount.prefix
-                    )
+        source, request, mount, response = self._read(event, context)
+        if mount is not None:
+            try:
+                if mount.interface == "wsgi":
+                    response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
                 else:
-                    turn.response = self._running.answer(
-                        turn.mount, turn.request, raising=self._raising
-                    )
-        return turn.reply()
+                    response = self._running.answer(mount, request, self._raising)
+            except Exception as error:
+                response = self._recover(error, request)
+        return write_reply(source, event, request, response)
 
     async def handle(self, event: Any, context: Any = None) -> Any:
         """Answer an event from within a running event loop, without blocking it."""
-        turn = self._invocation(event, context)
-        if turn.mount is not None:
-            with turn:
-                turn.response = await self._running.answer_async(
-                    turn.mount, turn.request, raising=self._raising
-                )
-        return turn.reply()
+        source, request, mount, response = self._read(event, context)
+        if mount is not None:
+            try:
+                response = await self._running.answer_async(mount, request, self._raising)
+            except Exception as error:
+                response = self._recover(error, request)
+        return write_reply(source, event, request, response)
 
     # --- what they share -------------------------------------------------------------------------
 
-    def _invocation(self, event: Any, context: Any) -> Invocation:
+    def _read(
+        self, event: Any, context: Any
+    ) -> tuple[EventSource, Request, Mount | None, Response]:
+        """Read an event and find who answers it; the response counts where nobody does."""
         source = self._source or find_source(event, self._sources)
-        return Invocation(source, event, context, self._route, self._raising)
+        try:
+            request = source.to_request(event, context)
+        except InvalidEvent as error:
+            _log.warning("Refused: %s", error)
+            return source, Request("GET"), None, Response.plain(400, "Bad Request")
+        mount = self._route(request)
+        return source, request, mount, _UNANSWERED if mount else Response.plain(404, "Not Found")
+
+    def _recover(self, error: Exception, request: Request) -> Response:
+        """Log a failure and return what to answer, or raise it for the host to count."""
+        if self._raising or isinstance(error, LifespanFailed):
+            raise error
+        _log.error("%r failed.", request, exc_info=error)
+        return Response.plain(500, "Internal Server Error")
 
     def _route(self, request: Request) -> Mount | None:
         """Find the application of a request; the base path becomes part of its root path."""
         router = self._loaded or self._load()
+        if router.only is not None and not self._base_path:
+            return router.only
         path = request.path
         if request.root_path:
             rest = below(path, request.root_path)

@@ -132,7 +132,7 @@ def _called(app: Any) -> Any:
 def _is_coroutine_function(app: Any) -> bool:
     while isinstance(app, functools.partial):
         app = app.func
-    return not isinstance(app, type) and inspect.iscoroutinefunction(_called(app))
+    return inspect.iscoroutinefunction(_called(app))
 
 
 def _undecided(app: Any) -> str:

@@ -29,7 +29,7 @@ class Lifespan:
         self._app = app
         self._mode = mode
         self.state: dict[str, Any] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[BaseException | None] | None = None
 
     async def start(self) -> None:
         """Start the application; LifespanFailed when it says no, or nothing in 30 seconds.
@@ -49,20 +49,21 @@ class Lifespan:
         if not self._started.done():
             self._without_answer(task)
         elif (message := self._started.result()) is not None:
-            task.cancel()
-            await asyncio.wait({task})
+            await _end(task)
             raise LifespanFailed(f"The application failed to start: {message}")
         else:
             self._task = task
 
-    def _without_answer(self, task: asyncio.Task[None]) -> None:
+    def _without_answer(self, task: asyncio.Task[BaseException | None]) -> None:
         if not task.done():
             task.cancel()
             raise LifespanFailed(
                 f"The application did not answer lifespan.startup within {START_SECONDS} seconds. "
                 'If it has no lifespan, say so: wrap(..., lifespan="off").'
             )
-        error = task.exception()
+        error = _error(task)
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
         if self._mode == "on":
             raise LifespanFailed(
                 f'lifespan="on", but the application has none: {error!r}'
@@ -76,20 +77,25 @@ class Lifespan:
             return
         self._messages.put_nowait({"type": "lifespan.shutdown"})
         await _first(task, self._stopped, STOP_SECONDS)
+        if not self._stopped.done() and not task.done():
+            _log.error("The application did not stop within %s seconds.", STOP_SECONDS)
+        error = await _end(task)
         if self._stopped.done() and self._stopped.result() is not None:
             _log.error("The application failed to stop: %s", self._stopped.result())
-        elif not self._stopped.done() and not task.done():
-            _log.error("The application did not stop within %s seconds.", STOP_SECONDS)
-        task.cancel()
-        await asyncio.wait({task})
+        elif error is not None:
+            _log.error("The application failed to stop.", exc_info=error)
 
-    async def _run(self) -> None:
+    async def _run(self) -> BaseException | None:
         scope: Scope = {
             "type": "lifespan",
             "asgi": {"version": "3.0", "spec_version": "2.0"},
             "state": self.state,
         }
-        await self._app(scope, self._messages.get, self._send)
+        try:
+            await self._app(scope, self._messages.get, self._send)
+        except (SystemExit, KeyboardInterrupt) as error:
+            return error  # for who waits for this task; raised, it would leave the loop from here
+        return None
 
     async def _send(self, message: Message) -> None:
         phase, _, outcome = message["type"].removeprefix("lifespan.").partition(".")
@@ -103,6 +109,19 @@ class Lifespan:
 async def _first(task: asyncio.Future[Any], answer: asyncio.Future[Any], seconds: float) -> None:
     """Wait for an answer, or for the end of who should give it."""
     await asyncio.wait({task, answer}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _end(task: asyncio.Task[BaseException | None]) -> BaseException | None:
+    """Cancel a task, wait for its end, and return what it failed with."""
+    task.cancel()
+    await asyncio.wait({task})
+    return _error(task)
+
+
+def _error(task: asyncio.Task[BaseException | None]) -> BaseException | None:
+    if task.cancelled():
+        return None
+    return task.exception() or task.result()
 
 
 class Lifespans:
@@ -144,6 +163,7 @@ class Lifespans:
     async def serve(self, receive: Receive, send: Send) -> None:
         """Answer a server that sends the lifespan itself."""
         await receive()
+        started_before = self.started  # by an event, on another loop, which must stop it too
         try:
             await self.start()
         except LifespanFailed as error:
@@ -151,5 +171,6 @@ class Lifespans:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self.stop()
+        if not started_before:
+            await self.stop()
         await send({"type": "lifespan.shutdown.complete"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import signal
 import sys
@@ -39,7 +40,7 @@ class ProcessLoop:
         loop = self._claim()
         if loop is not None:
             try:
-                return loop.run_until_complete(coroutine)
+                return _run_here(loop, coroutine)
             finally:
                 self._release()
         if self.is_running_here():
@@ -53,6 +54,12 @@ class ProcessLoop:
         except BaseException:
             future.cancel()  # this thread was interrupted while it waited
             raise
+
+    def run_last(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine as the process ends, when Python 3.12 starts no thread any more."""
+        with self._lock:
+            self._owner = threading.get_ident()  # whoever it was: if idle, it runs here
+        return self.run(coroutine)
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine from within any running loop, without blocking that."""
@@ -121,17 +128,39 @@ class ProcessLoop:
     def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         self._hand_over = False
         self._thread = threading.Thread(
-            target=_serve, args=(loop,), name="unigate-loop", daemon=True
+            target=self._serve, args=(loop,), name="unigate-loop", daemon=True
         )
         self._thread.start()
 
+    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._thread is threading.current_thread():  # until it is closed
+            # Raised again in the thread that waits for the task; others go on.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                loop.run_forever()
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    while True:
+
+def _run_here(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    """Do what `run_until_complete` does, which takes another turn of the loop to stop it."""
+    waited_for = True
+
+    async def main() -> T:
         try:
-            return loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            continue  # raised again in the thread that waits for the task; others go on
+            return await coroutine
+        finally:
+            if waited_for:
+                loop.stop()
+
+    task = loop.create_task(main())
+    try:
+        loop.run_forever()
+        if not task.done():
+            raise RuntimeError("The event loop was stopped from outside.")
+    except BaseException:
+        waited_for = False
+        if not task.cancel() and not task.cancelled():
+            task.exception()  # this very one: asyncio need not report it
+        raise
+    return task.result()
 
 
 _process_loop = ProcessLoop()

@@ -42,12 +42,12 @@ class Running:
 
     # --- a request in memory, on the loop of this process ----------------------------------------
 
-    def answer(self, mount: Mount, request: Request, *, raising: bool) -> Response:
+    def answer(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an ASGI application for a request, from any thread."""
         self._watch_exit()
         return process_loop().run(self._answer(mount, request, raising))
 
-    async def answer_async(self, mount: Mount, request: Request, *, raising: bool) -> Response:
+    async def answer_async(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an application for a request, from any event loop."""
         if mount.interface == "wsgi":
             return await asyncio.to_thread(
@@ -63,14 +63,14 @@ class Running:
         turn = exchange.Exchange(request.body)
         token = current.set(request)
         try:
-            await turn.run(mount.app, scope)
+            await mount.app(scope, turn.receive, turn.send)
         except Exception:
             if raising or not turn.complete:
                 raise
             _log.exception("%r failed after it was answered.", request)
         finally:
             current.reset(token)
-        return turn.response
+        return turn.result()
 
     # --- a live request, on the server's loop ----------------------------------------------------
 
@@ -85,11 +85,11 @@ class Running:
         raising: bool,
     ) -> None:
         """Answer a connection; a failure before the response started is a plain 500."""
-        state = {**scope.get("state", {}), **self._state(mount)}
         scope = {
             **scope,
             "root_path": request.root_path + mount.prefix,
-            **exchange.request_members(request, state),
+            "state": {**scope.get("state", {}), **self._state(mount), "unigate": request},
+            "unigate.request": request,
         }
         if len(request.headers) != len(scope["headers"]):  # cookies were joined
             scope["headers"] = exchange.build_headers(request)
@@ -111,11 +111,11 @@ class Running:
         if mount not in self._wsgi:
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:
-                if not self.lifespans.started:
-                    await self.lifespans.start()
                 request: Request = scope["wsgi_environ"]["unigate.request"]
                 scope = exchange.build_scope(request, "", {})
                 try:
+                    if not self.lifespans.started:
+                        await self.lifespans.start()
                     await self.serve(mount, request, scope, receive, send, raising=raising)
                 except Exception:
                     _log.exception("%r failed.", request)  # a2wsgi does not tell the server
@@ -130,7 +130,7 @@ class Running:
     def stop(self) -> None:
         """Stop the applications that were started for this process's own loop."""
         if self.lifespans.started and self.pid == os.getpid():
-            process_loop().run(self.lifespans.stop())
+            process_loop().run_last(self.lifespans.stop())
 
     def _watch_exit(self) -> None:
         if not self._watching_exit:

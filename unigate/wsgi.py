@@ -100,46 +100,59 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("latin-1")
     if root_path:
         root_path = root_path.encode("utf-8").decode("latin-1")
-        path = (below(path, root_path) or "/") if below(path, root_path) is not None else path
+        rest = below(path, root_path)
+        path = path if rest is None else rest or "/"
     host, port = request.server
-    environ: Environ = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": root_path,
-        "PATH_INFO": path,
-        "QUERY_STRING": request.query_string.decode("latin-1"),
-        "SERVER_NAME": f"[{host}]" if ":" in host else host,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": request.scheme,
-        "wsgi.input": stream,
-        "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "unigate.request": request,
-    }
-    query = environ["QUERY_STRING"]
-    environ["REQUEST_URI"] = raw.decode("latin-1") + (f"?{query}" if query else "")
-    if request.client:
-        environ["REMOTE_ADDR"] = request.client[0]
-        environ["REMOTE_PORT"] = str(request.client[1])
-    for name, value in request.headers.pairs:
-        key = _environ_key(name)
-        if key in environ:
-            value = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{value}"
-        if key:
-            environ[key] = value
+    environ = _CONSTANT.copy()
+    environ["REQUEST_METHOD"] = request.method
+    environ["SCRIPT_NAME"] = root_path
+    environ["PATH_INFO"] = path
+    environ["QUERY_STRING"] = request.query_string.decode("latin-1")
+    environ["SERVER_NAME"] = f"[{host}]" if ":" in host else host
+    environ["SERVER_PORT"] = str(port)
+    environ["SERVER_PROTOCOL"] = f"HTTP/{request.http_version}"
+    environ["wsgi.url_scheme"] = request.scheme
+    environ["wsgi.input"] = stream
+    environ["wsgi.errors"] = sys.stderr
+    environ["unigate.request"] = request
+    client = request.client
+    if client:
+        environ["REMOTE_ADDR"] = client[0]
+        if client[1]:
+            environ["REMOTE_PORT"] = str(client[1])
+    single = request.headers.single
+    if single is not None:
+        for name, value in single.items():
+            environ[_KEYS[name]] = value
+    else:
+        for name, values in request.headers.grouped().items():
+            environ[_KEYS[name]] = ("; " if name == "cookie" else ",").join(values)
+    environ.pop("", None)
     return environ
 
 
-@lru_cache(maxsize=1024)
-def _environ_key(name: str) -> str:
-    if "_" in name:
-        return ""
-    key = name.upper().replace("-", "_")
-    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+_CONSTANT: Environ = {
+    "wsgi.version": (1, 0),
+    "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+}
+
+
+class _Keys(dict[str, str]):
+    """The environ keys of header names, "" for those that are dropped."""
+
+    def __missing__(self, name: str) -> str:
+        key = "" if "_" in name else name.upper().replace("-", "_")
+        if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        if len(self) < 1000:  # names are the clients' to invent
+            self[name] = key
+        return key
+
+
+_KEYS = _Keys()
 
 
 class StartedResponse:
@@ -147,10 +160,11 @@ class StartedResponse:
 
     __slots__ = ("_sink", "headers", "sent", "status")
 
+    headers: Headers
+
     def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink
         self.status = 0
-        self.headers = Headers()
         self.sent = False
 
     def __call__(
@@ -162,11 +176,8 @@ class StartedResponse:
                 raise exc_info[1].with_traceback(exc_info[2])
         elif self.status:
             raise RuntimeError("start_response was called a second time, without exc_info.")
-        code = status[:3]
-        if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
-            raise ValueError(f"A status begins with a number of three digits, unlike {status!r}.")
         self.headers = response_headers(headers)
-        self.status = int(code)
+        self.status = _code_of(status)
         return self.write
 
     def write(self, chunk: bytes) -> None:
@@ -178,6 +189,14 @@ class StartedResponse:
         if chunk:
             self.sent = True
             self._sink(chunk)
+
+
+@lru_cache(maxsize=256)
+def _code_of(status: str) -> int:
+    code = status[:3]
+    if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
+        raise ValueError(f"A status begins with a number of three digits, unlike {status!r}.")
+    return int(code)
 
 
 def _drive(app: WSGIApp, environ: Environ, start: StartedResponse) -> None:

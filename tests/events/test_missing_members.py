@@ -87,7 +87,7 @@ def test_no_member_inside_an_invocation_is_indispensable(name: str) -> None:
 # Names and values inside these are the client's: an empty one is there, a missing one is not.
 MAPS = {"headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"}
 # An empty map of lists is still a map of lists; what is left here decides who reads the event.
-KINDS = {"multiValueHeaders", "multiValueQueryStringParameters", "sourceIp"}
+KINDS = {"multiValueHeaders", "multiValueQueryStringParameters"}
 MARKS = {"httpMethod", "path", "resource", "rawPath", "requestContext", "elb", "http", "version"}
 MARKS |= {"Action", "body", "targetGroupArn"}
 HTTP_SAMPLES = [name for name in names() if not name.startswith("lookalikes/")]

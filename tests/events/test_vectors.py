@@ -166,7 +166,9 @@ def test_a_load_balancers_repeated_keys_survive_in_lists() -> None:
 def test_an_empty_map_of_lists_still_counts(values: Event) -> None:
     for event in (rest_api("/", ""), alb_multi("/", "")):
         event |= {"multiValueQueryStringParameters": {}, "queryStringParameters": values}
-        assert read(event).query_string == b""
+        event |= {"multiValueHeaders": {}, "headers": values, "body": ""}
+        request = read(event)
+        assert (request.query_string, request.headers.pairs) == (b"", [])
 
 
 @pytest.mark.parametrize("name", ["rest_api/custom_domain", "alb/both_maps"])

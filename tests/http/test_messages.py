@@ -132,7 +132,7 @@ def test_the_scheme_is_the_forwarded_one_when_it_is_one(proto: str, scheme: str)
 
 
 def test_a_client_is_an_address_with_a_port_where_it_is_known() -> None:
-    assert read().client is None
+    assert read().client is read(client="").client is None
     assert read(client="203.0.113.1").client == ("203.0.113.1", 0)
     assert read(client=("203.0.113.1", 5000)).client == ("203.0.113.1", 5000)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 
 import click
 
@@ -12,7 +10,7 @@ import unigate
 from unigate.types import Environ, StartResponse
 
 from .local_host import SOURCE_NAMES, LocalHost
-from .server import LIFE, inherited, listen, serve, serve_until_change, supervise, url_of
+from .server import RELOAD, Server, Watch, inherited, listen, supervise, url_of
 from .target import Unloadable, load
 
 _log = logging.getLogger("unigate")
@@ -51,21 +49,21 @@ def dev(target: str, source: str, host: str, port: int, reload: bool) -> int:
       unigate dev main:app
       unigate dev main:app --as rest_api --port 8080
     """
-    life = os.environ.pop(LIFE, "")
-    if reload and not life:
+    above = inherited()
+    if reload and above is None:
         with listen(host, port) as listener:
             return supervise(listener)
-    if life:  # Ctrl-C in a terminal reaches this process too, but the one above it ends it
-        signal.signal(signal.SIGINT, lambda signum, frame: None)
-    with inherited() if life else listen(host, port) as listener:
-        app = LocalHost(_load_again(target) if life == "again" else load(target), source)
-        if life != "again":
+    listener, life = above or (listen(host, port), "first")
+    with listener:
+        watch = Watch() if reload else None
+        app = LocalHost(load(target) if life == "first" else _load_again(target), source)
+        if life == "first":
             click.echo(f"{target} answers as {source} on {url_of(listener)}")
-        if life:
-            serve_until_change(app)
-        else:
-            serve(app, listener)
-    return 0
+        server = Server(app, listener)
+        if watch is not None:
+            watch.end(server)
+        server.run()
+    return RELOAD if watch is not None and watch.changed else 0
 
 
 def _load_again(target: str) -> unigate.Gateway:

@@ -50,7 +50,10 @@ class Context:
 
 
 class LocalHost:
-    """A WSGI application that answers as a platform does: through an event of a chosen source."""
+    """A WSGI application that answers as a platform does: through an event of a chosen source.
+
+    Its server puts the header fields into the environ as they were sent, as "unigate.headers".
+    """
 
     def __init__(self, gateway: Gateway, source: str) -> None:
         self._handler = gateway.lambda_handler
@@ -89,11 +92,8 @@ def _sent(message: Any) -> Any:
 
 
 def _fit(response: Response, method: str) -> None:
-    """Make body and Content-Length fit each other; for HEAD it is that of the body left out."""
-    if bodiless(response.status):
-        response.headers.remove("content-length")
-        response.body = b""
-    elif method == "HEAD":
+    """Make body and Content-Length fit; for HEAD, the length is that of the body left out."""
+    if method == "HEAD" or bodiless(response.status):
         response.body = b""
     else:
         response.headers.set("content-length", str(len(response.body)))

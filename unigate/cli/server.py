@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
 import string
 import subprocess
 import sys
+import threading
+import time
 from types import FrameType
+from typing import Any
 from urllib.parse import quote, unquote
 
 import click
-from werkzeug.serving import WSGIRequestHandler, make_server, run_simple
+from werkzeug._reloader import StatReloaderLoop
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from unigate.http import Headers
 from unigate.http.headers import HOP_BY_HOP
 from unigate.types import Environ, WSGIApp
 
-# Tells a server process that another one watches it, and whether it is the first: "first", "again".
-LIFE = "UNIGATE_DEV_LIFE"
+RELOAD = 3  # the exit code with which a server asks to be started again
 
-_RELOAD = 3  # the exit code with which werkzeug's reloader asks to be started again
+# Tell a server process which socket it inherits, and whether it is the first: "first", "again".
+_LISTENER = "UNIGATE_DEV_LISTENER"
+_LIFE = "UNIGATE_DEV_LIFE"
+
+_WATCH_SECONDS = 0.5
+_FINISH_SECONDS = 3
 
 
 class Connection(WSGIRequestHandler):
@@ -58,16 +65,26 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens, on any free port for port 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=128)
+        # create_server leaves its socket open where a host cannot even be looked up.
+        address = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)[0][4]
+        return socket.create_server(address, family=family, backlog=128)
     except (OSError, UnicodeError) as error:
         # Python adds the address in parentheses, but only to some of these.
         problem = str(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise click.ClickException(f"Cannot listen on {host}:{port}: {problem}.") from error
 
 
-def inherited() -> socket.socket:
-    """Return the socket of the process above this one, which keeps it open between two servers."""
-    return socket.socket(fileno=int(os.environ["WERKZEUG_SERVER_FD"]))
+def inherited() -> tuple[socket.socket, str] | None:
+    """Return the socket of the process above, and "first" or "again"; None when there is none.
+
+    That process keeps the socket open from one server to the next, so no client is turned away.
+    """
+    number = os.environ.pop(_LISTENER, None)
+    if number is None:
+        return None
+    # Ctrl-C in a terminal reaches this process too, but it is for the one above to end it.
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
+    return socket.socket(fileno=int(number)), os.environ.pop(_LIFE)
 
 
 def url_of(listener: socket.socket) -> str:
@@ -76,33 +93,60 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: WSGIApp, listener: socket.socket) -> None:
-    """Answer requests, each in a thread of its own, until SIGTERM or Ctrl-C."""
-    signal.signal(signal.SIGTERM, _exit)
-    host, port = listener.getsockname()[:2]
-    make_server(
-        host, port, app, threaded=True, request_handler=Connection, fd=listener.fileno()
-    ).serve_forever()
+class Server(ThreadedWSGIServer):
+    """Answer each request in a thread of its own, until SIGTERM, Ctrl-C or `shutdown`."""
+
+    def __init__(self, app: WSGIApp, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__(host, port, app, Connection, fd=listener.fileno())
+        self._answering: list[threading.Thread] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread that does not outlive the process, and remember it."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self._answering = [other for other in self._answering if other.is_alive()] + [thread]
+        thread.start()
+
+    def run(self) -> None:
+        """Serve, and at the end let the answers that are under way come through."""
+        signal.signal(signal.SIGTERM, _exit)
+        try:
+            self.serve_forever(poll_interval=0.1)
+        finally:
+            deadline = time.monotonic() + _FINISH_SECONDS
+            for thread in self._answering:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
 
-def serve_until_change(app: WSGIApp) -> None:
-    """Answer requests on the inherited socket; end with the reloader's code when a file changes."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    run_simple(
-        "inherited",
-        0,
-        app,
-        threaded=True,
-        use_reloader=True,
-        reloader_type="stat",
-        request_handler=Connection,
-    )
+class Watch(StatReloaderLoop):
+    """Watch the Python files on the path from now on, and those that get imported from elsewhere.
+
+    Begun before the application is imported, it sees what changes meanwhile.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(extra_files=[os.getcwd()], interval=_WATCH_SECONDS)
+        self.mtimes = {}
+        self.changed = False
+        self.run_step()
+
+    def end(self, server: Server) -> None:
+        """Shut a server down at the first change."""
+        self._server = server
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def trigger_reload(self, filename: str) -> None:
+        self.changed = True
+        self._server.shutdown()
+        sys.exit()  # this thread
 
 
 def supervise(listener: socket.socket) -> int:
     """Run this program again as the server, as often as files change; return its last exit code.
 
-    werkzeug's own watcher kills the server when it is ended itself, so no lifespan would stop.
+    werkzeug's own supervisor kills the server when it is ended itself, so no lifespan would stop.
     This one asks for an end, and the second time insists on it.
     """
     child: subprocess.Popen[bytes] | None = None
@@ -120,23 +164,19 @@ def supervise(listener: socket.socket) -> int:
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     listener.set_inheritable(True)
-    environ = {"WERKZEUG_RUN_MAIN": "true", "WERKZEUG_SERVER_FD": str(listener.fileno())}
-    life = "first"
+    environ = {**os.environ, _LISTENER: str(listener.fileno()), _LIFE: "first"}
     while True:
-        child = subprocess.Popen(
-            [sys.executable, *sys.orig_argv[1:]],
-            env={**os.environ, **environ, LIFE: life},
-            close_fds=False,
-        )
+        child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environ, close_fds=False)
         if ending:  # since the last one ended
             child.terminate()
         code = child.wait()
         if ending:
             return 0
-        if code != _RELOAD:
+        if code != RELOAD:
             return code
-        life = "again"
+        environ[_LIFE] = "again"
 
 
 def _exit(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signum, signal.SIG_IGN)  # sent to a whole group, it also comes from above
     sys.exit(0)

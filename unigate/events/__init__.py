@@ -41,7 +41,7 @@ class EventSource(Protocol):
         """Read an answer as the platform does."""
 
 
-SOURCES: tuple[EventSource, ...] = (vercel, alb, http_api, rest_api, generic)
+SOURCES: tuple[EventSource, ...] = (http_api, alb, rest_api, vercel, generic)
 
 
 def name_of(source: EventSource) -> str:

@@ -47,17 +47,17 @@ def to_request(event: Event, context: Any) -> Request:
     path = event.get("rawPath") or "/"
     domain = about.get("domainName") or ""
     function_url = ".lambda-url." in domain
-    headers = Headers.from_map(event.get("headers"))
+    fields = event.get("headers")
     cookies = event.get("cookies")
     if cookies:  # a function URL gives them here and as a header, an HTTP API only here
-        headers.set("cookie", "; ".join(cookies))
+        fields = {**(fields or {}), "cookie": "; ".join(cookies)}
     stage = about.get("stage") or "$default"
     root = f"/{stage}" if stage != "$default" and below(path, f"/{stage}") is not None else ""
     return Request.from_event(
         http.get("method"),
         raw_path(path) if function_url else quote_path(path),
         query=event.get("rawQueryString") or "",
-        headers=headers,
+        headers=Headers.from_map(fields),
         body=event.get("body"),
         is_base64=event.get("isBase64Encoded"),
         host=domain,
@@ -71,10 +71,11 @@ def to_request(event: Event, context: Any) -> Request:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the format 2.0 answer: one value for each header, cookies apart."""
-    fields = response.headers.joined()
-    cookies = response.headers.getlist("set-cookie") if "set-cookie" in fields else []
-    fields.pop("set-cookie", None)
-    return {**write_envelope(response), "headers": fields, "cookies": cookies}
+    reply = write_envelope(response)
+    fields = reply["headers"] = response.headers.joined()
+    has_cookies = fields.pop("set-cookie", None) is not None
+    reply["cookies"] = response.headers.getlist("set-cookie") if has_cookies else []
+    return reply
 
 
 def make_event(request: Request) -> Event:
@@ -125,5 +126,6 @@ def from_reply(reply: Reply) -> Response:
             200, Headers([("content-type", "application/json")]), json.dumps(reply).encode()
         )
     response = read_envelope(reply)
-    response.headers.pairs += [("set-cookie", cookie) for cookie in reply.get("cookies") or ()]
+    for cookie in reply.get("cookies") or ():
+        response.headers.add("set-cookie", cookie)
     return response

@@ -35,12 +35,27 @@ _ROWS: tuple[_Row, ...] = (
 )
 
 
+# What at least one row looks for: an event without any of it is none of them.
+_MARKS = frozenset(
+    {
+        *("__ow_method", "__ow_headers", "http", "Records", "records", "methodArn", "routeArn"),
+        *("raw_path", "rawUrl", "apiPath", "requestPath", "queryString", "pathParams"),
+        *("operationId", "stageVariable", "queryParameters"),
+    }
+)
+_CONTEXT_MARKS = frozenset(
+    {"connectionId", "serviceNetworkArn", "serviceArn", "serviceId", "apiGateway"}
+)
+
+
 def lookalike(event: Event) -> str | None:
     """Say what an event is that no source here may take for an HTTP request, or None."""
     context = event.get("requestContext")
     if not isinstance(context, dict):
         context = {}
     elif context.get("elb"):  # nobody else's, and a load balancer's event has no other mark
+        return None
+    if _MARKS.isdisjoint(event) and _CONTEXT_MARKS.isdisjoint(context) and len(context) != 3:
         return None
     return next((name for name, is_it in _ROWS if is_it(event, context)), None)
 

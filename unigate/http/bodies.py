@@ -55,14 +55,9 @@ def encode_body(headers: Headers, body: bytes) -> tuple[str, bool]:
     """
     if not body:
         return "", False
-    content_type = ""
-    encoded = False
-    for name, value in headers.pairs:
-        if name == "content-type":
-            content_type = value
-        elif name == "content-encoding" and value.lower() != "identity":
-            encoded = True
-    if not encoded and is_text(content_type):
+    fields = headers.single or dict(headers.pairs)
+    coding = fields.get("content-encoding", "identity")
+    if coding.lower() == "identity" and is_text(fields.get("content-type", "")):
         try:
             return body.decode("utf-8"), False
         except UnicodeDecodeError:
@@ -94,7 +89,7 @@ def carries_body(method: str, status: int, headers: Headers) -> bool:
 
     The answer to HEAD keeps it: it says what GET would bring.
     """
-    if bodiless(status):
+    if status < 200 or status in (204, 304):
         headers.remove("content-length")
         return False
     return method != "HEAD"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 Pairs = list[tuple[str, str]]
@@ -47,27 +48,43 @@ class Headers:
     RFC 9110 section 5.3 allows (`cookie` with "; "); `getlist` gives them one by one.
     """
 
-    __slots__ = ("pairs",)
+    __slots__ = ("_pairs", "_single")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self.pairs: Pairs = [(name.lower(), value) for name, value in pairs]
+        self._pairs: Pairs | None = [(name.lower(), value) for name, value in pairs]
+        self._single: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, pairs: Pairs) -> Headers:
+        """Take a list of fields as it is: names are in lower case."""
+        headers = cls.__new__(cls)
+        headers._pairs = pairs
+        headers._single = None
+        return headers
 
     @classmethod
     def from_map(cls, fields: Mapping[str, Any] | None) -> Headers:
         """Read an event's map of names to a value or a list of values; null values are left out."""
-        headers = cls()
-        if fields:
-            append = headers.pairs.append
-            for name, value in fields.items():
-                if type(value) is str and value.isascii():
-                    append((name.lower(), value))
-                elif isinstance(value, (list, tuple)):
-                    name = name.lower()
-                    for one in value:
-                        append((name, latin1(one)))
-                elif value is not None:
-                    append((name.lower(), latin1(value)))
+        headers = cls.__new__(cls)
+        headers._single = _simple(fields) if fields else {}
+        headers._pairs = None if headers._single is not None else list(_read(fields or {}))
         return headers
+
+    @property
+    def pairs(self) -> Pairs:
+        """Return the fields in order; not to be changed."""
+        if self._pairs is None:
+            self._pairs = list(self._single.items()) if self._single else []
+        return self._pairs
+
+    @property
+    def single(self) -> Mapping[str, str] | None:
+        """Return the fields as a map if no name is repeated, else None; not to be changed."""
+        if self._single is None and self._pairs is not None:
+            single = dict(self._pairs)
+            if len(single) == len(self._pairs):
+                self._single = single
+        return self._single
 
     def getlist(self, name: str) -> list[str]:
         """Return every value of a field, in order."""
@@ -79,24 +96,33 @@ class Headers:
         values = self.getlist(name)
         return _join(name.lower(), values) if values else default
 
+    def add(self, name: str, value: str) -> None:
+        """Add a field at the end."""
+        self._replace([*self.pairs, (name.lower(), value)])
+
     def set(self, name: str, value: str) -> None:
         """Replace every value of a field by one, at the place of the first."""
         name = name.lower()
         pairs = [pair for pair in self.pairs if pair[0] != name]
         index = next((i for i, pair in enumerate(self.pairs) if pair[0] == name), len(pairs))
         pairs.insert(index, (name, value))
-        self.pairs = pairs
+        self._replace(pairs)
 
     def remove(self, name: str) -> None:
         """Remove every value of a field, if there is any."""
         name = name.lower()
-        self.pairs = [pair for pair in self.pairs if pair[0] != name]
+        self._replace([pair for pair in self.pairs if pair[0] != name])
 
     def join_cookies(self) -> None:
         """Make one field of several `cookie` fields (RFC 9113 section 8.2.3)."""
-        cookies = [value for name, value in self.pairs if name == "cookie"]
-        if len(cookies) > 1:
-            self.set("cookie", "; ".join(cookies))
+        if self.single is None:
+            cookies = self.getlist("cookie")
+            if len(cookies) > 1:
+                self.set("cookie", "; ".join(cookies))
+
+    def _replace(self, pairs: Pairs) -> None:
+        self._pairs = pairs
+        self._single = None
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -123,16 +149,17 @@ class Headers:
 
     def grouped(self) -> dict[str, list[str]]:
         """Return the values of each name, as multi-value maps want them."""
+        if self.single is not None:
+            return {name: [value] for name, value in self.single.items()}
         groups: dict[str, list[str]] = {}
         for name, value in self.pairs:
-            if name in groups:
-                groups[name].append(value)
-            else:
-                groups[name] = [value]
+            groups.setdefault(name, []).append(value)
         return groups
 
     def joined(self) -> dict[str, str]:
         """Return one value for each name, as single-value maps want them."""
+        if self.single is not None:
+            return dict(self.single)
         return {name: _join(name, values) for name, values in self.grouped().items()}
 
 
@@ -148,22 +175,68 @@ def _join(name: str, values: list[str]) -> str:
     return ("; " if name == "cookie" else ", ").join(values)
 
 
+def _simple(fields: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Return a map of one ASCII value for each name, names in lower case; None if it is not one.
+
+    Nearly every event is that simple, and all names or values at once are looked at in C.
+    """
+    single: Mapping[str, str] = fields
+    try:
+        if type(next(iter(fields.values()))) is list:
+            single = {name.lower(): value for name, (value,) in fields.items()}
+        else:
+            names = "".join(fields)
+            if names != names.lower():
+                single = {name.lower(): value for name, value in fields.items()}
+        if "".join(single.values()).isascii() and len(single) == len(fields):
+            return single
+    except (TypeError, ValueError):  # a value that is no text, a list that is not of one
+        pass
+    return None
+
+
+def _read(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in fields.items():
+        if isinstance(value, (list, tuple)):
+            for one in value:
+                yield name.lower(), latin1(one)
+        elif value is not None:
+            yield name.lower(), latin1(value)
+
+
 def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     """Check and clean the header fields that an application sent.
 
     Hop-by-hop fields are dropped. Raises ValueError for a line break or NUL (header injection) and
     TypeError for what is not text.
     """
-    headers = Headers()
+    pairs: Pairs = []
     for name, value in fields:
-        if type(name) is not str or type(value) is not str:
+        if type(value) is not str:
             raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
-        if not value.isprintable() and any(c in value for c in "\r\n\0"):
+        if not value.isprintable() and ("\r" in value or "\n" in value or "\0" in value):
             raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
-        name = name.lower()
-        if name not in HOP_BY_HOP:
-            headers.pairs.append((name, value if value.isascii() else latin1(value)))
-    return headers
+        known = _FIELD_NAMES[name]
+        if known:
+            pairs.append((known, value if value.isascii() else latin1(value)))
+    return Headers.of(pairs)
+
+
+class _FieldNames(dict[str, str]):
+    """Names of response fields in lower case, "" for those that are not an application's."""
+
+    def __missing__(self, name: str) -> str:
+        if type(name) is not str:
+            raise TypeError(f"Header names and values must be str, not {name!r}.")
+        if not name.isprintable():
+            raise ValueError(f"The header name {name!r} holds a line break or NUL.")
+        known = "" if name.lower() in HOP_BY_HOP else name.lower()
+        if len(self) < 1000:  # an application may invent names without end
+            self[name] = known
+        return known
+
+
+_FIELD_NAMES = _FieldNames()
 
 
 def split_host(value: str, scheme: str) -> Address:
@@ -171,8 +244,18 @@ def split_host(value: str, scheme: str) -> Address:
     host, colon, port = value.rpartition(":")
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = value, ""  # no port: a plain name, or an IPv6 address
-    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0
-    return host.strip("[]"), number or _DEFAULT_PORTS.get(scheme, 443)
+    return host.strip("[]"), _port(port) or _DEFAULT_PORTS.get(scheme, 443)
+
+
+@lru_cache(maxsize=256)
+def server_of(host: str | None, scheme: str, forwarded_port: str | None) -> Address:
+    """Return the server's address from a Host header and what the proxy says of its port."""
+    name, port = split_host(host or "localhost", scheme)
+    return name or "localhost", _port(forwarded_port or "") or port
+
+
+def _port(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def forwarded_peer(headers: Headers) -> Address | None:

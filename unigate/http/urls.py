@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote_to_bytes, urlencode
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 # RFC 3986 section 3.3: what a path may hold unquoted.
 _PATH_SAFE = "/:@!$&'()*+,;=-._~"
@@ -17,6 +17,7 @@ def raw_path(path: str) -> bytes:
     return (path if path.startswith("/") else "/" + path).encode("ascii")
 
 
+@lru_cache(maxsize=256)
 def quote_path(path: str | bytes) -> bytes:
     """Quote a path that the platform has decoded, so that decoding it once gives it back."""
     if isinstance(path, str):
@@ -43,8 +44,13 @@ def below(path: str, prefix: str) -> str | None:
 
 def encode_query(values: Any) -> str:
     """Write a map of decoded values, or of lists of them, as a query string."""
-    pairs = [(name, "" if one is None else one) for name, one in _flat(values)]
-    return urlencode(pairs, errors="replace")
+    return "&".join([f"{_encode(name)}={_encode(one)}" for name, one in _flat(values)])
+
+
+def _encode(value: Any) -> str:
+    text = value if type(value) is str else "" if value is None else str(value)
+    # Most are plain words, which `quote_plus` would look through at ten times the cost.
+    return text if text.isalnum() and text.isascii() else quote_plus(text, errors="replace")
 
 
 def join_query(values: Any) -> str:
@@ -52,13 +58,15 @@ def join_query(values: Any) -> str:
     return "&".join(f"{name}={'' if one is None else one}" for name, one in _flat(values))
 
 
-def _flat(values: Any) -> Iterator[tuple[str, Any]]:
+def _flat(values: Any) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
     for name, value in (values or {}).items():
         if isinstance(value, (list, tuple)):
             for one in value:
-                yield name, one
+                flat.append((name, one))
         else:
-            yield name, value
+            flat.append((name, value))
+    return flat
 
 
 def split_query(query: str) -> dict[str, list[str]]:

@@ -1,0 +1,293 @@
+"""Real servers around the gateway, each compared with the same server around a bare application.
+
+What a server makes of a request is its own affair: the gateway must give applications what the
+server gives, whichever interface it is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from .client import WebSocket, ask, begin
+from .processes import Server, module
+
+ASGI_SERVERS = {
+    "uvicorn": ("uvicorn", "--host=127.0.0.1", "--port={port}"),
+    "hypercorn": ("hypercorn", "--bind=127.0.0.1:{port}"),
+    "daphne": ("daphne", "--bind=127.0.0.1", "--port={port}"),
+    "granian": ("granian", "--interface=asgi", "--host=127.0.0.1", "--port={port}"),
+    "gunicorn-uvicorn": (
+        "gunicorn",
+        "--worker-class=uvicorn_worker.UvicornWorker",
+        "--bind=127.0.0.1:{port}",
+        "--no-control-socket",
+    ),
+}
+WSGI_SERVERS = {
+    "gunicorn-sync": ("gunicorn", "--bind=127.0.0.1:{port}", "--no-control-socket"),
+    "gunicorn-gthread": (
+        "gunicorn",
+        "--worker-class=gthread",
+        "--threads=4",
+        "--bind=127.0.0.1:{port}",
+        "--no-control-socket",
+    ),
+    "waitress": ("waitress", "--listen=127.0.0.1:{port}"),
+}
+SERVERS = {**ASGI_SERVERS, **WSGI_SERVERS}
+
+
+class Pair(NamedTuple):
+    """A server twice: around the gateway, and around the plain application of its interface."""
+
+    name: str
+    interface: str
+    gateway: Server
+    bare: Server
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pair]:
+    name = request.param
+    logs = tmp_path_factory.mktemp(name)
+    interface = "asgi" if name in ASGI_SERVERS else "wsgi"
+    with (
+        Server(command(name, "mixed_app"), logs / "gateway") as gateway,
+        Server(command(name, f"plain_{interface}"), logs / "bare") as bare,
+    ):
+        gateway.wait_until_it_listens()
+        bare.wait_until_it_listens()
+        yield Pair(name, interface, gateway, bare)
+
+
+def command(name: str, app: str) -> list[str]:
+    return module(*SERVERS[name], f"tests.servers.{app}:app")
+
+
+@pytest.fixture(params=["", "/v2"], ids=["wsgi-application", "asgi-application"])
+def prefix(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+def seen(answer: Any, server: Server) -> dict[str, Any]:
+    """Return what an application tells of its request, whichever interface it has."""
+    assert int(answer.pop("port")) == server.port
+    joined: dict[str, str] = {}
+    for name, value in answer["headers"]:
+        between = "; " if name == "cookie" else ","
+        joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
+    answer["headers"] = joined
+    answer["raw_path"] = answer["raw_path"].partition("?")[0]  # daphne leaves the query on it
+    left_out = ("interface", "state", "common")
+    return {name: value for name, value in answer.items() if name not in left_out}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/caf%C3%A9",
+        "/a%2Fb",
+        "/100%2525",
+        "//x",
+        "/x/",
+        "/x?a=1&a=%20&b",
+        "/x?q=caf%C3%A9+%26",
+    ],
+)
+def test_applications_see_what_the_server_gives(pair: Pair, prefix: str, target: str) -> None:
+    fields = [("X-A", "1"), ("x-a", "2"), ("Cookie", "a=1"), ("Cookie", "b=2")]
+
+    answer = ask(pair.gateway.port, prefix + target, fields=fields).json()
+    bare = ask(pair.bare.port, prefix + target, fields=fields).json()
+
+    assert answer["interface"] == ("asgi" if prefix else "wsgi")
+    assert seen(answer, pair.gateway) == {**seen(bare, pair.bare), "root": prefix}
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [("/caf%C3%A9", "/café"), ("/a%2Fb", "/a/b"), ("/100%2525", "/100%25"), ("/x/", "/x/")],
+)
+def test_paths_are_decoded_once(pair: Pair, prefix: str, target: str, path: str) -> None:
+    assert ask(pair.gateway.port, prefix + target).json()["path"] == prefix + path
+
+
+def test_the_common_request_says_the_same(pair: Pair, prefix: str) -> None:
+    answer = ask(pair.gateway.port, f"{prefix}/caf%C3%A9?a=1", "PUT").json()
+
+    common = answer["common"]
+    assert common["source"] == pair.interface
+    assert common["method"] == "PUT"
+    assert common["path"] == f"{prefix}/café"
+    assert common["raw_path"] == f"{prefix}/caf%C3%A9"
+    assert common["root_path"] == ""
+    assert common["server"][1] == pair.gateway.port
+    assert common["client"][0] == answer["client"] == "127.0.0.1"
+    assert isinstance(common["client"][1], int)
+
+
+def test_repeated_fields_stay_apart_where_the_interface_can_say_so(pair: Pair) -> None:
+    answer = ask(pair.gateway.port, "/v2/x", fields=[("X-A", "1"), ("X-A", "2")]).json()
+
+    values = [value for name, value in answer["headers"] if name == "x-a"]
+    bare = ask(pair.bare.port, "/v2/x", fields=[("X-A", "1"), ("X-A", "2")]).json()
+    assert values == [value for name, value in bare["headers"] if name == "x-a"]
+
+
+def test_a_large_body_arrives_whole(pair: Pair, prefix: str) -> None:
+    body = bytes(range(256)) * 1200
+
+    answer = ask(pair.gateway.port, f"{prefix}/x", "POST", body=body).json()
+
+    assert answer["method"] == "POST"
+    assert answer["length"] == len(body)
+    assert answer["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_a_chunked_body_arrives_whole(pair: Pair, prefix: str) -> None:
+    parts = [b"some ", b"more " * 20_000, b"and the rest"]
+
+    answer = ask(pair.gateway.port, f"{prefix}/x", "POST", body=parts).json()
+
+    assert answer["length"] == len(b"".join(parts))
+    assert answer["sha256"] == hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def test_a_body_can_be_read_by_lines(pair: Pair) -> None:
+    answer = ask(pair.gateway.port, "/lines", "POST", body=b"first\nsecond\n\nlast").json()
+
+    assert answer == ["fir", "st\n", "second\n", "\n", "last"]
+
+
+def test_every_cookie_is_set(pair: Pair, prefix: str) -> None:
+    answer = ask(pair.gateway.port, f"{prefix}/cookies")
+
+    assert answer.values("set-cookie") == ["a=1; Path=/", "b=2; Path=/; HttpOnly"]
+    assert answer.body == b"cookies"
+
+
+@pytest.mark.parametrize("view", ["cookies", "empty"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_responses_are_the_servers_own(pair: Pair, prefix: str, method: str, view: str) -> None:
+    answer = ask(pair.gateway.port, f"{prefix}/{view}", method)
+    bare = ask(pair.bare.port, f"{prefix}/{view}", method)
+
+    assert answer.status == {"cookies": 201, "empty": 204}[view]
+    assert answer.body == (b"cookies" if (method, view) == ("GET", "cookies") else b"")
+    assert answer == bare
+
+
+def test_a_failure_is_a_plain_500_and_a_traceback_in_the_log(pair: Pair, prefix: str) -> None:
+    answer = ask(pair.gateway.port, f"{prefix}/fail?of={prefix}")
+
+    assert answer.status == 500
+    assert answer.body == b"Internal Server Error"
+    pair.gateway.wait_for_output(f"RuntimeError: a detail for the log: of={prefix}\n")
+    assert ask(pair.gateway.port, f"{prefix}/x").status == 200
+
+
+# daphne leaves the client waiting, with a plain application too.
+@pytest.mark.parametrize("pair", [name for name in SERVERS if name != "daphne"], indirect=True)
+def test_a_failure_half_way_does_not_look_like_an_end(pair: Pair, prefix: str) -> None:
+    with pytest.raises(http.client.IncompleteRead):
+        ask(pair.gateway.port, f"{prefix}/fail-late")
+
+
+def test_parts_of_a_response_arrive_as_they_are_made(pair: Pair, prefix: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        target = f"{prefix}/stream?port={listener.getsockname()[1]}"
+        with closing(begin(pair.gateway.port, target)) as connection:
+            response = connection.getresponse()
+            assert response.getheader("content-type") == "text/event-stream"
+            assert response.read1() == b"data: one\n\n"
+
+            listener.accept()[0].close()  # only now can the application go on
+
+            assert response.read() == b"data: two\n\n"
+
+
+on_asgi_servers = pytest.mark.parametrize("pair", ASGI_SERVERS, indirect=True)
+
+
+@on_asgi_servers
+def test_messages_go_both_ways_on_a_websocket(pair: Pair) -> None:
+    with (
+        closing(WebSocket(pair.gateway.port, "/v2/caf%C3%A9")) as websocket,
+        closing(WebSocket(pair.bare.port, "/v2/caf%C3%A9")) as bare,
+    ):
+        assert websocket.status == 101
+        told = json.loads(websocket.receive())
+        assert told["path"] == "/v2/café"
+        assert told == {**json.loads(bare.receive()), "root": "/v2"}
+        websocket.send("text, été")
+        assert websocket.receive() == "text, été"
+        websocket.send(b"\x00bytes" * 10_000)
+        assert websocket.receive() == b"\x00bytes" * 10_000
+
+
+@on_asgi_servers
+def test_a_websocket_is_refused_where_the_application_is_wsgi(pair: Pair) -> None:
+    with closing(WebSocket(pair.gateway.port, "/x")) as websocket:
+        assert websocket.status == 403
+
+
+# daphne is not among them: it calls an application only when it has the whole body.
+@pytest.mark.parametrize("pair", [name for name in ASGI_SERVERS if name != "daphne"], indirect=True)
+def test_an_upload_that_breaks_off_fails_in_the_wsgi_application(pair: Pair) -> None:
+    head = "POST /upload HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 100000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", pair.gateway.port), timeout=10) as connection:
+        connection.sendall(head.encode() + b"a line\nand more")
+        pair.gateway.wait_for_output("upload: begun")
+
+    pair.gateway.wait_for_output("upload: broken off, ConnectionResetError")
+    assert "upload: whole" not in pair.gateway.output()
+
+
+def test_a_wsgi_application_ends_when_the_client_goes(pair: Pair) -> None:
+    with closing(begin(pair.gateway.port, "/endless")) as connection:
+        assert connection.getresponse().read(100_000)
+
+    pair.gateway.wait_for_output("endless: closed")
+
+
+@pytest.mark.parametrize("pair", WSGI_SERVERS, indirect=True)
+def test_an_asgi_application_ends_when_a_wsgi_servers_client_goes(pair: Pair) -> None:
+    known = pair.gateway.output().count("endless: closed")
+    with closing(begin(pair.gateway.port, "/v2/endless")) as connection:
+        assert connection.getresponse().read(100_000)
+
+    pair.gateway.wait_for_output("endless: closed", known + 1)
+
+
+def test_the_lifespan_runs_once(pair: Pair) -> None:
+    state = [ask(pair.gateway.port, "/v2/x").json()["state"] for _ in range(3)]
+    starts = pair.gateway.output().count("lifespan.startup")
+
+    if pair.name == "daphne":  # which has no lifespan to pass on
+        assert (starts, state) == (0, [None] * 3)
+    else:
+        assert (starts, state) == (1, ["at startup"] * 3)
+
+
+# waitress leaves SIGTERM to Python, which ends without another word.
+@pytest.mark.parametrize("name", [name for name in SERVERS if name not in ("daphne", "waitress")])
+def test_the_lifespan_ends_with_the_server(name: str, tmp_path: Path) -> None:
+    with Server(command(name, "mixed_app"), tmp_path / "log") as server:
+        server.wait_until_it_listens()
+        assert ask(server.port, "/v2/x").status == 200
+        assert "lifespan.shutdown" not in server.output()
+
+        assert server.stop().count("lifespan.shutdown") == 1

@@ -1,0 +1,29 @@
+"""The last step of every event: a response that the platform takes."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from .events import EventSource, name_of
+from .http import Request, Response, carries_body
+from .types import Event, Reply
+
+_log = logging.getLogger("unigate")
+
+
+def write_reply(source: EventSource, event: Event, request: Request, response: Response) -> Reply:
+    """Write a response as its source wants it; a 500 that says so where it is too large."""
+    if not carries_body(request.method, response.status, response.headers):
+        response.body = b""
+    reply = source.to_reply(response, event)
+    limit = getattr(source, "MAX_REPLY", None)
+    # JSON writes no byte of a body as more than six characters.
+    if limit is None or len(response.body) * 6 <= limit:
+        return reply
+    size = len(json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace"))
+    if size <= limit:
+        return reply
+    text = f"The response is too large: {size} bytes, and {name_of(source)} takes {limit}."
+    _log.error("%r: %s", request, text)
+    return source.to_reply(Response.plain(500, text), event)
