@@ -271,6 +271,28 @@ def test_failure_before_the_response_is_a_plain_500_behind_a_wsgi_server(
     assert "KeyError: 'lost'" in caplog.text
 
 
+def test_failure_half_way_breaks_off_the_connection_behind_a_wsgi_server() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(TEXT)
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise KeyError("lost")
+
+    with pytest.raises(KeyError, match="lost"):
+        ask("wsgi", app)
+
+
+def test_failure_after_the_response_is_only_logged_behind_a_wsgi_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(TEXT)
+        await send({"type": "http.response.body", "body": b"whole"})
+        raise KeyError("lost")
+
+    assert ask("wsgi", app, on_error="raise").body == b"whole"
+    assert "KeyError: 'lost'" in caplog.text
+
+
 def test_live_application_that_stops_half_way_is_left_to_the_server() -> None:
     app = sends(TEXT, {"type": "http.response.body", "body": b"a", "more_body": True})
     with pytest.raises(unigate.IncompleteResponse, match="unfinished"):

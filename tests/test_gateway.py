@@ -109,6 +109,13 @@ def test_named_source_skips_detection() -> None:
     assert app({}, None)["statusCode"] == 200
 
 
+@pytest.mark.parametrize("event", [None, [], "text"])
+@pytest.mark.parametrize("source", ["http_api", "rest_api", "alb"])
+def test_event_of_another_shape_than_the_named_source_is_refused(event: Any, source: str) -> None:
+    with pytest.raises(unigate.UnknownEvent):
+        unigate.wrap(sends(), source=source)(event, None)
+
+
 class Telegram:
     """An event source from outside: any object with the functions."""
 

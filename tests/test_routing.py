@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import unigate
-from tests.hosts import HOSTS, ask_wsgi
+from tests.hosts import HOSTS, ask_asgi, ask_wsgi
 from unigate import Gateway, Headers, Request
 from unigate.routing import Mount, Router
 
@@ -367,3 +367,32 @@ def test_path_that_an_inner_gateway_lacks_is_its_404(door: str) -> None:
     outer = unigate.wrap(asgi_root, mounts={"/in": inner})
     response = DOORS[door](outer, request_for(b"/in/apiary"))
     assert (response.status, response.body) == (404, b"Not Found")
+
+
+def test_root_path_that_the_server_left_out_of_the_path_is_put_back() -> None:
+    # hypercorn does, and whatever stands behind a proxy that strips a prefix and says so.
+    seen: list[tuple[str, str]] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append((environ["SCRIPT_NAME"], environ["PATH_INFO"]))
+        start_response("204 No Content", [])
+        return []
+
+    gateway = unigate.wrap(app, mounts={"/old": app})
+    for path in (b"/old/users", b"/proxy/old/users", b"/users"):
+        ask_asgi(gateway.asgi, Request("GET", path, root_path="/proxy"))
+    assert seen == [("/proxy/old", "/users"), ("/proxy/old", "/users"), ("/proxy", "/users")]
+
+
+def test_event_is_known_inside_of_a_gateway_in_a_gateway() -> None:
+    seen: list[tuple[Any, Any, str]] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        request = unigate.current_request()
+        seen.append((request.event, request.context, request.source))
+        start_response("204 No Content", [])
+        return []
+
+    event = {"httpMethod": "GET", "path": "/inner/x"}
+    unigate.wrap(mounts={"/inner": unigate.wrap(app)})(event, "context")
+    assert seen == [(event, "context", "generic")]

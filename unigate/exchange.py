@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .errors import IncompleteResponse
 from .http import Request, Response, response_headers
-from .types import ASGIApp, Environ, Message, Scope, StartResponse, WSGIApp
+from .types import ASGIApp, Environ, Message, Scope, Send, StartResponse, WSGIApp
+
+_log = logging.getLogger("unigate")
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -37,20 +40,9 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
 
 def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
     """Return a request's header fields as a scope holds them."""
-    return [(_NAMES[name], value.encode("latin-1")) for name, value in request.headers.pairs]
-
-
-class _Names(dict[str, bytes]):
-    """Header names as bytes."""
-
-    def __missing__(self, name: str) -> bytes:
-        encoded = name.encode("latin-1")
-        if len(self) < 1000:  # names are the clients' to invent
-            self[name] = encoded
-        return encoded
-
-
-_NAMES = _Names()
+    return [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.pairs
+    ]
 
 
 class Exchange:
@@ -104,25 +96,77 @@ class Exchange:
             raise RuntimeError(f"The application sent {kind!r} out of turn.")
 
 
-def as_wsgi(app: ASGIApp, loop: asyncio.AbstractEventLoop) -> WSGIApp:
-    """Return the application for a WSGI server, run by a2wsgi on a loop in another thread.
+def as_wsgi(app: ASGIApp, loop: asyncio.AbstractEventLoop, *, raising: bool) -> WSGIApp:
+    """Return an ASGI application for a WSGI server, run by a2wsgi on a loop in another thread.
 
-    `app` must answer in every case: a2wsgi would wait for ever.
+    What a2wsgi leaves open: an application that fails before its body is a plain 500 (or raised,
+    when `raising`), one that fails later is raised to the server, which then breaks the connection
+    off, and one whose client goes away is cancelled.
     """
     from a2wsgi import ASGIMiddleware
 
-    async def noted(scope: Any, receive: Any, send: Any) -> None:
-        scope["wsgi_environ"]["unigate.task"].append(asyncio.current_task())
-        await app(scope, receive, send)
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        await scope["wsgi_environ"]["unigate.watch"].run(app, scope, receive, send)
 
-    bridged: Any = ASGIMiddleware(noted, loop=loop)
+    bridged: Any = ASGIMiddleware(watched, loop=loop)
 
     def wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        tasks: list[asyncio.Task[None]] = []
-        environ = {**_measured(environ), "unigate.task": tasks}
-        return _cancel_when_closed(bridged(environ, start_response), tasks, loop)
+        watch = _Watch(raising)
+        body = bridged({**_measured(environ), "unigate.watch": watch}, start_response)
+        return watch.follow(body, loop)
 
     return wsgi
+
+
+class _Watch:
+    """One run of an application behind a WSGI server, and how it went."""
+
+    def __init__(self, raising: bool) -> None:
+        self._raising = raising
+        self._task: asyncio.Task[Any] | None = None
+        self._error: Exception | None = None
+        self._start: Message | None = None
+        self._sent = self._complete = False
+
+    async def run(self, app: ASGIApp, scope: Scope, receive: Any, send: Any) -> None:
+        """Run the application; whatever happens, the WSGI side gets a whole answer to wait for."""
+        self._task = asyncio.current_task()
+
+        async def hold(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._start = message  # WSGI sends it with the body, so it can still be a 500
+                return
+            if self._start is not None:
+                start, self._start = self._start, None
+                await send(start)
+            self._sent = True
+            self._complete = not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await app(scope, receive, hold)
+        except Exception as error:
+            if self._complete or not (self._sent or self._raising):
+                request = scope["wsgi_environ"]["unigate.request"]
+                _log.error("%r failed.", request, exc_info=error)
+            else:
+                self._error = error
+            if self._sent and not self._complete:
+                await send({"type": "http.response.body"})
+            elif not self._sent:
+                await send_response(Response.plain(500, "Internal Server Error"), send)
+
+    def follow(self, body: Iterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+        """Pass the body on, and the error that there may be; end the run when it is closed."""
+        try:
+            for chunk in body:
+                if self._error is None:
+                    yield chunk
+            if self._error is not None:
+                raise self._error
+        finally:
+            if self._task is not None:
+                loop.call_soon_threadsafe(self._task.cancel)
 
 
 def _measured(environ: Environ) -> Environ:
@@ -133,12 +177,8 @@ def _measured(environ: Environ) -> Environ:
     return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
 
 
-def _cancel_when_closed(
-    body: Iterator[bytes], tasks: list[asyncio.Task[None]], loop: asyncio.AbstractEventLoop
-) -> Iterator[bytes]:
-    """End the application when the server closes the body early: the client has gone."""
-    try:
-        yield from body
-    finally:
-        for task in tasks:
-            loop.call_soon_threadsafe(task.cancel)
+async def send_response(response: Response, send: Send) -> None:
+    """Send a response of the gateway's own."""
+    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

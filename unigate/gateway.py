@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import interfaces, wsgi
 from .errors import InvalidEvent, LifespanFailed
-from .events import EventSource, find_source, source_named
+from .events import EventSource, find_source, source_named, unknown_event
 from .http import Request, Response, below, reason
 from .replies import write_reply
 from .routing import Mount, Router, check_prefixes
@@ -85,7 +85,7 @@ class Gateway:
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
-        from .running import send_response
+        from .exchange import send_response
 
         if scope["type"] == "lifespan":
             await self._running.lifespans.serve(receive, send)
@@ -151,6 +151,8 @@ class Gateway:
         except InvalidEvent as error:
             _log.warning("Refused: %s", error)
             return source, Request("GET"), None, Response.plain(400, "Bad Request")
+        except (AttributeError, KeyError, TypeError) as error:
+            raise unknown_event(event) from error  # a source was named, and this is not of it
         mount = self._route(request)
         return source, request, mount, _UNANSWERED if mount else Response.plain(404, "Not Found")
 

@@ -34,10 +34,7 @@ class Running:
             }
         self.lifespans = Lifespans(list(self._lifespans.values()))
         self._watching_exit = False
-        self._asgi = {
-            mount: mount.app if mount.interface == "asgi" else wsgi.bridge(mount.app)
-            for mount in router
-        }
+        self._asgi: dict[Mount, ASGIApp] = {}
         self._wsgi: dict[Mount, WSGIApp] = {}
 
     # --- a request in memory, on the loop of this process ----------------------------------------
@@ -88,6 +85,8 @@ class Running:
         scope = {
             **scope,
             "root_path": request.root_path + mount.prefix,
+            "path": request.path,
+            "raw_path": request.raw_path,
             "state": {**scope.get("state", {}), **self._state(mount), "unigate": request},
             "unigate.request": request,
         }
@@ -95,33 +94,38 @@ class Running:
             scope["headers"] = exchange.build_headers(request)
         current.set(request)  # for this task, which is the connection's own
         if scope["type"] != "http":
-            await self._asgi[mount](scope, receive, send)
+            await mount.app(scope, receive, send)
             return
         live = _Live(receive, send)
         try:
-            await live.run(self._asgi[mount], scope)
+            await live.run(self._as_asgi(mount), scope)
         except Exception:
             if raising or live.started:
                 raise
             _log.exception("%r failed.", request)
-            await send_response(Response.plain(500, "Internal Server Error"), send)
+            await exchange.send_response(Response.plain(500, "Internal Server Error"), send)
+
+    def _as_asgi(self, mount: Mount) -> ASGIApp:
+        if mount.interface == "asgi":
+            app: ASGIApp = mount.app
+            return app
+        if mount not in self._asgi:
+            self._asgi[mount] = wsgi.bridge(mount.app)
+        return self._asgi[mount]
 
     def as_wsgi(self, mount: Mount, *, raising: bool) -> WSGIApp:
         """Return an ASGI application for a WSGI server; the environ must hold our request."""
         if mount not in self._wsgi:
 
             async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                if not self.lifespans.started:
+                    await self.lifespans.start()
                 request: Request = scope["wsgi_environ"]["unigate.request"]
                 scope = exchange.build_scope(request, "", {})
-                try:
-                    if not self.lifespans.started:
-                        await self.lifespans.start()
-                    await self.serve(mount, request, scope, receive, send, raising=raising)
-                except Exception:
-                    _log.exception("%r failed.", request)  # a2wsgi does not tell the server
-                    raise
+                await self.serve(mount, request, scope, receive, send, raising=True)
 
-            self._wsgi[mount] = exchange.as_wsgi(app, process_loop().in_thread())
+            loop = process_loop().in_thread()
+            self._wsgi[mount] = exchange.as_wsgi(app, loop, raising=raising)
         self._watch_exit()
         return self._wsgi[mount]
 
@@ -168,10 +172,3 @@ class _Live:
         elif not message.get("more_body", False):
             self._ended = True
         await self._send(message)
-
-
-async def send_response(response: Response, send: Send) -> None:
-    """Send a response of the gateway's own."""
-    headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})

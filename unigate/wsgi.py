@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from contextvars import Token
 from functools import lru_cache, partial
@@ -120,13 +120,16 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         environ["REMOTE_ADDR"] = client[0]
         if client[1]:
             environ["REMOTE_PORT"] = str(client[1])
-    single = request.headers.single
-    if single is not None:
-        for name, value in single.items():
+    fields: Mapping[str, str] = request.headers.single or {
+        name: ("; " if name == "cookie" else ",").join(values)
+        for name, values in request.headers.grouped().items()
+    }
+    try:
+        for name, value in fields.items():
             environ[_KEYS[name]] = value
-    else:
-        for name, values in request.headers.grouped().items():
-            environ[_KEYS[name]] = ("; " if name == "cookie" else ",").join(values)
+    except KeyError:
+        for name, value in fields.items():
+            environ[_environ_key(name)] = value
     environ.pop("", None)
     return environ
 
@@ -140,19 +143,17 @@ _CONSTANT: Environ = {
 }
 
 
-class _Keys(dict[str, str]):
-    """The environ keys of header names, "" for those that are dropped."""
-
-    def __missing__(self, name: str) -> str:
-        key = "" if "_" in name else name.upper().replace("-", "_")
-        if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = f"HTTP_{key}"
-        if len(self) < 1000:  # names are the clients' to invent
-            self[name] = key
-        return key
+_KEYS: dict[str, str] = {}
 
 
-_KEYS = _Keys()
+def _environ_key(name: str) -> str:
+    """Return the key of a header, "" for one that is dropped; those seen are remembered."""
+    key = "" if "_" in name else name.upper().replace("-", "_")
+    if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        key = f"HTTP_{key}"
+    if len(_KEYS) < 1000:  # names are the clients' to invent
+        _KEYS[name] = key
+    return key
 
 
 class StartedResponse:

@@ -131,6 +131,14 @@ def test_one_cookie_is_spelled_plainly_and_none_not_at_all() -> None:
     assert alb.to_reply(Response(200), event)["headers"] == {}
 
 
+def test_every_one_of_twenty_cookies_has_a_spelling_of_its_own() -> None:
+    cookies = [f"c{number}=1" for number in range(20)]
+    response = Response(200, Headers(("set-cookie", cookie) for cookie in cookies))
+    fields = alb.to_reply(response, load("alb/single_value"))["headers"]
+    assert list(fields.values()) == cookies
+    assert alb.from_reply({"statusCode": 200, "headers": fields}) == response
+
+
 @pytest.mark.parametrize(
     ("status", "description"),
     [(204, "204 No Content"), (299, "299"), (404, "404 Not Found"), (799, "799")],

@@ -162,6 +162,9 @@ def test_merged_parameters_cannot_choose_a_source() -> None:
     parameters = {key: value for key, value in merged.items() if not key.startswith("__ow_")}
     assert find_source(parameters) is rest_api
     assert "an OpenWhisk web action" in refusal(merged)
+    forged = {"requestContext": load("alb/single_value")["requestContext"]}
+    assert "an OpenWhisk web action" in refusal(merged | forged)
+    assert "a DigitalOcean" in refusal(load("lookalikes/digitalocean") | forged)
 
 
 MARKS = ["__ow_method", "__ow_headers", "Records", "records", "methodArn", "routeArn", "raw_path"]

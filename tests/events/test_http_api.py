@@ -120,6 +120,17 @@ def test_cookies_of_both_kinds_are_not_doubled() -> None:
     assert read(event | {"cookies": None}).headers["cookie"] == "sid=41; seen=yes"
 
 
+def test_a_cookie_field_in_another_case_is_not_doubled() -> None:
+    event = load("http_api/function_url")
+    event["headers"] = {"Host": "127.0.0.1:3000", "Cookie": "sid=41; seen=yes"}  # SAM local's
+    assert read(event).headers.getlist("cookie") == ["sid=41; seen=yes"]
+
+
+def test_null_cookies_are_left_out() -> None:
+    event = load("http_api/get") | {"cookies": [None, "a=1", "", "b=2"]}
+    assert read(event).headers["cookie"] == "a=1; b=2"
+
+
 def test_an_empty_event_is_a_request_for_the_root() -> None:
     assert read({}) == Request("GET")
 

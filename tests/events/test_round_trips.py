@@ -197,6 +197,15 @@ def test_an_answer_survives_in_single_values(name: str, response: Response) -> N
     assert carried(name, response) == Response(response.status, headers, response.body)
 
 
+@pytest.mark.parametrize("kind", CARRIED)
+def test_bytes_beyond_ascii_are_carried_as_escapes(kind: str) -> None:
+    source = source_named("http_api" if kind == "function_url" else kind)
+    request = Request("GET", b"/caf\xc3\xa9", query_string=b"q=\xc3\xa9&r=%20", source=kind)
+    arrived = source.to_request(json.loads(json.dumps(source.make_event(request))), None)
+    assert arrived.raw_path == b"/caf%C3%A9"
+    assert arrived.query_string in (b"q=%C3%A9&r=%20", b"q=%C3%A9&r=+")
+
+
 def carried(name: str, response: Response) -> Response:
     """Answer a sample, and read the answer as its platform does."""
     event = load(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.samples import load
 from unigate.errors import InvalidEvent
-from unigate.events import find_source
+from unigate.events import SOURCES, EventSource, find_source, name_of
 from unigate.http import Request, split_query
 
 Event = dict[str, Any]
@@ -272,3 +273,12 @@ def test_the_event_and_the_context_are_kept(wire: Wire) -> None:
     request = find_source(event).to_request(event, context)
     assert request.event is event
     assert request.context is context
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=name_of)
+@pytest.mark.parametrize("name", ["lookalikes/empty", "lookalikes/warm_up"])
+def test_a_source_that_was_named_reads_an_empty_event_or_refuses_it(
+    source: EventSource, name: str
+) -> None:
+    with suppress(InvalidEvent):
+        assert source.to_request(load(name), None).path == "/"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any
 
 import pytest
@@ -107,7 +106,7 @@ def test_no_map_gives_no_fields(fields: dict[str, str] | None) -> None:
 
 
 def test_a_map_may_hold_values_lists_and_nulls() -> None:
-    fields = {"X-A": "1", "X-B": ["2", "3"], "X-C": None, "X-D": ("4",), "X-E": 5, "X-F": []}
+    fields = {"X-A": "1", "X-B": ["2", "3"], "X-C": None, "X-D": ("4",), "X-E": 5, "X-F": [None]}
     assert Headers.from_map(fields).pairs == [
         ("x-a", "1"),
         ("x-b", "2"),
@@ -174,10 +173,10 @@ def test_any_value_is_shown_as_latin_1(value: object, shown: str) -> None:
 
 
 def test_spellings_differ_and_mean_the_same_name() -> None:
-    spellings = list(islice(cased("set-cookie"), 8))
+    spellings = list(cased("set-cookie"))
     assert spellings[0] == "set-cookie"
     assert {spelling.lower() for spelling in spellings} == {"set-cookie"}
-    assert len(set(spellings)) == 8
+    assert len(set(spellings)) == len(spellings) == 2**9
     assert set(cased("ab")) == {"ab", "Ab", "aB", "AB"}
 
 

@@ -9,6 +9,7 @@ from unigate.http import (
     decode_path,
     encode_query,
     join_query,
+    quote_bytes,
     quote_path,
     raw_path,
     split_query,
@@ -29,6 +30,7 @@ PCHAR = "/az09:@!$&'()*+,;=-._~"
         ("", b"/"),
         ("x", b"/x"),
         ("/a b", b"/a%20b"),
+        ("/a\tb\n%20", b"/a%09b%0A%20"),
         ("/caf\xe9%20/", b"/caf%C3%A9%20/"),
         ("/\ud800", b"/%3F"),
         (PCHAR, PCHAR.encode()),
@@ -54,6 +56,11 @@ def test_an_encoded_path_keeps_its_escapes(path: str, raw: bytes) -> None:
 )
 def test_a_decoded_path_is_quoted(path: str | bytes, raw: bytes) -> None:
     assert quote_path(path) == raw
+
+
+def test_bytes_beyond_ascii_are_quoted_and_nothing_else() -> None:
+    raw = bytes(range(128))
+    assert quote_bytes(raw + b"%41\xc3\xa9\xff") == raw.decode() + "%41%C3%A9%FF"
 
 
 @pytest.mark.parametrize("path", ["/", "/caf\xe9/", "/100%25", "//a b", "/\n", "/%2F"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
+OUTPUT_SECONDS = 10
 STOP_SECONDS = 15
 
 
@@ -66,7 +67,7 @@ class Server:
 
     def wait_for_output(self, text: str, times: int = 1) -> None:
         """Wait for the process to have printed something; AssertionError when it does not."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + OUTPUT_SECONDS
         while self.output().count(text) < times:
             assert time.monotonic() < deadline, f"No {text!r} in:\n{self.output()}"
             time.sleep(0.02)

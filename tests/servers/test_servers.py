@@ -89,7 +89,9 @@ def seen(answer: Any, server: Server) -> dict[str, Any]:
         between = "; " if name == "cookie" else ","
         joined[name] = f"{joined[name]}{between}{value}" if name in joined else value
     answer["headers"] = joined
-    answer["raw_path"] = answer["raw_path"].partition("?")[0]  # daphne leaves the query on it
+    # PEP 3333 has no such thing, and daphne leaves the query on it.
+    raw_path = answer["raw_path"] or answer["common"]["raw_path"]
+    answer["raw_path"] = raw_path.partition("?")[0]
     left_out = ("interface", "state", "common")
     return {name: value for name, value in answer.items() if name not in left_out}
 

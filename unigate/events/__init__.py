@@ -69,10 +69,13 @@ def find_source(event: Any, extra: tuple[EventSource, ...] = ()) -> EventSource:
             for source in SOURCES:
                 if source.matches(event):
                     return source
-    raise UnknownEvent(_unknown(event, seen, extra))
+    raise unknown_event(event, extra, seen)
 
 
-def _unknown(event: Any, seen: str | None, extra: tuple[EventSource, ...]) -> str:
+def unknown_event(
+    event: Any, extra: tuple[EventSource, ...] = (), seen: str | None = None
+) -> UnknownEvent:
+    """Return an error that names what was seen and what was tried."""
     if isinstance(event, dict):
         what = f"an event with the keys {', '.join(map(repr, event)) or 'none at all'}"
     else:
@@ -80,4 +83,6 @@ def _unknown(event: Any, seen: str | None, extra: tuple[EventSource, ...]) -> st
     if seen:
         what += f", which looks like {seen}"
     tried = ", ".join(name_of(source) for source in (*extra, *SOURCES))
-    return f"Got {what}. Tried: {tried}. If it is one of these, name it: wrap(..., source=...)."
+    return UnknownEvent(
+        f"Got {what}. Tried: {tried}. If it is one of these, name it: wrap(..., source=...)."
+    )

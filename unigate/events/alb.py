@@ -19,6 +19,7 @@ from unigate.http import (
     forwarded,
     forwarded_peer,
     join_query,
+    quote_bytes,
     raw_path,
     read_envelope,
     reason,
@@ -88,8 +89,8 @@ def make_event(request: Request) -> Event:
             }
         },
         "httpMethod": request.method,
-        "path": request.raw_path.decode("ascii"),
-        "multiValueQueryStringParameters": split_query(request.query_string.decode("latin-1")),
+        "path": quote_bytes(request.raw_path),
+        "multiValueQueryStringParameters": split_query(quote_bytes(request.query_string)),
         "multiValueHeaders": forwarded(request).grouped(),
         "body": body,
         "isBase64Encoded": is_base64,

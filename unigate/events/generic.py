@@ -14,6 +14,7 @@ from unigate.http import (
     Response,
     encode_body,
     encode_query,
+    quote_bytes,
     raw_path,
     read_envelope,
     write_envelope,
@@ -30,14 +31,14 @@ def matches(event: Event) -> bool:
 
 def to_request(event: Event, context: Any) -> Request:
     """Read an event; a query that is still part of the path counts where there is no other."""
-    path, _, query = event["path"].partition("?")
+    path, _, query = (event.get("path") or "").partition("?")
     values = event.get("queryStringParameters")
     if isinstance(values, str):
         query = values.removeprefix("?") or query
     elif values:
         query = encode_query(values)
     return Request.from_event(
-        event["httpMethod"],
+        event.get("httpMethod"),
         raw_path(path or "/"),
         query=query,
         headers=Headers.from_map(event.get("multiValueHeaders") or event.get("headers")),
@@ -58,10 +59,10 @@ def make_event(request: Request) -> Event:
     """Write an event; peer, scheme and port are not carried."""
     body, is_base64 = encode_body(request.headers, request.body)
     return {
-        "path": request.raw_path.decode("ascii"),
+        "path": quote_bytes(request.raw_path),
         "httpMethod": request.method,
         "headers": request.headers.joined(),
-        "queryStringParameters": request.query_string.decode("latin-1"),
+        "queryStringParameters": quote_bytes(request.query_string),
         "body": body,
         "isBase64Encoded": is_base64,
     }

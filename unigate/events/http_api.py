@@ -19,6 +19,7 @@ from unigate.http import (
     below,
     encode_body,
     forwarded,
+    quote_bytes,
     quote_path,
     raw_path,
     read_envelope,
@@ -47,17 +48,17 @@ def to_request(event: Event, context: Any) -> Request:
     path = event.get("rawPath") or "/"
     domain = about.get("domainName") or ""
     function_url = ".lambda-url." in domain
-    fields = event.get("headers")
+    headers = Headers.from_map(event.get("headers"))
     cookies = event.get("cookies")
     if cookies:  # a function URL gives them here and as a header, an HTTP API only here
-        fields = {**(fields or {}), "cookie": "; ".join(cookies)}
+        headers.set("cookie", "; ".join(filter(None, cookies)))
     stage = about.get("stage") or "$default"
     root = f"/{stage}" if stage != "$default" and below(path, f"/{stage}") is not None else ""
     return Request.from_event(
         http.get("method"),
         raw_path(path) if function_url else quote_path(path),
         query=event.get("rawQueryString") or "",
-        headers=Headers.from_map(fields),
+        headers=headers,
         body=event.get("body"),
         is_base64=event.get("isBase64Encoded"),
         host=domain,
@@ -84,7 +85,7 @@ def make_event(request: Request) -> Event:
     An HTTP API cannot tell "%2F" from "/" in a path, nor repeated fields from one with commas.
     """
     function_url = request.source == "function_url"
-    raw = request.raw_path.decode("ascii")
+    raw = quote_bytes(request.raw_path)
     path = unquote(raw)
     fields = forwarded(request).joined()
     cookie = fields.get("cookie") if function_url else fields.pop("cookie", None)
@@ -95,7 +96,7 @@ def make_event(request: Request) -> Event:
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": raw if function_url else path,
-        "rawQueryString": request.query_string.decode("utf-8", "replace"),
+        "rawQueryString": quote_bytes(request.query_string),
         "headers": fields,
         "requestContext": {
             "accountId": "anonymous" if function_url else "123456789012",

@@ -17,6 +17,7 @@ _Row = tuple[str, Callable[[Event, dict[str, Any]], bool]]
 _ROWS: tuple[_Row, ...] = (
     ("an OpenWhisk web action", lambda e, c: "__ow_method" in e or "__ow_headers" in e),
     ("a DigitalOcean function call", lambda e, c: isinstance(e.get("http"), dict)),
+    ("", lambda e, c: bool(c.get("elb"))),  # a load balancer's own, and its only mark
     ("a Lambda@Edge event", lambda e, c: _first_record_has(e, "cf")),
     ("a batch of records", lambda e, c: "Records" in e or "records" in e),
     ("an API Gateway authorizer call", lambda e, c: "methodArn" in e or "routeArn" in e),
@@ -53,11 +54,9 @@ def lookalike(event: Event) -> str | None:
     context = event.get("requestContext")
     if not isinstance(context, dict):
         context = {}
-    elif context.get("elb"):  # nobody else's, and a load balancer's event has no other mark
-        return None
     if _MARKS.isdisjoint(event) and _CONTEXT_MARKS.isdisjoint(context) and len(context) != 3:
         return None
-    return next((name for name, is_it in _ROWS if is_it(event, context)), None)
+    return next((name for name, is_it in _ROWS if is_it(event, context)), "") or None
 
 
 def _first_record_has(event: Event, member: str) -> bool:

@@ -19,6 +19,7 @@ from unigate.http import (
     encode_body,
     encode_query,
     forwarded,
+    quote_bytes,
     raw_path,
     read_envelope,
     write_envelope,
@@ -44,13 +45,15 @@ def to_request(event: Event, context: Any) -> Request:
     if not isinstance(values, dict):
         values = event.get("queryStringParameters")
     path, _, query = (event.get("path") or "/").partition("?")  # some gateways in front leave it on
+    raw = raw_path(path)
     root = _stage(about, headers)
     # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
-    in_path = event.get("version") == "1.0" and below(path, root) is not None
+    if root and (event.get("version") != "1.0" or below(path, root) is None):
+        raw = root.encode() + raw
     identity: dict[str, Any] = about.get("identity") or {}
     return Request.from_event(
-        event["httpMethod"],
-        raw_path(path if in_path else root + path),
+        event.get("httpMethod"),
+        raw,
         query=encode_query(values) if values else query,
         headers=headers,
         body=event.get("body"),
@@ -67,11 +70,9 @@ def to_request(event: Event, context: Any) -> Request:
 def _stage(about: dict[str, Any], headers: Headers) -> str:
     """Return where the API is mounted: at its stage on AWS's own domain, else at the root."""
     stage = about.get("stage")
-    if not stage or stage == "$default":
-        return ""
-    domain = about.get("domainName") or (headers.get("host") or "")
+    domain = about.get("domainName") or headers.get("host") or ""
     on_aws = domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-    return f"/{stage}" if on_aws else ""
+    return f"/{stage}" if on_aws and stage and stage != "$default" else ""
 
 
 def to_reply(response: Response, event: Event) -> Reply:
@@ -83,21 +84,22 @@ def make_event(request: Request) -> Event:
     """Write the event that a regional REST API sends, on AWS's domain when there is a root path."""
     headers = forwarded(request)
     body, is_base64 = encode_body(request.headers, request.body)
-    query = parse_qs(request.query_string.decode("utf-8", "replace"), keep_blank_values=True)
-    raw = request.raw_path.decode("ascii")
+    query = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    raw = quote_bytes(request.raw_path)
     path = below(raw, request.root_path)
+    path = raw if path is None else path or "/"
     domain = request.server[0]
     if request.root_path:
         domain = "local.execute-api.us-east-1.amazonaws.com"
     return {
         "resource": "/{proxy+}",
-        "path": path or "/",
+        "path": path,
         "httpMethod": request.method,
         "headers": {name: values[-1] for name, values in headers.grouped().items()},
         "multiValueHeaders": headers.grouped(),
         "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": {"proxy": (path or "/").strip("/")},
+        "pathParameters": {"proxy": path.strip("/")},
         "stageVariables": None,
         "requestContext": {
             "accountId": "123456789012",

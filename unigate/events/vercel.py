@@ -18,6 +18,7 @@ from unigate.http import (
     decode_body,
     forwarded,
     forwarded_peer,
+    quote_bytes,
     raw_path,
 )
 from unigate.types import Event, Reply
@@ -36,7 +37,7 @@ def matches(event: Event) -> bool:
 
 def _request(event: Event) -> dict[str, Any] | None:
     try:
-        inner = json.loads(event["body"])
+        inner = json.loads(event.get("body") or "")
     except ValueError:
         return None
     return inner if isinstance(inner, dict) and "method" in inner and "path" in inner else None
@@ -79,11 +80,11 @@ def make_event(request: Request) -> Event:
     if request.client:
         headers.set("x-real-ip", request.client[0])
         headers.set("x-forwarded-for", request.client[0])
-    query = request.query_string.decode("latin-1")
+    query = quote_bytes(request.query_string)
     inner = {
         "method": request.method,
         "host": request.server[0],
-        "path": request.raw_path.decode("ascii") + (f"?{query}" if query else ""),
+        "path": quote_bytes(request.raw_path) + (f"?{query}" if query else ""),
         "headers": headers.grouped(),
         "encoding": "base64",
         "body": b2a_base64(request.body, newline=False).decode("ascii"),

@@ -9,7 +9,16 @@ from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .headers import Headers, cased, forwarded_peer, latin1, response_headers, split_host
 from .messages import Request, Response, current, current_request, forwarded, reason
 from .replies import read_envelope, write_envelope
-from .urls import below, decode_path, encode_query, join_query, quote_path, raw_path, split_query
+from .urls import (
+    below,
+    decode_path,
+    encode_query,
+    join_query,
+    quote_bytes,
+    quote_path,
+    raw_path,
+    split_query,
+)
 
 __all__ = [
     "Headers",
@@ -30,6 +39,7 @@ __all__ = [
     "is_text",
     "join_query",
     "latin1",
+    "quote_bytes",
     "quote_path",
     "raw_path",
     "read_envelope",

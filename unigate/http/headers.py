@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 Pairs = list[tuple[str, str]]
@@ -103,6 +104,9 @@ class Headers:
     def set(self, name: str, value: str) -> None:
         """Replace every value of a field by one, at the place of the first."""
         name = name.lower()
+        if self.single is not None:
+            self._single, self._pairs = {**self.single, name: value}, None
+            return
         pairs = [pair for pair in self.pairs if pair[0] != name]
         index = next((i for i, pair in enumerate(self.pairs) if pair[0] == name), len(pairs))
         pairs.insert(index, (name, value))
@@ -164,11 +168,9 @@ class Headers:
 
 
 def cased(name: str) -> Iterator[str]:
-    """Yield spellings of a name, each once: how a map of single values carries repeated fields."""
-    for pattern in range(1 << len(name)):
-        spelled = "".join(c.upper() if pattern >> i & 1 else c for i, c in enumerate(name))
-        if spelled.lower() == name and (not pattern or spelled != name):
-            yield spelled
+    """Return spellings of a name, each once: how a map of single values carries repeats."""
+    either = [(c, c.upper()) if c.isascii() and c.isalpha() else (c,) for c in name]
+    return map("".join, product(*either))
 
 
 def _join(name: str, values: list[str]) -> str:
@@ -183,23 +185,38 @@ def _simple(fields: Mapping[str, Any]) -> Mapping[str, str] | None:
     single: Mapping[str, str] = fields
     try:
         if type(next(iter(fields.values()))) is list:
-            single = {name.lower(): value for name, (value,) in fields.items()}
-        else:
-            names = "".join(fields)
-            if names != names.lower():
-                single = {name.lower(): value for name, value in fields.items()}
+            single = {_LOWER[name]: value for name, (value,) in fields.items()}
+        elif not fields.keys() <= _LOWER_ONLY:
+            single = {_LOWER[name]: value for name, value in fields.items()}
         if "".join(single.values()).isascii() and len(single) == len(fields):
             return single
+    except KeyError:
+        return _simple(fields) if _learn(fields) else None
     except (TypeError, ValueError):  # a value that is no text, a list that is not of one
         pass
     return None
 
 
+# Names that were seen, in lower case; and those that were in lower case already.
+_LOWER: dict[str, str] = {}
+_LOWER_ONLY: set[str] = set()
+
+
+def _learn(names: Iterable[str]) -> bool:
+    """Remember names; not without end, because clients invent them."""
+    if len(_LOWER) > 2000:
+        return False
+    for name in names:
+        _LOWER[name] = name.lower()
+        if name == name.lower():
+            _LOWER_ONLY.add(name)
+    return True
+
+
 def _read(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
         if isinstance(value, (list, tuple)):
-            for one in value:
-                yield name.lower(), latin1(one)
+            yield from ((name.lower(), latin1(one)) for one in value if one is not None)
         elif value is not None:
             yield name.lower(), latin1(value)
 
@@ -212,7 +229,7 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     """
     pairs: Pairs = []
     for name, value in fields:
-        if type(value) is not str:
+        if not isinstance(value, str):
             raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
         if not value.isprintable() and ("\r" in value or "\n" in value or "\0" in value):
             raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
@@ -226,7 +243,7 @@ class _FieldNames(dict[str, str]):
     """Names of response fields in lower case, "" for those that are not an application's."""
 
     def __missing__(self, name: str) -> str:
-        if type(name) is not str:
+        if not isinstance(name, str):
             raise TypeError(f"Header names and values must be str, not {name!r}.")
         if not name.isprintable():
             raise ValueError(f"The header name {name!r} holds a line break or NUL.")
@@ -255,7 +272,8 @@ def server_of(host: str | None, scheme: str, forwarded_port: str | None) -> Addr
 
 
 def _port(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return number if number < 65536 else 0
 
 
 def forwarded_peer(headers: Headers) -> Address | None:

@@ -10,8 +10,10 @@ from unigate.types import Environ, Scope
 
 from .bodies import decode_body
 from .headers import Address, Headers, server_of, split_host
-from .urls import decode_path, quote_path
+from .urls import below, decode_path, quote_path
 
+# What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
+_ADDRESS = "0123456789abcdefABCDEF.:"
 # CGI's two header keys without the prefix; some servers give them with it as well.
 _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
@@ -109,6 +111,9 @@ class Request:
             headers.set("content-length", str(len(content)))
         if "transfer-encoding" in known:  # what was chunked on the wire has arrived whole
             headers.remove("transfer-encoding")
+        peer = (client, 0) if isinstance(client, str) else client
+        if peer and (not peer[0] or peer[0].strip(_ADDRESS)):
+            peer = None  # "test-invoke-source-ip" from the console, "unknown" from a proxy
         proto = known.get("x-forwarded-proto")
         if proto == "http" or proto == "https":
             scheme = proto
@@ -121,7 +126,7 @@ class Request:
         request.body = content
         request.scheme = scheme
         request.server = server_of(known.get("host") or host, scheme, known.get("x-forwarded-port"))
-        request.client = (client, 0) if isinstance(client, str) and client else client or None
+        request.client = peer
         request.root_path = root_path
         request.http_version = "1.1"
         request.source = source
@@ -134,8 +139,12 @@ class Request:
         """Read the request of an ASGI HTTP or WebSocket scope; its body stays with `receive`."""
         path: str = scope["path"]
         raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # daphne leaves the query on
+        root_path = scope.get("root_path", "").rstrip("/")
+        if below(path, root_path) is None:  # a server of before the rule that it is part of it
+            path = root_path + path
         if decode_path(raw) != path:  # rewritten on the way, or not given
             raw = quote_path(path)
+        outer: Request | None = scope.get("unigate.request")  # of a gateway around this one
         scheme = scope.get("scheme") or "http"
         client = scope.get("client")
         server = scope.get("server")
@@ -153,9 +162,11 @@ class Request:
             # A server on a Unix socket has a path and no port.
             server=(server[0], server[1] or 0) if server else split_host("localhost", scheme),
             client=(client[0], client[1]) if client else None,
-            root_path=scope.get("root_path", ""),
+            root_path=root_path,
             http_version=scope.get("http_version", "1.1"),
-            source="asgi",
+            source=outer.source if outer else "asgi",
+            event=outer.event if outer else None,
+            context=outer.context if outer else None,
         )
         request._path = path
         return request
@@ -171,6 +182,7 @@ class Request:
             raw = quote_path(path)
         remote = environ.get("REMOTE_ADDR")
         port = str(environ.get("REMOTE_PORT") or 0)
+        listens = environ["SERVER_PORT"]  # waitress puts the path of a Unix socket here
         scheme = environ["wsgi.url_scheme"]
         return cls(
             environ["REQUEST_METHOD"],
@@ -183,7 +195,7 @@ class Request:
                 or (key.startswith("HTTP_") and key[5:] not in _CONTENT_KEYS)
             ),
             scheme=scheme,
-            server=(environ["SERVER_NAME"], int(environ["SERVER_PORT"] or 0)),
+            server=(environ["SERVER_NAME"], int(listens) if listens.isdigit() else 0),
             client=(remote, int(port) if port.isdigit() else 0) if remote else None,
             root_path=root.decode("utf-8", "replace"),
             http_version=environ["SERVER_PROTOCOL"].partition("/")[2],
