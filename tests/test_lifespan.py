@@ -46,7 +46,21 @@ class Process:
 
 
 @pytest.fixture(autouse=True)
-def process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+def bounded() -> Iterator[None]:
+    """Interrupt a test that would wait for ever, and its end too."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise TimeoutError("Nothing here takes so long.")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS, 4 * SECONDS)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def process(bounded: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
     fresh = Process()
     monkeypatch.setattr("unigate.loop._process_loop", fresh.loop)
     monkeypatch.setattr("unigate.running.at_exit", fresh.stops.append)
@@ -164,6 +178,7 @@ def test_three_invocations_make_one_start_and_the_end_of_the_process_one_stop(
     assert log == [], "not before the first request"
     assert [ask(gateway) for _ in range(3)] == ["app"] * 3
     assert log == ["start app"]
+    assert len(process.stops) == 1
     process.end()
     assert log == ["start app", "stop app"]
 
@@ -622,6 +637,32 @@ def test_an_application_that_does_not_stop_is_logged_and_cancelled(
     assert cancelled == [True]
 
 
+def test_an_application_that_has_answered_is_not_waited_for(
+    process: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def end(self: Any, send: Any) -> None:
+        await send({"type": "lifespan.shutdown.complete"})
+        await asyncio.sleep(4 * SECONDS)
+
+    stop(process, monkeypatch, end)
+    assert errors(caplog) == []
+
+
+def test_stopping_twice_asks_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Refusing(Ending):
+        async def end(self, send: Any) -> None:
+            await send({"type": "lifespan.shutdown.failed"})
+
+    async def main() -> None:
+        lifespan = Lifespan(Refusing([]), "on")
+        await lifespan.start()
+        await lifespan.stop()
+        await lifespan.stop()
+
+    asyncio.run(main())
+    assert errors(caplog) == ["The application failed to stop: "]
+
+
 def test_an_application_that_died_long_ago_is_told_at_the_end(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -892,14 +933,14 @@ time.sleep(10)
 
 def test_applications_of_the_parent_are_not_stopped_by_its_child() -> None:
     script = """
-import os
+import atexit, os
 
 ask()
 pid = os.fork()
 if pid == 0:
     print("child", flush=True)
     ask()
-    gateway._running.stop()
+    atexit._run_exitfuncs()
     os._exit(0)
 assert os.waitpid(pid, 0) == (pid, 0)
 print("parent", flush=True)

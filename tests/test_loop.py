@@ -24,8 +24,22 @@ SECONDS = 10  # more than anything here takes; only a failure waits for so long
 EVENT = {"path": "/", "httpMethod": "GET", "headers": {}, "body": "", "queryStringParameters": ""}
 
 
+@pytest.fixture(autouse=True)
+def bounded() -> Iterator[None]:
+    """Interrupt a test that would wait for ever, and its end too."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise TimeoutError("Nothing here takes so long.")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS, 4 * SECONDS)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
 @pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessLoop]:
+def loop(bounded: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessLoop]:
     """The loop of the process, as if nothing had run yet."""
     fresh = ProcessLoop()
     monkeypatch.setattr("unigate.loop._process_loop", fresh)
@@ -522,6 +536,28 @@ def test_the_last_run_needs_no_thread_whoever_ran_the_loop_before(loop: ProcessL
     assert loop.run_last(thread_id()) == threading.get_ident()
 
 
+def test_the_last_run_joins_one_that_is_under_way_in_another_thread(loop: ProcessLoop) -> None:
+    inside = threading.Event()
+    released: list[asyncio.Event] = []
+
+    async def wait() -> int:
+        released.append(asyncio.Event())
+        inside.set()
+        await asyncio.wait_for(released[0].wait(), SECONDS)
+        return threading.get_ident()
+
+    async def release() -> int:
+        released[0].set()
+        return threading.get_ident()
+
+    def end() -> str:
+        assert inside.wait(SECONDS)
+        return str(loop.run_last(release()))
+
+    first, last = in_threads([lambda: ask(answering(wait)), end])
+    assert first == last
+
+
 def test_the_last_run_joins_a_loop_that_has_its_thread(loop: ProcessLoop) -> None:
     use_thread(loop)
     assert str(loop.run_last(loop_id())) == ask(answering(loop_id))
@@ -539,6 +575,19 @@ def test_closing_twice_is_harmless_and_a_later_call_gets_a_new_loop(loop: Proces
     assert used[0].is_closed()
     ask(answering(work))
     assert used[1] is not used[0]
+
+
+def test_a_new_loop_starts_inline_though_the_old_one_was_handed_over(loop: ProcessLoop) -> None:
+    gateway = answering(thread_id)
+    here = str(threading.get_ident())
+
+    async def work() -> None:
+        loop.in_thread()
+
+    ask(answering(work))
+    assert ask(gateway) != here
+    loop.close()
+    assert [ask(gateway), ask(gateway)] == [here, here]
 
 
 def test_closing_leaves_a_loop_alone_that_runs_inline(loop: ProcessLoop) -> None:

@@ -40,9 +40,17 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
 
 def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
     """Return a request's header fields as a scope holds them."""
-    return [
-        (name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.pairs
-    ]
+    pairs = request.headers.pairs
+    try:
+        return [(_NAMES[name], value.encode("latin-1")) for name, value in pairs]
+    except KeyError:
+        if len(_NAMES) > 1000:  # names are the clients' to invent
+            _NAMES.clear()
+        _NAMES.update({name: name.encode("latin-1") for name, _ in pairs})
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+_NAMES: dict[str, bytes] = {}
 
 
 class Exchange:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Iterable, Mapping
@@ -64,6 +63,7 @@ class Gateway:
         self._raising = on_error == "raise"
         self._lock = threading.Lock()
         self._loaded: Router | None = None
+        self._only: Mount | None = None  # where there is nothing to find out
         self._live: Running | None = None
         if not any(isinstance(app, str) for app in self._applications.values()):
             self._load()
@@ -153,8 +153,10 @@ class Gateway:
             return source, Request("GET"), None, Response.plain(400, "Bad Request")
         except (AttributeError, KeyError, TypeError) as error:
             raise unknown_event(event) from error  # a source was named, and this is not of it
-        mount = self._route(request)
-        return source, request, mount, _UNANSWERED if mount else Response.plain(404, "Not Found")
+        mount = self._only or self._route(request)
+        if mount is None:
+            return source, request, None, Response.plain(404, "Not Found")
+        return source, request, mount, _UNANSWERED
 
     def _recover(self, error: Exception, request: Request) -> Response:
         """Log a failure and return what to answer, or raise it for the host to count."""
@@ -166,8 +168,6 @@ class Gateway:
     def _route(self, request: Request) -> Mount | None:
         """Find the application of a request; the base path becomes part of its root path."""
         router = self._loaded or self._load()
-        if router.only is not None and not self._base_path:
-            return router.only
         path = request.path
         if request.root_path:
             rest = below(path, request.root_path)
@@ -186,14 +186,16 @@ class Gateway:
                 for prefix, application in self._applications.items():
                     told = self._interface if prefix == "" else None
                     mounts[prefix] = Mount(prefix, *interfaces.load(application, told))
-                self._loaded = Router(mounts.pop("", None), mounts)
+                root = mounts.pop("", None)
+                self._only = root if not mounts and not self._base_path else None
+                self._loaded = Router(root, mounts)
             return self._loaded
 
     @property
     def _running(self) -> Running:
         """What runs in this process, made at first use and again in the child of a fork."""
         running = self._live
-        if running is None or running.pid != os.getpid():
+        if running is None or not running.is_of_this_process():
             from .running import Running
 
             router = self._loaded or self._load()

@@ -140,27 +140,15 @@ class ProcessLoop:
 
 
 def _run_here(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Do what `run_until_complete` does, which takes another turn of the loop to stop it."""
-    waited_for = True
-
-    async def main() -> T:
-        try:
-            return await coroutine
-        finally:
-            if waited_for:
-                loop.stop()
-
-    task = loop.create_task(main())
+    """Run a coroutine to its end, with one turn of the loop if it never has to wait."""
+    task = loop.create_task(coroutine)
+    loop.stop()  # asked for before the loop starts, this makes it take exactly one turn
     try:
         loop.run_forever()
-        if not task.done():
-            raise RuntimeError("The event loop was stopped from outside.")
+        return task.result() if task.done() else loop.run_until_complete(task)
     except BaseException:
-        waited_for = False
-        if not task.cancel() and not task.cancelled():
-            task.exception()  # this very one: asyncio need not report it
+        task.cancel()  # nobody waits for it now; if it is done, this tells asyncio not to report it
         raise
-    return task.result()
 
 
 _process_loop = ProcessLoop()

@@ -19,11 +19,21 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     reply = source.to_reply(response, event)
     limit = getattr(source, "MAX_REPLY", None)
     # JSON writes no byte of a body as more than six characters.
-    if limit is None or len(response.body) * 6 <= limit:
+    if limit is None or len(response.body) * 6 <= limit or _fits(reply, limit):
         return reply
-    size = len(json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace"))
+    size = _size(reply)
     if size <= limit:
         return reply
     text = f"The response is too large: {size} bytes, and {name_of(source)} takes {limit}."
     _log.error("%r: %s", request, text)
     return source.to_reply(Response.plain(500, text), event)
+
+
+def _fits(reply: Reply, limit: int) -> bool:
+    """Tell without serializing a large body that a reply fits: base64 needs no escapes."""
+    is_base64 = reply.get("isBase64Encoded") or reply.get("encoding") == "base64"
+    return bool(is_base64) and len(reply["body"]) + _size({**reply, "body": ""}) <= limit
+
+
+def _size(reply: Reply) -> int:
+    return len(json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace"))

@@ -34,7 +34,6 @@ class Router:
 
     def __init__(self, root: Mount | None, mounts: Mapping[str, Mount]) -> None:
         self.root = root
-        self.only = root if not mounts else None
         self._mounts = dict(mounts)
         self._depth = max((prefix.count("/") for prefix in mounts), default=0)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import Any
 
 from . import exchange, wsgi
@@ -26,7 +25,7 @@ class Running:
     """What runs for one gateway in one process."""
 
     def __init__(self, router: Router, mode: Mode) -> None:
-        self.pid = os.getpid()
+        self._loop = process_loop()
         self._lifespans: dict[Mount, Lifespan] = {}
         if mode != "off":
             self._lifespans = {
@@ -37,12 +36,16 @@ class Running:
         self._asgi: dict[Mount, ASGIApp] = {}
         self._wsgi: dict[Mount, WSGIApp] = {}
 
+    def is_of_this_process(self) -> bool:
+        """Tell whether this was made here, not before a fork."""
+        return self._loop is process_loop()
+
     # --- a request in memory, on the loop of this process ----------------------------------------
 
     def answer(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an ASGI application for a request, from any thread."""
         self._watch_exit()
-        return process_loop().run(self._answer(mount, request, raising))
+        return self._loop.run(self._answer(mount, request, raising))
 
     async def answer_async(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an application for a request, from any event loop."""
@@ -51,7 +54,7 @@ class Running:
                 wsgi.call, mount.app, request, request.root_path + mount.prefix
             )
         self._watch_exit()
-        return await process_loop().join(self._answer(mount, request, raising))
+        return await self._loop.join(self._answer(mount, request, raising))
 
     async def _answer(self, mount: Mount, request: Request, raising: bool) -> Response:
         if not self.lifespans.started:
@@ -124,7 +127,7 @@ class Running:
                 scope = exchange.build_scope(request, "", {})
                 await self.serve(mount, request, scope, receive, send, raising=True)
 
-            loop = process_loop().in_thread()
+            loop = self._loop.in_thread()
             self._wsgi[mount] = exchange.as_wsgi(app, loop, raising=raising)
         self._watch_exit()
         return self._wsgi[mount]
@@ -133,8 +136,8 @@ class Running:
 
     def stop(self) -> None:
         """Stop the applications that were started for this process's own loop."""
-        if self.lifespans.started and self.pid == os.getpid():
-            process_loop().run_last(self.lifespans.stop())
+        if self.lifespans.started and self.is_of_this_process():
+            self._loop.run_last(self.lifespans.stop())
 
     def _watch_exit(self) -> None:
         if not self._watching_exit:

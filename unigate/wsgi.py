@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import Token
 from functools import lru_cache, partial
@@ -120,10 +120,12 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         environ["REMOTE_ADDR"] = client[0]
         if client[1]:
             environ["REMOTE_PORT"] = str(client[1])
-    fields: Mapping[str, str] = request.headers.single or {
-        name: ("; " if name == "cookie" else ",").join(values)
-        for name, values in request.headers.grouped().items()
-    }
+    fields = request.headers.single
+    if fields is None:
+        fields = {
+            name: ("; " if name == "cookie" else ",").join(values)
+            for name, values in request.headers.grouped().items()
+        }
     try:
         for name, value in fields.items():
             environ[_KEYS[name]] = value
@@ -151,8 +153,9 @@ def _environ_key(name: str) -> str:
     key = "" if "_" in name else name.upper().replace("-", "_")
     if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = f"HTTP_{key}"
-    if len(_KEYS) < 1000:  # names are the clients' to invent
-        _KEYS[name] = key
+    if len(_KEYS) > 1000:  # names are the clients' to invent
+        _KEYS.clear()
+    _KEYS[name] = key
     return key
 
 

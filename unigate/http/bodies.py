@@ -55,7 +55,9 @@ def encode_body(headers: Headers, body: bytes) -> tuple[str, bool]:
     """
     if not body:
         return "", False
-    fields = headers.single or dict(headers.pairs)
+    fields = headers.single
+    if fields is None:
+        fields = headers.joined()
     coding = fields.get("content-encoding", "identity")
     if coding.lower() == "identity" and is_text(fields.get("content-type", "")):
         try:

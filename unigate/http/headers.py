@@ -49,43 +49,42 @@ class Headers:
     RFC 9110 section 5.3 allows (`cookie` with "; "); `getlist` gives them one by one.
     """
 
-    __slots__ = ("_pairs", "_single")
+    __slots__ = ("_pairs", "single")
+
+    single: Mapping[str, str] | None
+    """The fields as a map if no name is repeated, else None; not to be changed."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs: Pairs | None = [(name.lower(), value) for name, value in pairs]
-        self._single: Mapping[str, str] | None = None
+        self._replace([(name.lower(), value) for name, value in pairs])
 
     @classmethod
     def of(cls, pairs: Pairs) -> Headers:
         """Take a list of fields as it is: names are in lower case."""
         headers = cls.__new__(cls)
-        headers._pairs = pairs
-        headers._single = None
+        headers._replace(pairs)
         return headers
 
     @classmethod
     def from_map(cls, fields: Mapping[str, Any] | None) -> Headers:
         """Read an event's map of names to a value or a list of values; null values are left out."""
         headers = cls.__new__(cls)
-        headers._single = _simple(fields) if fields else {}
-        headers._pairs = None if headers._single is not None else list(_read(fields or {}))
+        headers.single = single = _simple(fields) if fields else {}
+        headers._pairs = None
+        if single is None:
+            headers._replace(list(_read(fields or {})))
         return headers
+
+    def _replace(self, pairs: Pairs) -> None:
+        self._pairs: Pairs | None = pairs
+        single = dict(pairs)
+        self.single = single if len(single) == len(pairs) else None
 
     @property
     def pairs(self) -> Pairs:
         """Return the fields in order; not to be changed."""
         if self._pairs is None:
-            self._pairs = list(self._single.items()) if self._single else []
+            self._pairs = list(self.single.items()) if self.single else []
         return self._pairs
-
-    @property
-    def single(self) -> Mapping[str, str] | None:
-        """Return the fields as a map if no name is repeated, else None; not to be changed."""
-        if self._single is None and self._pairs is not None:
-            single = dict(self._pairs)
-            if len(single) == len(self._pairs):
-                self._single = single
-        return self._single
 
     def getlist(self, name: str) -> list[str]:
         """Return every value of a field, in order."""
@@ -105,7 +104,7 @@ class Headers:
         """Replace every value of a field by one, at the place of the first."""
         name = name.lower()
         if self.single is not None:
-            self._single, self._pairs = {**self.single, name: value}, None
+            self.single, self._pairs = {**self.single, name: value}, None
             return
         pairs = [pair for pair in self.pairs if pair[0] != name]
         index = next((i for i, pair in enumerate(self.pairs) if pair[0] == name), len(pairs))
@@ -123,10 +122,6 @@ class Headers:
             cookies = self.getlist("cookie")
             if len(cookies) > 1:
                 self.set("cookie", "; ".join(cookies))
-
-    def _replace(self, pairs: Pairs) -> None:
-        self._pairs = pairs
-        self._single = None
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -191,7 +186,8 @@ def _simple(fields: Mapping[str, Any]) -> Mapping[str, str] | None:
         if "".join(single.values()).isascii() and len(single) == len(fields):
             return single
     except KeyError:
-        return _simple(fields) if _learn(fields) else None
+        _learn(fields)
+        return _simple(fields)
     except (TypeError, ValueError):  # a value that is no text, a list that is not of one
         pass
     return None
@@ -202,15 +198,15 @@ _LOWER: dict[str, str] = {}
 _LOWER_ONLY: set[str] = set()
 
 
-def _learn(names: Iterable[str]) -> bool:
-    """Remember names; not without end, because clients invent them."""
+def _learn(names: Iterable[str]) -> None:
+    """Remember names; not all of them for ever, because clients invent them."""
     if len(_LOWER) > 2000:
-        return False
+        _LOWER.clear()
+        _LOWER_ONLY.clear()
     for name in names:
         _LOWER[name] = name.lower()
         if name == name.lower():
             _LOWER_ONLY.add(name)
-    return True
 
 
 def _read(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -248,8 +244,9 @@ class _FieldNames(dict[str, str]):
         if not name.isprintable():
             raise ValueError(f"The header name {name!r} holds a line break or NUL.")
         known = "" if name.lower() in HOP_BY_HOP else name.lower()
-        if len(self) < 1000:  # an application may invent names without end
-            self[name] = known
+        if len(self) > 1000:  # an application may invent names without end
+            self.clear()
+        self[name] = known
         return known
 
 

@@ -50,7 +50,13 @@ def below(path: str, prefix: str) -> str | None:
 
 def encode_query(values: Any) -> str:
     """Write a map of decoded values, or of lists of them, as a query string."""
-    return "&".join([f"{_encode(name)}={_encode(one)}" for name, one in _flat(values)])
+    return "&".join(
+        [
+            f"{_encode(name)}={_encode(one)}"
+            for name, value in (values or {}).items()
+            for one in (value if isinstance(value, (list, tuple)) else (value,))
+        ]
+    )
 
 
 @lru_cache(maxsize=256)
@@ -59,19 +65,14 @@ def _encode(value: Any) -> str:
 
 
 def join_query(values: Any) -> str:
-    """Write a map of values that are still percent-encoded, verbatim."""
-    return "&".join(f"{name}={'' if one is None else one}" for name, one in _flat(values))
-
-
-def _flat(values: Any) -> list[tuple[str, Any]]:
-    flat: list[tuple[str, Any]] = []
-    for name, value in (values or {}).items():
-        if isinstance(value, (list, tuple)):
-            for one in value:
-                flat.append((name, one))
-        else:
-            flat.append((name, value))
-    return flat
+    """Write a map of values that are still percent-encoded, or of lists of them, verbatim."""
+    return "&".join(
+        [
+            f"{name}={'' if one is None else one}"
+            for name, value in (values or {}).items()
+            for one in (value if isinstance(value, (list, tuple)) else (value,))
+        ]
+    )
 
 
 def split_query(query: str) -> dict[str, list[str]]:
