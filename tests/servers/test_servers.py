@@ -20,27 +20,17 @@ import pytest
 from .client import WebSocket, ask, begin
 from .processes import Server, module
 
+GUNICORN = ("gunicorn", "--bind=127.0.0.1:{port}", "--no-control-socket")
 ASGI_SERVERS = {
     "uvicorn": ("uvicorn", "--host=127.0.0.1", "--port={port}"),
     "hypercorn": ("hypercorn", "--bind=127.0.0.1:{port}"),
     "daphne": ("daphne", "--bind=127.0.0.1", "--port={port}"),
     "granian": ("granian", "--interface=asgi", "--host=127.0.0.1", "--port={port}"),
-    "gunicorn-uvicorn": (
-        "gunicorn",
-        "--worker-class=uvicorn_worker.UvicornWorker",
-        "--bind=127.0.0.1:{port}",
-        "--no-control-socket",
-    ),
+    "gunicorn-uvicorn": (*GUNICORN, "--worker-class=uvicorn_worker.UvicornWorker"),
 }
 WSGI_SERVERS = {
-    "gunicorn-sync": ("gunicorn", "--bind=127.0.0.1:{port}", "--no-control-socket"),
-    "gunicorn-gthread": (
-        "gunicorn",
-        "--worker-class=gthread",
-        "--threads=4",
-        "--bind=127.0.0.1:{port}",
-        "--no-control-socket",
-    ),
+    "gunicorn-sync": GUNICORN,
+    "gunicorn-gthread": (*GUNICORN, "--worker-class=gthread", "--threads=4"),
     "waitress": ("waitress", "--listen=127.0.0.1:{port}"),
 }
 SERVERS = {**ASGI_SERVERS, **WSGI_SERVERS}
@@ -140,12 +130,26 @@ def test_the_common_request_says_the_same(pair: Pair, prefix: str) -> None:
     assert isinstance(common["client"][1], int)
 
 
-def test_repeated_fields_stay_apart_where_the_interface_can_say_so(pair: Pair) -> None:
-    answer = ask(pair.gateway.port, "/v2/x", fields=[("X-A", "1"), ("X-A", "2")]).json()
+def test_repeated_fields_stay_apart_where_the_server_keeps_them_so(pair: Pair) -> None:
+    fields = [("X-A", "1"), ("X-A", "2")]
+
+    answer = ask(pair.gateway.port, "/v2/x", fields=fields).json()
+    bare = ask(pair.bare.port, "/v2/x", fields=fields).json()
 
     values = [value for name, value in answer["headers"] if name == "x-a"]
-    bare = ask(pair.bare.port, "/v2/x", fields=[("X-A", "1"), ("X-A", "2")]).json()
     assert values == [value for name, value in bare["headers"] if name == "x-a"]
+
+
+on_asgi_servers = pytest.mark.parametrize("pair", ASGI_SERVERS, indirect=True)
+
+
+@on_asgi_servers
+def test_cookies_in_several_fields_become_one(pair: Pair, prefix: str) -> None:
+    fields = [("Cookie", "a=1"), ("Cookie", "b=2")]
+
+    answer = ask(pair.gateway.port, f"{prefix}/x", fields=fields).json()
+
+    assert [value for name, value in answer["headers"] if name == "cookie"] == ["a=1; b=2"]
 
 
 def test_a_large_body_arrives_whole(pair: Pair, prefix: str) -> None:
@@ -219,9 +223,6 @@ def test_parts_of_a_response_arrive_as_they_are_made(pair: Pair, prefix: str) ->
             listener.accept()[0].close()  # only now can the application go on
 
             assert response.read() == b"data: two\n\n"
-
-
-on_asgi_servers = pytest.mark.parametrize("pair", ASGI_SERVERS, indirect=True)
 
 
 @on_asgi_servers

@@ -51,6 +51,7 @@ class Headers:
 
     __slots__ = ("_pairs", "single")
 
+    _pairs: Pairs | None
     single: Mapping[str, str] | None
     """The fields as a map if no name is repeated, else None; not to be changed."""
 
@@ -61,7 +62,9 @@ class Headers:
     def of(cls, pairs: Pairs) -> Headers:
         """Take a list of fields as it is: names are in lower case."""
         headers = cls.__new__(cls)
-        headers._replace(pairs)
+        headers._pairs = pairs
+        single = dict(pairs)
+        headers.single = single if len(single) == len(pairs) else None
         return headers
 
     @classmethod
@@ -75,9 +78,8 @@ class Headers:
         return headers
 
     def _replace(self, pairs: Pairs) -> None:
-        self._pairs: Pairs | None = pairs
-        single = dict(pairs)
-        self.single = single if len(single) == len(pairs) else None
+        changed = Headers.of(pairs)
+        self._pairs, self.single = changed._pairs, changed.single
 
     @property
     def pairs(self) -> Pairs:
