@@ -25,7 +25,7 @@ class ProcessLoop:
     """Own an event loop and run coroutines on it for any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come back to it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._owner = 0  # the thread that runs the loop inline
@@ -60,6 +60,10 @@ class ProcessLoop:
         with self._lock:
             self._owner = threading.get_ident()  # whoever it was: if idle, it runs here
         return self.run(coroutine)
+
+    def is_inline(self) -> bool:
+        """Tell whether some thread runs the loop inline just now."""
+        return self._running
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine from within any running loop, without blocking that."""
@@ -173,6 +177,7 @@ def at_exit(stop: Callable[[], object]) -> None:
     A signal handler can only be set in the main thread; elsewhere SIGTERM stays as it is.
     """
     atexit.register(stop)
+    _stops.append(stop)
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -180,7 +185,15 @@ def at_exit(stop: Callable[[], object]) -> None:
         signal.signal(signal.SIGTERM, _exit)
 
 
+_stops: list[Callable[[], object]] = []
+
+
 def _exit(signum: int, frame: FrameType | None) -> None:
+    # At once where the loop is idle: as Python ends, it waits for threads before it calls anybody,
+    # and AWS's runtime client has one that waits for the next event.
+    if not _process_loop.is_inline():
+        for stop in reversed(_stops):
+            stop()
     sys.exit(128 + signum)
 
 

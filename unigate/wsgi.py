@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 from .errors import IncompleteResponse
 from .http import Headers, Request, Response, below, carries_body, current, response_headers
-from .types import ASGIApp, Environ, Message, Receive, Scope, Send, StartResponse, WSGIApp
+from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
     "type": "http",
@@ -224,22 +224,15 @@ def bridge(app: WSGIApp) -> ASGIApp:
     """
     from a2wsgi import WSGIMiddleware
 
+    from .connection import Connection
+
     bridged: Any = WSGIMiddleware(partial(_answer_bridged, app), workers=THREADS)
 
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-        gone = False
-
-        async def send_unless_gone(message: Message) -> None:
-            nonlocal gone
-            if not gone:
-                try:
-                    await send(message)
-                except OSError:  # ASGI 2.4: the client has gone
-                    gone = True
-
+        connection = Connection(receive, send)
         # What a2wsgi reads of a scope; all that the application sees is built from the request.
-        bare = {**_BARE_SCOPE, "unigate.scope": scope, "unigate.gone": lambda: gone}
-        await bridged(bare, receive, send_unless_gone)
+        bare = {**_BARE_SCOPE, "unigate.scope": scope, "unigate.gone": lambda: connection.gone}
+        await connection.until(bridged(bare, connection.receive, connection.send))
 
     return asgi
 

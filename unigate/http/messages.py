@@ -159,9 +159,9 @@ class Request:
             query_string=scope.get("query_string", b""),
             headers=headers,
             scheme=scheme,
-            # A server on a Unix socket has a path and no port.
-            server=(server[0], server[1] or 0) if server else split_host("localhost", scheme),
-            client=(client[0], client[1]) if client else None,
+            # A server on a Unix socket has a path and no port; granian gives it as text.
+            server=(server[0], int(server[1] or 0)) if server else split_host("localhost", scheme),
+            client=(client[0], int(client[1])) if client else None,
             root_path=root_path,
             http_version=scope.get("http_version", "1.1"),
             source=outer.source if outer else "asgi",
