@@ -9,7 +9,7 @@ run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --cov
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

@@ -168,6 +168,21 @@ def test_receive_waits_after_the_body_until_the_response_is_out(road: str) -> No
     assert seen == ["http.request", "done: False", "http.disconnect"]
 
 
+def test_two_may_wait_for_the_end() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        waiting = [asyncio.ensure_future(receive()) for _ in range(2)]
+        await asyncio.sleep(0)
+        await send(TEXT)
+        await send({"type": "http.response.body"})
+        seen.extend([message["type"] for message in await asyncio.gather(*waiting)])
+
+    ask("generic", app)
+    assert seen == ["http.disconnect", "http.disconnect"]
+
+
 def test_receive_after_the_response_is_a_disconnect_at_once() -> None:
     seen: list[str] = []
 

@@ -232,6 +232,29 @@ def test_size_is_that_of_the_json() -> None:
     assert response.status == 500
 
 
+def test_names_that_clients_invent_are_not_kept_for_ever() -> None:
+    from unigate.exchange import _NAMES
+    from unigate.http.headers import _FIELD_NAMES, _LOWER
+    from unigate.wsgi import _KEYS
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        name = next(key for key in environ if key.startswith("HTTP_X_INVENTED"))
+        start_response("204 No Content", [(name[5:].lower().replace("_", "-"), environ[name])])
+        return []
+
+    async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [pair for pair in scope["headers"] if pair[0].startswith(b"x-invented")]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    for gateway in (unigate.wrap(app), unigate.wrap(asgi_app)):
+        for number in range(2500):
+            event = {**GET, "headers": {f"X-Invented-{number}": str(number)}}
+            reply = gateway(event, None)["multiValueHeaders"]
+            assert reply == {f"x-invented-{number}": [str(number)]}
+    assert max(map(len, (_NAMES, _FIELD_NAMES, _LOWER, _KEYS))) < 2100
+
+
 # --- base path and stage --------------------------------------------------------------------------
 
 

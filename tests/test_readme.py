@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,18 @@ def test_install_names_extras_that_there_are() -> None:
     for requirement in command[2:]:
         for extra in re.findall(r"\[(.*?)\]", requirement):
             assert extra in extras
+
+
+def test_dev_serves_main() -> None:
+    command = [sys.executable, "-m", *shlex.split(COMMANDS[1]), "--port", "0", "--no-reload"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().split()[-1]
+            with urllib.request.urlopen(url, timeout=20) as response:
+                assert b"asked by way of http_api" in response.read()
+        finally:
+            server.terminate()
 
 
 @pytest.mark.parametrize("command", COMMANDS[2:])
