@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from .errors import IncompleteResponse
-from .http import Headers, Request, Response, below, carries_body, current, response_headers
+from .http import Request, Response, below, carries_body, current, response_headers
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
@@ -41,7 +41,8 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
         _drive(app, environ, start)
     finally:
         current.reset(token)
-    return Response(start.status, start.headers, b"".join(chunks))
+    start.body = b"".join(chunks)
+    return start
 
 
 def mounted(environ: Environ, request: Request, root_path: str) -> Environ:
@@ -159,12 +160,10 @@ def _environ_key(name: str) -> str:
     return key
 
 
-class StartedResponse:
-    """The `start_response` of one request, and the status and headers it was called with."""
+class StartedResponse(Response):
+    """A response in the making: the `start_response` of one request, status 0 until called."""
 
-    __slots__ = ("_sink", "headers", "sent", "status")
-
-    headers: Headers
+    __slots__ = ("_sink", "sent")
 
     def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink

@@ -70,12 +70,26 @@ class Headers:
     @classmethod
     def from_map(cls, fields: Mapping[str, Any] | None) -> Headers:
         """Read an event's map of names to a value or a list of values; null values are left out."""
-        headers = cls.__new__(cls)
-        headers.single = single = _simple(fields) if fields else {}
-        headers._pairs = None
-        if single is None:
-            headers._replace(list(_read(fields or {})))
-        return headers
+        if not fields:
+            return cls.of([])
+        # Nearly every event has one ASCII value for each name: all are looked at at once, in C.
+        try:
+            single: Mapping[str, str] = fields
+            if type(next(iter(fields.values()))) is list:
+                single = {_LOWER[name]: value for name, (value,) in fields.items()}
+            elif not fields.keys() <= _LOWER_ONLY:
+                single = {_LOWER[name]: value for name, value in fields.items()}
+            if "".join(single.values()).isascii() and len(single) == len(fields):
+                headers = cls.__new__(cls)
+                headers.single = single
+                headers._pairs = None
+                return headers
+        except KeyError:
+            _learn(fields)
+            return cls.from_map(fields)
+        except (TypeError, ValueError):
+            pass  # a value that is no text, a list that is not of one
+        return cls.of(list(_read(fields)))
 
     def _replace(self, pairs: Pairs) -> None:
         changed = Headers.of(pairs)
@@ -172,27 +186,6 @@ def cased(name: str) -> Iterator[str]:
 
 def _join(name: str, values: list[str]) -> str:
     return ("; " if name == "cookie" else ", ").join(values)
-
-
-def _simple(fields: Mapping[str, Any]) -> Mapping[str, str] | None:
-    """Return a map of one ASCII value for each name, names in lower case; None if it is not one.
-
-    Nearly every event is that simple, and all names or values at once are looked at in C.
-    """
-    single: Mapping[str, str] = fields
-    try:
-        if type(next(iter(fields.values()))) is list:
-            single = {_LOWER[name]: value for name, (value,) in fields.items()}
-        elif not fields.keys() <= _LOWER_ONLY:
-            single = {_LOWER[name]: value for name, value in fields.items()}
-        if "".join(single.values()).isascii() and len(single) == len(fields):
-            return single
-    except KeyError:
-        _learn(fields)
-        return _simple(fields)
-    except (TypeError, ValueError):  # a value that is no text, a list that is not of one
-        pass
-    return None
 
 
 # Names that were seen, in lower case; and those that were in lower case already.
