@@ -53,29 +53,30 @@ def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
 _NAMES: dict[str, bytes] = {}
 
 
-class Exchange:
-    """One request in memory and its response, as an ASGI server would drive it."""
+class Exchange(Response):
+    """A response in the making: one request in memory, driven as an ASGI server would."""
 
-    __slots__ = ("_body", "_chunks", "_done", "complete", "headers", "status")
+    __slots__ = ("_chunks", "_done", "_given", "complete")
 
     def __init__(self, body: bytes) -> None:
-        self._body: bytes | None = body
+        self._given: bytes | None = body
         self._chunks: list[bytes] = []
         self._done: asyncio.Event | None = None
         self.status = 0
         self.complete = False
 
-    def result(self) -> Response:
+    def whole(self) -> Response:
         """Return the response; IncompleteResponse when the application ended without one."""
         if not self.complete:
             what = "unfinished" if self.status else "none"
             raise IncompleteResponse(f"The application returned and its response is {what}.")
-        return Response(self.status, self.headers, b"".join(self._chunks))
+        self.body = b"".join(self._chunks)
+        return self
 
     async def receive(self) -> Message:
         """Give the body at once, then wait: the client is there until it has its response."""
-        if self._body is not None:
-            body, self._body = self._body, None
+        if self._given is not None:
+            body, self._given = self._given, None
             return {"type": "http.request", "body": body, "more_body": False}
         if not self.complete:
             if self._done is None:

@@ -195,7 +195,7 @@ class Gateway:
     def _running(self) -> Running:
         """What runs in this process, made at first use and again in the child of a fork."""
         running = self._live
-        if running is None or not running.is_of_this_process():
+        if running is None or running.loop.left_behind:
             from .running import Running
 
             router = self._loaded or self._load()

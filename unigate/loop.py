@@ -30,6 +30,7 @@ class ProcessLoop:
         self._thread: threading.Thread | None = None
         self._owner = 0  # the thread that runs the loop inline
         self._running = False  # inline, just now
+        self.left_behind = False  # in the parent, by a fork
         self._hand_over = False  # move to a thread when the inline run ends
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -37,12 +38,23 @@ class ProcessLoop:
 
         Raises RuntimeError when called from inside the loop itself, which would wait for ever.
         """
-        loop = self._claim()
-        if loop is not None:
+        if not self._claim():
+            return self._wait_for(coroutine)
+        loop: Any = self._loop
+        try:
+            task: asyncio.Task[T] = loop.create_task(coroutine)
+            loop.stop()  # asked for before the loop starts, this makes it take exactly one turn
             try:
-                return _run_here(loop, coroutine)
-            finally:
-                self._release()
+                loop.run_forever()
+                return task.result() if task.done() else loop.run_until_complete(task)
+            except BaseException:
+                # Nobody waits for it now; if it is done, this tells asyncio not to report it.
+                task.cancel()
+                raise
+        finally:
+            self._release()
+
+    def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self.is_running_here():
             coroutine.close()
             raise RuntimeError(
@@ -107,21 +119,21 @@ class ProcessLoop:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
-    def _claim(self) -> asyncio.AbstractEventLoop | None:
-        """Return the loop if this thread may run it inline."""
+    def _claim(self) -> bool:
+        """Tell whether this thread may run the loop inline, and if so, begin to."""
         if asyncio._get_running_loop() is not None:
-            return None
+            return False
         with self._lock:
             if self._thread is not None or self._running:
-                return None
+                return False
             here = threading.get_ident()
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._owner = here
             elif self._owner != here:
-                return None
+                return False
             self._running = True
-            return self._loop
+            return True
 
     def _release(self) -> None:
         with self._lock:
@@ -143,18 +155,6 @@ class ProcessLoop:
                 loop.run_forever()
 
 
-def _run_here(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, with one turn of the loop if it never has to wait."""
-    task = loop.create_task(coroutine)
-    loop.stop()  # asked for before the loop starts, this makes it take exactly one turn
-    try:
-        loop.run_forever()
-        return task.result() if task.done() else loop.run_until_complete(task)
-    except BaseException:
-        task.cancel()  # nobody waits for it now; if it is done, this tells asyncio not to report it
-        raise
-
-
 _process_loop = ProcessLoop()
 _abandoned: list[ProcessLoop] = []
 
@@ -168,6 +168,7 @@ def _after_fork() -> None:
     global _process_loop
     # Kept alive: closing it would unregister the parent's sockets from the epoll they share.
     _abandoned.append(_process_loop)
+    _process_loop.left_behind = True
     _process_loop = ProcessLoop()
 
 

@@ -21,31 +21,32 @@ from .types import ASGIApp, Message, Receive, Scope, Send, WSGIApp
 _log = logging.getLogger("unigate")
 
 
+_NO_STATE: dict[str, Any] = {}
+
+
 class Running:
     """What runs for one gateway in one process."""
 
     def __init__(self, router: Router, mode: Mode) -> None:
-        self._loop = process_loop()
-        self._lifespans: dict[Mount, Lifespan] = {}
+        self.loop = process_loop()
+        lifespans: dict[Mount, Lifespan] = {}
         if mode != "off":
-            self._lifespans = {
+            lifespans = {
                 mount: Lifespan(mount.app, mode) for mount in router if mount.interface == "asgi"
             }
-        self.lifespans = Lifespans(list(self._lifespans.values()))
+        self.lifespans = Lifespans(list(lifespans.values()))
+        self._states = {mount: lifespan.state for mount, lifespan in lifespans.items()}
         self._watching_exit = False
         self._asgi: dict[Mount, ASGIApp] = {}
         self._wsgi: dict[Mount, WSGIApp] = {}
-
-    def is_of_this_process(self) -> bool:
-        """Tell whether this was made here, not before a fork."""
-        return self._loop is process_loop()
 
     # --- a request in memory, on the loop of this process ----------------------------------------
 
     def answer(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an ASGI application for a request, from any thread."""
-        self._watch_exit()
-        return self._loop.run(self._answer(mount, request, raising))
+        if not self._watching_exit:
+            self._watch_exit()
+        return self.loop.run(self._answer(mount, request, raising))
 
     async def answer_async(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an application for a request, from any event loop."""
@@ -53,13 +54,15 @@ class Running:
             return await asyncio.to_thread(
                 wsgi.call, mount.app, request, request.root_path + mount.prefix
             )
-        self._watch_exit()
-        return await self._loop.join(self._answer(mount, request, raising))
+        if not self._watching_exit:
+            self._watch_exit()
+        return await self.loop.join(self._answer(mount, request, raising))
 
     async def _answer(self, mount: Mount, request: Request, raising: bool) -> Response:
         if not self.lifespans.started:
             await self.lifespans.start()
-        scope = exchange.build_scope(request, request.root_path + mount.prefix, self._state(mount))
+        state = self._states.get(mount, _NO_STATE)
+        scope = exchange.build_scope(request, request.root_path + mount.prefix, state)
         turn = exchange.Exchange(request.body)
         token = current.set(request)
         try:
@@ -70,7 +73,7 @@ class Running:
             _log.exception("%r failed after it was answered.", request)
         finally:
             current.reset(token)
-        return turn.result()
+        return turn.whole()
 
     # --- a live request, on the server's loop ----------------------------------------------------
 
@@ -90,7 +93,11 @@ class Running:
             "root_path": request.root_path + mount.prefix,
             "path": request.path,
             "raw_path": request.raw_path,
-            "state": {**scope.get("state", {}), **self._state(mount), "unigate": request},
+            "state": {
+                **scope.get("state", {}),
+                **self._states.get(mount, _NO_STATE),
+                "unigate": request,
+            },
             "unigate.request": request,
         }
         if len(request.headers) != len(scope["headers"]):  # cookies were joined
@@ -127,26 +134,22 @@ class Running:
                 scope = exchange.build_scope(request, "", {})
                 await self.serve(mount, request, scope, receive, send, raising=True)
 
-            loop = self._loop.in_thread()
+            loop = self.loop.in_thread()
             self._wsgi[mount] = exchange.as_wsgi(app, loop, raising=raising)
-        self._watch_exit()
+        if not self._watching_exit:
+            self._watch_exit()
         return self._wsgi[mount]
 
     # --- the end ---------------------------------------------------------------------------------
 
     def stop(self) -> None:
         """Stop the applications that were started for this process's own loop."""
-        if self.lifespans.started and self.is_of_this_process():
-            self._loop.run_last(self.lifespans.stop())
+        if self.lifespans.started and not self.loop.left_behind:
+            self.loop.run_last(self.lifespans.stop())
 
     def _watch_exit(self) -> None:
-        if not self._watching_exit:
-            self._watching_exit = True
-            at_exit(self.stop)
-
-    def _state(self, mount: Mount) -> dict[str, Any]:
-        lifespan = self._lifespans.get(mount)
-        return lifespan.state if lifespan else {}
+        self._watching_exit = True
+        at_exit(self.stop)
 
 
 class _Live:

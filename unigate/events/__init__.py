@@ -13,7 +13,7 @@ from unigate.http import Request, Response
 from unigate.types import Event, Reply
 
 from . import alb, generic, http_api, rest_api, vercel
-from .lookalikes import lookalike
+from .lookalikes import CONTEXT_MARKS, MARKS, lookalike
 
 
 class EventSource(Protocol):
@@ -62,14 +62,18 @@ def find_source(event: Any, extra: tuple[EventSource, ...] = ()) -> EventSource:
     for source in extra:
         if source.matches(event):
             return source
-    seen: str | None = None
-    if isinstance(event, dict):
+    if not isinstance(event, dict):
+        raise unknown_event(event, extra)
+    about = event.get("requestContext")
+    plain = not isinstance(about, dict) or (len(about) != 3 and CONTEXT_MARKS.isdisjoint(about))
+    if not (plain and MARKS.isdisjoint(event)):
         seen = lookalike(event)
-        if seen is None:
-            for source in SOURCES:
-                if source.matches(event):
-                    return source
-    raise unknown_event(event, extra, seen)
+        if seen is not None:
+            raise unknown_event(event, extra, seen)
+    for source in SOURCES:
+        if source.matches(event):
+            return source
+    raise unknown_event(event, extra)
 
 
 def unknown_event(

@@ -48,17 +48,16 @@ def to_request(event: Event, context: Any) -> Request:
     path = event.get("rawPath") or "/"
     domain = about.get("domainName") or ""
     function_url = ".lambda-url." in domain
-    headers = Headers.from_map(event.get("headers"))
+    # A function URL gives cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
-    if cookies:  # a function URL gives them here and as a header, an HTTP API only here
-        headers.set("cookie", "; ".join(filter(None, cookies)))
+    cookie = "; ".join(filter(None, cookies)) if cookies else None
     stage = about.get("stage") or "$default"
     root = f"/{stage}" if stage != "$default" and below(path, f"/{stage}") is not None else ""
     return Request.from_event(
         http.get("method"),
         raw_path(path) if function_url else quote_path(path),
         query=event.get("rawQueryString") or "",
-        headers=headers,
+        headers=Headers.from_map(event.get("headers"), cookie),
         body=event.get("body"),
         is_base64=event.get("isBase64Encoded"),
         host=domain,

@@ -68,10 +68,13 @@ class Headers:
         return headers
 
     @classmethod
-    def from_map(cls, fields: Mapping[str, Any] | None) -> Headers:
-        """Read an event's map of names to a value or a list of values; null values are left out."""
+    def from_map(cls, fields: Mapping[str, Any] | None, cookie: str | None = None) -> Headers:
+        """Read an event's map of names to a value or a list of values; null values are left out.
+
+        `cookie` takes the place of the field of that name, for platforms that give it apart.
+        """
         if not fields:
-            return cls.of([])
+            return cls.of([("cookie", latin1(cookie))] if cookie else [])
         # Nearly every event has one ASCII value for each name: all are looked at at once, in C.
         try:
             single: Mapping[str, str] = fields
@@ -79,17 +82,23 @@ class Headers:
                 single = {_LOWER[name]: value for name, (value,) in fields.items()}
             elif not fields.keys() <= _LOWER_ONLY:
                 single = {_LOWER[name]: value for name, value in fields.items()}
-            if "".join(single.values()).isascii() and len(single) == len(fields):
+            distinct = len(single) == len(fields)
+            if cookie:
+                single = {**single, "cookie": cookie}
+            if distinct and "".join(single.values()).isascii():
                 headers = cls.__new__(cls)
                 headers.single = single
                 headers._pairs = None
                 return headers
         except KeyError:
             _learn(fields)
-            return cls.from_map(fields)
+            return cls.from_map(fields, cookie)
         except (TypeError, ValueError):
             pass  # a value that is no text, a list that is not of one
-        return cls.of(list(_read(fields)))
+        headers = cls.of(list(_read(fields)))
+        if cookie:
+            headers.set("cookie", latin1(cookie))
+        return headers
 
     def _replace(self, pairs: Pairs) -> None:
         changed = Headers.of(pairs)
