@@ -40,7 +40,8 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
 
 def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
     """Return a request's header fields as a scope holds them."""
-    pairs = request.headers.pairs
+    single = request.headers.single
+    pairs = request.headers.pairs if single is None else single.items()
     try:
         return [(_NAMES[name], value.encode("latin-1")) for name, value in pairs]
     except KeyError:
