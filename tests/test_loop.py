@@ -603,21 +603,44 @@ def test_closing_leaves_a_loop_alone_that_runs_inline(loop: ProcessLoop) -> None
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What is to be called at the end; the signal handler is put back."""
+    """What is to be called at the end, which is nothing yet; the signal handler is put back."""
     before = signal.getsignal(signal.SIGTERM)
     called: list[Any] = []
     monkeypatch.setattr(atexit, "register", called.append)
+    monkeypatch.setattr("unigate.loop._stops", [])
     yield called
     signal.signal(signal.SIGTERM, before)
 
 
-def test_sigterm_ends_the_process_as_an_exit(registered: list[Any]) -> None:
+def test_sigterm_stops_at_once_in_reverse_and_exits(
+    loop: ProcessLoop, registered: list[Any]
+) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    at_exit(print)
-    assert registered == [print]
+    stopped: list[str] = []
+    stops = [lambda: stopped.append("first"), lambda: stopped.append("second")]
+    for stop in stops:
+        at_exit(stop)
+    assert registered == stops
     with pytest.raises(SystemExit) as exit:
         signal.raise_signal(signal.SIGTERM)
     assert exit.value.code == 143
+    assert stopped == ["second", "first"]
+
+
+def test_sigterm_in_an_inline_run_leaves_the_stopping_to_the_end_of_the_process(
+    loop: ProcessLoop, registered: list[Any]
+) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    stopped: list[str] = []
+    at_exit(lambda: stopped.append("in the middle of a request"))
+
+    async def work() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit):
+        ask(answering(work))
+    assert stopped == []
+    assert len(registered) == 1
 
 
 def test_a_sigterm_handler_of_the_applications_own_stays(registered: list[Any]) -> None:

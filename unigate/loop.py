@@ -25,20 +25,20 @@ class ProcessLoop:
     """Own an event loop and run coroutines on it for any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come back to it
+        self._lock = threading.RLock()  # for the members; a signal handler may come back to it
+        self._turn = threading.Lock()  # held while the loop runs, inline or in its thread
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._owner = 0  # the thread that runs the loop inline
-        self._running = False  # inline, just now
+        self._hand_over = False  # move to a thread as soon as the inline run ends
         self.left_behind = False  # in the parent, by a fork
-        self._hand_over = False  # move to a thread when the inline run ends
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its result, from any thread.
 
         Raises RuntimeError when called from inside the loop itself, which would wait for ever.
         """
-        if not self._claim():
+        if asyncio._get_running_loop() is not None or not self._claim():
             return self._wait_for(coroutine)
         loop: Any = self._loop
         try:
@@ -52,7 +52,20 @@ class ProcessLoop:
                 task.cancel()
                 raise
         finally:
-            self._release()
+            self._turn.release()
+            if self._hand_over:
+                self.in_thread()
+
+    def _claim(self) -> bool:
+        """Begin to run the loop inline, if this is the thread that does and nobody runs it yet."""
+        here = threading.get_ident()
+        if self._owner != here:
+            with self._lock:
+                if self._loop is not None:
+                    return False
+                self._loop = asyncio.new_event_loop()
+                self._owner = here
+        return self._turn.acquire(blocking=False)
 
     def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self.is_running_here():
@@ -70,12 +83,13 @@ class ProcessLoop:
     def run_last(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine as the process ends, when Python 3.12 starts no thread any more."""
         with self._lock:
-            self._owner = threading.get_ident()  # whoever it was: if idle, it runs here
+            if self._loop is not None:
+                self._owner = threading.get_ident()  # whoever it was: if idle, it runs here
         return self.run(coroutine)
 
     def is_inline(self) -> bool:
         """Tell whether some thread runs the loop inline just now."""
-        return self._running
+        return self._thread is None and self._turn.locked()
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine from within any running loop, without blocking that."""
@@ -95,9 +109,8 @@ class ProcessLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
             if self._thread is None:
-                if self._running:
-                    self._hand_over = True
-                else:
+                self._hand_over = True  # seen by whoever runs it inline just now
+                if self._turn.acquire(blocking=False):
                     self._start_thread(self._loop)
             return self._loop
 
@@ -105,12 +118,14 @@ class ProcessLoop:
         """Cancel what still runs, and close the loop."""
         with self._lock:
             loop, thread = self._loop, self._thread
-            if loop is None or self._running:
+            if loop is None or self.is_inline():
                 return
             self._loop = self._thread = None
+            self._owner = 0
         if thread is not None:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
+            self._turn.release()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
@@ -118,28 +133,6 @@ class ProcessLoop:
             loop.run_until_complete(asyncio.wait(tasks))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-
-    def _claim(self) -> bool:
-        """Tell whether this thread may run the loop inline, and if so, begin to."""
-        if asyncio._get_running_loop() is not None:
-            return False
-        with self._lock:
-            if self._thread is not None or self._running:
-                return False
-            here = threading.get_ident()
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._owner = here
-            elif self._owner != here:
-                return False
-            self._running = True
-            return True
-
-    def _release(self) -> None:
-        with self._lock:
-            self._running = False
-            if self._hand_over and self._loop is not None:
-                self._start_thread(self._loop)
 
     def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         self._hand_over = False

@@ -14,7 +14,8 @@ _log = logging.getLogger("unigate")
 
 def write_reply(source: EventSource, event: Event, request: Request, response: Response) -> Reply:
     """Write a response as its source wants it; a 500 that says so where it is too large."""
-    if not carries_body(request.method, response.status, response.headers):
+    usual = response.status == 200 and request.method != "HEAD"
+    if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
     reply = source.to_reply(response, event)
     limit = getattr(source, "MAX_REPLY", None)
