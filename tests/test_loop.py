@@ -255,6 +255,14 @@ def test_32_threads_at_once_share_one_loop(loop: ProcessLoop) -> None:
     assert len(set(seen)) == 1
 
 
+def test_no_call_is_lost_when_threads_take_turns() -> None:
+    for _ in range(40):  # each time, the loop is handed over at another moment
+        fresh = ProcessLoop()
+        seen = in_threads([lambda: {fresh.run(loop_id()) for _ in range(10)}] * 3)  # noqa: B023
+        fresh.close()
+        assert len(set().union(*seen)) == 1
+
+
 @pytest.mark.parametrize("thread", [False, True], ids=["inline", "thread"])
 def test_calling_from_inside_the_loop_is_refused_with_advice(
     loop: ProcessLoop, thread: bool
@@ -640,7 +648,6 @@ def test_sigterm_in_an_inline_run_leaves_the_stopping_to_the_end_of_the_process(
     with pytest.raises(SystemExit):
         ask(answering(work))
     assert stopped == []
-    assert len(registered) == 1
 
 
 def test_a_sigterm_handler_of_the_applications_own_stays(registered: list[Any]) -> None:

@@ -205,9 +205,10 @@ class Request:
     @property
     def path(self) -> str:
         """Return the path decoded once, as UTF-8 with U+FFFD for what is none."""
-        if self._path is None:
-            self._path = decode_path(self.raw_path)
-        return self._path
+        path = self._path
+        if path is None:
+            path = self._path = decode_path(self.raw_path)
+        return path
 
     def __eq__(self, other: object) -> bool:
         """Compare what was asked, not who passed it on (`source`, `event`, `context`)."""

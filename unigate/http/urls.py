@@ -32,6 +32,7 @@ def quote_path(path: str | bytes) -> bytes:
     return (quoted if quoted.startswith("/") else "/" + quoted).encode("ascii")
 
 
+@lru_cache(maxsize=256)
 def decode_path(raw: bytes) -> str:
     """Percent-decode a path once; bytes that are not UTF-8 become U+FFFD."""
     return (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8", "replace")
