@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+
+import pytest
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
 
 # asgion exists for Python 3.12 and later only.
 collect_ignore = ["test_asgion.py"] if sys.version_info < (3, 12) else []
+
+
+@pytest.fixture
+def bounded() -> Iterator[None]:
+    """Interrupt a test that would wait for ever, and its end too."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise TimeoutError("Nothing here takes so long.")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 40, 40)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)

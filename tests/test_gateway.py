@@ -204,6 +204,17 @@ def test_wish_to_exit_always_gets_through(error: type[BaseException]) -> None:
         unigate.wrap(app).wsgi(wsgi_environ(Request("GET", b"/")), lambda *call: None)
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_wish_to_exit_of_an_asgi_application_reaches_the_wsgi_server(
+    error: type[BaseException],
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    with pytest.raises(error):
+        ask_wsgi(unigate.wrap(app, lifespan="off").wsgi, Request("GET", b"/"))
+
+
 # --- size -----------------------------------------------------------------------------------------
 
 

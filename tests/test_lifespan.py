@@ -30,6 +30,7 @@ from unigate.lifespan import Lifespan, Lifespans
 from unigate.loop import ProcessLoop
 
 SECONDS = 10  # more than anything here takes; only a failure waits for so long
+pytestmark = pytest.mark.usefixtures("bounded")
 
 
 class Process:
@@ -43,20 +44,6 @@ class Process:
         while self.stops:
             self.stops.pop()()
         self.loop.close()
-
-
-@pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
-    """Interrupt a test that would wait for ever, and its end too."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise TimeoutError("Nothing here takes so long.")
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS, 4 * SECONDS)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)

@@ -21,21 +21,8 @@ from unigate.loop import ProcessLoop, at_exit
 
 T = TypeVar("T")
 SECONDS = 10  # more than anything here takes; only a failure waits for so long
+pytestmark = pytest.mark.usefixtures("bounded")
 EVENT = {"path": "/", "httpMethod": "GET", "headers": {}, "body": "", "queryStringParameters": ""}
-
-
-@pytest.fixture(autouse=True)
-def bounded() -> Iterator[None]:
-    """Interrupt a test that would wait for ever, and its end too."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise TimeoutError("Nothing here takes so long.")
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 4 * SECONDS, 4 * SECONDS)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture
@@ -542,6 +529,10 @@ def test_closing_cancels_what_still_runs(loop: ProcessLoop, thread: bool) -> Non
 def test_the_last_run_needs_no_thread_whoever_ran_the_loop_before(loop: ProcessLoop) -> None:
     gateway = answering(thread_id)
     assert in_thread(lambda: ask(gateway)) != str(threading.get_ident())
+    assert loop.run_last(thread_id()) == threading.get_ident()
+
+
+def test_the_last_run_may_be_the_first(loop: ProcessLoop) -> None:
     assert loop.run_last(thread_id()) == threading.get_ident()
 
 

@@ -134,7 +134,7 @@ class _Watch:
     def __init__(self, raising: bool) -> None:
         self._raising = raising
         self._task: asyncio.Task[Any] | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._start: Message | None = None
         self._sent = self._complete = False
 
@@ -155,8 +155,9 @@ class _Watch:
 
         try:
             await app(scope, receive, hold)
-        except Exception as error:
-            if self._complete or not (self._sent or self._raising):
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            exits = not isinstance(error, Exception)
+            if not exits and (self._complete or not (self._sent or self._raising)):
                 request = scope["wsgi_environ"]["unigate.request"]
                 _log.error("%r failed.", request, exc_info=error)
             else:
