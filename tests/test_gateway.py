@@ -315,6 +315,19 @@ def test_stage_becomes_the_root_path() -> None:
         assert HOSTS[host](unigate.wrap(app, on_error="raise"), request).status == 204
 
 
+@pytest.mark.parametrize("app", [plain.wsgi_app, plain.asgi_app])
+@pytest.mark.parametrize("members", [{"headers": []}, {}])
+def test_scope_may_leave_out_what_the_specification_lets_it(app: Any, members: Any) -> None:
+    gateway = unigate.wrap(app)
+
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        for name in ("headers", "state", "raw_path", "root_path", "client", "server", "scheme"):
+            del scope[name]
+        await gateway.asgi({**scope, "state": None, **members}, receive, send)
+
+    assert ask_asgi(bare, Request("GET", b"/odd-status")).body == b"odd"
+
+
 # --- WebSocket ------------------------------------------------------------------------------------
 
 

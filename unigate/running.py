@@ -89,12 +89,13 @@ class Running:
     ) -> None:
         """Answer a connection; a failure before the response started is a plain 500."""
         scope = {
+            "headers": [],
             **scope,
             "root_path": request.root_path + mount.prefix,
             "path": request.path,
             "raw_path": request.raw_path,
             "state": {
-                **scope.get("state", {}),
+                **(scope.get("state") or {}),
                 **self._states.get(mount, _NO_STATE),
                 "unigate": request,
             },
