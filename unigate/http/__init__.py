@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .headers import Headers, cased, forwarded_peer, latin1, response_headers, split_host
+from .identity import Identity, table, text
 from .messages import Request, Response, current, current_request, forwarded, reason
 from .replies import read_envelope, write_envelope
 from .urls import (
@@ -22,6 +23,7 @@ from .urls import (
 
 __all__ = [
     "Headers",
+    "Identity",
     "Request",
     "Response",
     "below",
@@ -47,5 +49,7 @@ __all__ = [
     "response_headers",
     "split_host",
     "split_query",
+    "table",
+    "text",
     "write_envelope",
 ]

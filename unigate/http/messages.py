@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +11,7 @@ from unigate.types import Environ, Scope
 
 from .bodies import decode_body
 from .headers import Address, Headers, server_of, split_host
+from .identity import Identity
 from .urls import below, decode_path, quote_path
 
 # What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
@@ -29,6 +31,7 @@ class Request:
     """
 
     __slots__ = (
+        "_identity",
         "_path",
         "body",
         "client",
@@ -76,6 +79,7 @@ class Request:
         self.event = event
         self.context = context
         self._path: str | None = None
+        self._identity: Identity | Callable[[Request], Identity | None] | None = None
 
     @classmethod
     def from_event(
@@ -94,11 +98,13 @@ class Request:
         source: str,
         event: Any,
         context: Any,
+        identify: Callable[[Request], Identity | None] | None = None,
     ) -> Request:
         """Build a request from what an event source found in its event.
 
         `host` is the platform's own name for the server, used when there is no Host header;
-        `client` an address or (address, port). Raises InvalidEvent for a broken base64 body.
+        `client` an address or (address, port); `identify` says who is asking, once that is asked.
+        Raises InvalidEvent for a broken base64 body.
         """
         known = headers.single
         if known is None:
@@ -121,6 +127,7 @@ class Request:
         request.method = method.upper() if method and isinstance(method, str) else "GET"
         request.raw_path = raw_path
         request._path = None
+        request._identity = identify
         request.query_string = query.encode("utf-8", "replace")
         request.headers = headers
         request.body = content
@@ -210,6 +217,14 @@ class Request:
             path = self._path = decode_path(self.raw_path)
         return path
 
+    @property
+    def identity(self) -> Identity | None:
+        """Return who the platform says is asking, None where it has not verified anybody."""
+        identity = self._identity
+        if callable(identity):
+            identity = self._identity = identity(self)
+        return identity
+
     def __eq__(self, other: object) -> bool:
         """Compare what was asked, not who passed it on (`source`, `event`, `context`)."""
         return isinstance(other, Request) and all(
@@ -223,7 +238,9 @@ class Request:
 
 
 _ASKED = tuple(
-    name for name in Request.__slots__ if name not in ("_path", "source", "event", "context")
+    name
+    for name in Request.__slots__
+    if name not in ("_path", "_identity", "source", "event", "context")
 )
 
 
