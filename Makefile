@@ -3,13 +3,18 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint format benchmark clean
+.PHONY: run test fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest --cov
+
+# Ten times what `make test` takes, from new seeds; SEED=... repeats a run.
+SEED ?= $(shell date +%s)
+fuzz: $(VENV)/ready
+	UNIGATE_FUZZ_EVENTS=1000000 UNIGATE_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/events/test_fuzz.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.validate import validator
 
 from unigate import Gateway, Headers, Request, Response
-from unigate.events import SOURCES, name_of
+from unigate.events import SOURCES, google, name_of
 
 Host = Callable[[Gateway, Request], Response]
 
@@ -154,5 +154,6 @@ HOSTS: dict[str, Host] = {
     "alb single": ask_event("alb", single=True),
     "generic": ask_event("generic"),
     "vercel": ask_event("vercel"),
+    "google": lambda app, request: google.from_reply(app.google(google.make_event(request))),
     "handle": ask_handle,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -18,7 +19,9 @@ from django.test import override_settings
 
 import unigate
 from tests.hosts import HOSTS
-from unigate import Request
+from tests.samples import load
+from unigate import Headers, Request
+from unigate.events import SOURCES, azure, google, kinds, name_of
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -37,6 +40,7 @@ pytestmark = pytest.mark.usefixtures("_project")
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Work in a folder that holds the README's main.py, and a Django project."""
     (tmp_path / "main.py").write_text(PYTHON[0])
+    (tmp_path / "shop.py").write_text(PYTHON[0])
     (tmp_path / "mysite").mkdir()
     (tmp_path / "mysite" / "wsgi.py").write_text(
         "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
@@ -44,7 +48,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
-    for name in ("main", "mysite", "mysite.wsgi"):
+    for name in ("main", "shop", "mysite", "mysite.wsgi"):
         sys.modules.pop(name, None)
 
 
@@ -62,7 +66,7 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
 
 def test_every_block_is_one_that_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
-    assert (len(PYTHON), len(COMMANDS)) == (5, 4)
+    assert (len(PYTHON), len(COMMANDS)) == (9, 6)
 
 
 def test_main_answers_as_said() -> None:
@@ -71,22 +75,65 @@ def test_main_answers_as_said() -> None:
     assert '"greeting":"started once per process"' in get(app, b"/v2/users/ada")[1]
 
 
+def test_testing() -> None:
+    names = run(1)
+    names["test_home"]()
+    names["test_user"]()
+
+
+@pytest.mark.parametrize("command", COMMANDS[2:4])
+def test_invoke_asks_main(command: str) -> None:
+    Path("event.json").write_text(json.dumps(load("http_api/get") | {"rawPath": "/"}))
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["statusCode"] == 200
+
+
+def test_events_that_are_no_request() -> None:
+    app = run(2)["app"]
+    records = [{"eventSource": "aws:sqs", "messageId": id_, "body": id_[1:]} for id_ in ("a1", "b")]
+    reply = app.lambda_handler({"Records": records}, None)
+    assert reply == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+
+
+def test_google_and_azure() -> None:
+    request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
+    for block, source in ((7, google), (8, azure)):
+        main = run(block)["main"]
+        user_function = getattr(main, "_function", None)
+        call = user_function.get_user_function() if user_function else main
+        event = source.make_event(request)
+        reply = call(event, None) if user_function else call(event)
+        assert f"asked by way of {name_of(source)}" in source.from_reply(reply).body.decode()
+
+
+def test_every_source_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `(\w+)`", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {name_of(source) for source in SOURCES} <= set(rows)
+
+
+def test_every_kind_of_event_is_named() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert all(f"`{kind}`" in text for kind in kinds.NAMES)
+
+
 def test_mixing_applications() -> None:
-    app = run(1)["app"]
+    app = run(3)["app"]
     assert get(app, b"/legacy/x") == (200, "/legacy")
     assert get(app, b"/v2/users/ada")[0] == 200
     assert get(app, b"/v20")[0] == 404
 
 
 def test_flask() -> None:
-    assert '"client":["203.0.113.7",0]' in get(run(2)["app"], b"/whoami")[1]
+    assert '"client":["203.0.113.7",0]' in get(run(4)["app"], b"/whoami")[1]
 
 
 def test_django() -> None:
-    middleware = run(3)["MIDDLEWARE"]
+    middleware = run(5)["MIDDLEWARE"]
     django.setup()
     with override_settings(MIDDLEWARE=middleware):
-        assert get(run(4)["app"], b"/hello")[0] == 200
+        assert get(run(6)["app"], b"/hello")[0] == 200
 
 
 def test_install_names_extras_that_there_are() -> None:
@@ -112,7 +159,7 @@ def test_dev_serves_main() -> None:
             server.terminate()
 
 
-@pytest.mark.parametrize("command", COMMANDS[2:])
+@pytest.mark.parametrize("command", COMMANDS[4:])
 def test_make_knows_its_targets(command: str) -> None:
     done = subprocess.run(
         [*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False

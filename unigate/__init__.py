@@ -6,21 +6,24 @@ from .errors import (
     IncompleteResponse,
     InvalidEvent,
     LifespanFailed,
+    TooLarge,
     UnigateError,
     UnknownEvent,
     UnknownInterface,
 )
 from .gateway import Gateway, wrap
-from .http import Headers, Request, Response, current_request
+from .http import Headers, Identity, Request, Response, current_request
 
 __all__ = [
     "Gateway",
     "Headers",
+    "Identity",
     "IncompleteResponse",
     "InvalidEvent",
     "LifespanFailed",
     "Request",
     "Response",
+    "TooLarge",
     "UnigateError",
     "UnknownEvent",
     "UnknownInterface",

@@ -2,7 +2,8 @@
 
 UnigateError
  ├─ UnknownEvent       no event source recognises the event
- ├─ InvalidEvent       the source is known, the event contradicts itself
+ ├─ InvalidEvent       the source is known, the event contradicts itself: answered as a 400
+ │   └─ TooLarge       the request's body did not arrive whole: answered as a 413
  ├─ UnknownInterface   the object is neither a WSGI nor an ASGI application
  ├─ LifespanFailed     the application refused to start
  └─ IncompleteResponse the application ended without a whole response
@@ -21,6 +22,14 @@ class UnknownEvent(UnigateError):
 
 class InvalidEvent(UnigateError):
     """The event contradicts itself, for example a body that is not the base64 it claims to be."""
+
+    status = 400
+
+
+class TooLarge(InvalidEvent):
+    """The platform has cut the body of the request off."""
+
+    status = 413
 
 
 class UnknownInterface(UnigateError, TypeError):

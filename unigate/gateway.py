@@ -5,12 +5,21 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import interfaces, wsgi
 from .errors import InvalidEvent, LifespanFailed
-from .events import EventSource, find_source, source_named, unknown_event
+from .events import (
+    EventSource,
+    find_source,
+    kind_of,
+    kinds,
+    parse_event,
+    source_named,
+    unknown_event,
+)
 from .http import Request, Response, below, reason
 from .replies import write_reply
 from .routing import Mount, Router, check_prefixes
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from .running import Running
 
 _log = logging.getLogger("unigate")
+
+Handler = TypeVar("Handler", bound=Callable[[Any, Any], Any])
 
 _UNANSWERED = Response(500)  # stands in until the application has answered
 
@@ -60,6 +71,7 @@ class Gateway:
         self._source = None
         if source is not None:
             self._source = source_named(source, self._sources)
+        self._handlers: dict[str | None, Callable[[Any, Any], Any]] = {}
         self._raising = on_error == "raise"
         self._lock = threading.Lock()
         self._loaded: Router | None = None
@@ -72,6 +84,25 @@ class Gateway:
 
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {', '.join(map(repr, self._applications.values()))}>"
+
+    def on_event(self, kind: str) -> Callable[[Handler], Handler]:
+        """Register a function for events that are no HTTP request; what it returns is the reply.
+
+        kind: "authorizer", "cognito", "dynamodb", "eventbridge", "kafka", "kinesis", "s3",
+            "schedule" (else it goes to "eventbridge"), "ses", "sns", "sqs", "warmup", "websocket",
+            or "*" for every event that nothing else takes.
+
+        The function is called with (event, context). An asynchronous one runs on the loop of the
+        ASGI applications, after their start-up. An event without a function raises UnknownEvent,
+        because any answer would mean success; only a warm-up is answered at once.
+        """
+        _check("kind", kind, (*kinds.NAMES, "*"))
+
+        def register(handler: Handler) -> Handler:
+            self._handlers[kind] = handler
+            return handler
+
+        return register
 
     # --- the doors -------------------------------------------------------------------------------
 
@@ -118,7 +149,31 @@ class Gateway:
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
         """Answer an event: AWS Lambda's, or of any platform that passes a dict."""
-        source, request, mount, response = self._read(event, context)
+        event = event if isinstance(event, dict) else parse_event(event)
+        source = find_source(event, self._sources, self._source)
+        if source is None:
+            result = self._notify(event, context)
+            return self._running.finish(result) if hasattr(result, "__await__") else result
+        return self._answer(source, event, context)
+
+    def google(self, request: Any) -> Any:
+        """Answer `functions_framework`: Flask's request, or Starlette's under its `aio`."""
+        from .events import google
+
+        if hasattr(request, "scope"):
+            return google.answer_async(self._without_lifespan, request)
+        return google.answer(self.wsgi, request)
+
+    def azure(self, request: Any, context: Any = None) -> Any:
+        """Answer Azure Functions: its `HttpRequest`, or Starlette's of its HTTP streaming."""
+        from .events import azure
+
+        if hasattr(request, "scope"):
+            return azure.answer_streaming(self._without_lifespan, request, context)
+        return self._answer(azure, request, context)
+
+    def _answer(self, source: EventSource, event: Any, context: Any) -> Any:
+        request, mount, response = self._read(source, event, context)
         if mount is not None:
             try:
                 if mount.interface == "wsgi":
@@ -131,7 +186,11 @@ class Gateway:
 
     async def handle(self, event: Any, context: Any = None) -> Any:
         """Answer an event from within a running event loop, without blocking it."""
-        source, request, mount, response = self._read(event, context)
+        event = event if isinstance(event, dict) else parse_event(event)
+        source = find_source(event, self._sources, self._source)
+        if source is None:
+            return await self._running.notify(partial(self._notify, event, context))
+        request, mount, response = self._read(source, event, context)
         if mount is not None:
             try:
                 response = await self._running.answer_async(mount, request, self._raising)
@@ -139,24 +198,38 @@ class Gateway:
                 response = self._recover(error, request)
         return write_reply(source, event, request, response)
 
+    async def _without_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a host that passes no lifespan on: applications start with the first request."""
+        await self._running.lifespans.start()
+        await self.asgi(scope, receive, send)
+
     # --- what they share -------------------------------------------------------------------------
 
     def _read(
-        self, event: Any, context: Any
-    ) -> tuple[EventSource, Request, Mount | None, Response]:
+        self, source: EventSource, event: Any, context: Any
+    ) -> tuple[Request, Mount | None, Response]:
         """Read an event and find who answers it; the response counts where nobody does."""
-        source = self._source or find_source(event, self._sources)
         try:
             request = source.to_request(event, context)
         except InvalidEvent as error:
             _log.warning("Refused: %s", error)
-            return source, Request("GET"), None, Response.plain(400, "Bad Request")
-        except (AttributeError, KeyError, TypeError) as error:
-            raise unknown_event(event) from error  # a source was named, and this is not of it
+            return Request("GET"), None, Response.plain(error.status, reason(error.status))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise unknown_event(event) from error
         mount = self._only or self._route(request)
         if mount is None:
-            return source, request, None, Response.plain(404, "Not Found")
-        return source, request, mount, _UNANSWERED
+            return request, None, Response.plain(404, "Not Found")
+        return request, mount, _UNANSWERED
+
+    def _notify(self, event: Any, context: Any) -> Any:
+        """Pass an event that is no request to its handler; UnknownEvent where there is none."""
+        kind = kind_of(event) if isinstance(event, dict) else None
+        for name in (kind, "eventbridge" if kind == "schedule" else "*", "*"):
+            if name in self._handlers:
+                return self._handlers[name](event, context)
+        if kind == "warmup":
+            return {}
+        raise unknown_event(event, self._sources)
 
     def _recover(self, error: Exception, request: Request) -> Response:
         """Log a failure and return what to answer, or raise it for the host to count."""

@@ -11,6 +11,9 @@ from .types import Event, Reply
 
 _log = logging.getLogger("unigate")
 
+# Every platform takes a body of this many bytes, written in whatever way.
+_SMALL = 4096
+
 
 def write_reply(source: EventSource, event: Event, request: Request, response: Response) -> Reply:
     """Write a response as its source wants it; a 500 that says so where it is too large."""
@@ -18,7 +21,10 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
     reply = source.to_reply(response, event)
-    limit = getattr(source, "MAX_REPLY", None)
+    if len(response.body) < _SMALL:
+        return reply
+    own = getattr(source, "max_reply", None)
+    limit = own(event) if own else getattr(source, "MAX_REPLY", None)
     # JSON writes no byte of a body as more than six characters.
     if limit is None or len(response.body) * 6 <= limit or _fits(reply, limit):
         return reply

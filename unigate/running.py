@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import Any
 
 from . import exchange, wsgi
@@ -74,6 +76,24 @@ class Running:
         finally:
             current.reset(token)
         return turn.whole()
+
+    # --- an event that is no request -------------------------------------------------------------
+
+    def finish(self, result: Awaitable[Any]) -> Any:
+        """Wait for what an asynchronous handler returned, from any thread."""
+        return self.loop.run(self._finish(result))
+
+    async def notify(self, call: Callable[[], Any]) -> Any:
+        """Call a handler from any event loop without blocking that."""
+        result = await asyncio.to_thread(call)
+        return await self.loop.join(self._finish(result)) if isawaitable(result) else result
+
+    async def _finish(self, result: Awaitable[Any]) -> Any:
+        if not self._watching_exit:
+            self._watch_exit()
+        if not self.lifespans.started:
+            await self.lifespans.start()
+        return await result
 
     # --- a live request, on the server's loop ----------------------------------------------------
 

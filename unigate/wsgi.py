@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from .errors import IncompleteResponse
-from .http import Request, Response, below, carries_body, current, response_headers
+from .http import Request, Response, below, carries_body, current, latin1, response_headers
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
@@ -121,6 +121,9 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         environ["REMOTE_ADDR"] = client[0]
         if client[1]:
             environ["REMOTE_PORT"] = str(client[1])
+    identity = request.identity
+    if identity and identity.user:
+        environ["REMOTE_USER"] = latin1(identity.user)
     fields = request.headers.single
     if fields is None:
         fields = {

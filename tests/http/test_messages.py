@@ -91,10 +91,18 @@ def test_an_event_and_its_context_are_kept_as_they_came() -> None:
 
 @pytest.mark.parametrize(
     ("method", "expected"),
-    [("get", "GET"), ("PATCH", "PATCH"), ("", "GET"), (None, "GET"), (3, "GET")],
+    [("get", "GET"), ("PATCH", "PATCH"), ("", "GET"), (None, "GET"), ("m-search", "M-SEARCH")],
 )
 def test_a_method_is_upper_case_and_get_unless_given(method: Any, expected: str) -> None:
     assert read(method=method).method == expected
+
+
+@pytest.mark.parametrize(
+    "method", [3, ["GET"], "GET ", "GE\r\nT", "G\u00c9T", "\ud800", "💥", "a/b"]
+)
+def test_what_is_no_method_is_refused(method: Any) -> None:
+    with pytest.raises((InvalidEvent, TypeError)):
+        read(method=method)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import logging
 import click
 
 import unigate
+from unigate.local import EVENT_SOURCES
 from unigate.types import Environ, StartResponse
 
-from .local_host import SOURCE_NAMES, LocalHost
+from .local_host import LocalHost
 from .server import RELOAD, Server, Watch, inherited, listen, supervise, url_of
 from .target import Unloadable, load
 
@@ -21,7 +22,7 @@ _log = logging.getLogger("unigate")
 @click.option(
     "--as",
     "source",
-    type=click.Choice(list(SOURCE_NAMES)),
+    type=click.Choice(list(EVENT_SOURCES)),
     default="http_api",
     show_default=True,
     help="The event that each request becomes.",

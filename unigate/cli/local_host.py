@@ -2,51 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import traceback
-import uuid
-from typing import Any
 
 import click
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
 from unigate import Gateway, Request, Response
-from unigate.events import SOURCES, http_api, name_of
 from unigate.http import bodiless, reason
+from unigate.local import EVENT_SOURCES, Context, sent
 from unigate.types import Environ, StartResponse
-
-# A function URL is the other half of `http_api`, told apart by the source of the request.
-SOURCE_NAMES = {**{name_of(source): source for source in SOURCES}, "function_url": http_api}
-
-# What API Gateway waits for at most, unless a quota was raised.
-TIMEOUT_SECONDS = 30
 
 _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
 _log = logging.getLogger("unigate")
-
-
-class Context:
-    """What AWS Lambda passes beside an event."""
-
-    function_name = "local"
-    function_version = "$LATEST"
-    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:local"
-    memory_limit_in_mb = "1024"
-    log_group_name = "/aws/lambda/local"
-    log_stream_name = "local"
-    client_context = None
-    identity = None
-
-    def __init__(self) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-        self._deadline = time.monotonic() + TIMEOUT_SECONDS
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return how long the function may still run, in milliseconds, never below 0."""
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
 class LocalHost:
@@ -57,7 +27,7 @@ class LocalHost:
 
     def __init__(self, gateway: Gateway, source: str) -> None:
         self._handler = gateway.lambda_handler
-        self._source = SOURCE_NAMES[source]
+        self._source = EVENT_SOURCES[source]
         self._source_name = source
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
@@ -79,16 +49,11 @@ class LocalHost:
 
     def _answer(self, request: Request) -> Response:
         try:
-            event = _sent(self._source.make_event(request))
-            return self._source.from_reply(_sent(self._handler(event, Context())))
+            event = sent(self._source.make_event(request))
+            return self._source.from_reply(sent(self._handler(event, Context())))
         except (Exception, SystemExit):  # the function has crashed, the host goes on
             _log.exception("%r was not answered.", request)
             return Response.plain(500, traceback.format_exc())
-
-
-def _sent(message: Any) -> Any:
-    """Return a message as it arrives at the other side; TypeError or ValueError if not JSON."""
-    return json.loads(json.dumps(message, allow_nan=False))
 
 
 def _fit(response: Response, method: str) -> None:

@@ -43,9 +43,10 @@ def _group() -> click.Group:
     import click
 
     from .dev import dev
+    from .invoke import invoke
 
     return click.Group(
-        commands=[dev],
+        commands=[dev, invoke],
         no_args_is_help=False,
         help="Work on an application for serverless hosts.\n\nExample: unigate dev main:app",
     )

@@ -37,7 +37,7 @@ def load(target: str) -> unigate.Gateway:
         found = import_from(target)
         return found if isinstance(found, unigate.Gateway) else unigate.wrap(found)
     except (Exception, SystemExit) as error:
-        theirs = _their_part(error.__traceback__)
+        theirs = their_part(error.__traceback__)
         problem = f"{target!r} cannot be loaded: {error}"
         # Where a file is no Python, the error itself says where, before any of it has run.
         if theirs is None and not isinstance(error, SyntaxError):
@@ -46,7 +46,7 @@ def load(target: str) -> unigate.Gateway:
         raise Unloadable(problem, trace) from error
 
 
-def _their_part(trace: TracebackType | None) -> TracebackType | None:
+def their_part(trace: TracebackType | None) -> TracebackType | None:
     """Return what follows the frames of ours and of the import system, None when nothing does."""
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__") or ""

@@ -6,18 +6,38 @@ module and put it into `SOURCES` where it belongs: the first that matches an eve
 
 from __future__ import annotations
 
+import json
 from typing import Any, Protocol
 
 from unigate.errors import UnknownEvent
 from unigate.http import Request, Response
 from unigate.types import Event, Reply
 
-from . import alb, generic, http_api, rest_api, vercel
-from .lookalikes import CONTEXT_MARKS, MARKS, lookalike
+from . import (
+    alb,
+    alibaba,
+    cloudfront,
+    generic,
+    http_api,
+    huawei,
+    kinds,
+    lattice,
+    netlify,
+    openwhisk,
+    rest_api,
+    scaleway,
+    tencent,
+    vercel,
+    yandex,
+)
+from .kinds import kind_of as kind_of
 
 
 class EventSource(Protocol):
-    """What a source has to know. Modules are such objects, and so is anything alike."""
+    """What a source has to know. Modules are such objects, and so is anything alike.
+
+    One whose limit depends on the event has `max_reply(event)` beside `MAX_REPLY`.
+    """
 
     MAX_REPLY: int
     """How many bytes of JSON the platform takes for an answer."""
@@ -41,7 +61,25 @@ class EventSource(Protocol):
         """Read an answer as the platform does."""
 
 
-SOURCES: tuple[EventSource, ...] = (http_api, alb, rest_api, vercel, generic)
+# Their members stand apart from what clients choose, or their marks are nobody else's: before all.
+_FIRST: tuple[EventSource, ...] = (openwhisk, cloudfront)
+_NEXT: tuple[EventSource, ...] = (
+    *(vercel, alb, lattice, http_api, alibaba, netlify, tencent, yandex, huawei, scaleway),
+    *(rest_api, generic),
+)
+SOURCES = _FIRST + _NEXT
+
+# Most events are of these, and an event without any of the marks is theirs if it matches.
+_USUAL: tuple[EventSource, ...] = (http_api, rest_api, *_NEXT)
+_MARKS = kinds.MARKS | {
+    *("__ow_method", "__ow_headers", "http"),
+    *("raw_path", "rawUrl", "queryString", "queryParameters", "stageVariable"),
+    *("pathParams", "operationId"),
+}
+# A context as small as Huawei's is one more.
+_CONTEXT_MARKS = kinds.CONTEXT_MARKS | {
+    *("elb", "serviceNetworkArn", "serviceArn", "serviceId", "apiGateway")
+}
 
 
 def name_of(source: EventSource) -> str:
@@ -57,36 +95,57 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     return names[name]
 
 
-def find_source(event: Any, extra: tuple[EventSource, ...] = ()) -> EventSource:
-    """Return the source of an event, those in `extra` tried first; UnknownEvent when none is."""
+def find_source(
+    event: Any, extra: tuple[EventSource, ...] = (), named: EventSource | None = None
+) -> EventSource | None:
+    """Return the source of an event, None for one that is no HTTP request.
+
+    Those in `extra` are tried first. A `named` source takes every event that is not known to be
+    something else than a request.
+    """
     for source in extra:
         if source.matches(event):
-            return source
+            return named or source
     if not isinstance(event, dict):
-        raise unknown_event(event, extra)
+        return None
     about = event.get("requestContext")
-    plain = not isinstance(about, dict) or (len(about) != 3 and CONTEXT_MARKS.isdisjoint(about))
-    if not (plain and MARKS.isdisjoint(event)):
-        seen = lookalike(event)
-        if seen is not None:
-            raise unknown_event(event, extra, seen)
-    for source in SOURCES:
+    usual = _MARKS.isdisjoint(event) and (
+        type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about))
+    )
+    if not usual:
+        for source in _FIRST:
+            if source.matches(event):
+                return named or source
+        if kind_of(event) is not None:
+            return None
+    if named:
+        return named
+    for source in _USUAL if usual else _NEXT:
         if source.matches(event):
             return source
-    raise unknown_event(event, extra)
+    return None
 
 
-def unknown_event(
-    event: Any, extra: tuple[EventSource, ...] = (), seen: str | None = None
-) -> UnknownEvent:
+def parse_event(event: Any) -> Any:
+    """Return the object that a platform passes as JSON text; anything else as it is."""
+    if isinstance(event, (bytes, bytearray, str)):
+        try:
+            inner = json.loads(event)
+        except (ValueError, RecursionError):
+            return event
+        if isinstance(inner, dict):
+            return inner
+    return event
+
+
+def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEvent:
     """Return an error that names what was seen and what was tried."""
-    if isinstance(event, dict):
-        what = f"an event with the keys {', '.join(map(repr, event)) or 'none at all'}"
-    else:
-        what = f"{type(event).__name__} for an event"
-    if seen:
-        what += f", which looks like {seen}"
     tried = ", ".join(name_of(source) for source in (*extra, *SOURCES))
-    return UnknownEvent(
-        f"Got {what}. Tried: {tried}. If it is one of these, name it: wrap(..., source=...)."
-    )
+    advice = f"Tried: {tried}. If it is one of these, name it: wrap(..., source=...)."
+    if not isinstance(event, dict):
+        return UnknownEvent(f"Got {type(event).__name__} for an event. {advice}")
+    kind = kind_of(event)
+    if kind in kinds.NAMES:
+        advice = f'It is of kind {kind!r}: a function under @app.on_event("{kind}") takes it.'
+    keys = ", ".join(map(repr, event)) or "none at all"
+    return UnknownEvent(f"Got an event with the keys {keys}. {advice}")

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from unigate.http import (
     Headers,
+    Identity,
     Request,
     Response,
     below,
@@ -23,6 +24,9 @@ from unigate.http import (
     quote_path,
     raw_path,
     read_envelope,
+    scopes,
+    table,
+    text,
     write_envelope,
 )
 from unigate.types import Event, Reply
@@ -66,16 +70,36 @@ def to_request(event: Event, context: Any) -> Request:
         source="function_url" if function_url else "http_api",
         event=event,
         context=context,
+        identify=_identify if "authorizer" in about or "authentication" in about else None,
     )
+
+
+def _identify(request: Request) -> Identity | None:
+    """Read what one of the API's authorizers found, and the certificate of mutual TLS."""
+    about = table(table(request.event).get("requestContext"))
+    authorizer = table(about.get("authorizer"))
+    certificate = table(table(about.get("authentication")).get("clientCert")) or None
+    if jwt := table(authorizer.get("jwt")):
+        claims = table(jwt.get("claims"))
+        granted = scopes(jwt.get("scopes") or claims.get("scope"))
+        return Identity("jwt", text(claims.get("sub")), claims, granted, certificate)
+    if iam := table(authorizer.get("iam")):
+        return Identity("iam", text(iam.get("userArn")), iam, certificate=certificate)
+    if found := table(authorizer.get("lambda")):
+        user = text(found.get("principalId") or found.get("sub"))
+        return Identity("lambda", user, found, certificate=certificate)
+    if certificate:
+        subject = text(certificate.get("subjectDN"))
+        return Identity("certificate", subject, {}, certificate=certificate)
+    return None
 
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the format 2.0 answer: one value for each header, cookies apart."""
-    reply = write_envelope(response)
-    fields = reply["headers"] = response.headers.joined()
-    has_cookies = fields.pop("set-cookie", None) is not None
-    reply["cookies"] = response.headers.getlist("set-cookie") if has_cookies else []
-    return reply
+    headers = response.headers
+    fields = headers.joined()
+    cookies = headers.getlist("set-cookie") if fields.pop("set-cookie", "") else []
+    return {**write_envelope(response), "headers": fields, "cookies": cookies}
 
 
 def make_event(request: Request) -> Event:

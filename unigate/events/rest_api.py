@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
+    Identity,
     Request,
     Response,
     below,
@@ -22,6 +23,9 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
+    scopes,
+    table,
+    text,
     write_envelope,
 )
 from unigate.types import Event, Reply
@@ -32,7 +36,8 @@ MAX_REPLY = 6 * 1024 * 1024
 def matches(event: Event) -> bool:
     """Tell whether this is a REST proxy event; SAM gives those `version` "1.0" too."""
     return "httpMethod" in event and (
-        isinstance(event.get("requestContext"), dict) or "resource" in event
+        "resource" in event
+        or (bool(event.get("path")) and isinstance(event.get("requestContext"), dict))
     )
 
 
@@ -49,8 +54,9 @@ def to_request(event: Event, context: Any) -> Request:
     root = _stage(about, headers)
     # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
     if root and (event.get("version") != "1.0" or below(path, root) is None):
-        raw = root.encode() + raw
+        raw = raw_path(root) + raw
     identity: dict[str, Any] = about.get("identity") or {}
+    known = about.get("authorizer") or identity.get("userArn") or identity.get("clientCert")
     return Request.from_event(
         event.get("httpMethod"),
         raw,
@@ -64,12 +70,32 @@ def to_request(event: Event, context: Any) -> Request:
         source="rest_api",
         event=event,
         context=context,
+        identify=_identify if known else None,
     )
+
+
+def _identify(request: Request) -> Identity | None:
+    """Read what the method's authorizer found: of Cognito, a function, or IAM; and mutual TLS."""
+    about = table(table(request.event).get("requestContext"))
+    caller = table(about.get("identity"))
+    authorizer = table(about.get("authorizer"))
+    certificate = table(caller.get("clientCert")) or None
+    if claims := table(authorizer.get("claims")):
+        granted = scopes(claims.get("scope"))
+        return Identity("jwt", text(claims.get("sub")), claims, granted, certificate)
+    if user := text(caller.get("userArn")):
+        return Identity("iam", user, caller, certificate=certificate)
+    if user := text(authorizer.get("principalId")):
+        return Identity("lambda", user, authorizer, certificate=certificate)
+    if certificate:
+        subject = text(certificate.get("subjectDN"))
+        return Identity("certificate", subject, {}, certificate=certificate)
+    return None
 
 
 def _stage(about: dict[str, Any], headers: Headers) -> str:
     """Return where the API is mounted: at its stage on AWS's own domain, else at the root."""
-    stage = about.get("stage")
+    stage = text(about.get("stage"))
     domain = about.get("domainName") or headers.get("host") or ""
     on_aws = domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
     return f"/{stage}" if on_aws and stage and stage != "$default" else ""

@@ -1,7 +1,8 @@
 """Vercel's invocation event: `{"Action": "Invoke", "body": "<the request as JSON text>"}`.
 
-What `vercel dev` and the runtimes before the IPC protocol pass. Source: vercel/vercel,
-`python/vercel-runtime` and `packages/cli/src/util/dev/server.ts`.
+What `vercel dev` and the runtimes before the IPC protocol pass. It says nothing of who is asking:
+`x-vercel-oidc-token` is the deployment's own, and one that a client sends stays. Source:
+vercel/vercel, `python/vercel-runtime` and `packages/cli/src/util/dev/server.ts`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def matches(event: Event) -> bool:
 def _request(event: Event) -> dict[str, Any] | None:
     try:
         inner = json.loads(event.get("body") or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return inner if isinstance(inner, dict) and "method" in inner and "path" in inner else None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .headers import Headers, cased, forwarded_peer, latin1, response_headers, split_host
-from .identity import Identity, table, text
+from .identity import Identity, scopes, table, text
 from .messages import Request, Response, current, current_request, forwarded, reason
 from .replies import read_envelope, write_envelope
 from .urls import (
@@ -47,6 +47,7 @@ __all__ = [
     "read_envelope",
     "reason",
     "response_headers",
+    "scopes",
     "split_host",
     "split_query",
     "table",

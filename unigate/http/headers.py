@@ -227,7 +227,8 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     Hop-by-hop fields are dropped. Raises ValueError for a line break or NUL (header injection) and
     TypeError for what is not text.
     """
-    pairs: Pairs = []
+    single: dict[str, str] = {}
+    repeated: Pairs = []  # all of them, from the first that repeats a name
     for name, value in fields:
         if not isinstance(value, str):
             raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
@@ -235,8 +236,20 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
             raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
         known = _FIELD_NAMES[name]
         if known:
-            pairs.append((known, value if value.isascii() else latin1(value)))
-    return Headers.of(pairs)
+            if not value.isascii():
+                value = latin1(value)
+            if repeated:
+                repeated.append((known, value))
+            elif known in single:
+                repeated = [*single.items(), (known, value)]
+            else:
+                single[known] = value
+    if repeated:
+        return Headers.of(repeated)
+    headers = Headers.__new__(Headers)
+    headers.single = single
+    headers._pairs = None
+    return headers
 
 
 class _FieldNames(dict[str, str]):
@@ -268,7 +281,7 @@ def split_host(value: str, scheme: str) -> Address:
 @lru_cache(maxsize=256)
 def server_of(host: str | None, scheme: str, forwarded_port: str | None) -> Address:
     """Return the server's address from a Host header and what the proxy says of its port."""
-    name, port = split_host(host or "localhost", scheme)
+    name, port = split_host(latin1(host or "localhost"), scheme)
     return name or "localhost", _port(forwarded_port or "") or port
 
 

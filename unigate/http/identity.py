@@ -10,7 +10,7 @@ class Identity(NamedTuple):
     """What the platform has verified about who is asking, in one shape for all of them."""
 
     kind: str
-    """How it was verified: "jwt", "lambda", "iam", "cognito", "certificate" or "principal"."""
+    """How it was verified: "jwt", "lambda", "iam", "certificate" or "principal"."""
     user: str | None
     """The stable name: a token's subject, a principal, an ARN, a certificate's subject."""
     claims: Mapping[str, Any]
@@ -28,3 +28,10 @@ def table(value: Any) -> dict[str, Any]:
 def text(value: Any) -> str | None:
     """Return a value as text, None where it is empty or no plain value."""
     return str(value) if value and isinstance(value, (str, int, float)) else None
+
+
+def scopes(value: Any) -> tuple[str, ...]:
+    """Return scopes given as a list, or as RFC 6749 writes them, apart by spaces."""
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(filter(None, map(text, value))) if isinstance(value, list) else ()

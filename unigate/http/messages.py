@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
+from unigate.errors import InvalidEvent
 from unigate.types import Environ, Scope
 
 from .bodies import decode_body
@@ -16,8 +19,17 @@ from .urls import below, decode_path, quote_path
 
 # What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
 _ADDRESS = "0123456789abcdefABCDEF.:"
+# RFC 9110 section 5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # CGI's two header keys without the prefix; some servers give them with it as well.
 _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
+@lru_cache(maxsize=64)
+def _method(method: Any) -> str:
+    if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+        raise InvalidEvent(f"The event names no HTTP method: {method!r}.")
+    return method.upper()
 
 
 class Request:
@@ -113,18 +125,18 @@ class Request:
         content = decode_body(body, is_base64) if body else b""
         length = known.get("content-length")
         # An event's Content-Length is a claim: missing, or of the body before it was encoded.
-        if (content or length) and length != str(len(content)):
+        if (content or length is not None) and length != str(len(content)):
             headers.set("content-length", str(len(content)))
         if "transfer-encoding" in known:  # what was chunked on the wire has arrived whole
             headers.remove("transfer-encoding")
         peer = (client, 0) if isinstance(client, str) else client
-        if peer and (not peer[0] or peer[0].strip(_ADDRESS)):
+        if not (isinstance(peer, tuple) and peer[0]) or peer[0].strip(_ADDRESS):
             peer = None  # "test-invoke-source-ip" from the console, "unknown" from a proxy
         proto = known.get("x-forwarded-proto")
         if proto == "http" or proto == "https":
             scheme = proto
         request = cls.__new__(cls)  # as fast as it gets: this runs for every event
-        request.method = method.upper() if method and isinstance(method, str) else "GET"
+        request.method = _method(method) if method else "GET"
         request.raw_path = raw_path
         request._path = None
         request._identity = identify
@@ -176,6 +188,8 @@ class Request:
             context=outer.context if outer else None,
         )
         request._path = path
+        if outer is not None:
+            request._identity = outer._identity
         return request
 
     @classmethod
@@ -187,11 +201,12 @@ class Request:
         raw = target.partition("?")[0].encode("latin-1")
         if decode_path(raw) != path.decode("utf-8", "replace"):  # rewritten, or in absolute form
             raw = quote_path(path)
+        outer: Request | None = environ.get("unigate.request")  # of a gateway around this one
         remote = environ.get("REMOTE_ADDR")
         port = str(environ.get("REMOTE_PORT") or 0)
         listens = environ["SERVER_PORT"]  # waitress puts the path of a Unix socket here
         scheme = environ["wsgi.url_scheme"]
-        return cls(
+        request = cls(
             environ["REQUEST_METHOD"],
             raw,
             query_string=environ.get("QUERY_STRING", "").encode("latin-1"),
@@ -206,8 +221,13 @@ class Request:
             client=(remote, int(port) if port.isdigit() else 0) if remote else None,
             root_path=root.decode("utf-8", "replace"),
             http_version=environ["SERVER_PROTOCOL"].partition("/")[2],
-            source="wsgi",
+            source=outer.source if outer else "wsgi",
+            event=outer.event if outer else None,
+            context=outer.context if outer else None,
         )
+        if outer is not None:
+            request._identity = outer._identity
+        return request
 
     @property
     def path(self) -> str:

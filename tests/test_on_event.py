@@ -1,0 +1,224 @@
+"""Events that are no request: handlers, warm-ups, and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import unigate
+from tests.apps import plain
+from tests.samples import load
+from unigate import Gateway, UnknownEvent
+from unigate.events import kinds
+
+Invoke = Callable[[Gateway, Any, Any], Any]
+
+INVOKES: dict[str, Invoke] = {
+    "lambda_handler": lambda app, event, context: app.lambda_handler(event, context),
+    "call": lambda app, event, context: app(event, context),
+    "handle": lambda app, event, context: asyncio.run(app.handle(event, context)),
+}
+every_door = pytest.mark.parametrize("invoke", INVOKES.values(), ids=INVOKES)
+
+SAMPLES = {
+    "authorizer": "authorizer_v2",
+    "cognito": "cognito",
+    "dynamodb": "dynamodb",
+    "eventbridge": "eventbridge",
+    "kafka": "kafka",
+    "kinesis": "kinesis",
+    "s3": "s3",
+    "schedule": "schedule",
+    "ses": "ses",
+    "sns": "sns",
+    "sqs": "sqs",
+    "warmup": "warm_up",
+    "websocket": "websocket_message",
+}
+
+
+def sample(kind: str) -> dict[str, Any]:
+    return load(f"not_http/{SAMPLES[kind]}")
+
+
+def test_there_is_a_sample_of_every_kind() -> None:
+    assert tuple(SAMPLES) == kinds.NAMES
+
+
+@every_door
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_handler_gets_events_of_its_kind_and_its_result_is_the_reply(
+    kind: str, invoke: Invoke
+) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    context = object()
+
+    @app.on_event(kind)
+    def handler(event: Any, given: Any) -> Any:
+        assert given is context
+        return {"seen": event}
+
+    assert invoke(app, sample(kind), context) == {"seen": sample(kind)}
+    assert handler({}, context) == {"seen": {}}  # the function itself stays what it was
+
+
+@every_door
+@pytest.mark.parametrize("application", [plain.wsgi_app, plain.asgi_app], ids=["wsgi", "asgi"])
+def test_a_handler_may_be_asynchronous(application: Any, invoke: Invoke) -> None:
+    app = unigate.wrap(application)
+
+    @app.on_event("sqs")
+    async def handler(event: Any, context: Any) -> Any:
+        await asyncio.sleep(0)
+        return {"batchItemFailures": []}
+
+    assert invoke(app, sample("sqs"), None) == {"batchItemFailures": []}
+
+
+@every_door
+def test_an_asynchronous_handler_runs_on_the_loop_of_the_applications(invoke: Invoke) -> None:
+    loops: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        loops.append(asyncio.get_running_loop())
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+
+    app = unigate.wrap(application)
+
+    @app.on_event("schedule")
+    async def handler(event: Any, context: Any) -> Any:
+        return loops == [asyncio.get_running_loop()]
+
+    assert invoke(app, sample("schedule"), None) is True
+
+
+def test_handle_does_not_block_its_loop_with_a_synchronous_handler() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    release = threading.Event()
+
+    @app.on_event("sqs")
+    def handler(event: Any, context: Any) -> Any:
+        return release.wait(10)
+
+    async def both() -> Any:
+        task = asyncio.create_task(app.handle(sample("sqs")))
+        await asyncio.sleep(0.01)
+        release.set()
+        return await task
+
+    assert asyncio.run(both()) is True
+
+
+@every_door
+@pytest.mark.parametrize("on_error", ["respond", "raise"])
+def test_a_handlers_exception_is_the_platforms_to_count(on_error: Any, invoke: Invoke) -> None:
+    app = unigate.wrap(plain.wsgi_app, on_error=on_error)
+
+    @app.on_event("sqs")
+    def handler(event: Any, context: Any) -> Any:
+        raise LookupError("no such order")
+
+    with pytest.raises(LookupError, match="no such order"):
+        invoke(app, sample("sqs"), None)
+
+
+@every_door
+@pytest.mark.parametrize("name", ["warm_up", "lambda_warmer"])
+def test_a_warm_up_without_a_handler_is_answered_at_once(name: str, invoke: Invoke) -> None:
+    def application(environ: Any, start_response: Any) -> Any:
+        raise AssertionError("called")
+
+    assert invoke(unigate.wrap(application), load(f"not_http/{name}"), None) == {}
+
+
+@every_door
+@pytest.mark.parametrize("kind", [kind for kind in SAMPLES if kind != "warmup"])
+def test_an_event_without_a_handler_is_an_error_that_says_what_to_do(
+    kind: str, invoke: Invoke
+) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("kafka" if kind != "kafka" else "sqs")(lambda event, context: None)
+    key = next(iter(sample(kind)))
+    with pytest.raises(UnknownEvent, match=rf"'{key}'.*@app\.on_event\(\"{kind}\"\)"):
+        invoke(app, sample(kind), None)
+
+
+@every_door
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"detail": 1},
+        {},
+        None,
+        b"bytes",
+        [1],
+        load("not_http/edge_response"),
+        load("not_http/zappa_manage"),
+        load("not_http/tencent_timer"),
+    ],
+    ids=repr,
+)
+def test_everything_else_goes_to_the_handler_of_everything(event: Any, invoke: Invoke) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(UnknownEvent):
+        invoke(app, event, None)
+    app.on_event("*")(lambda event, context: ["seen", event])
+    assert invoke(app, event, None) == ["seen", event]
+
+
+def test_the_most_particular_handler_takes_an_event() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("*")(lambda event, context: "*")
+    assert app.lambda_handler(sample("schedule")) == "*"
+    assert app.lambda_handler(sample("warmup")) == "*"
+    app.on_event("eventbridge")(lambda event, context: "eventbridge")
+    assert app.lambda_handler(sample("schedule")) == "eventbridge"
+    app.on_event("schedule")(lambda event, context: "schedule")
+    assert app.lambda_handler(sample("schedule")) == "schedule"
+    assert app.lambda_handler(sample("eventbridge")) == "eventbridge"
+    assert app.lambda_handler(sample("sqs")) == "*"
+
+
+def test_a_request_never_goes_to_a_handler() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("*")(lambda event, context: "*")
+    assert app.lambda_handler(load("http_api/get"))["statusCode"] == 200
+
+
+def test_merged_parameters_reach_no_handler() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("*")(lambda event, context: "*")
+    event = load("openwhisk/get") | sample("sqs") | load("not_http/zappa_manage")
+    assert "statusCode" in app.lambda_handler(event)
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_named_source_does_not_keep_events_from_their_handlers(kind: str) -> None:
+    app = unigate.wrap(plain.wsgi_app, source="rest_api")
+    app.on_event(kind)(lambda event, context: kind)
+    assert app.lambda_handler(sample(kind)) == kind
+
+
+def test_an_unheard_of_kind_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"kind is one of 'authorizer'.*'\*', not 'http'"):
+        unigate.wrap(plain.wsgi_app).on_event("http")
+
+
+def test_a_synchronous_handler_imports_no_asyncio() -> None:
+    code = (
+        "import sys, unigate\n"
+        "app = unigate.wrap(lambda environ, start: [], interface='wsgi')\n"
+        "app.on_event('warmup')(lambda event, context: 7)\n"
+        "assert app.lambda_handler({'source': 'serverless-plugin-warmup'}) == 7\n"
+        "assert 'asyncio' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,118 @@
+"""Alibaba Cloud: Function Compute 3.0 HTTP triggers of built-in runtimes, and API Gateway's map.
+
+Function Compute passes the event as JSON in bytes.
+
+- `queryParameters` is taken for decoded, which the documents leave open: a trigger builds its event
+  with Go's net/http, whose query is. If it is not, "%" and "+" arrive encoded twice, no more.
+- Repeated values arrive as one, joined with commas, of the query and of header fields alike.
+- A trigger's path is as sent. That of the map is taken for it too, and what a request line cannot
+  hold is quoted, so either reading gives a valid path. A root path is not carried.
+- The map names no client, and neither form says who called.
+- An answer has one text for each field. Further cookies go under other spellings of `set-cookie`:
+  whether all are sent is not documented, and API Gateway is reported to send one. A list instead
+  is not documented either, and an answer that is not understood is shown to the client as it is.
+
+Sources: Alibaba Cloud, Function Compute, "Use an HTTP trigger to invoke a function", "Configure an
+API Gateway trigger", "Why does the first letter of the header key become uppercase when I use an
+HTTP trigger", and "EntityTooLarge" (the limit); midwayjs/midway, `serverless-fc-starter`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from unigate.http import (
+    Headers,
+    Request,
+    Response,
+    cased,
+    decode_path,
+    encode_body,
+    encode_query,
+    forwarded,
+    quote_bytes,
+    raw_path,
+    read_envelope,
+    table,
+    write_envelope,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 32 * 1024 * 1024
+
+
+def matches(event: Event) -> bool:
+    """Tell whether a trigger sent this, or API Gateway: nobody else has `queryParameters`."""
+    if event.get("version") == "v1":
+        http = table(event.get("requestContext")).get("http")
+        return isinstance(event.get("rawPath"), str) and isinstance(http, dict)
+    return (
+        isinstance(event.get("httpMethod"), str)
+        and isinstance(event.get("path"), str)
+        and isinstance(event.get("queryParameters", ""), dict | None)
+    )
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event of either form; the map is documented with its flag as text."""
+    about = table(event.get("requestContext"))
+    http = table(about.get("http"))
+    path: str = event.get("rawPath") or event.get("path") or "/"
+    return Request.from_event(
+        http.get("method") or event.get("httpMethod"),
+        raw_path(path.replace("?", "%3F")),
+        query=encode_query(event.get("queryParameters")),
+        headers=Headers.from_map(event.get("headers")),
+        body=event.get("body"),
+        is_base64=event.get("isBase64Encoded") in (True, "true"),
+        host=about.get("domainName"),
+        client=http.get("sourceIp"),
+        source="alibaba",
+        event=event,
+        context=context,
+    )
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the answer that both forms share."""
+    fields = response.headers.joined()
+    if fields.pop("set-cookie", None) is not None:
+        cookies = response.headers.getlist("set-cookie")
+        fields.update(zip(cased("set-cookie"), cookies, strict=False))
+    return {**write_envelope(response), "headers": fields}
+
+
+def make_event(request: Request) -> Event:
+    """Write the event of an HTTP trigger."""
+    fields = forwarded(request).joined()
+    body, is_base64 = encode_body(request.headers, request.body)
+    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    return {
+        "version": "v1",
+        "rawPath": quote_bytes(request.raw_path),
+        "body": body,
+        "isBase64Encoded": is_base64,
+        "headers": {
+            "-".join(map(str.capitalize, name.split("-"))): value for name, value in fields.items()
+        },
+        "queryParameters": {name: ",".join(many) for name, many in values.items()},
+        "requestContext": {
+            "accountId": "1234567890123456",
+            "domainName": request.server[0],
+            "domainPrefix": request.server[0].partition(".")[0],
+            "http": {
+                "method": request.method,
+                "path": decode_path(request.raw_path),
+                "protocol": f"HTTP/{request.http_version}",
+                "sourceIp": request.client[0] if request.client else None,
+                "userAgent": fields.get("user-agent", ""),
+            },
+            "requestId": "local",
+        },
+    }
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer."""
+    return read_envelope(reply)

@@ -1,0 +1,156 @@
+"""CloudFront with a Lambda@Edge function on its viewer-request or origin-request trigger.
+
+The path and the query arrive as sent, the peer as `clientIp`; a port only in Host, which names the
+origin on an origin request unless the distribution forwards the viewer's. CloudFront hides
+X-Forwarded-Proto and writes no X-Forwarded-Port, so neither is believed or passed on. A root path,
+the order across header names, and header fields that a function may not send are not carried. A
+body arrives only with the trigger's option "Include body", cut where it is too long. Source: the
+CloudFront developer guide, "Lambda@Edge event structure", "Restrictions on edge functions" and
+"Generate HTTP responses in request triggers".
+"""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from typing import Any
+
+from unigate.errors import InvalidEvent, TooLarge
+from unigate.http import (
+    Headers,
+    Request,
+    Response,
+    bodiless,
+    decode_body,
+    encode_body,
+    quote_bytes,
+    raw_path,
+    reason,
+    table,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 1_048_576
+
+# What a function may not send, and what it may only read: with one of them the answer is a 502.
+_FORBIDDEN = frozenset(
+    {
+        *("connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("proxy-connection", "trailer", "upgrade", "x-cache", "x-forwarded-proto", "x-real-ip"),
+        *("accept-encoding", "cdn-loop", "content-length", "host", "if-modified-since"),
+        *("if-none-match", "if-range", "if-unmodified-since", "transfer-encoding", "via"),
+    }
+)
+_FORBIDDEN_PREFIXES = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
+
+
+def matches(event: Event) -> bool:
+    """Tell whether a request set off the function; for a response there is nothing to answer."""
+    cf = _cf(event)
+    request = table(cf.get("request"))
+    return (
+        all(request.get(name) and isinstance(request[name], str) for name in ("method", "uri"))
+        and not cf.get("response")
+        and not str(_trigger(event)).endswith("-response")
+    )
+
+
+def _cf(event: Event) -> dict[str, Any]:
+    records = event.get("Records")
+    first = records[0] if records and isinstance(records, list) else None
+    return table(table(first).get("cf"))
+
+
+def _trigger(event: Event) -> Any:
+    return table(_cf(event).get("config")).get("eventType")
+
+
+def max_reply(event: Event) -> int:
+    """Return how many bytes CloudFront takes at the trigger of this event."""
+    return 40_960 if _trigger(event) == "viewer-request" else MAX_REPLY
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; TooLarge where its body was cut, InvalidEvent where it was left out."""
+    cf = _cf(event)
+    about: dict[str, Any] = cf["request"]
+    headers = _headers(about.get("headers"))
+    for claim in ("x-forwarded-proto", "x-forwarded-port"):
+        headers.remove(claim)
+    # CloudFront adds its own fields after the viewer request: there this one is the viewer's.
+    proto = headers.get("cloudfront-forwarded-proto") if _trigger(event) != "viewer-request" else ""
+    body: dict[str, Any] = about.get("body") or {}
+    if body.get("inputTruncated"):
+        raise TooLarge("CloudFront has cut the request's body off.")
+    if not body.get("data") and (headers.get("content-length") or "").strip("0"):
+        raise InvalidEvent('The request\'s body is not in the event: see "Include body".')
+    return Request.from_event(
+        about.get("method"),
+        raw_path(about.get("uri") or "/"),
+        query=quote_bytes((about.get("querystring") or "").encode("utf-8", "replace")),
+        headers=headers,
+        body=body.get("data"),
+        is_base64=body.get("encoding") != "text",
+        scheme="http" if proto == "http" else "https",
+        host=table(cf.get("config")).get("distributionDomainName"),
+        client=about.get("clientIp"),
+        source="cloudfront",
+        event=event,
+        context=context,
+    )
+
+
+def _headers(fields: Any) -> Headers:
+    """Read lists of `key` and `value`; the key is the name once more, and may be missing."""
+    return Headers.from_map(
+        {
+            name: [table(one).get("value") for one in many or ()]
+            for name, many in (fields or {}).items()
+        }
+    )
+
+
+def _lists(headers: Headers) -> dict[str, list[dict[str, str]]]:
+    return {
+        name: [{"key": name, "value": value} for value in values]
+        for name, values in headers.grouped().items()
+    }
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the answer without the header fields that CloudFront refuses; it counts the length."""
+    headers = Headers(
+        (name, value)
+        for name, value in response.headers
+        if name not in _FORBIDDEN and not name.startswith(_FORBIDDEN_PREFIXES)
+    )
+    reply: Reply = {"status": str(response.status), "headers": _lists(headers)}
+    phrase = reason(response.status)
+    if phrase:
+        reply["statusDescription"] = phrase
+    if response.body and not bodiless(response.status):
+        reply["body"], is_base64 = encode_body(response.headers, response.body)
+        reply["bodyEncoding"] = "base64" if is_base64 else "text"
+    return reply
+
+
+def make_event(request: Request) -> Event:
+    """Write the event of an origin request, whose CloudFront-Forwarded-Proto tells the scheme."""
+    headers = Headers(request.headers)
+    headers.set("cloudfront-forwarded-proto", request.scheme)
+    data = b2a_base64(request.body, newline=False).decode("ascii")
+    about = {
+        "clientIp": request.client[0] if request.client else None,
+        "headers": _lists(headers),
+        "method": request.method,
+        "querystring": quote_bytes(request.query_string),
+        "uri": quote_bytes(request.raw_path),
+        "body": {"data": data, "encoding": "base64", "inputTruncated": False},
+    }
+    config = {"distributionDomainName": request.server[0], "eventType": "origin-request"}
+    return {"Records": [{"cf": {"config": config, "request": about}}]}
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer as CloudFront does: a body is text unless it is said to be base64."""
+    body = decode_body(reply.get("body"), reply.get("bodyEncoding") == "base64")
+    return Response(int(reply["status"]), _headers(reply.get("headers")), body)

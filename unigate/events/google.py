@@ -1,0 +1,185 @@
+"""Google Cloud Functions: `functions-framework` calls a plain function with a request object.
+
+No event and no JSON: Flask's request, or Starlette's under `functions_framework.aio`, belongs to a
+live connection, so bodies stream both ways. The client is the peer that the server names. Source:
+GoogleCloudPlatform/functions-framework-python, `functions_framework/__init__.py` and `aio`.
+
+The framework itself answers /robots.txt, /favicon.ico and paths with a line break, all 404; under
+`aio` it refuses methods beyond the usual seven and passes no lifespan on. What the function has
+read of the body is not there for the application any more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from unigate.errors import IncompleteResponse
+from unigate.http import Headers, Request, Response, carries_body, forwarded, response_headers
+from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
+
+if TYPE_CHECKING:
+    import flask
+
+
+def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
+    """Run an application for Flask's request, up to the first part of the body."""
+    environ: Environ = {
+        **request.environ,
+        "unigate.request": Request(request.method, source="google", event=request),
+    }
+    started: list[Any] = []
+    written: list[bytes] = []
+    sent = False
+
+    def start_response(
+        status: str, fields: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        if exc_info and sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        started[:] = status, response_headers(fields)
+        return written.append
+
+    # In a context of its own: a Flask application that streams leaves its request pushed, which
+    # would be in the way of the framework's.
+    context = copy_context()
+    body = context.run(wsgi, environ, start_response)
+    # The framework reads what the application has left of the request, unless its answer is
+    # streamed; that takes a server that tells where the body ends (Flask's own does not).
+    reads_on = environ.get("wsgi.input_terminated")
+    if written or not (reads_on and isinstance(body, (list, tuple))):
+        body = _Body(body, written, context)
+    sent = True
+    if not started:
+        _close(body)
+        raise IncompleteResponse("The application never called start_response.")
+    status, headers = started
+    if not carries_body(request.method, int(status[:3]), headers):
+        _close(body)
+        body = [] if reads_on else iter(())
+    return _response_class()(body, status, headers.pairs)
+
+
+def answer_async(asgi: ASGIApp, request: Any) -> ASGIApp:
+    """Return what the framework calls for the answer to Starlette's request: an application."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        # Without what Starlette keeps there: an application would take its router for its own.
+        scope = {name: scope[name] for name in _SCOPE if name in scope}
+        scope["unigate.request"] = Request(scope["method"], source="google", event=request)
+        await asgi(scope, receive, send)
+
+    return respond
+
+
+# What servers say: the ASGI specification, "HTTP connection scope".
+_SCOPE = (
+    "type",
+    "asgi",
+    "http_version",
+    "method",
+    "scheme",
+    "path",
+    "raw_path",
+    "query_string",
+    "root_path",
+    "headers",
+    "client",
+    "server",
+    "extensions",
+    "state",
+)
+
+
+class _Body:
+    """A body that is made in the context of its application, begun at once.
+
+    What fails before the first part is the function's failure, so that the framework can count it.
+    """
+
+    def __init__(self, body: Iterable[bytes], written: list[bytes], context: Context) -> None:
+        self._body = body
+        self._context = context
+        self._ready: list[bytes] = []
+        try:
+            self._parts = iter(body)
+            self._ready = written or [next(filter(None, self), b"")]
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> _Body:
+        return self
+
+    def __next__(self) -> bytes:
+        return self._ready.pop(0) if self._ready else self._context.run(next, self._parts)
+
+    def close(self) -> None:
+        self._context.run(_close, self._body)
+
+
+def _close(body: Any) -> None:
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
+
+
+@cache
+def _response_class() -> type[flask.Response]:
+    """Return the response of Flask's that sends what an application said, and adds nothing."""
+    import flask
+
+    class Untouched(flask.Response):
+        default_mimetype = None
+
+        def get_wsgi_headers(self, environ: Environ) -> Any:
+            return self.headers
+
+    return Untouched
+
+
+def make_event(request: Request) -> flask.Request:
+    """Make Flask's request from the environ that gunicorn would build."""
+    import flask
+
+    query = request.query_string.decode("latin-1")
+    target = request.raw_path.decode("latin-1") + (f"?{query}" if query else "")
+    environ: Environ = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(request.raw_path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": target,
+        "SERVER_NAME": request.server[0],
+        "SERVER_PORT": str(request.server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": BytesIO(request.body),
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if request.client:
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = map(str, request.client)
+    for name, value in forwarded(request).joined().items():
+        key = name.upper().replace("-", "_")
+        if "_" not in name:  # gunicorn drops those
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+    return flask.Request(environ)
+
+
+def from_reply(reply: flask.Response) -> Response:
+    """Read Flask's response, to the end of its body."""
+    try:
+        body = b"".join(reply.iter_encoded())
+    finally:
+        reply.close()
+    return Response(reply.status_code, Headers(reply.headers), body)

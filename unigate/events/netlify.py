@@ -1,0 +1,138 @@
+"""Netlify Functions in their Lambda-compatible form.
+
+`rawUrl` is the one member with path and query as sent, and with the path before any rewrite. The
+client is X-NF-Client-Connection-IP, which Netlify overwrites; Client-IP and X-Forwarded-For name
+its own hops or what the client claims. A scheduled call is a request like any other: a POST with
+`{"next_run": ...}` and `X-NF-Event: schedule`, which an application may serve at the path of the
+function; the header proves nothing where the function has a public path too. The user of Netlify
+Identity is in the context, not in the event: none where the host passes no context, and not
+verified by `netlify dev`, which only decodes the token. Sources: Netlify, "Functions API reference
+(Lambda-compatible)", "Functions and Identity" and "Functions: configuration" (limits);
+netlify/cli, `src/lib/functions/server.ts`.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import a2b_base64
+from typing import Any
+from urllib.parse import parse_qs
+
+from unigate.http import (
+    Headers,
+    Identity,
+    Request,
+    Response,
+    encode_body,
+    encode_query,
+    forwarded,
+    quote_bytes,
+    raw_path,
+    read_envelope,
+    table,
+    text,
+    write_envelope,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 6 * 1024 * 1024
+
+
+def matches(event: Event) -> bool:
+    """Tell whether Netlify sent this: nobody else gives a `rawUrl` beside the method."""
+    return isinstance(event.get("rawUrl"), str) and isinstance(event.get("httpMethod"), str)
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; without a whole `rawUrl`, path and query come from the members of old."""
+    multi = event.get("multiValueHeaders")
+    headers = Headers.from_map(multi if isinstance(multi, dict) else event.get("headers"))
+    scheme, _, rest = (event.get("rawUrl") or "").partition("://")
+    rest, _, query = rest.partition("?")
+    host, slash, path = rest.partition("/")
+    path = slash + path
+    if not host:
+        path = event.get("path") or "/"
+        query = (event.get("rawQuery") or "").removeprefix("?")
+        query = query or encode_query(
+            event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+        )
+    return Request.from_event(
+        event.get("httpMethod"),
+        raw_path(path),
+        query=query,
+        headers=headers,
+        body=event.get("body"),
+        is_base64=event.get("isBase64Encoded"),
+        scheme="http" if scheme == "http" else "https",
+        host=host,
+        client=headers.get("x-nf-client-connection-ip"),
+        source="netlify",
+        event=event,
+        context=context,
+        identify=None if context is None else _identify,
+    )
+
+
+def _identify(request: Request) -> Identity | None:
+    """Return the user whose token Netlify Identity has verified."""
+    user = _user(request.context)
+    return Identity("jwt", text(user.get("sub")), user) if user else None
+
+
+def _user(context: Any) -> dict[str, Any]:
+    """Find the claims, which are also in base64 for runtimes that pass on strings only."""
+    client = _member(context, "clientContext")
+    if client is None:  # Python's own runtime of Lambda spells it so
+        client = _member(context, "client_context")
+    user = table(_member(client, "user"))
+    packed = _member(_member(client, "custom"), "netlify")
+    if user or not isinstance(packed, str):
+        return user
+    try:
+        return table(table(json.loads(a2b_base64(packed))).get("user"))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _member(value: Any, name: str) -> Any:
+    """Return a member of a map or an object, whatever it is; None where there is none."""
+    try:
+        return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    except Exception:  # a property of somebody's context
+        return None
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write the answer with every repeated field."""
+    return {**write_envelope(response), "multiValueHeaders": response.headers.grouped()}
+
+
+def make_event(request: Request) -> Event:
+    """Write the event that Netlify sends; the port of the client is not carried."""
+    headers = forwarded(request)
+    if request.client:
+        headers.set("x-nf-client-connection-ip", request.client[0])
+    body, is_base64 = encode_body(request.headers, request.body)
+    path = quote_bytes(request.raw_path)
+    query = quote_bytes(request.query_string)
+    values = parse_qs(query, keep_blank_values=True)
+    server = request.server[0]
+    host = headers.get("host") or (f"[{server}]" if ":" in server else server)
+    return {
+        "rawUrl": f"{request.scheme}://{host}{path}" + (f"?{query}" if query else ""),
+        "rawQuery": query,
+        "path": path,
+        "httpMethod": request.method,
+        "headers": headers.joined(),
+        "multiValueHeaders": headers.grouped(),
+        "queryStringParameters": {name: ", ".join(many) for name, many in values.items()},
+        "multiValueQueryStringParameters": values,
+        "body": body,
+        "isBase64Encoded": is_base64,
+    }
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer."""
+    return read_envelope(reply)

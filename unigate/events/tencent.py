@@ -1,0 +1,138 @@
+"""Tencent Cloud SCF: event functions behind a function URL, and behind API Gateway.
+
+- The client is `requestContext.sourceIp`, which a function URL may leave out. X-Scf-Remote-Addr is
+  not read: documented as the client's address, it is reported to keep what a client has sent.
+- `queryString` is the whole query; `queryStringParameters` is what the API declares. It is taken
+  for decoded, as Tencent's own adapters take it: its escapes are ours. Values may be lists.
+- The path is taken as sent, and what a request line cannot hold is quoted. On API Gateway's own
+  domains it lacks the stage, which is the root path; elsewhere no root path is carried.
+- Repeated request fields arrive as one. A function URL gives bodies as text, without a flag for
+  base64: others arrive damaged.
+- `identity.secretId` is a key whose signature API Gateway has verified.
+- Repeated fields of an answer are lists. `Location` is documented not to be passed on by API
+  Gateway.
+
+Sources: Tencent Cloud, Serverless Cloud Function, "Function URL Overview", "API Gateway Trigger
+Overview", and "Quota Limits"; serverless-components/tencent-flask, `severless_wsgi.py`, and
+serverless-plus/tencent-serverless-http.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from unigate.http import (
+    Headers,
+    Identity,
+    Request,
+    Response,
+    below,
+    encode_body,
+    encode_query,
+    forwarded,
+    quote_bytes,
+    raw_path,
+    read_envelope,
+    split_host,
+    table,
+    text,
+    write_envelope,
+)
+from unigate.types import Event, Reply
+
+MAX_REPLY = 6 * 1024 * 1024
+
+_GATEWAYS = (".apigw.tencentcs.com", ".apigateway.myqcloud.com")
+
+
+def matches(event: Event) -> bool:
+    """Tell whether API Gateway or a function URL sent this."""
+    about = table(event.get("requestContext"))
+    return (
+        isinstance(event.get("httpMethod"), str)
+        and isinstance(event.get("path"), str)
+        and (
+            isinstance(about.get("serviceId"), str)
+            or isinstance(event.get("queryString", ""), dict | None)
+        )
+    )
+
+
+def to_request(event: Event, context: Any) -> Request:
+    """Read an event; a function URL's lacks most members."""
+    about = table(event.get("requestContext"))
+    headers = Headers.from_map(event.get("headers"))
+    path: str = event.get("path") or "/"
+    stage = text(about.get("stage")) if _on_gateway(headers) else None
+    root = f"/{stage}" if stage else ""
+    return Request.from_event(
+        event.get("httpMethod"),
+        (raw_path(root) if root else b"") + raw_path(path.replace("?", "%3F")),
+        query=encode_query(event.get("queryString")),
+        headers=headers,
+        body=event.get("body"),
+        is_base64=event.get("isBase64Encoded"),
+        client=about.get("sourceIp"),
+        root_path=root,
+        source="tencent",
+        event=event,
+        context=context,
+        identify=_identify if about.get("identity") else None,
+    )
+
+
+def _on_gateway(headers: Headers) -> bool:
+    """Tell whether the request was for a domain of API Gateway's own."""
+    return split_host(headers.get("host") or "", "https")[0].endswith(_GATEWAYS)
+
+
+def _identify(request: Request) -> Identity | None:
+    """Return whose key has signed the request."""
+    caller = table(table(request.event.get("requestContext")).get("identity"))
+    user = text(caller.get("secretId"))
+    return Identity("principal", user, caller) if user else None
+
+
+def to_reply(response: Response, event: Event) -> Reply:
+    """Write an integrated response, which a function URL takes as well."""
+    fields = {
+        name: values if len(values) > 1 else values[0]
+        for name, values in response.headers.grouped().items()
+    }
+    return {**write_envelope(response), "headers": fields}
+
+
+def make_event(request: Request) -> Event:
+    """Write the event of API Gateway; a root path is carried on its own domains only."""
+    headers = forwarded(request)
+    body, is_base64 = encode_body(request.headers, request.body)
+    raw = quote_bytes(request.raw_path)
+    path = below(raw, request.root_path) if _on_gateway(headers) else raw
+    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    return {
+        "requestContext": {
+            "serviceId": "service-local",
+            "path": "/",
+            "httpMethod": request.method,
+            "requestId": "local",
+            "identity": {},
+            "sourceIp": request.client[0] if request.client else None,
+            "stage": request.root_path.lstrip("/"),
+        },
+        "headers": headers.joined(),
+        "body": body,
+        "isBase64Encoded": is_base64,
+        "pathParameters": {},
+        "queryStringParameters": {},
+        "headerParameters": {},
+        "stageVariables": {},
+        "path": path or "/",
+        "queryString": {name: many if len(many) > 1 else many[0] for name, many in values.items()},
+        "httpMethod": request.method,
+    }
+
+
+def from_reply(reply: Reply) -> Response:
+    """Read the answer."""
+    return read_envelope(reply)
