@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .background import wait_until
 from .errors import (
+    CacheError,
     IncompleteResponse,
     InvalidEvent,
     LifespanFailed,
@@ -15,6 +17,7 @@ from .gateway import Gateway, wrap
 from .http import Headers, Identity, Request, Response, current_request
 
 __all__ = [
+    "CacheError",
     "Gateway",
     "Headers",
     "Identity",
@@ -28,5 +31,6 @@ __all__ = [
     "UnknownEvent",
     "UnknownInterface",
     "current_request",
+    "wait_until",
     "wrap",
 ]

@@ -6,7 +6,8 @@ UnigateError
  │   └─ TooLarge       the request's body did not arrive whole: answered as a 413
  ├─ UnknownInterface   the object is neither a WSGI nor an ASGI application
  ├─ LifespanFailed     the application refused to start
- └─ IncompleteResponse the application ended without a whole response
+ ├─ IncompleteResponse the application ended without a whole response
+ └─ CacheError         the runtime cache cannot be reached, and is strict
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class LifespanFailed(UnigateError):
 
 class IncompleteResponse(UnigateError):
     """The application ended without sending a whole response."""
+
+
+class CacheError(UnigateError):
+    """The runtime cache cannot be reached, and was told to say so."""

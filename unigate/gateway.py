@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from . import interfaces, wsgi
+from . import background, interfaces, wsgi
 from .errors import InvalidEvent, LifespanFailed
 from .events import (
     EventSource,
@@ -124,7 +124,13 @@ class Gateway:
         request = Request.from_scope(scope)
         mount = self._route(request)
         if mount is not None and (mount.interface == "asgi" or scope["type"] == "http"):
-            await self._running.serve(mount, request, scope, receive, send, raising=self._raising)
+            serve = self._running.serve
+            try:
+                await serve(mount, request, scope, receive, send, raising=self._raising)
+            finally:
+                request.answered = True
+                if request.deferred:
+                    await background.finish_async(request)
         elif scope["type"] == "http":
             await send_response(Response.plain(404, "Not Found"), send)
         else:
@@ -182,6 +188,10 @@ class Gateway:
                     response = self._running.answer(mount, request, self._raising)
             except Exception as error:
                 response = self._recover(error, request)
+            finally:
+                request.answered = True
+                if request.deferred:
+                    background.finish(request)
         return write_reply(source, event, request, response)
 
     async def handle(self, event: Any, context: Any = None) -> Any:
@@ -196,6 +206,10 @@ class Gateway:
                 response = await self._running.answer_async(mount, request, self._raising)
             except Exception as error:
                 response = self._recover(error, request)
+            finally:
+                request.answered = True
+                if request.deferred:
+                    await self._running.finish_deferred(request)
         return write_reply(source, event, request, response)
 
     async def _without_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ from inspect import isawaitable
 from typing import Any
 
 from . import exchange, wsgi
+from .background import finish_async
 from .errors import IncompleteResponse
 from .http import Request, Response, current
 from .lifespan import Lifespan, Lifespans, Mode
@@ -76,6 +77,10 @@ class Running:
         finally:
             current.reset(token)
         return turn.whole()
+
+    async def finish_deferred(self, request: Request) -> None:
+        """Do what was deferred, from any event loop, on that of the applications."""
+        await self.loop.join(finish_async(request))
 
     # --- an event that is no request -------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from .background import finish
 from .errors import IncompleteResponse
 from .http import Request, Response, below, carries_body, current, latin1, response_headers
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
@@ -61,24 +62,35 @@ def serve(
 ) -> Iterable[bytes]:
     """Run an application for a WSGI server, which calls for the body after this returns."""
     token = current.set(request)
-    body: Iterable[bytes] = ()
     try:
         body = app(environ, start_response)
-    finally:
-        # A list has nothing left to run, and servers know their own file wrapper.
-        files = environ.get("wsgi.file_wrapper")
-        done = isinstance(body, (list, tuple)) or (files is not None and type(body) is files)
-        if done:
-            current.reset(token)
-    return body if done else _Served(body, token)
+    except BaseException:
+        current.reset(token)
+        _end(request)
+        raise
+    # A list has nothing left to run, and servers know their own file wrapper.
+    files = environ.get("wsgi.file_wrapper")
+    done = isinstance(body, (list, tuple)) or (files is not None and type(body) is files)
+    if done and not request.deferred:
+        current.reset(token)
+        request.answered = True
+        return body
+    return _Served(body, token, request)
+
+
+def _end(request: Request) -> None:
+    request.answered = True
+    if request.deferred:
+        finish(request)
 
 
 class _Served:
-    """A body that is made while its request is the current one."""
+    """A body that is made while its request is the current one, and what is done after it."""
 
-    def __init__(self, body: Iterable[bytes], token: Token[Request]) -> None:
+    def __init__(self, body: Iterable[bytes], token: Token[Request], request: Request) -> None:
         self._body = body
         self._token = token
+        self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
@@ -87,8 +99,11 @@ class _Served:
         with suppress(ValueError):  # closed in another context than it was made in
             current.reset(self._token)
         close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
+        try:
+            if close is not None:
+                close()
+        finally:
+            _end(self._request)
 
 
 def build_environ(request: Request, root_path: str, stream: Any) -> Environ:

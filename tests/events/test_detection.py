@@ -26,9 +26,11 @@ HTTP_SAMPLES = [name for source in SOURCE_NAMES for name in names(source)]
 
 # The kind of each event that is no request, None where nothing is known of it.
 KINDS = {
+    "authorizer_huawei": "authorizer",
     "authorizer_token": "authorizer",
     "authorizer_v1": "authorizer",
     "authorizer_v2": "authorizer",
+    "authorizer_yandex": "authorizer",
     "bedrock": "other",
     "cloudwatch_logs": None,
     "cognito": "cognito",

@@ -73,9 +73,15 @@ def test_a_clients_own_real_ip_is_not_believed() -> None:
 
 
 def test_what_a_request_line_cannot_hold_is_quoted() -> None:
-    request = read(load("huawei/get") | {"path": "/caf\xe9 x?y"})
-    assert request.raw_path == b"/caf%C3%A9%20x%3Fy"
+    assert read(load("huawei/get") | {"path": "/caf\xe9 x"}).raw_path == b"/caf%C3%A9%20x"
+    request = read(load("huawei/get") | {"path": "/x?y"})
+    assert request.raw_path == b"/x%3Fy"
     assert request.query_string == b"q=a+b%26c&r=1&r=%2B&flag="
+
+
+def test_nothing_but_a_method_is_indispensable() -> None:
+    request = read({"httpMethod": "GET", "path": None, "requestContext": None})
+    assert (request.raw_path, request.client) == (b"/", None)
 
 
 @pytest.mark.parametrize("name", names("huawei"))

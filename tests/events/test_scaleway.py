@@ -84,6 +84,7 @@ def test_no_other_field_is_the_client() -> None:
         ("/+8=", "2", True, b"\xff\xef"),
         ("/+8=", None, True, b"\xff\xef"),
         ("/+8=", "99", True, b"\xff\xef"),
+        ("\ud800", None, False, b"?"),
         ("", "0", True, b""),
         ("", None, True, b""),
         (None, None, True, b""),
@@ -112,6 +113,11 @@ def test_a_body_that_cannot_be_known_is_refused(body: Any, length: str | None, f
         read(sent(body, length, flag))
 
 
+def test_nothing_but_a_method_is_indispensable() -> None:
+    request = read({"httpMethod": "GET", "path": None, "requestContext": None})
+    assert (request.raw_path, request.client) == (b"/", None)
+
+
 @pytest.mark.parametrize("name", names("scaleway"))
 def test_each_sample_is_told(name: str) -> None:
     assert scaleway.matches(load(name))
@@ -122,6 +128,7 @@ def test_each_sample_is_told(name: str) -> None:
     [
         {"httpMethod": None},
         {"httpMethod": "PUT"},
+        {"httpMethod": 7, "requestContext": {"httpMethod": 7}},
         {"path": None},
         {"stageVariable": None},
         {"stageVariable": "x"},

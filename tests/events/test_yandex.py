@@ -80,7 +80,7 @@ def test_format_1_0_has_the_real_path() -> None:
 
 def test_a_question_mark_in_the_path_of_format_1_0_begins_no_query() -> None:
     request = read(load("yandex/gateway_10") | {"path": "/a?b=1"})
-    assert (request.path, request.query_string) == ("/a?b=1", b"q=c%3Dd&q=a%2Bb")
+    assert (request.raw_path, request.query_string) == (b"/a%3Fb=1", b"q=c%3Dd&q=a%2Bb")
 
 
 def test_single_values_count_where_there_are_no_lists() -> None:
@@ -123,8 +123,13 @@ def test_an_identity_of_another_shape_is_no_error(found: Any, identity: Identity
 
 def test_a_forged_header_is_not_the_client() -> None:
     event = load("yandex/direct")
-    event["requestContext"]["identity"] = {}
+    event["requestContext"]["identity"] = None
     assert read(event).client is None
+
+
+def test_nothing_but_a_method_is_indispensable() -> None:
+    request = read({"httpMethod": "GET", "path": "", "url": None, "requestContext": None})
+    assert (request.raw_path, request.client) == (b"/", None)
 
 
 @pytest.mark.parametrize("name", names("yandex"))
@@ -132,6 +137,7 @@ def test_each_sample_is_told(name: str) -> None:
     assert yandex.matches(load(name))
 
 
+NUMBERED = load("yandex/gateway_10")["requestContext"] | {"httpMethod": 7}
 AUTHORIZER = {
     "resource": "/notes/{id}",
     "path": "/notes/7",
@@ -151,6 +157,7 @@ AUTHORIZER = {
         AUTHORIZER,
         load("yandex/gateway_10") | {"httpMethod": None},
         load("yandex/gateway_10") | {"httpMethod": "POST"},
+        load("yandex/gateway_10") | {"httpMethod": 7, "requestContext": NUMBERED},
         load("yandex/gateway_10") | {"multiValueHeaders": None},
         load("yandex/gateway_10") | {"requestContext": None},
         load("yandex/gateway_10") | {"requestContext": []},
@@ -244,6 +251,7 @@ def test_an_event_is_made_as_a_gateway_makes_it() -> None:
     assert (event["path"], event["url"]) == ("/{proxy+}", "/a%2Fb?q=a%2Bb&q=c")
     assert (event["body"], event["isBase64Encoded"]) == ("", True)
     assert event["pathParams"] == event["params"] == {"proxy": "a%2Fb"}
+    assert event["multiValueParams"] == {"proxy": ["a%2Fb"]}
     assert event["queryStringParameters"] == {"q": "c"}
     assert event["multiValueQueryStringParameters"] == {"q": ["a+b", "c"]}
     assert event["requestContext"]["identity"] == {"sourceIp": "203.0.113.9", "userAgent": "x"}

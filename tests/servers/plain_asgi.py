@@ -6,10 +6,13 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from .plain_wsgi import common
+import unigate
+
+from .plain_wsgi import common, wait_for
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -98,6 +101,12 @@ async def endless(scope: Scope, receive: Receive, send: Send) -> None:
         print("endless: closed", flush=True)
 
 
+async def later(scope: Scope, receive: Receive, send: Send) -> None:
+    file = Path(parse_qs(scope["query_string"].decode())["file"][0])
+    unigate.wait_until(asyncio.to_thread(wait_for, file))
+    await answer_with(send, 200, [*TEXT, (b"content-length", b"5")], "later")
+
+
 async def fail(scope: Scope, receive: Receive, send: Send) -> None:
     raise RuntimeError(f"a detail for the log: {scope['query_string'].decode()}")
 
@@ -146,6 +155,7 @@ VIEWS = {
     "empty": empty,
     "endless": endless,
     "fail": fail,
+    "later": later,
     "fail-late": fail_late,
     "stream": stream,
 }

@@ -7,8 +7,11 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+
+import unigate
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
@@ -74,6 +77,21 @@ def endless(environ: Environ, start_response: Start) -> Iterator[bytes]:
             time.sleep(0.001)  # leaves the server's own thread a chance
     finally:
         print("endless: closed", flush=True)
+
+
+def later(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    unigate.wait_until(wait_for, Path(parse_qs(environ["QUERY_STRING"])["file"][0]))
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
+    return [b"later"]
+
+
+def wait_for(file: Path) -> None:
+    """Say in a file when there is something in it, which the client writes when it is answered."""
+    for _ in range(1000):
+        if file.exists():
+            file.with_suffix(".seen").touch()
+            return
+        time.sleep(0.01)
 
 
 def fail(environ: Environ, start_response: Start) -> Iterable[bytes]:
@@ -145,6 +163,7 @@ VIEWS = {
     "empty": empty,
     "endless": endless,
     "fail": fail,
+    "later": later,
     "fail-late": fail_late,
     "lines": lines,
     "stream": stream,

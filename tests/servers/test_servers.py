@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -223,6 +224,24 @@ def test_parts_of_a_response_arrive_as_they_are_made(pair: Pair, prefix: str) ->
             listener.accept()[0].close()  # only now can the application go on
 
             assert response.read() == b"data: two\n\n"
+
+
+def test_work_goes_on_when_the_client_has_its_answer(
+    pair: Pair, prefix: str, tmp_path: Path
+) -> None:
+    answered = tmp_path / "answered"
+    status, _, body = ask(pair.gateway.port, f"{prefix}/later?file={answered}")
+    assert (status, body) == (200, b"later")
+    answered.touch()  # only now can the work end
+    wait_for(answered.with_suffix(".seen").exists)
+
+
+def wait_for(condition: Any) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("It has not happened within ten seconds.")
 
 
 @on_asgi_servers

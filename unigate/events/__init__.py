@@ -109,8 +109,10 @@ def find_source(
     if not isinstance(event, dict):
         return None
     about = event.get("requestContext")
-    usual = _MARKS.isdisjoint(event) and (
-        type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about))
+    usual = (
+        _MARKS.isdisjoint(event)
+        and (type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about)))
+        and type(event.get("cookies")) is not dict
     )
     if not usual:
         for source in _FIRST:

@@ -117,10 +117,17 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
-        return self._ready.pop(0) if self._ready else self._context.run(next, self._parts)
+        if self._ready:
+            return self._ready.pop(0)
+        try:
+            return self._context.run(next, self._parts)
+        except StopIteration:
+            self.close()  # while the answer goes on: after it, Google gives no processor time
+            raise
 
     def close(self) -> None:
-        self._context.run(_close, self._body)
+        body, self._body = self._body, ()
+        self._context.run(_close, body)
 
 
 def _close(body: Any) -> None:

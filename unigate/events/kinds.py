@@ -31,6 +31,8 @@ _ROWS: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     ("kafka", lambda e, c: isinstance(e.get("records"), dict), ("records",)),
     (OTHER, lambda e, c: "Records" in e or "records" in e, ("Records",)),
     ("authorizer", lambda e, c: "methodArn" in e or "routeArn" in e, ("methodArn", "routeArn")),
+    ("authorizer", lambda e, c: "user_data" in e and "apiId" in c, ("user_data",)),  # Huawei's
+    ("authorizer", lambda e, c: isinstance(e.get("cookies"), dict), ()),  # Yandex's
     ("websocket", lambda e, c: "connectionId" in c and not c.get("elb"), ()),
     ("warmup", lambda e, c: e.get("source") == "serverless-plugin-warmup", ("source",)),
     ("warmup", lambda e, c: e.get("warmer") is True, ("warmer",)),  # npm's lambda-warmer

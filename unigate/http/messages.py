@@ -39,15 +39,18 @@ class Request:
     `raw_path` and `query_string` are the bytes as sent. `body` is whole for events and empty where
     a server streams it to the application. `server` and `client` are (host, port), the port of a
     client 0 when unknown; `client` is None unless the host itself names the peer. `event` and
-    `context` are what the platform passed, as it passed them.
+    `context` are what the platform passed, as it passed them. `deferred` is what `wait_until` was
+    given, until the request is `answered`.
     """
 
     __slots__ = (
         "_identity",
         "_path",
+        "answered",
         "body",
         "client",
         "context",
+        "deferred",
         "event",
         "headers",
         "http_version",
@@ -91,6 +94,8 @@ class Request:
         self.event = event
         self.context = context
         self._path: str | None = None
+        self.deferred: list[Any] | None = None
+        self.answered = False
         self._identity: Identity | Callable[[Request], Identity | None] | None = None
 
     @classmethod
@@ -140,6 +145,8 @@ class Request:
         request.raw_path = raw_path
         request._path = None
         request._identity = identify
+        request.deferred = None
+        request.answered = False
         request.query_string = query.encode("utf-8", "replace")
         request.headers = headers
         request.body = content
@@ -245,6 +252,11 @@ class Request:
             identity = self._identity = identity(self)
         return identity
 
+    def remaining_time(self) -> float | None:
+        """Return for how many seconds the platform lets this go on, None where it does not say."""
+        left = getattr(self.context, "get_remaining_time_in_millis", None)
+        return max(0.0, left() / 1000) if callable(left) else None
+
     def __eq__(self, other: object) -> bool:
         """Compare what was asked, not who passed it on (`source`, `event`, `context`)."""
         return isinstance(other, Request) and all(
@@ -260,7 +272,7 @@ class Request:
 _ASKED = tuple(
     name
     for name in Request.__slots__
-    if name not in ("_path", "_identity", "source", "event", "context")
+    if name not in ("_path", "_identity", "answered", "deferred", "source", "event", "context")
 )
 
 
