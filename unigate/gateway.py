@@ -33,8 +33,6 @@ _log = logging.getLogger("unigate")
 
 Handler = TypeVar("Handler", bound=Callable[[Any, Any], Any])
 
-_UNANSWERED = Response(500)  # stands in until the application has answered
-
 
 class Gateway:
     """An application, or several under path prefixes, for every host.
@@ -179,19 +177,24 @@ class Gateway:
         return self._answer(azure, request, context)
 
     def _answer(self, source: EventSource, event: Any, context: Any) -> Any:
-        request, mount, response = self._read(source, event, context)
-        if mount is not None:
-            try:
-                if mount.interface == "wsgi":
-                    response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
-                else:
-                    response = self._running.answer(mount, request, self._raising)
-            except Exception as error:
-                response = self._recover(error, request)
-            finally:
-                request.answered = True
-                if request.deferred:
-                    background.finish(request)
+        try:
+            request = source.to_request(event, context)
+        except Exception as error:
+            return source.to_reply(_refusal(error, event), event)
+        mount = self._only or self._route(request)
+        if mount is None:
+            return write_reply(source, event, request, Response.plain(404, "Not Found"))
+        try:
+            if mount.interface == "wsgi":
+                response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
+            else:
+                response = self._running.answer(mount, request, self._raising)
+        except Exception as error:
+            response = self._recover(error, request)
+        finally:
+            request.answered = True
+            if request.deferred:
+                background.finish(request)
         return write_reply(source, event, request, response)
 
     async def handle(self, event: Any, context: Any = None) -> Any:
@@ -200,16 +203,21 @@ class Gateway:
         source = find_source(event, self._sources, self._source)
         if source is None:
             return await self._running.notify(partial(self._notify, event, context))
-        request, mount, response = self._read(source, event, context)
-        if mount is not None:
-            try:
-                response = await self._running.answer_async(mount, request, self._raising)
-            except Exception as error:
-                response = self._recover(error, request)
-            finally:
-                request.answered = True
-                if request.deferred:
-                    await self._running.finish_deferred(request)
+        try:
+            request = source.to_request(event, context)
+        except Exception as error:
+            return source.to_reply(_refusal(error, event), event)
+        mount = self._only or self._route(request)
+        if mount is None:
+            return write_reply(source, event, request, Response.plain(404, "Not Found"))
+        try:
+            response = await self._running.answer_async(mount, request, self._raising)
+        except Exception as error:
+            response = self._recover(error, request)
+        finally:
+            request.answered = True
+            if request.deferred:
+                await self._running.finish_deferred(request)
         return write_reply(source, event, request, response)
 
     async def _without_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -218,22 +226,6 @@ class Gateway:
         await self.asgi(scope, receive, send)
 
     # --- what they share -------------------------------------------------------------------------
-
-    def _read(
-        self, source: EventSource, event: Any, context: Any
-    ) -> tuple[Request, Mount | None, Response]:
-        """Read an event and find who answers it; the response counts where nobody does."""
-        try:
-            request = source.to_request(event, context)
-        except InvalidEvent as error:
-            _log.warning("Refused: %s", error)
-            return Request("GET"), None, Response.plain(error.status, reason(error.status))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise unknown_event(event) from error
-        mount = self._only or self._route(request)
-        if mount is None:
-            return request, None, Response.plain(404, "Not Found")
-        return request, mount, _UNANSWERED
 
     def _notify(self, event: Any, context: Any) -> Any:
         """Pass an event that is no request to its handler; UnknownEvent where there is none."""
@@ -292,6 +284,16 @@ class Gateway:
                 running = self._live
         assert running is not None
         return running
+
+
+def _refusal(error: Exception, event: Any) -> Response:
+    """Return what to answer to an event that its source cannot read, or raise UnknownEvent."""
+    if isinstance(error, InvalidEvent):
+        _log.warning("Refused: %s", error)
+        return Response.plain(error.status, reason(error.status))
+    if isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
+        raise unknown_event(event) from error
+    raise error
 
 
 def _respond(response: Response, start_response: StartResponse) -> list[bytes]:

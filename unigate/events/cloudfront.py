@@ -26,6 +26,7 @@ from unigate.http import (
     raw_path,
     reason,
     table,
+    text,
 )
 from unigate.types import Event, Reply
 
@@ -50,7 +51,7 @@ def matches(event: Event) -> bool:
     return (
         all(request.get(name) and isinstance(request[name], str) for name in ("method", "uri"))
         and not cf.get("response")
-        and not str(_trigger(event)).endswith("-response")
+        and not _trigger(event).endswith("-response")
     )
 
 
@@ -60,8 +61,8 @@ def _cf(event: Event) -> dict[str, Any]:
     return table(table(first).get("cf"))
 
 
-def _trigger(event: Event) -> Any:
-    return table(_cf(event).get("config")).get("eventType")
+def _trigger(event: Event) -> str:
+    return text(table(_cf(event).get("config")).get("eventType")) or ""
 
 
 def max_reply(event: Event) -> int:

@@ -99,7 +99,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     headers = response.headers
     fields = headers.joined()
     cookies = headers.getlist("set-cookie") if fields.pop("set-cookie", "") else []
-    return {**write_envelope(response), "headers": fields, "cookies": cookies}
+    return write_envelope(response, headers=fields, cookies=cookies)
 
 
 def make_event(request: Request) -> Event:

@@ -103,7 +103,7 @@ def _stage(about: dict[str, Any], headers: Headers) -> str:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer; API Gateway refuses members that it does not know."""
-    return {**write_envelope(response), "multiValueHeaders": response.headers.grouped()}
+    return write_envelope(response, multiValueHeaders=response.headers.grouped())
 
 
 def make_event(request: Request) -> Event:

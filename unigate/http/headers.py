@@ -80,7 +80,7 @@ class Headers:
             single: Mapping[str, str] = fields
             if type(next(iter(fields.values()))) is list:
                 single = {_LOWER[name]: value for name, (value,) in fields.items()}
-            elif not fields.keys() <= _LOWER_ONLY:
+            elif not _LOWER_ONLY.issuperset(fields):
                 single = {_LOWER[name]: value for name, value in fields.items()}
             distinct = len(single) == len(fields)
             if cookie:

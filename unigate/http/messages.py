@@ -153,6 +153,8 @@ class Request:
         request.scheme = scheme
         request.server = server_of(known.get("host") or host, scheme, known.get("x-forwarded-port"))
         request.client = peer
+        if not root_path.isascii():  # JSON can hold halves of characters, UTF-8 cannot
+            root_path = root_path.encode("utf-8", "replace").decode("utf-8")
         request.root_path = root_path
         request.http_version = "1.1"
         request.source = source

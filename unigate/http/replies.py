@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from unigate.types import Reply
 
 from .bodies import decode_body, encode_body
@@ -9,10 +11,11 @@ from .headers import Headers
 from .messages import Response
 
 
-def write_envelope(response: Response) -> Reply:
-    """Write `statusCode`, `body`, `isBase64Encoded`; the header fields are the source's to add."""
-    body, is_base64 = encode_body(response.headers, response.body)
-    return {"statusCode": response.status, "body": body, "isBase64Encoded": is_base64}
+def write_envelope(response: Response, **members: Any) -> Reply:
+    """Write `statusCode`, `body` and `isBase64Encoded` beside the members for header fields."""
+    members["statusCode"] = response.status
+    members["body"], members["isBase64Encoded"] = encode_body(response.headers, response.body)
+    return members
 
 
 def read_envelope(reply: Reply) -> Response:
