@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test fuzz lint format benchmark clean
+.PHONY: run test redis fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
-test: $(VENV)/ready
+test: $(VENV)/ready redis
 	$(BIN)/python -m pytest --cov
+
+# The tests of the cache ask a real server, which they start and stop themselves.
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+redis:
+	@command -v redis-server >/dev/null || { \
+	    $(SUDO) apt-get update -qq; \
+	    $(SUDO) apt-get install -y -qq --no-install-recommends redis-server; }
 
 # Ten times what `make test` takes, from new seeds; SEED=... repeats a run.
 SEED ?= $(shell date +%s)

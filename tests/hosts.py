@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.validate import validator
 
 from unigate import Gateway, Headers, Request, Response
-from unigate.events import SOURCES, google, name_of
+from unigate.events import SOURCES, azure, google, name_of
+from unigate.types import Event, Reply
 
 Host = Callable[[Gateway, Request], Response]
 
@@ -122,19 +123,73 @@ def wsgi_environ(request: Request) -> dict[str, Any]:
     return environ
 
 
-def ask_event(name: str, *, single: bool = False) -> Host:
-    """Return a host that asks with the events of a source, through JSON as a platform does."""
-    source = next(source for source in SOURCES if name_of(source) == name.split("/")[0])
+class EventHost:
+    """A host that asks with the events of a source, through JSON as a platform does.
 
-    def ask(app: Gateway, request: Request) -> Response:
-        request.source = name.rpartition("/")[2]
-        event = source.make_event(request)
-        if single:
-            event["headers"] = Headers.from_map(event.pop("multiValueHeaders")).joined()
-        reply = app.lambda_handler(json.loads(json.dumps(event)), None)
-        return source.from_reply(json.loads(json.dumps(reply)))
+    `name` is of a module, or of a module and the source of the request ("lattice/lattice_v1").
+    `change` makes another form of the event, where the platform has two.
+    """
 
-    return ask
+    def __init__(self, name: str, change: Callable[[Event], Event] = dict) -> None:
+        module, _, half = name.partition("/")
+        self.source = next(source for source in SOURCES if name_of(source) == module)
+        self._kind = half or module
+        self._change = change
+
+    def __call__(self, app: Gateway, request: Request) -> Response:
+        return self.source.from_reply(self.reply_to(app, self.event_of(request)))
+
+    def event_of(self, request: Request) -> Event:
+        """Return the event for a request."""
+        request.source = self._kind
+        event: Event = json.loads(json.dumps(self._change(self.source.make_event(request))))
+        return event
+
+    def reply_to(self, app: Gateway, event: Event) -> Reply:
+        """Return what goes back for an event: JSON in UTF-8, or this fails."""
+        reply = app.lambda_handler(event, None)
+        text = json.dumps(reply, allow_nan=False, ensure_ascii=False).encode("utf-8")
+        read: Reply = json.loads(text)
+        return read
+
+
+def single_values(event: Event) -> Event:
+    """Make the event of a target group without multi-value headers."""
+    fields = Headers.from_map(event.pop("multiValueHeaders")).joined()
+    values = event.pop("multiValueQueryStringParameters")
+    query = {name: many[-1] for name, many in values.items()}
+    return {**event, "headers": fields, "queryStringParameters": query}
+
+
+def gateway_map(event: Event) -> Event:
+    """Make the map of Alibaba's API Gateway from the event of a trigger."""
+    return {
+        "path": event["rawPath"],
+        "httpMethod": event["requestContext"]["http"]["method"],
+        "headers": event["headers"],
+        "queryParameters": event["queryParameters"],
+        "pathParameters": {},
+        "body": event["body"],
+        "isBase64Encoded": "true" if event["isBase64Encoded"] else "false",
+    }
+
+
+def format_1(event: Event) -> Event:
+    """Make an event of Yandex's format 1.0 from one of 0.1."""
+    path = event.pop("url").partition("?")[0]
+    for name in ("params", "multiValueParams", "pathParams"):
+        del event[name]
+    rest = path.lstrip("/")
+    return {
+        **event,
+        "version": "1.0",
+        "resource": "/{proxy+}",
+        "path": path,
+        "pathParameters": {"proxy": rest},
+        "parameters": {"proxy": rest},
+        "multiValueParameters": {"proxy": [rest]},
+        "operationId": "",
+    }
 
 
 def ask_handle(app: Gateway, request: Request) -> Response:
@@ -144,16 +199,35 @@ def ask_handle(app: Gateway, request: Request) -> Response:
     return source.from_reply(reply)
 
 
+def ask_function(source: Any, door: Callable[[Gateway, Any], Any]) -> Host:
+    """Return a host that asks with an object of the platform's own."""
+    return lambda app, request: source.from_reply(door(app, source.make_event(request)))
+
+
 HOSTS: dict[str, Host] = {
     "asgi": lambda app, request: ask_asgi(app.asgi, request),
     "wsgi": lambda app, request: ask_wsgi(app.wsgi, request),
-    "http_api": ask_event("http_api"),
-    "function_url": ask_event("http_api/function_url"),
-    "rest_api": ask_event("rest_api"),
-    "alb": ask_event("alb"),
-    "alb single": ask_event("alb", single=True),
-    "generic": ask_event("generic"),
-    "vercel": ask_event("vercel"),
-    "google": lambda app, request: google.from_reply(app.google(google.make_event(request))),
+    "http_api": EventHost("http_api"),
+    "function_url": EventHost("http_api/function_url"),
+    "rest_api": EventHost("rest_api"),
+    "alb": EventHost("alb"),
+    "alb single": EventHost("alb", single_values),
+    "lattice": EventHost("lattice"),
+    "lattice v1": EventHost("lattice/lattice_v1"),
+    "cloudfront": EventHost("cloudfront"),
+    "generic": EventHost("generic"),
+    "vercel": EventHost("vercel"),
+    "netlify": EventHost("netlify"),
+    "openwhisk": EventHost("openwhisk"),
+    "digitalocean": EventHost("openwhisk/digitalocean"),
+    "alibaba": EventHost("alibaba"),
+    "alibaba map": EventHost("alibaba", gateway_map),
+    "tencent": EventHost("tencent"),
+    "yandex": EventHost("yandex"),
+    "yandex 1.0": EventHost("yandex", format_1),
+    "huawei": EventHost("huawei"),
+    "scaleway": EventHost("scaleway"),
+    "google": ask_function(google, lambda app, event: app.google(event)),
+    "azure": ask_function(azure, lambda app, event: app.azure(event)),
     "handle": ask_handle,
 }

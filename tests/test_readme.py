@@ -66,7 +66,7 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
 
 def test_every_block_is_one_that_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
-    assert (len(PYTHON), len(COMMANDS)) == (9, 6)
+    assert (len(PYTHON), len(COMMANDS)) == (10, 6)
 
 
 def test_main_answers_as_said() -> None:
@@ -99,7 +99,7 @@ def test_events_that_are_no_request() -> None:
 
 def test_google_and_azure() -> None:
     request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
-    for block, source in ((7, google), (8, azure)):
+    for block, source in ((8, google), (9, azure)):
         main = run(block)["main"]
         user_function = getattr(main, "_function", None)
         call = user_function.get_user_function() if user_function else main
@@ -125,15 +125,23 @@ def test_mixing_applications() -> None:
     assert get(app, b"/v20")[0] == 404
 
 
+def test_where_it_comes_from_and_a_cache(capsys: pytest.CaptureFixture[str]) -> None:
+    app = run(4)["app"]
+    headers = Headers([("host", "h"), ("cf-ipcountry", "NL"), ("cf-connecting-ip", "203.0.113.8")])
+    reply = HOSTS["alb"](app, Request("GET", b"/nearest", headers=headers))
+    assert json.loads(reply.body) == {"shops in": "NL", "flag": "🇳🇱"}
+    assert capsys.readouterr().out == "asked from 203.0.113.8\n"
+
+
 def test_flask() -> None:
-    assert '"client":["203.0.113.7",0]' in get(run(4)["app"], b"/whoami")[1]
+    assert '"client":["203.0.113.7",0]' in get(run(5)["app"], b"/whoami")[1]
 
 
 def test_django() -> None:
-    middleware = run(5)["MIDDLEWARE"]
+    middleware = run(6)["MIDDLEWARE"]
     django.setup()
     with override_settings(MIDDLEWARE=middleware):
-        assert get(run(6)["app"], b"/hello")[0] == 200
+        assert get(run(7)["app"], b"/hello")[0] == 200
 
 
 def test_install_names_extras_that_there_are() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .background import wait_until
+from .cache import AsyncRuntimeCache, RuntimeCache
+from .deployment import geolocation, ip_address
 from .errors import (
     CacheError,
     IncompleteResponse,
@@ -15,8 +17,10 @@ from .errors import (
 )
 from .gateway import Gateway, wrap
 from .http import Headers, Identity, Request, Response, current_request
+from .platforms import get_env
 
 __all__ = [
+    "AsyncRuntimeCache",
     "CacheError",
     "Gateway",
     "Headers",
@@ -26,11 +30,15 @@ __all__ = [
     "LifespanFailed",
     "Request",
     "Response",
+    "RuntimeCache",
     "TooLarge",
     "UnigateError",
     "UnknownEvent",
     "UnknownInterface",
     "current_request",
+    "geolocation",
+    "get_env",
+    "ip_address",
     "wait_until",
     "wrap",
 ]

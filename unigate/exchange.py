@@ -47,8 +47,8 @@ def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
     except KeyError:
         if len(_NAMES) > 1000:  # names are the clients' to invent
             _NAMES.clear()
-        _NAMES.update({name: name.encode("latin-1") for name, _ in pairs})
-        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+        _NAMES.update({name: name.encode("latin-1", "replace") for name, _ in pairs})
+        return [(_NAMES[name], value.encode("latin-1")) for name, value in pairs]
 
 
 _NAMES: dict[str, bytes] = {}
@@ -106,6 +106,17 @@ class Exchange(Response):
             raise RuntimeError(f"The application sent {kind!r} out of turn.")
 
 
+def check_start(message: Message) -> None:
+    """Refuse the start of a live response whose header fields hold a line break or NUL.
+
+    Not every server does: a client could be given headers of somebody else's making.
+    """
+    for name, value in message.get("headers", ()):
+        field = name + value
+        if b"\n" in field or b"\r" in field or b"\0" in field:
+            raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
+
+
 def as_wsgi(app: ASGIApp, loop: asyncio.AbstractEventLoop, *, raising: bool) -> WSGIApp:
     """Return an ASGI application for a WSGI server, run by a2wsgi on a loop in another thread.
 
@@ -144,6 +155,7 @@ class _Watch:
 
         async def hold(message: Message) -> None:
             if message["type"] == "http.response.start":
+                check_start(message)
                 self._start = message  # WSGI sends it with the body, so it can still be a 500
                 return
             if self._start is not None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import background, interfaces, wsgi
+from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed
 from .events import (
     EventSource,
     find_source,
     kind_of,
     kinds,
+    name_of,
     parse_event,
     source_named,
     unknown_event,
@@ -26,7 +28,9 @@ from .routing import Mount, Router, check_prefixes
 from .types import Environ, Receive, Scope, Send, StartResponse
 
 if TYPE_CHECKING:
+    from .cache import Backend
     from .lifespan import Mode
+    from .platforms import Provider
     from .running import Running
 
 _log = logging.getLogger("unigate")
@@ -51,6 +55,9 @@ class Gateway:
         base_path: str | None = None,
         source: str | None = None,
         sources: Iterable[EventSource] = (),
+        platform: str | Provider | None = None,
+        trusted_proxies: int | str | Sequence[str] | None = None,
+        cache: str | Backend | None = None,
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         self._applications = dict(mounts or {})
@@ -71,6 +78,7 @@ class Gateway:
             self._source = source_named(source, self._sources)
         self._handlers: dict[str | None, Callable[[Any, Any], Any]] = {}
         self._raising = on_error == "raise"
+        self._deployment = Deployment(platform, trusted_proxies, cache)
         self._lock = threading.Lock()
         self._loaded: Router | None = None
         self._only: Mount | None = None  # where there is nothing to find out
@@ -120,6 +128,7 @@ class Gateway:
             await self._running.lifespans.serve(receive, send)
             return
         request = Request.from_scope(scope)
+        request.deployment = self._deployment
         mount = self._route(request)
         if mount is not None and (mount.interface == "asgi" or scope["type"] == "http"):
             serve = self._running.serve
@@ -139,6 +148,7 @@ class Gateway:
     def wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a WSGI server."""
         request = Request.from_environ(environ)
+        request.deployment = self._deployment
         mount = self._route(request)
         if mount is None:
             return _respond(Response.plain(404, "Not Found"), start_response)
@@ -181,6 +191,7 @@ class Gateway:
             request = source.to_request(event, context)
         except Exception as error:
             return source.to_reply(_refusal(error, event), event)
+        request.deployment = self._deployment
         mount = self._only or self._route(request)
         if mount is None:
             return write_reply(source, event, request, Response.plain(404, "Not Found"))
@@ -207,6 +218,7 @@ class Gateway:
             request = source.to_request(event, context)
         except Exception as error:
             return source.to_reply(_refusal(error, event), event)
+        request.deployment = self._deployment
         mount = self._only or self._route(request)
         if mount is None:
             return write_reply(source, event, request, Response.plain(404, "Not Found"))
@@ -226,6 +238,19 @@ class Gateway:
         await self.asgi(scope, receive, send)
 
     # --- what they share -------------------------------------------------------------------------
+
+    def _read(
+        self, source: EventSource, event: Any, context: Any
+    ) -> tuple[Request, Mount | None, Response]:
+        """Read an event for who runs the application itself; the response counts without one."""
+        try:
+            request = source.to_request(event, context)
+        except Exception as error:
+            request = Request("GET", source=name_of(source), event=event, context=context)
+            return request, None, _refusal(error, event)
+        request.deployment = self._deployment
+        mount = self._only or self._route(request)
+        return request, mount, Response.plain(404, "Not Found")
 
     def _notify(self, event: Any, context: Any) -> Any:
         """Pass an event that is no request to its handler; UnknownEvent where there is none."""
@@ -291,7 +316,7 @@ def _refusal(error: Exception, event: Any) -> Response:
     if isinstance(error, InvalidEvent):
         _log.warning("Refused: %s", error)
         return Response.plain(error.status, reason(error.status))
-    if isinstance(error, (AttributeError, KeyError, TypeError, ValueError)):
+    if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
         raise unknown_event(event) from error
     raise error
 
@@ -316,6 +341,9 @@ def wrap(
     base_path: str | None = None,
     source: str | None = None,
     sources: Iterable[EventSource] = (),
+    platform: str | Provider | None = None,
+    trusted_proxies: int | str | Sequence[str] | None = None,
+    cache: str | Backend | None = None,
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host runs.
@@ -328,6 +356,10 @@ def wrap(
     base_path: a prefix that the host leaves on the path, such as a custom domain's mapping.
     source: the name of the event source; without it, each event is recognised by its shape.
     sources: event sources of your own (`unigate.events.EventSource`), tried first.
+    platform: the name of the platform in front ("cloudflare", "cloudfront" and so on), whose
+        headers are believed; without it, only those of the platform that runs this.
+    trusted_proxies: how many proxies of your own are in front, or their addresses and ranges.
+    cache: where the runtime cache is: a URL ("redis://...", "memory://") or a backend.
     on_error: what an exception in the application becomes: "respond" logs it and answers a plain
         500, "raise" lets the host count it.
 
@@ -341,5 +373,8 @@ def wrap(
         base_path=base_path,
         source=source,
         sources=sources,
+        platform=platform,
+        trusted_proxies=trusted_proxies,
+        cache=cache,
         on_error=on_error,
     )

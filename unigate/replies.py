@@ -11,8 +11,9 @@ from .types import Event, Reply
 
 _log = logging.getLogger("unigate")
 
-# Every platform takes a body of this many bytes, written in whatever way.
+# Every platform takes a body of fewer bytes and fewer header fields, written in whatever way.
 _SMALL = 4096
+_FEW = 64
 
 
 def write_reply(source: EventSource, event: Event, request: Request, response: Response) -> Reply:
@@ -21,12 +22,13 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
     reply = source.to_reply(response, event)
-    if len(response.body) < _SMALL:
+    fields = response.headers.single
+    if len(response.body) < _SMALL and fields is not None and len(fields) < _FEW:
         return reply
     own = getattr(source, "max_reply", None)
     limit = own(event) if own else getattr(source, "MAX_REPLY", None)
-    # JSON writes no byte of a body as more than six characters.
-    if limit is None or len(response.body) * 6 <= limit or _fits(reply, limit):
+    # JSON writes no byte as more than six characters.
+    if limit is None or _written(response) * 6 <= limit or _fits(reply, limit):
         return reply
     size = _size(reply)
     if size <= limit:
@@ -34,6 +36,12 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     text = f"The response is too large: {size} bytes, and {name_of(source)} takes {limit}."
     _log.error("%r: %s", request, text)
     return source.to_reply(Response.plain(500, text), event)
+
+
+def _written(response: Response) -> int:
+    """Return about how much a response is, with what any format puts around each field."""
+    fields = response.headers.pairs
+    return len(response.body) + sum(2 * len(name) + len(value) + 64 for name, value in fields)
 
 
 def _fits(reply: Reply, limit: int) -> bool:

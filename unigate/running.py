@@ -200,6 +200,7 @@ class _Live:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            exchange.check_start(message)
             self.started = True
         elif not message.get("more_body", False):
             self._ended = True

@@ -184,6 +184,17 @@ def test_other_records_are_not(event: Event) -> None:
     assert not cloudfront.matches(event)
 
 
+def test_a_trigger_of_any_shape_raises_nothing() -> None:
+    deep: Any = None
+    for _ in range(100_000):
+        deep = [deep]
+    for trigger in (None, 7, ["viewer-response"], deep):
+        event = load("cloudfront/viewer_request")
+        inside(event)["config"]["eventType"] = trigger
+        assert cloudfront.matches(event)
+        assert cloudfront.max_reply(event) == 1_048_576
+
+
 def test_an_event_that_is_named_its_own_and_is_not_has_no_request() -> None:
     with pytest.raises(KeyError):
         read({"Records": []})

@@ -199,7 +199,7 @@ REMAINS = {
     "scaleway": {"rest_api", "generic"},
     "tencent": {"rest_api", "generic"},
     "netlify": {"generic"},
-    "alibaba": {"generic"},
+    "alibaba": {"generic", "http_api"},
 }
 
 

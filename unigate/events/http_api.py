@@ -150,6 +150,6 @@ def from_reply(reply: Reply) -> Response:
             200, Headers([("content-type", "application/json")]), json.dumps(reply).encode()
         )
     response = read_envelope(reply)
-    for cookie in reply.get("cookies") or ():
-        response.headers.add("set-cookie", cookie)
+    cookies = [("set-cookie", cookie) for cookie in reply.get("cookies") or ()]
+    response.headers = Headers([*response.headers, *cookies])
     return response

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from unigate.errors import InvalidEvent
 from unigate.types import Environ, Scope
@@ -16,6 +16,11 @@ from .bodies import decode_body
 from .headers import Address, Headers, server_of, split_host
 from .identity import Identity
 from .urls import below, decode_path, quote_path
+
+if TYPE_CHECKING:
+    from unigate.cache import AsyncRuntimeCache, RuntimeCache
+    from unigate.deployment import Deployment
+    from unigate.geo import Geolocation
 
 # What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
 _ADDRESS = "0123456789abcdefABCDEF.:"
@@ -40,8 +45,11 @@ class Request:
     a server streams it to the application. `server` and `client` are (host, port), the port of a
     client 0 when unknown; `client` is None unless the host itself names the peer. `event` and
     `context` are what the platform passed, as it passed them. `deferred` is what `wait_until` was
-    given, until the request is `answered`.
+    given, until the request is `answered`; `deployment` what the gateway knows about where it runs.
     """
+
+    # What the environment says of a deployment; given by `unigate.deployment`, above this module.
+    default_deployment: ClassVar[staticmethod[..., Deployment]]
 
     __slots__ = (
         "_identity",
@@ -51,6 +59,7 @@ class Request:
         "client",
         "context",
         "deferred",
+        "deployment",
         "event",
         "headers",
         "http_version",
@@ -95,6 +104,7 @@ class Request:
         self.context = context
         self._path: str | None = None
         self.deferred: list[Any] | None = None
+        self.deployment: Deployment | None = None
         self.answered = False
         self._identity: Identity | Callable[[Request], Identity | None] | None = None
 
@@ -146,6 +156,7 @@ class Request:
         request._path = None
         request._identity = identify
         request.deferred = None
+        request.deployment = None
         request.answered = False
         request.query_string = query.encode("utf-8", "replace")
         request.headers = headers
@@ -254,6 +265,26 @@ class Request:
             identity = self._identity = identity(self)
         return identity
 
+    @property
+    def geolocation(self) -> Geolocation:
+        """Return where the client is; None for what nobody says who can be believed."""
+        return (self.deployment or self.default_deployment()).geolocation(self)
+
+    @property
+    def ip_address(self) -> str | None:
+        """Return the client's address, None where nobody says it who can be believed."""
+        return (self.deployment or self.default_deployment()).ip_address(self)
+
+    @property
+    def runtime_cache(self) -> RuntimeCache:
+        """Return the cache that all requests of this deployment share."""
+        return (self.deployment or self.default_deployment()).runtime_cache
+
+    @property
+    def async_runtime_cache(self) -> AsyncRuntimeCache:
+        """Return the same cache, to be awaited."""
+        return (self.deployment or self.default_deployment()).async_runtime_cache
+
     def remaining_time(self) -> float | None:
         """Return for how many seconds the platform lets this go on, None where it does not say."""
         left = getattr(self.context, "get_remaining_time_in_millis", None)
@@ -274,7 +305,11 @@ class Request:
 _ASKED = tuple(
     name
     for name in Request.__slots__
-    if name not in ("_path", "_identity", "answered", "deferred", "source", "event", "context")
+    if name
+    not in (
+        *("_path", "_identity", "answered", "deferred", "deployment"),
+        *("source", "event", "context"),
+    )
 )
 
 

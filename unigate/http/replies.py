@@ -13,9 +13,8 @@ from .messages import Response
 
 def write_envelope(response: Response, **members: Any) -> Reply:
     """Write `statusCode`, `body` and `isBase64Encoded` beside the members for header fields."""
-    members["statusCode"] = response.status
-    members["body"], members["isBase64Encoded"] = encode_body(response.headers, response.body)
-    return members
+    body, is_base64 = encode_body(response.headers, response.body)
+    return {"statusCode": response.status, **members, "body": body, "isBase64Encoded": is_base64}
 
 
 def read_envelope(reply: Reply) -> Response:

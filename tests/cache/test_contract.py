@@ -1,0 +1,494 @@
+"""What a cache does, whatever is behind it, for code that waits and code that awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
+from unigate.cache.options import MAX_BYTES, MAX_TAG_BYTES, MAX_TAGS
+
+pytestmark = pytest.mark.usefixtures("bounded")
+OpenCache = Callable[..., Any]
+
+# Two of them share Vercel's 32-bit hash, pair by pair; the others break paths, headers or prefixes.
+KEYS = [
+    *["a6", "gp", "a7", "gq", "a0", "gv", "session:1", "session:2"],
+    *["", " ", ".", "..", "/", "a/b", "a%2Fb", "a%2fb", "a?b", "a#b", "a+b", "a b", "revalidate"],
+    *["A6", "ä", "a\u0308", "日本", "\U0001f600", "\ud800", "\x00", "\n", "{a}b", "{a}c", "*"],
+    *[
+        "k" * 200,
+        "k" * 201,
+        "k" * 5000,
+        "k" * 4999 + "l",
+        "0.0:a6",
+        "0.0:0.0:a6",
+        "a$b",
+        "$b",
+        ":b",
+    ],
+]
+VALUES = [
+    *[None, False, True, 0, "", [], {}, 1, -1.5, 10**30, "text", "ä日\U0001f600", "\ud800", "\x00"],
+    *[[1, [2, [3]]], {"a": {"b": [None, True]}}, {"": 1, "a b": 2, "ä": 3}, ["x" * 100_000]],
+]
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Wait for what must happen; the fixture `bounded` ends what never does."""
+    while not done():
+        time.sleep(0.02)
+
+
+def test_value_comes_back(cache: Any) -> None:
+    for value in VALUES:
+        cache.set("key", value)
+        assert cache.get("key") == value
+        assert type(cache.get("key")) is type(value)
+
+
+def test_what_comes_out_is_a_copy(cache: Any) -> None:
+    value = {"list": [1]}
+    cache.set("key", value)
+    value["list"].append(2)
+    cache.get("key")["list"].append(3)
+    assert cache.get("key") == {"list": [1]}
+
+
+def test_miss_is_the_default(cache: Any) -> None:
+    assert cache.get("key") is None
+    assert cache.get("key", 7) == 7
+    assert "key" not in cache
+
+
+def test_none_is_a_value(cache: Any) -> None:
+    cache.set("key", None)
+    assert cache.get("key", 7) is None
+    assert "key" in cache
+    assert cache.get_many(["key"]) == {"key": None}
+    assert cache.get_or_set("key", lambda: 7) is None
+
+
+def test_last_value_wins(cache: Any) -> None:
+    cache.set("key", 1)
+    cache.set("key", 2)
+    assert cache.get("key") == 2
+
+
+def test_keys_never_share_an_entry(cache: Any) -> None:
+    for number, key in enumerate(KEYS):
+        cache.set(key, number)
+    assert [cache.get(key) for key in KEYS] == list(range(len(KEYS)))
+    assert cache.get_many(KEYS) == {key: number for number, key in enumerate(KEYS)}
+    for key in KEYS[::2]:
+        cache.delete(key)
+    assert [key in cache for key in KEYS] == [number % 2 == 1 for number in range(len(KEYS))]
+
+
+def test_namespaces_never_share_an_entry(open_cache: OpenCache) -> None:
+    names = [
+        *[(None, None, "b"), ("", ":", "c"), ("a", None, "b"), ("a", ":", "b"), ("a:", ":", "b")],
+        *[("a", None, "$b"), ("a$", None, "b"), ("a", "$$", "b"), (None, None, "a$b")],
+        *[("3.4", ":", "b"), ("a", "$b$", "c"), ("a", None, "b$c"), ("a$b", None, "c")],
+    ]
+    caches = [
+        (open_cache(namespace=name, namespace_separator=separator), key)
+        for name, separator, key in names
+    ]
+    for number, (cache, key) in enumerate(caches):
+        cache.set(key, number)
+    assert [cache.get(key) for cache, key in caches] == list(range(len(names)))
+
+
+def test_delete(cache: Any) -> None:
+    cache.set("key", 1)
+    cache.set("other", 2)
+    cache.delete("key")
+    cache.delete("key")
+    cache.delete("never there")
+    assert "key" not in cache
+    assert cache.get("other") == 2
+
+
+def test_ttl_of_0_has_expired(cache: Any) -> None:
+    for ttl in (0, 0.0, timedelta(0)):
+        cache.set("key", 1)
+        cache.set("key", 2, ttl=ttl)
+        assert cache.get("key", "nothing") == "nothing"
+    cache.set("key", 1, {"ttl": 0})
+    assert "key" not in cache
+    cache.set_many({"key": 1, "other": 2}, ttl=0)
+    assert cache.get_many(["key", "other"]) == {}
+    assert cache.get_or_set("key", lambda: 3, ttl=0) == 3
+    assert "key" not in cache
+
+
+@pytest.mark.parametrize("ttl", [1, timedelta(seconds=1)])
+def test_value_lives_for_its_ttl(cache: Any, ttl: Any) -> None:
+    cache.set("long", 1, ttl=1000)
+    cache.set("endless", 2)
+    cache.set("renewed", 3, ttl=ttl)
+    cache.set("renewed", 4)
+    cache.set("key", 5, ttl=ttl)
+    cache.set_many({"many": 6}, {"ttl": ttl})
+    cache.get_or_set("made", lambda: 7, ttl=ttl)
+    until(lambda: not cache.get_many(["key", "many", "made"]))
+    assert "key" not in cache
+    assert cache.get_many(["long", "endless", "renewed"]) == {
+        "long": 1,
+        "endless": 2,
+        "renewed": 4,
+    }
+
+
+def test_life_too_long_to_count_is_long(cache: Any) -> None:
+    for ttl in (2**63, 10**400, 1e300, float("inf"), timedelta.max):
+        cache.set("key", 1, ttl=ttl)
+        assert cache.get("key") == 1
+        cache.delete("key")
+
+
+def test_expire_tag(cache: Any) -> None:
+    cache.set("one", 1, tags=["a"])
+    cache.set("both", 2, {"tags": ["a", "b"], "ttl": 1000, "name": "Both"})
+    cache.set("other", 3, tags="b")
+    cache.set("none", 4)
+    cache.expire_tag("a")
+    assert cache.get_many(["one", "both", "other", "none"]) == {"other": 3, "none": 4}
+    assert "one" not in cache
+    assert cache.get("both") is None
+
+
+def test_expire_many_tags(cache: Any) -> None:
+    for tag in "abc":
+        cache.set(tag, 1, tags=[tag])
+    cache.expire_tag(["a", "b", "a", "never seen"])
+    cache.expire_tag([])
+    assert cache.get_many("abc") == {"c": 1}
+
+
+def test_expired_tag_can_be_used_again(cache: Any) -> None:
+    for number in range(3):
+        cache.set("key", number, tags=["a"])
+        cache.set("other", number, tags=["a"])
+        assert cache.get("key") == number
+        cache.expire_tag("a")
+        assert "key" not in cache
+        cache.set("key", number, tags=["a"])
+        assert cache.get("key") == number
+        assert "other" not in cache
+
+
+def test_value_has_the_tags_it_was_last_stored_with(cache: Any) -> None:
+    cache.set("key", 1, tags=["a"])
+    cache.set("key", 2, tags=["b"])
+    cache.expire_tag("a")
+    assert cache.get("key") == 2
+    cache.set("key", 3)
+    cache.expire_tag("b")
+    assert cache.get("key") == 3
+
+
+def test_tags_of_many_values(cache: Any) -> None:
+    cache.set_many({"a": 1, "b": 2}, tags=["x", "y"])
+    cache.get_or_set("c", lambda: 3, tags=["y"])
+    cache.set("d", 4)
+    assert cache.get_many("abcd") == {"a": 1, "b": 2, "c": 3, "d": 4}
+    cache.expire_tag("y")
+    assert cache.get_many("abcd") == {"d": 4}
+
+
+@pytest.mark.parametrize(
+    ("tag", "others"),
+    [
+        ("a,b", ["a", "b", "a%2Cb", ",", "b,a"]),
+        ("a b", ["a", "b", " a b"]),
+        ("ä", ["a", "Ã¤", "%C3%A4"]),
+        ("A", ["a"]),
+        ("t" * MAX_TAG_BYTES, ["t" * (MAX_TAG_BYTES - 1), "t"]),
+        ("ä" * (MAX_TAG_BYTES // 2), ["ä"]),
+        ("{a}\n:*", ["{a}", "a"]),
+    ],
+)
+def test_tag_is_only_itself(cache: Any, tag: str, others: list[str]) -> None:
+    cache.set("key", 1, tags=[tag])
+    cache.expire_tag(others)
+    assert cache.get("key") == 1
+    cache.expire_tag(tag)
+    assert "key" not in cache
+
+
+def test_as_many_tags_as_are_allowed(cache: Any) -> None:
+    tags = [f"{number:0{MAX_TAG_BYTES}}" for number in range(MAX_TAGS)]
+    cache.set("key", 1, tags=tags)
+    assert cache.get("key") == 1
+    cache.expire_tag(tags[-1])
+    assert "key" not in cache
+    cache.set("key", 1, tags=tags[:1])
+    cache.expire_tag([*tags, "and more than an entry may have"])
+    assert "key" not in cache
+
+
+def test_tags_belong_to_all_namespaces(open_cache: OpenCache) -> None:
+    one, other = open_cache(namespace="one"), open_cache(namespace="other")
+    one.set("key", 1, tags=["a"])
+    other.set("key", 2, tags=["a"])
+    open_cache().expire_tag("a")
+    assert "key" not in one
+    assert "key" not in other
+
+
+def test_many(cache: Any) -> None:
+    assert cache.get_many([]) == {}
+    cache.set_many({})
+    values = {f"key {number}": [number] for number in range(100)}
+    cache.set_many(values)
+    assert cache.get_many([*values, *values, "missing"]) == values
+    assert cache.get("key 99") == [99]
+
+
+def test_clear_empties_a_namespace(open_cache: OpenCache) -> None:
+    one, other, none = open_cache(namespace="one"), open_cache(namespace="other"), open_cache()
+    for cache in (one, other, none):
+        cache.set("key", 1, tags=["a"])
+        cache.set_many({"many": 2})
+        cache.get_or_set("made", lambda: 3)
+    one.clear()
+    assert one.get_many(["key", "many", "made"]) == {}
+    assert [cache.get("key") for cache in (other, none)] == [1, 1]
+    one.set("key", 4)
+    assert one.get("key") == 4
+    none.clear()
+    assert not [cache for cache in (one, other, none) if "key" in cache]
+    none.set("key", 5)
+    assert none.get("key") == 5
+
+
+def test_get_or_set(cache: Any) -> None:
+    made = iter("ab")
+    assert [cache.get_or_set("key", lambda: next(made)) for _ in range(3)] == ["a"] * 3
+    cache.delete("key")
+    assert cache.get_or_set("key", lambda: next(made)) == "b"
+    assert cache.get("key") == "b"
+
+
+def test_made_value_is_a_copy_as_a_found_one_is(cache: Any) -> None:
+    value = {"pair": (1, 2)}
+    made = cache.get_or_set("key", lambda: value)
+    assert made == {"pair": [1, 2]} == cache.get_or_set("key", dict)
+    made["pair"].append(3)
+    assert cache.get("key") == {"pair": [1, 2]}
+
+
+def test_failing_factory_caches_nothing(cache: Any) -> None:
+    def out_of_values() -> Any:
+        return next(iter(()))
+
+    with pytest.raises(ZeroDivisionError):
+        cache.get_or_set("key", lambda: 1 / 0)
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        cache.get_or_set("key", out_of_values)
+    assert "key" not in cache
+    assert cache.get_or_set("key", lambda: 1) == 1
+
+
+def test_two_megabytes_are_cached_and_no_more(cache: Any, caplog: pytest.LogCaptureFixture) -> None:
+    largest = "x" * (MAX_BYTES - 2)  # and two quotes
+    cache.set("key", largest)
+    assert cache.get("key") == largest
+    assert not caplog.records
+    cache.set("key", largest + "x")
+    assert "key" not in cache  # not the old one either
+    cache.set_many({"key": largest + "x", "small": 1})
+    assert cache.get_many(["key", "small"]) == {"small": 1}
+    assert cache.get_or_set("key", lambda: largest + "x") == largest + "x"
+    assert "key" not in cache
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+    assert "2097153 bytes" in caplog.text
+
+
+def test_stats_count_what_happened(cache: Any, backend: Backend) -> None:
+    cache.set("key", 1)
+    cache.set_many({"a": 1, "b": 2})
+    cache.get("key")
+    cache.get("missing")
+    cache.get_many(["a", "b", "c"])
+    cache.get_or_set("key", dict)
+    cache.get_or_set("made", dict)
+    stats = cache.stats()
+    counted = {name: stats.pop(name) for name in ("hits", "misses", "sets", "errors")}
+    assert counted == {"hits": 4, "misses": 3, "sets": 4, "errors": 0}
+    assert set(stats) <= {"entries", "bytes"}
+    if hasattr(backend, "size"):
+        assert stats["entries"] == 4
+
+
+# 32 threads and 200 tasks on one cache.
+
+THREADS, TASKS = 32, 200
+
+
+def whole(number: int) -> dict[str, Any]:
+    """Return a value that shows when it is put together from two."""
+    return {"number": number, "text": str(number) * 500, "list": [number] * 50}
+
+
+def is_whole(value: Any) -> bool:
+    return value is None or bool(value == whole(value["number"]))
+
+
+def in_threads(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
+    """Run work in threads that begin together."""
+    start = threading.Barrier(count)
+
+    def begin(number: int) -> Any:
+        start.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(begin, range(count)))
+
+
+async def in_tasks(work: Callable[[int], Any], count: int = TASKS) -> list[Any]:
+    return list(await asyncio.gather(*map(work, range(count))))
+
+
+def test_threads_lose_no_update_and_tear_no_value(backend: Backend) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+
+    def work(thread: int) -> None:
+        mine, next_one = f"of {thread}", f"of {(thread + 1) % THREADS}"
+        for number in range(8):
+            cache.delete(mine)
+            # Somebody else finds nothing just now, and wants to store what it has made.
+            assert is_whole(cache.get_or_set(next_one, lambda: whole(-1)))
+            cache.set(mine, whole(number))
+            assert cache.get(mine) == whole(number)
+            cache.set("shared", whole(thread), tags=["t"])
+            assert is_whole(cache.get("shared"))
+            if number == 4:
+                cache.expire_tag("t")
+
+    in_threads(work)
+    assert cache.stats()["errors"] == 0
+    assert cache.get_many([f"of {thread}" for thread in range(THREADS)]) == {
+        f"of {thread}": whole(7) for thread in range(THREADS)
+    }
+
+
+def test_tasks_lose_no_update_and_tear_no_value(backend: Backend) -> None:
+    cache = AsyncRuntimeCache(backend=backend, strict=True)
+
+    async def stale() -> Any:
+        await asyncio.sleep(0)
+        return whole(-1)
+
+    async def work(task: int) -> None:
+        mine, next_one = f"of {task}", f"of {(task + 1) % TASKS}"
+        for number in range(2):
+            await cache.delete(mine)
+            assert is_whole(await cache.get_or_set(next_one, stale))
+            await cache.set(mine, whole(number))
+            assert await cache.get(mine) == whole(number)
+            await cache.set("shared", whole(task), tags=["t"])
+            assert is_whole(await cache.get("shared"))
+            if task == number:
+                await cache.expire_tag("t")
+
+    async def everything() -> None:
+        await in_tasks(work)
+        assert (await cache.stats())["errors"] == 0
+        assert await cache.get_many([f"of {task}" for task in range(TASKS)]) == {
+            f"of {task}": whole(1) for task in range(TASKS)
+        }
+
+    asyncio.run(everything())
+
+
+def test_factory_is_called_once_for_all_threads(backend: Backend) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+    calls: list[str] = []
+
+    def factory(key: str) -> Any:
+        calls.append(key)
+        time.sleep(0.05)
+        return whole(1)
+
+    for key in ("a", "b", "c"):
+        ask = partial(cache.get_or_set, key, partial(factory, key))
+        assert in_threads(lambda _, ask=ask: ask()) == [whole(1)] * THREADS
+    assert calls == ["a", "b", "c"]
+
+
+def test_factory_is_called_once_for_all_tasks(backend: Backend) -> None:
+    cache = AsyncRuntimeCache(backend=backend, strict=True)
+    calls: list[str] = []
+
+    async def factory(key: str) -> Any:
+        calls.append(key)
+        await asyncio.sleep(0.05)
+        return whole(1)
+
+    for key in ("a", "b", "c"):
+        ask = partial(cache.get_or_set, key, partial(factory, key))
+        assert asyncio.run(in_tasks(lambda _, ask=ask: ask())) == [whole(1)] * TASKS
+    assert calls == ["a", "b", "c"]
+
+
+def test_factory_is_called_once_for_threads_and_loops_together(backend: Backend) -> None:
+    """Eight loops with tasks, and as many threads, ask for the same keys in different orders."""
+    threaded, awaited = RuntimeCache(backend=backend), AsyncRuntimeCache(backend=backend)
+    keys = [f"key {number}" for number in range(20)]
+    calls: list[str] = []
+
+    def make(key: str) -> str:
+        calls.append(key)
+        return key
+
+    async def make_slowly(key: str) -> str:
+        await asyncio.sleep(0.001)
+        return make(key)
+
+    async def ask(turn: int) -> None:
+        for key in keys[turn:] + keys[:turn]:
+            factory = make if turn % 3 else make_slowly
+            assert await awaited.get_or_set(key, lambda key=key, f=factory: f(key)) == key
+
+    def work(turn: int) -> None:
+        if turn % 2:
+            asyncio.run(in_tasks(ask, 20))
+        else:
+            for key in keys[turn:] + keys[:turn]:
+                assert threaded.get_or_set(key, lambda key=key: make(key)) == key
+
+    in_threads(work, 16)
+    assert sorted(calls) == sorted(keys)
+
+
+def test_failing_factory_raises_to_all_who_wait(backend: Backend) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+    calls: list[int] = []
+
+    def factory() -> Any:
+        calls.append(1)
+        until(lambda: cache.stats()["misses"] == THREADS)
+        time.sleep(0.2)  # until those who found nothing wait as well
+        raise LookupError("nothing to cache")
+
+    def work(_: int) -> str:
+        with pytest.raises(LookupError) as error:
+            cache.get_or_set("key", factory)
+        return str(error.value)
+
+    assert in_threads(work) == ["nothing to cache"] * THREADS
+    assert len(calls) == 1
+    assert "key" not in cache

@@ -1,0 +1,294 @@
+"""A backend that fails: what it costs, what is logged, and when it is asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from unigate import CacheError
+from unigate.cache import AsyncRuntimeCache, RuntimeCache
+from unigate.cache import guard as guard_module
+from unigate.cache.guard import BETWEEN_LINES, FAILURES, REST, Guard, guard_of
+from unigate.cache.memory import MemoryBackend
+
+pytestmark = pytest.mark.usefixtures("bounded")
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Remote(MemoryBackend):
+    """A store on a server: with its address, a connection is opened for each call."""
+
+    waits = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.address: tuple[str, int] | None = None
+        self.calls = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("get", "get_many", "set", "set_many", "delete", "expire_tags", "clear"):
+            self.calls += 1
+            if self.address:
+                socket.create_connection(self.address, timeout=1).close()
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def nobody_listens() -> tuple[str, int]:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address: tuple[str, int] = unused.getsockname()
+    return address
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Move the time of the guards that are made from now on."""
+    clock = Clock()
+    monkeypatch.setattr(Guard.__init__, "__defaults__", (clock,))
+    return clock
+
+
+EVERYTHING: list[tuple[Callable[[Any], Any], Any]] = [
+    (lambda cache: cache.get("key"), None),
+    (lambda cache: cache.get("key", 7), 7),
+    (lambda cache: cache.get_many(["key", "other"]), {}),
+    (lambda cache: cache.set("key", 1), None),
+    (lambda cache: cache.set_many({"key": 1, "other": 2}), None),
+    (lambda cache: cache.delete("key"), None),
+    (lambda cache: cache.expire_tag("tag"), None),
+    (lambda cache: cache.clear(), None),
+    (lambda cache: cache.get_or_set("key", lambda: 7), 7),
+]
+
+
+@pytest.mark.parametrize(("call", "answer"), EVERYTHING)
+def test_backend_that_is_down_costs_a_miss(
+    call: Callable[[Any], Any], answer: Any, nobody_listens: tuple[str, int]
+) -> None:
+    backend = Remote()
+    backend.address = nobody_listens
+    cache = RuntimeCache(backend=backend)
+    assert call(cache) == answer
+    assert cache.stats()["errors"] in (1, 2)
+    assert asyncio.run(awaited(call, AsyncRuntimeCache(backend=backend))) == answer
+
+
+@pytest.mark.parametrize(("call", "_"), EVERYTHING)
+def test_strict_cache_raises(
+    call: Callable[[Any], Any], _: Any, nobody_listens: tuple[str, int]
+) -> None:
+    backend = Remote()
+    backend.address = nobody_listens
+    with pytest.raises(CacheError, match="ConnectionRefusedError"):
+        call(RuntimeCache(backend=backend, strict=True))
+    with pytest.raises(CacheError):
+        asyncio.run(awaited(call, AsyncRuntimeCache(backend=backend, strict=True)))
+
+
+async def awaited(call: Callable[[Any], Any], cache: AsyncRuntimeCache) -> Any:
+    return await call(cache)
+
+
+def test_subscript_and_in_of_a_backend_that_is_down(nobody_listens: tuple[str, int]) -> None:
+    backend = Remote()
+    backend.address = nobody_listens
+    cache = RuntimeCache(backend=backend)
+    assert "key" not in cache
+    with pytest.raises(KeyError):
+        cache["key"]
+    cache["key"] = 1
+    del cache["key"]
+
+
+def test_backend_that_is_down_is_left_alone(clock: Clock, nobody_listens: tuple[str, int]) -> None:
+    backend = Remote()
+    cache = RuntimeCache(backend=backend)
+    cache.set("key", 1)
+    backend.calls = 0
+    backend.address = nobody_listens
+    for _ in range(100):
+        assert cache.get("key") is None
+    assert backend.calls == FAILURES
+    clock.now += REST - 0.01
+    cache.get("key")
+    assert backend.calls == FAILURES
+    clock.now += 0.01
+    for _ in range(100):
+        assert cache.get("key") is None
+    assert backend.calls == FAILURES + 1
+    backend.address = None
+    clock.now += REST
+    assert cache.get("key") == 1
+    assert cache.get("key") == 1
+    assert cache.stats()["errors"] == 201
+
+
+def test_all_caches_of_a_backend_leave_it_alone(
+    clock: Clock, nobody_listens: tuple[str, int]
+) -> None:
+    backend = Remote()
+    backend.address = nobody_listens
+    for _ in range(20):
+        RuntimeCache(backend=backend, namespace="a").get("key")
+        asyncio.run(AsyncRuntimeCache(backend=backend).get("key"))
+    assert backend.calls == FAILURES
+
+
+def test_failures_between_successes_are_not_a_row(
+    clock: Clock, nobody_listens: tuple[str, int]
+) -> None:
+    backend = Remote()
+    cache = RuntimeCache(backend=backend)
+    for _ in range(FAILURES * 3):
+        backend.address = nobody_listens
+        for _ in range(FAILURES - 1):
+            cache.get("key")
+        backend.address = None
+        cache.get("key")
+    assert backend.calls == FAILURES * 3 * FAILURES
+
+
+def test_strict_cache_says_that_the_backend_is_left_alone(clock: Clock) -> None:
+    guard = Guard()
+    for _ in range(FAILURES):
+        with pytest.raises(CacheError, match="ZeroDivisionError"):
+            guard.run(lambda: 1 / 0)
+    with pytest.raises(CacheError, match="left alone"):
+        guard.run(lambda: 1)
+
+
+def test_error_of_the_backend_is_the_cause() -> None:
+    with pytest.raises(CacheError) as error:
+        Guard().run(lambda: 1 / 0)
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
+
+
+def test_wish_to_exit_passes() -> None:
+    def leave() -> None:
+        raise KeyboardInterrupt
+
+    guard = Guard()
+    for _ in range(FAILURES + 1):
+        with pytest.raises(KeyboardInterrupt):
+            guard.run(leave)
+
+
+def test_one_thread_tries_while_the_others_go_on(clock: Clock) -> None:
+    guard = Guard()
+    for _ in range(FAILURES):
+        with pytest.raises(CacheError):
+            guard.run(lambda: 1 / 0)
+    clock.now += REST
+    trying, over = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        trying.set()
+        over.wait()
+        return 1
+
+    with ThreadPoolExecutor(1) as pool:
+        trial = pool.submit(guard.run, slow)
+        trying.wait()
+        for _ in range(10):
+            with pytest.raises(CacheError, match="left alone"):
+                guard.run(lambda: 2)
+        over.set()
+        assert trial.result() == 1
+    assert guard.run(lambda: 2) == 2
+
+
+def test_trial_that_never_ends_does_not_keep_the_others_away(clock: Clock) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    guard = Guard()
+    for _ in range(FAILURES):
+        with pytest.raises(CacheError):
+            guard.run(lambda: 1 / 0)
+    clock.now += REST
+    with pytest.raises(KeyboardInterrupt):
+        guard.run(interrupted)
+    clock.now += REST
+    assert guard.run(lambda: 2) == 2
+
+
+def test_one_line_a_minute(
+    clock: Clock, caplog: pytest.LogCaptureFixture, nobody_listens: tuple[str, int]
+) -> None:
+    backend = Remote()
+    backend.address = nobody_listens
+    cache = RuntimeCache(backend=backend)
+    for _ in range(int(BETWEEN_LINES / REST)):
+        for _ in range(10):
+            cache.get("key")
+        clock.now += REST
+    assert len(caplog.records) == 1
+    cache.get("key")
+    assert len(caplog.records) == 2
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+    assert {record.name for record in caplog.records} == {"unigate"}
+    assert "ConnectionRefusedError" in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"<html>", b"\xff\xfe", b"[" * 100_000, b"1 2"])
+def test_garbage_is_a_miss_and_leaves_the_backend_in_use(
+    data: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = MemoryBackend()
+    cache = RuntimeCache(backend=backend, key_hash_function=str)
+    for _ in range(FAILURES + 1):
+        backend.set("key", data, ttl=None, tags=[], name=None)
+        assert cache.get("key", 7) == 7
+        assert "key" not in cache
+        assert cache.get_many(["key"]) == {}
+        with pytest.raises(CacheError, match="not JSON"):
+            RuntimeCache(backend=backend, key_hash_function=str, strict=True).get("key")
+        assert cache.get_or_set("key", lambda: 8) == 8
+        assert cache.get("key") == 8
+    assert len(caplog.records) == 1
+
+
+def test_failing_store_keeps_what_was_made(clock: Clock) -> None:
+    class ReadOnly(MemoryBackend):
+        def set(self, *args: Any, **options: Any) -> None:
+            raise OSError("read-only")
+
+    backend = ReadOnly()
+    cache = RuntimeCache(backend=backend)
+    assert cache.get_or_set("key", lambda: 1) == 1
+    assert cache.stats() | {"entries": 0, "bytes": 0} == {
+        "hits": 0, "misses": 1, "sets": 0, "errors": 1, "entries": 0, "bytes": 0
+    }  # fmt: skip
+    with pytest.raises(CacheError, match="read-only"):
+        RuntimeCache(backend=backend, strict=True).get_or_set("key", lambda: 1)
+    assert cache.get_or_set("key", lambda: 2) == 2
+
+
+def test_guard_goes_with_its_backend() -> None:
+    backend = MemoryBackend()
+    assert guard_of(backend) is guard_of(backend)
+    assert guard_of(backend) is not guard_of(MemoryBackend())
+    gone = weakref.ref(guard_of(backend))
+    del backend
+    gc.collect()
+    assert gone() is None
+    assert guard_module._guards is not None

@@ -1,0 +1,227 @@
+"""Which backend a cache has: by URL, environment and gateway, here and after a fork."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from unigate import Headers, Request
+from unigate.cache import RuntimeCache, default_backend, open_backend, opening
+from unigate.cache.memory import MemoryBackend
+from unigate.cache.vercel import VercelBackend
+from unigate.deployment import Deployment
+from unigate.http import current
+
+ENDPOINT = "http://127.0.0.1:9/v1/suspense-cache/"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(opening, "_opened", {})
+    yield
+    for backend in set(opening._opened.values()):
+        backend.close()
+
+
+def test_each_url_has_one_backend() -> None:
+    assert open_backend("memory://") is open_backend("memory://")
+    assert open_backend("memory://") is not open_backend("memory://other")
+
+
+def test_threads_get_the_same_one() -> None:
+    start, found = threading.Barrier(16), []
+
+    def work() -> None:
+        start.wait()
+        found.append(open_backend("memory://threads"))
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+
+
+def test_memory_has_a_size() -> None:
+    backend = open_backend("memory://?max_bytes=1000")
+    backend.set("key", b"x" * 1000, ttl=None, tags=(), name=None)
+    assert backend.get("key") is None
+    assert isinstance(backend, MemoryBackend)
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://?bytes=1", "memory://?max_bytes=x", "memory://?max_bytes=0", "memory://?x"]
+)
+def test_memory_with_unknown_options_is_an_error(url: str) -> None:
+    with pytest.raises(ValueError):
+        open_backend(url)
+
+
+@pytest.mark.parametrize("url", ["", "memcached://secret@host", "secret", "://secret"])
+def test_unknown_scheme_is_an_error_without_the_password(url: str) -> None:
+    with pytest.raises(ValueError, match="memory, redis, rediss") as error:
+        open_backend(url)
+    assert "secret@" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey", "valkeys", "unix"])
+def test_redis_has_many_names(scheme: str) -> None:
+    redis = pytest.importorskip("unigate.cache.redis")
+    assert isinstance(open_backend(f"{scheme}://127.0.0.1:9/0"), redis.RedisBackend)
+
+
+def test_default_is_memory() -> None:
+    assert default_backend() is open_backend("memory://")
+    RuntimeCache().set("key", 1)
+    assert RuntimeCache(backend="memory://").get("key") == 1
+
+
+def test_environment_names_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = RuntimeCache()
+    cache.set("key", 1)
+    monkeypatch.setenv("UNIGATE_CACHE_URL", "memory://other")
+    monkeypatch.setenv("RUNTIME_CACHE_ENDPOINT", ENDPOINT)
+    monkeypatch.setenv("RUNTIME_CACHE_HEADERS", "{}")
+    assert default_backend() is open_backend("memory://other")
+    assert "key" not in cache
+
+
+def test_wrong_url_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIGATE_CACHE_URL", "nothing://")
+    with pytest.raises(ValueError, match="nothing"):
+        RuntimeCache().get("key")
+
+
+def test_vercel_is_the_default_where_its_variables_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    vercel = pytest.importorskip("unigate.cache.vercel")
+    monkeypatch.setenv("RUNTIME_CACHE_ENDPOINT", ENDPOINT)
+    monkeypatch.setenv("RUNTIME_CACHE_HEADERS", json.dumps({"authorization": "a"}))
+    backend = default_backend()
+    assert isinstance(backend, vercel.VercelBackend)
+    assert default_backend() is backend
+    monkeypatch.setenv("RUNTIME_CACHE_HEADERS", json.dumps({"authorization": "b"}))
+    assert default_backend() is not backend
+
+
+@pytest.mark.parametrize("headers", ["", "[]", "{"])
+def test_vercel_without_its_headers_is_memory(
+    headers: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("unigate.cache.vercel")
+    monkeypatch.setenv("RUNTIME_CACHE_ENDPOINT", ENDPOINT)
+    monkeypatch.setenv("RUNTIME_CACHE_HEADERS", headers)
+    for _ in range(3):
+        assert default_backend() is open_backend("memory://")
+    assert len(caplog.records) == (1 if headers else 0)
+
+
+def asked(deployment: Deployment | None = None, **headers: str) -> Request:
+    fields = Headers((name.replace("_", "-"), value) for name, value in headers.items())
+    request = Request("GET", headers=fields)
+    request.deployment = deployment
+    return request
+
+
+def test_gateway_chooses_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNIGATE_CACHE_URL", "memory://other")
+    chosen = MemoryBackend()
+    cache = RuntimeCache()
+
+    def answer() -> Any:
+        current.set(asked(Deployment(cache=chosen)))
+        cache.set("key", 1)
+        return cache.get("key")
+
+    assert contextvars.copy_context().run(answer) == 1
+    assert "key" not in cache
+    assert RuntimeCache(backend=chosen).get("key") == 1
+    assert RuntimeCache(backend="memory://other").get("key") is None
+
+
+def test_vercel_names_its_cache_in_the_request_where_it_runs_us(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    headers = {"x_vercel_sc_host": "cache.example.org", "x_vercel_sc_headers": "{}"}
+
+    def backend() -> Any:
+        current.set(asked(**headers))
+        return default_backend()
+
+    # Elsewhere the client would say where values go.
+    assert contextvars.copy_context().run(backend) is open_backend("memory://")
+    monkeypatch.setenv("VERCEL", "1")
+    assert isinstance(contextvars.copy_context().run(backend), VercelBackend)
+    headers.clear()
+    assert contextvars.copy_context().run(backend) is open_backend("memory://")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_child_has_backends_of_its_own() -> None:
+    """A lock that is held while the process forks stays held in the child: so do connections."""
+    code = """
+    import os, threading
+    from unigate.cache import AsyncRuntimeCache, RuntimeCache, default_backend, flights, guard
+    from unigate.cache import opening, async_runtime_cache
+    cache = RuntimeCache()
+    cache.set("key", "parent")
+    before = default_backend()
+    locks = [before._lock, flights._lock, guard._lock, opening._lock, async_runtime_cache._lock]
+    assert async_runtime_cache._threads().submit(int).result() == 0
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        for lock in locks:
+            lock.acquire()
+        held.set()
+        over.wait()
+        for lock in locks:
+            lock.release()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    flight = flights.Flight(before, "0.0:key", ())
+    flights._flights[id(before), "0.0:key"] = flight
+    flights._writing[id(before), "0.0:key"] = 1
+    child = os.fork()
+    if not child:
+        import signal; signal.alarm(20)
+        assert default_backend() is not before
+        assert "key" not in cache
+        assert not flights._flights and not flights._writing
+        assert cache.get_or_set("key", lambda: "child") == "child"
+        assert async_runtime_cache._threads().submit(int).result(10) == 0
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    over.set()
+    holder.join()
+    assert status == 0, status
+    assert cache.get("key") == "parent"
+    assert default_backend() is before
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)
+
+
+def test_a_cache_in_memory_loads_little() -> None:
+    code = """
+    import sys
+    from unigate.cache import RuntimeCache, AsyncRuntimeCache
+    cache, awaited = RuntimeCache(namespace="a"), AsyncRuntimeCache()
+    cache.set("key", 1, ttl=5, tags=["a"])
+    assert cache.get("key") == 1
+    heavy = {"asyncio", "redis", "urllib3", "concurrent.futures", "http.client", "ssl"}
+    assert not heavy & set(sys.modules), heavy & set(sys.modules)
+    assert cache.get_or_set("other", lambda: 2) == 2
+    assert "asyncio" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)

@@ -1,0 +1,60 @@
+"""One entry, two libraries: `vercel.cache` reads what unigate writes, and the other way round."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cache.vercel_stub import serve
+from unigate.cache import AsyncRuntimeCache, RuntimeCache, default_backend
+from unigate.cache.vercel import vercel_key_hash
+
+pytestmark = pytest.mark.usefixtures("bounded")
+VALUE = {"city": "Zürich \U0001f600", "half": "\ud83d", "none": None, "list": [1, -0.5, True]}
+
+
+@pytest.fixture
+def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The official library; both are pointed at one server, as Vercel does it."""
+    from vercel.cache import cache_build, runtime_cache
+
+    monkeypatch.setattr(cache_build, "track", lambda *args, **kwargs: None)
+    for name in ("build_cache", "cached_cache"):
+        monkeypatch.setattr(runtime_cache, f"_{name}_instance", None)
+    with serve() as stub:
+        monkeypatch.setenv("RUNTIME_CACHE_ENDPOINT", stub.endpoint)
+        monkeypatch.setenv("RUNTIME_CACHE_HEADERS", json.dumps(stub.headers))
+        yield runtime_cache
+        default_backend().close()
+        if runtime_cache._build_cache_instance is not None:
+            runtime_cache._build_cache_instance._client.close()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"namespace": "ns"}, {"namespace": "ns", "namespace_separator": ":"}]
+)
+def test_both_libraries_read_one_entry(options: dict[str, str], sdk: Any) -> None:
+    theirs = sdk.RuntimeCache(**options)  # a strict one leaves a connection open at each call
+    ours = RuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
+    awaited = AsyncRuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
+
+    ours.set("ours", VALUE, {"ttl": 60, "tags": ["a", "b"], "name": "Ours"})
+    assert theirs["ours"] == VALUE
+    theirs.set("theirs", VALUE, {"ttl": 60, "tags": ["b"]})
+    assert ours["theirs"] == asyncio.run(awaited.get("theirs")) == VALUE
+
+    theirs.expire_tag("a")
+    assert "ours" not in ours
+    ours.expire_tag("b")
+    assert "theirs" not in theirs
+
+    theirs.set("key", 1)
+    ours.delete("key")
+    assert "key" not in theirs
+    ours.set("key", 1)
+    theirs.delete("key")
+    assert "key" not in ours

@@ -1,0 +1,195 @@
+"""Where we run, told by the variables that each platform documents."""
+
+from __future__ import annotations
+
+import pytest
+
+from unigate import platforms
+from unigate.platforms import Platform, get_env
+
+PLATFORMS: list[tuple[dict[str, str], Platform]] = [
+    (
+        {
+            "VERCEL": "1",
+            "VERCEL_REGION": "fra1",
+            "VERCEL_DEPLOYMENT_ID": "dpl_7Gw5ZMBvQA8h9GF832KGp7nwbuh3",
+            "VERCEL_ENV": "preview",
+            "VERCEL_URL": "notes-git-main.vercel.app",
+            "VERCEL_GIT_COMMIT_SHA": "fa1eade47b73733d6312d5abfad33ce9e4068081",
+            "AWS_LAMBDA_FUNCTION_NAME": "what is underneath",
+            "AWS_REGION": "eu-central-1",
+        },
+        Platform(
+            "vercel",
+            "fra1",
+            "dpl_7Gw5ZMBvQA8h9GF832KGp7nwbuh3",
+            "preview",
+            "https://notes-git-main.vercel.app",
+            "fa1eade47b73733d6312d5abfad33ce9e4068081",
+        ),
+    ),
+    (
+        {
+            "NETLIFY": "true",
+            "CONTEXT": "deploy-preview",
+            "DEPLOY_ID": "5d4aeac2ccabf517d2f219b8",
+            "URL": "https://petsof.example.org",
+            "COMMIT_REF": "b6a9d4a",
+            "AWS_LAMBDA_FUNCTION_NAME": "what is underneath",
+            "AWS_REGION": "us-east-2",
+        },
+        Platform(
+            "netlify",
+            "us-east-2",
+            "5d4aeac2ccabf517d2f219b8",
+            "deploy-preview",
+            "https://petsof.example.org",
+            "b6a9d4a",
+        ),
+    ),
+    (
+        {
+            "FLY_APP_NAME": "notes",
+            "FLY_REGION": "ams",
+            "FLY_IMAGE_REF": "registry.fly.io/notes:deployment-01H9RK9EYO9PGNBYAKGXSHV0PH",
+        },
+        Platform(
+            "fly",
+            "ams",
+            "registry.fly.io/notes:deployment-01H9RK9EYO9PGNBYAKGXSHV0PH",
+            url="https://notes.fly.dev",
+        ),
+    ),
+    ({"K_SERVICE": "notes", "K_REVISION": "notes.1"}, Platform("google", deployment="notes.1")),
+    ({"FUNCTION_TARGET": "main"}, Platform("google")),
+    (
+        {"GAE_SERVICE": "default", "GAE_VERSION": "20260101t000000", "K_SERVICE": ""},
+        Platform("app-engine", deployment="20260101t000000"),
+    ),
+    (
+        {
+            "WEBSITE_SITE_NAME": "notes",
+            "REGION_NAME": "West Europe",
+            "WEBSITE_SLOT_NAME": "Production",
+            "WEBSITE_HOSTNAME": "notes.azurewebsites.net",
+        },
+        Platform(
+            "azure", "West Europe", None, "Production", "https://notes.azurewebsites.net", None
+        ),
+    ),
+    ({"FUNCTIONS_WORKER_RUNTIME": "python"}, Platform("azure")),
+    (
+        {
+            "AWS_LAMBDA_FUNCTION_NAME": "notes",
+            "AWS_REGION": "eu-west-1",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        },
+        Platform("aws", "eu-west-1", "$LATEST"),
+    ),
+    ({"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}, Platform("aws")),
+    ({"VERCEL": "", "PATH": "/bin"}, Platform()),
+]
+
+
+@pytest.mark.parametrize(("env", "expected"), PLATFORMS)
+def test_platform_is_told_by_its_variables(env: dict[str, str], expected: Platform) -> None:
+    assert platforms.current(env) == expected
+
+
+def test_platform_of_this_process_is_looked_up_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for proofs, hints, _ in platforms._HOSTS:
+        for name in proofs + hints:
+            monkeypatch.delenv(name, raising=False)
+    assert platforms.current() == Platform()
+    assert platforms.proven() is None
+    monkeypatch.setenv("VERCEL", "1")
+    assert platforms.current().name == "vercel"
+    assert platforms.proven() is platforms.PROVIDERS["vercel"]
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"VERCEL": "1"}, "vercel"),
+        ({"GAE_APPLICATION": "e~notes"}, "app-engine"),
+        ({"K_SERVICE": "notes"}, "google"),
+        ({"FUNCTION_TARGET": "main"}, None),
+        ({"WEBSITE_SITE_NAME": "notes"}, "azure"),
+        ({"FUNCTIONS_WORKER_RUNTIME": "python"}, None),
+        ({"FUNCTION_TARGET": "main", "AWS_LAMBDA_FUNCTION_NAME": "notes"}, "aws"),
+        ({"SITE_ID": "1", "SITE_NAME": "petsof", "URL": "https://example.org"}, None),
+        ({}, None),
+    ],
+)
+def test_only_what_the_platform_alone_sets_proves_it(env: dict[str, str], name: str | None) -> None:
+    proven = platforms.proven(env)
+    assert (proven.name if proven else None) == name
+
+
+def test_header_names_of_a_provider_can_be_chosen() -> None:
+    row = platforms.provider("google-load-balancer", country="X-Client-Region")
+    assert row.country == "X-Client-Region"
+    assert row.own == platforms.PROVIDERS["google-load-balancer"].own
+    assert not platforms.PROVIDERS["google-load-balancer"].country
+
+
+def test_unknown_provider_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no platform 'heroku'; there are vercel, aws, .*akamai"):
+        platforms.provider("heroku")
+
+
+def test_unknown_header_of_a_provider_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"no header for appends, town; there are client, country"):
+        platforms.provider("fastly", town="x-town", appends="yes")
+
+
+SDK_NAMES = """VERCEL CI VERCEL_ENV VERCEL_URL VERCEL_BRANCH_URL VERCEL_PROJECT_PRODUCTION_URL
+VERCEL_REGION VERCEL_DEPLOYMENT_ID VERCEL_SKEW_PROTECTION_ENABLED VERCEL_AUTOMATION_BYPASS_SECRET
+VERCEL_GIT_PROVIDER VERCEL_GIT_REPO_SLUG VERCEL_GIT_REPO_OWNER VERCEL_GIT_REPO_ID
+VERCEL_GIT_COMMIT_REF VERCEL_GIT_COMMIT_SHA VERCEL_GIT_COMMIT_MESSAGE
+VERCEL_GIT_COMMIT_AUTHOR_LOGIN VERCEL_GIT_COMMIT_AUTHOR_NAME VERCEL_GIT_PREVIOUS_SHA
+VERCEL_GIT_PULL_REQUEST_ID""".split()  # noqa: SIM905
+
+
+def test_get_env_has_every_variable_of_the_sdk() -> None:
+    values = {name: f"value of {name}" for name in SDK_NAMES}
+    env = get_env({**values, "HOME": "/root"})
+    assert env.to_dict().items() >= values.items()
+    for name, value in values.items():
+        assert getattr(env, name) == env[name] == env.get(name) == value
+    more = env.to_dict().keys() - values.keys()
+    assert more == {"VERCEL_TARGET_ENV", "VERCEL_PROJECT_ID"}
+
+
+def test_get_env_reads_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERCEL_URL", "notes.vercel.app")
+    assert get_env().VERCEL_URL == "notes.vercel.app"
+
+
+def test_get_env_shows_unset_and_empty_as_none() -> None:
+    env = get_env({"VERCEL_ENV": ""})
+    assert set(env.to_dict().values()) == {None}
+    assert env.get("VERCEL_ENV") is None
+    assert env.get("VERCEL_NONE_SUCH", "other") == "other"
+    with pytest.raises(KeyError, match="VERCEL_NONE_SUCH"):
+        env["VERCEL_NONE_SUCH"]
+    with pytest.raises(AttributeError):
+        env.VERCEL_NONE_SUCH  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_env_is_a_fixed_value() -> None:
+    env = platforms.Env(VERCEL="1")
+    with pytest.raises(AttributeError, match="VERCEL cannot be set"):
+        env.VERCEL = "0"
+    with pytest.raises(TypeError, match="no variables NONE"):
+        platforms.Env(NONE="1")
+    assert env == get_env({"VERCEL": "1"})
+    assert hash(env) == hash(get_env({"VERCEL": "1"}))
+    assert env != get_env({})
+    assert env != {"VERCEL": "1"}
+
+
+def test_env_shows_names_but_no_values() -> None:
+    env = get_env({"VERCEL": "1", "VERCEL_AUTOMATION_BYPASS_SECRET": "geheim"})
+    assert repr(env) == "<Env VERCEL, VERCEL_AUTOMATION_BYPASS_SECRET>"
+    assert repr(get_env({})) == "<Env without variables>"

@@ -1,0 +1,17 @@
+"""The runtime cache: JSON values by key and tag, in memory, Redis or Vercel's Runtime Cache."""
+
+from __future__ import annotations
+
+from .async_runtime_cache import AsyncRuntimeCache
+from .backend import Backend
+from .opening import check_url, default_backend, open_backend
+from .runtime_cache import RuntimeCache
+
+__all__ = [
+    "AsyncRuntimeCache",
+    "Backend",
+    "RuntimeCache",
+    "check_url",
+    "default_backend",
+    "open_backend",
+]

@@ -1,0 +1,83 @@
+"""Values as JSON bytes: what comes out of a cache is a copy, the same from every backend.
+
+Tuples are arrays, and come out as lists. Keys that are not text and NaN are refused: JSON's
+libraries would change the one and write the other as what nobody else can read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+_LEAVES = frozenset({str, int, float, bool, type(None)})
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+
+
+def encode(value: Any) -> bytes:
+    """Return a value as JSON; a TypeError names the place inside it that is not."""
+    try:
+        text = _encode(value)
+        if _has_other_keys(value):
+            raise TypeError("a key is not text")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"{_fault(value) or error}: not something that JSON can say.") from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()  # half a surrogate pair, which only an escape can say
+
+
+def decode(data: bytes) -> Any:
+    """Return the value of JSON bytes; ValueError or RecursionError where they are none."""
+    return _decode(data.decode())
+
+
+def _has_other_keys(value: Any) -> bool:
+    # The encoder makes text of numbers, so that {1: "a", "1": "b"} has a key twice.
+    left = [value]
+    while left:
+        item = left.pop()
+        children: Iterable[Any] = ()
+        if isinstance(item, dict):
+            if not all(isinstance(key, str) for key in item):
+                return True
+            children = item.values()
+        elif isinstance(item, (list, tuple)):
+            children = item
+        left += [child for child in children if type(child) not in _LEAVES]
+    return False
+
+
+def _fault(value: Any) -> str | None:
+    try:
+        return _find_fault(value, "$", ())
+    except RecursionError:
+        return "$ is nested too deeply"
+
+
+def _find_fault(value: Any, path: str, above: tuple[int, ...]) -> str | None:
+    if value is None or isinstance(value, (str, int)):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{path} is {value}"
+    if id(value) in above:
+        return f"{path} contains itself"
+    children: Iterable[tuple[str, Any]]
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                return f"{path} has a key of type {type(key).__name__}"
+        children = ((_member(path, key), child) for key, child in value.items())
+    elif isinstance(value, (list, tuple)):
+        children = ((f"{path}[{index}]", child) for index, child in enumerate(value))
+    else:
+        return f"{path} is a {type(value).__name__}"
+    faults = (_find_fault(child, at, (*above, id(value))) for at, child in children)
+    return next((fault for fault in faults if fault), None)
+
+
+def _member(path: str, key: str) -> str:
+    return f"{path}.{key}" if key.isidentifier() else f"{path}[{key!r}]"
