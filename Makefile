@@ -9,7 +9,7 @@ run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 test: $(VENV)/ready redis
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov
 
 # The tests of the cache ask a real server, which they start and stop themselves.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
+os.environ["VERCEL_TELEMETRY_DISABLED"] = "1"  # Vercel's SDK would report our tests to Vercel
 
 # asgion exists for Python 3.12 and later only.
 collect_ignore = ["test_asgion.py"] if sys.version_info < (3, 12) else []

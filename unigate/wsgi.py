@@ -136,7 +136,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         environ["REMOTE_ADDR"] = client[0]
         if client[1]:
             environ["REMOTE_PORT"] = str(client[1])
-    identity = request.identity
+    identity = request._identity and request.identity
     if identity and identity.user:
         environ["REMOTE_USER"] = latin1(identity.user)
     fields = request.headers.single

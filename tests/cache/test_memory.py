@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unigate.cache.memory import BURIED_AT_ONCE, ENTRY_BYTES, MemoryBackend
@@ -166,6 +166,7 @@ STEPS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(STEPS, max_size=60), st.booleans())
 def test_it_is_a_dictionary_that_forgets(steps: list[tuple], tight: bool) -> None:
     clock = Clock()

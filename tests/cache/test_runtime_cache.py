@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from unigate import CacheError, Request
@@ -82,6 +82,7 @@ NAMES = st.one_of(st.none(), st.text(max_size=5), st.text("a$:.1#", max_size=6))
 KEYS = st.one_of(st.text(), st.text("a$:.1#", max_size=6), st.text("ab", min_size=190))
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES, KEYS, NAMES, NAMES, KEYS)
 def test_different_keys_are_different_to_the_backend(
     one: str | None, by: str | None, key: str, other: str | None, via: str | None, other_key: str
@@ -93,6 +94,7 @@ def test_different_keys_are_different_to_the_backend(
     assert same == (first == second)
 
 
+@settings(deadline=None)
 @given(NAMES, NAMES, KEYS)
 @example(None, None, "\n")
 @example("\x00", "\x7f", "")

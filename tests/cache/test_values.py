@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unigate.cache.values import decode, encode
@@ -33,12 +33,14 @@ def nested(depth: int) -> Any:
     return value
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_comes_back(value: Any) -> None:
     assert decode(encode(value)) == value
     assert json.loads(encode(value)) == value
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_what_others_write_is_read(value: Any) -> None:
     assert decode(json.dumps(value, indent=1).encode()) == value

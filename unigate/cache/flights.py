@@ -27,7 +27,7 @@ leading: ContextVar[Flight | None] = ContextVar("unigate.flight", default=None)
 
 _flights: dict[tuple[int, str], Flight] = {}
 _writing: dict[tuple[int, str], int] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # collecting garbage can end the flight of a task that was dropped
 
 
 class Flight:
@@ -135,7 +135,7 @@ def overtake_tags(backend: Backend, tags: Iterable[str] | None) -> None:
     """Overtake the flights that have a tag which is about to expire, None for all of them."""
     if _flights:
         with _lock:
-            flights = [flight for flight in _flights.values() if flight.backend is backend]
+            flights = [each for each in list(_flights.values()) if each.backend is backend]
         overtake(
             backend,
             [each.key for each in flights if tags is None or not each.tags.isdisjoint(tags)],
@@ -146,7 +146,7 @@ def _after_fork() -> None:
     global _flights, _lock
     _flights = {}  # theirs land in the parent
     _writing.clear()
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

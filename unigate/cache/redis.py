@@ -60,8 +60,9 @@ return values
 """
 
 # KEYS: records, then entries. ARGV: how many records, what to put into new ones, milliseconds,
-# then a value for each entry. Entries come first: of the writes of a script only the first is
-# refused for want of memory, and only if it is one that takes some.
+# then a value for each entry. Entries come first, so that no record ends before them. A record is
+# written again to live longer: a full server refuses that, but not PEXPIRE, and after one write
+# that it lets through it refuses none of the script.
 SET = """
 local count, fresh, life = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local records, contents = {}, {}
@@ -186,7 +187,7 @@ class RedisBackend:
                 self._open()
             raise
 
-    def _open(self, moved: MovedError | None = None) -> _Opened:
+    def _open(self, moved: tuple[str, int] | None = None) -> _Opened:
         pool = ConnectionPool.from_url(
             self._url,
             max_connections=2**31,  # as many as there are threads; it is an error to run out
@@ -196,16 +197,16 @@ class RedisBackend:
             socket_timeout=0.5,
         )
         if moved is not None:
-            known = {"host": moved.host} if moved.host else {}  # none: the host that answered
-            pool.connection_kwargs.update(known, port=moved.port)
+            host, port = moved
+            pool.connection_kwargs.update({"host": host} if host else {}, port=port)
         execute = Redis(connection_pool=pool).execute_command
         self._opened = _Opened(pool, execute, os.getpid(), moved is not None)
         return self._opened
 
 
-def _moved(error: ResponseError) -> MovedError | None:
-    if isinstance(error, MovedError):
-        return error
-    # redis-py before 6 knows these only when it looks after a cluster itself.
+def _moved(error: ResponseError) -> tuple[str, int] | None:
+    """Return host and port of the node that has the keys; no host means the one that answered."""
     code, _, where = str(error).partition(" ")
-    return MovedError(where) if code == "MOVED" else None
+    if code == "MOVED":  # redis-py before 6 knows these only when it looks after a cluster itself
+        error = MovedError(where)
+    return (error.host, error.port) if isinstance(error, MovedError) else None

@@ -190,8 +190,7 @@ class VercelBackend:
             body=body,
             headers=headers,
             timeout=Timeout(total=deadline - time.monotonic()),
-            retries=False,
-            redirect=False,
+            retries=False,  # redirects are not followed either
             preload_content=False,
         )
 
