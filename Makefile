@@ -36,6 +36,7 @@ format: $(VENV)/ready
 benchmark: $(VENV)/ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group benchmarks
 	$(BIN)/python benchmarks/invocations.py
+	$(BIN)/python benchmarks/lambda_runtime.py
 
 $(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unigate needs Python 3.11 or later")'

@@ -214,22 +214,16 @@ class Gateway:
         source = find_source(event, self._sources, self._source)
         if source is None:
             return await self._running.notify(partial(self._notify, event, context))
-        try:
-            request = source.to_request(event, context)
-        except Exception as error:
-            return source.to_reply(_refusal(error, event), event)
-        request.deployment = self._deployment
-        mount = self._only or self._route(request)
-        if mount is None:
-            return write_reply(source, event, request, Response.plain(404, "Not Found"))
-        try:
-            response = await self._running.answer_async(mount, request, self._raising)
-        except Exception as error:
-            response = self._recover(error, request)
-        finally:
-            request.answered = True
-            if request.deferred:
-                await self._running.finish_deferred(request)
+        request, mount, response = self._read(source, event, context)
+        if mount is not None:
+            try:
+                response = await self._running.answer_async(mount, request, self._raising)
+            except Exception as error:
+                response = self._recover(error, request)
+            finally:
+                request.answered = True
+                if request.deferred:
+                    await self._running.finish_deferred(request)
         return write_reply(source, event, request, response)
 
     async def _without_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -242,7 +236,7 @@ class Gateway:
     def _read(
         self, source: EventSource, event: Any, context: Any
     ) -> tuple[Request, Mount | None, Response]:
-        """Read an event for who runs the application itself; the response counts without one."""
+        """Read an event and find who answers it; the response counts where nobody does."""
         try:
             request = source.to_request(event, context)
         except Exception as error:

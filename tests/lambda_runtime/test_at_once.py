@@ -1,0 +1,164 @@
+"""Many invocations at once, in one process."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .function import APPS, Function, event, until
+from .runtime_api import Call
+
+pytestmark = pytest.mark.usefixtures("bounded")
+BOTH = pytest.mark.parametrize("prefix", ["", "/v2"], ids=["wsgi", "asgi"])
+
+
+@pytest.fixture(scope="module", params=["0", "1"], ids=["buffered", "streaming"])
+def function(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Function]:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "64", "UNIGATE_RESPONSE_STREAMING": request.param}
+    with Function(f"{APPS}.app", tmp_path_factory.mktemp("at_once"), env=env) as made:
+        made.api.wait_for("next", 64)
+        yield made
+
+
+@BOTH
+def test_as_many_wait_at_the_same_time_as_lambda_wants(function: Function, prefix: str) -> None:
+    begun = time.monotonic()
+    calls = [
+        function.api.call(event(f"{prefix}/token?token={number}&seconds=0.5"))
+        for number in range(64)
+    ]
+    answers = [call.wait() for call in calls]
+
+    assert len(answers) == 64
+    assert time.monotonic() - begun < 64 * 0.5 / 2  # one after the other it would be 32 seconds
+
+
+def test_applications_share_one_process_and_one_start(function: Function) -> None:
+    calls = [function.api.call(event(f"/v2/token?token={n}&seconds=0.05")) for n in range(64)]
+
+    assert len({call.wait().body.rpartition(b" ")[2] for call in calls}) == 1
+    assert function.server.output().count("lifespan.startup") == 1
+
+
+@BOTH
+def test_nothing_is_mixed_up(tmp_path: Path, prefix: str) -> None:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "32", "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+
+        def ask(number: int) -> tuple[int, Call]:
+            pause = number % 7 / 1000
+            call = made.api.call(event(f"{prefix}/token?token=t{number}&seconds={pause}"))
+            call.wait()
+            return number, call
+
+        with ThreadPoolExecutor(32) as pool:
+            calls = dict(pool.map(ask, range(1000)))
+        logged = {
+            line["requestId"]: line["message"]
+            for line in map(
+                json.loads, re.findall(r"\{\"timestamp.*\}$", made.server.output(), re.M)
+            )
+        }
+
+        for number, call in calls.items():
+            reply = call.answers[0].json()
+            assert reply["body"].startswith(f"t{number} ")
+            assert reply["cookies"] == [f"token=t{number}"]
+            assert reply["headers"]["x-trace"] == call.headers["Lambda-Runtime-Trace-Id"]
+            assert logged[call.id] == f"token t{number}"
+        assert len(calls) == 1000
+        assert not any(call.refused for call in calls.values())
+
+
+def test_threads_of_wsgi_applications_live_on(function: Function) -> None:
+    names: set[bytes] = set()
+    for _ in range(3):
+        calls = [function.api.call(event(f"/token?token={n}&seconds=0.05")) for n in range(64)]
+        names |= set(re.findall(rb"unigate-worker-\d+", b"".join(c.wait().body for c in calls)))
+
+    assert 1 < len(names) <= 64
+
+
+def test_the_trace_of_one_is_not_everybodys(tmp_path: Path) -> None:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "_X_AMZN_TRACE_ID": ""}
+    with Function(f"{APPS}.function", tmp_path, env=env) as made:
+        assert made.api.invoke({}).json()["trace"] == ""
+
+
+def test_work_after_an_answer_holds_only_its_own_place_up(function: Function) -> None:
+    slow = function.api.call(event("/v2/later?seconds=0.5&name=slow"))
+    slow.wait()
+    others = [function.api.call(event(f"/v2/token?token={n}")) for n in range(64)]
+    for other in others:
+        other.wait()
+
+    function.server.wait_for_output("later: done slow")
+
+
+def test_an_application_that_hangs_gives_its_place_back(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}) as made:
+        made.api.wait_for("next", 2)
+        hung = [made.api.call(event("/v2/hang"), seconds=0.5) for _ in range(2)]
+        asked = made.api.call(event("/v2/hello"))
+
+        assert asked.wait().json()["body"] == "hello"
+        assert [call.wait().json()["statusCode"] for call in hung] == [500, 500]
+        made.server.wait_for_output("hang: cancelled", 2)
+
+
+def test_an_application_that_exits_ends_the_process_with_nothing_unanswered(
+    tmp_path: Path,
+) -> None:
+    for number, prefix in enumerate(("", "/v2")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Function(f"{APPS}.app", folder, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
+            other = made.api.call(event(f"{prefix}/token?token=x&seconds=0.3"))
+            until(lambda other=other, made=made: ("given", other.id) in made.api.order("given"))
+            posted = made.api.invoke(event(f"{prefix}/exit?when=start"))
+
+            assert (posted.kind, posted.json()["errorType"]) == ("error", "Runtime.ExitError")
+            assert other.wait().json()["body"].startswith("x ")
+            assert made.wait() == 3
+
+
+@pytest.mark.parametrize("path", ["/token", "/v2/token"])
+def test_sigterm_lets_what_is_under_way_end(tmp_path: Path, path: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
+        calls = [made.api.call(event(f"{path}?token={n}&seconds=0.4")) for n in range(3)]
+        until(lambda: len(made.api.order("given")) == 3)
+        made.signal()
+
+        assert [call.wait().json()["statusCode"] for call in calls] == [200] * 3
+        assert made.wait() == 128 + 15
+        assert "lifespan.shutdown" in made.server.output()
+
+
+def test_sigterm_leaves_nothing_unanswered(tmp_path: Path) -> None:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "4", "UNIGATE_RESPONSE_STREAMING": "1"}
+    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+        steps, hang = "/steps?count=1&folder=/nowhere", "/hang"
+        streams = [made.api.call(event(f"{prefix}{steps}")) for prefix in ("", "/v2")]
+        hung = [made.api.call(event(f"{prefix}{hang}")) for prefix in ("", "/v2")]
+        for call in streams:
+            call.part()
+            assert call.part() == b"data: 0\n\n"
+        made.server.wait_for_output("hang: begun", 2)
+        made.signal()
+
+        assert made.wait() == 128 + 15
+        # A thread that waits cannot be told: its stream is cut off, which is a failure too.
+        assert streams[0].parts.get(timeout=10) is None
+        assert not streams[0].answers
+        assert streams[1].wait().failure["errorType"] == "IncompleteResponse"
+        assert hung[0].wait().json()["errorType"] == "Runtime.ExitError"
+        assert hung[1].wait().prelude["statusCode"] == 500
+        assert not any(call.refused for call in (*streams, *hung))

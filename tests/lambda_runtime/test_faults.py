@@ -1,0 +1,248 @@
+"""The Runtime API, the application, or the time is not what it should be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .function import APPS, Function, event, until
+
+pytestmark = pytest.mark.usefixtures("bounded")
+STREAMING = {"UNIGATE_RESPONSE_STREAMING": "1"}
+BOTH = pytest.mark.parametrize("prefix", ["", "/v2"], ids=["wsgi", "asgi"])
+
+
+@pytest.fixture(scope="module")
+def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
+    with Function(f"{APPS}.app", tmp_path_factory.mktemp("faults")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("fault", ["drop", 502, 503])
+def test_a_passing_trouble_with_events_is_passed_over(tmp_path: Path, fault: int | str) -> None:
+    made = Function(f"{APPS}.app", tmp_path)
+    made.api.faults["next"].extend([fault, fault])
+    with made:
+        assert made.api.invoke(event("/hello")).json()["body"] == "hello"
+
+
+@pytest.mark.parametrize("fault", [403, 500])
+def test_a_state_that_cannot_be_recovered_from_ends_the_process(tmp_path: Path, fault: int) -> None:
+    made = Function(f"{APPS}.app", tmp_path)
+    made.api.faults["next"].append(fault)
+    with made:
+        assert made.wait() == 1
+        assert f"answered the wait for an event with {fault}" in made.server.output()
+        assert made.api.order("next") == [("next", "next")]
+
+
+def test_without_events_for_long_the_process_ends(tmp_path: Path) -> None:
+    made = Function(f"{APPS}.app", tmp_path)
+    made.api.faults["next"].extend(["drop"] * 5)
+    with made:
+        assert made.wait() == 1
+        assert len(made.api.order("next")) == 5
+
+
+def test_an_answer_that_did_not_arrive_is_sent_again(function: Function) -> None:
+    function.api.faults["response"].append("drop")
+    call = function.api.call(event("/hello"))
+
+    assert call.wait().json()["body"] == "hello"
+    assert len(call.answers) == 1
+    assert not call.refused
+
+
+def test_an_answer_that_may_have_arrived_is_not_counted_twice(function: Function) -> None:
+    function.api.faults["response"].append("lose")
+    call = function.api.call(event("/hello"))
+    call.wait()
+
+    assert function.api.invoke(event("/hello")).json()["body"] == "hello"
+    assert len(call.answers) == 1
+    assert len(call.refused) == 1  # by the API, which knows what is answered
+
+
+def test_an_answer_that_cannot_be_sent_is_logged_and_the_runtime_goes_on(
+    function: Function,
+) -> None:
+    function.api.faults["response"].extend(["drop", "drop"])
+    function.api.call(event("/hello"))
+
+    function.server.wait_for_output("The Runtime API takes no response")
+    assert function.api.invoke(event("/hello")).json()["body"] == "hello"
+
+
+def test_an_error_that_is_refused_is_logged_and_the_runtime_goes_on(function: Function) -> None:
+    function.api.faults["error"].append(400)
+    function.api.call({"neither": "here"})
+
+    function.server.wait_for_output("answered a post of the error with 400")
+    assert function.api.invoke(event("/hello")).json()["body"] == "hello"
+
+
+def test_a_report_that_is_refused_is_logged(tmp_path: Path) -> None:
+    made = Function("no_module.app", tmp_path)
+    made.api.faults["report"].append(403)
+    with made:
+        assert made.wait() == 1
+        assert "answered a report to /init/error with 403" in made.server.output()
+
+
+def test_a_snapshot_that_is_refused_is_reported(tmp_path: Path) -> None:
+    env = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    made = Function(f"{APPS}.app", tmp_path, env=env)
+    made.api.faults["restore"].append(403)
+    with made:
+        path, _, told = made.api.reports.get(timeout=10)
+
+        assert path == "/init/error"
+        assert "the wait for the snapshot with 403" in told["errorMessage"]
+        assert made.wait() == 64
+
+
+def test_a_reset_in_the_middle_of_a_large_part_ends_the_stream(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+        for prefix in ("", "/v2"):
+            made.api.call(event(f"{prefix}/much?size=20000000&count=3"), cut_after=1000)
+            made.api.wait_until_idle()
+
+            assert made.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
+        assert made.server.output().count("wsgi: closed") == 2
+
+
+@pytest.mark.parametrize("fault", [400, 403, 413])
+def test_an_answer_that_is_refused_is_logged_and_the_runtime_goes_on(
+    function: Function, fault: int
+) -> None:
+    function.api.faults["response"].append(fault)
+    call = function.api.call(event("/v2/hello"))
+
+    function.server.wait_for_output(f"answered a post of the response with {fault}")
+    assert function.api.invoke(event("/hello")).json()["body"] == "hello"
+    assert len(call.refused) == 1
+    assert not call.answers
+
+
+def test_an_answer_that_is_met_with_a_broken_api_ends_the_process(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path) as made:
+        made.api.faults["response"].append(500)
+        call = made.api.call(event("/hello"))
+
+        assert made.wait() == 1
+        assert len(call.refused) == 1
+
+
+@BOTH
+def test_a_deadline_that_has_passed_is_no_reason_not_to_answer(
+    function: Function, prefix: str
+) -> None:
+    posted = function.api.invoke(event(f"{prefix}/hello"), seconds=-10)
+
+    assert posted.json()["body"] == "hello"
+
+
+def test_an_application_that_hangs_is_cancelled_at_its_deadline(function: Function) -> None:
+    function.api.wait_until_idle()
+    posted = function.api.invoke(event("/v2/hang"), seconds=0.5)
+
+    assert posted.json()["statusCode"] == 500
+    function.server.wait_for_output("TimeoutError: The application did not answer in time.")
+    function.server.wait_for_output("hang: cancelled")
+    assert function.api.invoke(event("/v2/hello")).json()["body"] == "hello"
+
+
+@BOTH
+def test_an_application_that_exits_ends_the_process(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path) as made:
+        posted = made.api.invoke(event(f"{prefix}/exit"))
+
+        assert (posted.kind, posted.json()["errorType"]) == ("error", "Runtime.ExitError")
+        assert made.wait() == 3
+
+
+@BOTH
+def test_an_application_that_exits_midway_says_so_in_trailers(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+        posted = made.api.invoke(event(f"{prefix}/exit?when=midway"))
+
+        assert posted.streamed == b"a part"
+        assert posted.failure["errorType"] == "SystemExit"
+        assert made.wait() == 3
+
+
+@BOTH
+def test_a_process_that_is_killed_midway_has_answered_nothing(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+        call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
+        call.part()
+        assert call.part() == b"data: 0\n\n"
+        made.signal(9)
+        made.wait()
+
+        until(lambda: None in call.parts.queue)
+        assert not call.answers
+
+
+def test_sigterm_ends_a_process_that_waits(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path) as made:
+        made.api.wait_until_idle()
+        made.signal()
+
+        assert made.wait() == 128 + 15
+        assert "Traceback" not in made.server.output()
+        assert "lifespan.shutdown" in made.server.output()
+
+
+@BOTH
+def test_sigterm_lets_a_stream_end_in_time(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+        call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
+        call.part()
+        assert call.part() == b"data: 0\n\n"
+        made.signal()
+        (tmp_path / "0").touch()
+
+        assert call.wait().trailers == {}
+        assert made.wait() == 128 + 15
+        assert made.api.order("next") == [("next", "next")]
+
+
+@BOTH
+def test_sigterm_breaks_a_stream_off_that_takes_too_long(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+        call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
+        call.part()
+        assert call.part() == b"data: 0\n\n"
+        made.signal()
+
+        assert call.wait().failure["errorType"] == "SystemExit"
+        assert made.wait() == 128 + 15
+        assert "lifespan.shutdown" in made.server.output()
+
+
+@BOTH
+def test_a_second_sigterm_ends_the_process_at_once(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path) as made:
+        call = made.api.call(event(f"{prefix}/hang"))
+        made.server.wait_for_output("hang: begun")
+        made.signal()
+        time.sleep(0.1)  # two at the same moment count as one
+        made.signal()
+
+        posted = call.wait()
+        assert (posted.kind, posted.json()["errorType"]) == ("error", "Runtime.ExitError")
+        assert made.wait() == 128 + 15
+
+
+def test_the_end_of_a_stream_that_is_not_acknowledged_is_logged(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+        for fault, what in (("drop", "not acknowledged"), (400, "a streamed response with 400")):
+            made.api.faults["response"].append(fault)
+            made.api.call(event("/v2/hello"))
+            made.server.wait_for_output(what)
+
+        assert made.api.invoke(event("/hello")).streamed == b"hello"

@@ -1,0 +1,133 @@
+"""The log: text, JSON, and in frames."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .function import Function
+
+pytestmark = pytest.mark.usefixtures("bounded")
+
+SOURCE = """
+import asyncio, logging, threading
+log = logging.getLogger("shop")
+
+def handler(event, context):
+    log.warning("a %s", "warning", extra={"order": 7})
+    log.debug("a detail")
+    log.error({"a": "table"})
+    try:
+        raise KeyError("k")
+    except KeyError:
+        log.exception("failed")
+    asyncio.run(aside())
+    context.log("as it is\\n")
+    if event.get("fail"):
+        raise ValueError("no\\nway")
+    return context.aws_request_id
+
+async def aside():
+    await asyncio.to_thread(log.warning, "in another thread")
+"""
+
+
+@contextmanager
+def function(folder: Path, **env: str) -> Iterator[Function]:
+    (folder / "shop.py").write_text(SOURCE)
+    with Function("shop.handler", folder, env=env) as made:
+        yield made
+
+
+def test_text_has_level_time_and_request(tmp_path: Path) -> None:
+    with function(tmp_path) as made:
+        call = made.api.call({}, {})
+        call.wait()
+        output = made.server.output()
+
+        when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+        assert re.search(rf"^\[WARNING\]\t{when}\t{call.id}\ta warning$", output, re.M)
+        assert re.search(rf"^\[WARNING\]\t{when}\t{call.id}\tin another thread$", output, re.M)
+        assert "a detail" not in output
+        assert "as it is\n" in output
+
+
+def test_json_has_the_members_of_awss_client(tmp_path: Path) -> None:
+    env = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "TRACE"}
+    with function(tmp_path, **env) as made:
+        call = made.api.call({"fail": 1}, {"Lambda-Runtime-Aws-Tenant-Id": "t"})
+        call.wait()
+        lines = [
+            json.loads(line) for line in made.server.output().splitlines() if line.startswith("{")
+        ]
+        told: dict[Any, Any] = {str(line.get("message")): line for line in lines}
+
+        warning = told["a warning"]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", warning.pop("timestamp"))
+        assert warning == {
+            "level": "WARNING",
+            "message": "a warning",
+            "logger": "shop",
+            "requestId": call.id,
+            "tenantId": "t",
+            "order": 7,
+        }
+        assert told["a detail"]["level"] == "DEBUG"
+        assert told["{'a': 'table'}"]["message"] == {"a": "table"}
+        failed = told["failed"]
+        assert (failed["errorType"], failed["errorMessage"]) == ("KeyError", "'k'")
+        assert "shop.py" in failed["stackTrace"][0]
+        assert failed["location"].endswith(":handler:12")
+        last = lines[-1]
+        assert (last["errorType"], last["requestId"]) == ("ValueError", call.id)
+        assert last["level"] == "ERROR"
+
+
+def test_a_failure_is_one_line_of_text(tmp_path: Path) -> None:
+    with function(tmp_path) as made:
+        made.api.invoke({"fail": 1})
+        made.api.wait_until_idle()
+        told = (tmp_path / "log").read_bytes().rpartition(b"[ERROR] ValueError")[2]
+
+        assert told.startswith(b": no\rway\rTraceback (most recent call last):\r")
+        assert b'\r\xc2\xa0\xc2\xa0File "' in told
+        assert told.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("log_format", ["Text", "JSON"])
+def test_each_record_is_a_frame_where_lambda_takes_frames(tmp_path: Path, log_format: str) -> None:
+    (tmp_path / "shop.py").write_text(SOURCE)
+    env = {"_LAMBDA_TELEMETRY_LOG_FD": "9", "AWS_LAMBDA_LOG_FORMAT": log_format}
+    made = Function("shop.handler", tmp_path, env=env)
+    command = " ".join(made.server._arguments)
+    made.server._arguments = ["sh", "-c", f"exec {command} 9>frames"]
+    with made:
+        call = made.api.call({"fail": 1})
+        call.wait()
+        made.api.wait_until_idle()
+        found = list(read_frames((tmp_path / "frames").read_bytes()))
+
+    kinds = [kind for kind, _ in found]
+    warning, failed = ("13", "17") if log_format == "Text" else ("12", "16")
+    assert kinds == [f"a55a00{kind}" for kind in (warning, failed, failed, warning, failed)]
+    assert call.id in found[0][1]
+    assert "a warning" in found[0][1]
+    assert "Traceback" in found[2][1] or "stackTrace" in found[2][1]
+    assert "ValueError" in found[4][1]
+    assert made.server.output() == "as it is\n"
+
+
+def read_frames(data: bytes) -> Iterator[tuple[str, str]]:
+    """Return the kind of each frame, and its text; its time must be of today."""
+    while data:
+        length = int.from_bytes(data[4:8], "big")
+        assert abs(int.from_bytes(data[8:16], "big") / 1e6 - time.time()) < 3600
+        yield data[:4].hex(), data[16 : 16 + length].decode()
+        data = data[16 + length :]

@@ -1,0 +1,111 @@
+"""`python -m unigate.lambda_runtime main.app`; without an argument, what `_HANDLER` names."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from unigate.gateway import Gateway
+
+from . import handlers, hooks, logs
+from .api import ApiError, RuntimeApi
+from .failures import Failure, Fault
+from .serving import serving
+from .workers import Workers
+
+_log = logging.getLogger("unigate")
+
+# How AWS's runtime client ends when a hook around a snapshot fails.
+_BEFORE_SNAPSHOT, _AFTER_RESTORE = 64, 65
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """Answer Lambda's events until it ends the process."""
+    address = os.environ.get("AWS_LAMBDA_RUNTIME_API")
+    target = arguments[0] if arguments else os.environ.get("_HANDLER")
+    if not address or not target or len(arguments) > 1:
+        raise SystemExit(
+            "usage: python -m unigate.lambda_runtime [module.attribute]\n"
+            "Lambda says where its Runtime API is, in AWS_LAMBDA_RUNTIME_API, and which handler to "
+            "run, in _HANDLER."
+        )
+    logs.set_up()
+    api = RuntimeApi(address)
+    snapshot = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
+
+    def prepare() -> Any:
+        handler = handlers.load(target)
+        if isinstance(handler, Gateway):
+            handler._load()
+        return handler
+
+    handler = _or_exit(prepare, api.init_failed, None, 1)
+    if snapshot:
+
+        def before() -> None:
+            hooks.run_before_snapshot()
+            api.restore_next()
+
+        _or_exit(before, api.init_failed, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
+
+    def begin() -> None:
+        if snapshot:
+            hooks.run_after_restore()
+        if isinstance(handler, Gateway):
+            _start(handler)
+
+    if snapshot:
+        _or_exit(begin, api.restore_failed, "Runtime.AfterRestoreError", _AFTER_RESTORE)
+    else:
+        _or_exit(begin, api.init_failed, None, 1)
+
+    streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
+    workers = Workers(api, serving(handler, streaming=streaming), lambda: _stop(handler))
+    count = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
+    try:
+        if count.isdigit() and int(count) > 0:
+            workers.run_at_once(int(count))
+        workers.run()
+    except ApiError as error:
+        _log.critical("%s", error)
+        raise SystemExit(1) from error
+
+
+def _or_exit(
+    step: Callable[[], Any], report: Callable[[Failure], None], kind: str | None, code: int
+) -> Any:
+    """Take a step of the start; where it fails, report that and end the process."""
+    try:
+        return step()
+    except BaseException as error:
+        failure = Failure(error, kind if kind or isinstance(error, Fault) else _kind(error))
+        logs.log_failure(failure, "")
+        try:
+            report(failure)
+        except (ApiError, OSError) as refused:
+            _log.error("%s", refused)
+        raise SystemExit(code) from None
+
+
+def _kind(error: BaseException) -> str | None:
+    return None if isinstance(error, Exception) else "Runtime.ExitError"
+
+
+def _start(gateway: Gateway) -> None:
+    """Start the ASGI applications before the first event, while Lambda gives time for that."""
+    if any(mount.interface == "asgi" for mount in gateway._load()):
+        running = gateway._running
+        running._watch_exit()
+        running.loop.run(running.lifespans.start())
+
+
+def _stop(handler: Any) -> None:
+    if isinstance(handler, Gateway) and handler._live is not None:
+        handler._live.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

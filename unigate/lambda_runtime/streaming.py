@@ -1,0 +1,137 @@
+"""An answer that goes out while the application makes it.
+
+What is sent is the same for both kinds of applications; a WSGI application sends it from its own
+thread, an ASGI application on the event loop. Either waits for as long as the Runtime API takes it
+slowly, so there is never more than one part of a body in memory.
+"""
+
+from __future__ import annotations
+
+import io
+
+from unigate import wsgi
+from unigate.errors import IncompleteResponse
+from unigate.events import EventSource
+from unigate.http import Headers, Request, Response, carries_body, current
+from unigate.types import Event, WSGIApp
+
+from .api import Invocation, RuntimeApi, chunk, last_chunk
+from .failures import Failure
+from .marshalling import to_json
+
+# API Gateway wants to have found the end of it by then; its developer guide, "Set up a Lambda proxy
+# integration with response streaming".
+MOST_PRELUDE = 16 * 1024
+_DELIMITER = bytes(8)
+
+
+class Gone(ConnectionAbortedError):
+    """Nobody takes the rest of an answer."""
+
+
+class Outgoing:
+    """One streamed answer: what is sent, in order."""
+
+    def __init__(
+        self, api: RuntimeApi, invocation: Invocation, source: EventSource, request: Request
+    ) -> None:
+        self._api = api
+        self._invocation = invocation
+        self._source = source
+        self._request = request
+        self._silent = False
+        self.connection = api.connection
+        self.started = self.complete = self.gone = False
+        self.halfway = False  # in the middle of a part: nothing else can be sent after it
+
+    def begin(self, status: int, headers: Headers) -> bytes:
+        """Return the start of the answer; Gone where the invocation is answered already."""
+        event: Event = self._request.event
+        prelude = self._source.to_reply(Response(status, headers), event)
+        for name in ("body", "isBase64Encoded"):
+            prelude.pop(name, None)
+        told = to_json(prelude) + _DELIMITER
+        if len(told) > MOST_PRELUDE:
+            raise ValueError(f"The header fields are too large to be streamed: {len(told)} bytes.")
+        start = self._api.stream(self._invocation)
+        if start is None:
+            raise Gone("The invocation was answered before the application did.")
+        self.started = True
+        self._silent = not carries_body(self._request.method, status, headers)
+        return start + b"".join(chunk(told))
+
+    def part(self, data: bytes) -> tuple[bytes, ...]:
+        """Return a part of the body as it is sent."""
+        return chunk(data) if data and not self._silent else ()
+
+    def check(self) -> None:
+        """Raise Gone where the Runtime API says something before it has the whole answer."""
+        if self.gone or self.connection.has_input():
+            self.gone = True
+            raise Gone("The client went away before it had the whole response.")
+
+    def send(self, *parts: bytes) -> None:
+        """Send from a thread that may wait."""
+        self.halfway = True
+        try:
+            self.connection.send(*parts)
+        except OSError as error:
+            self.gone = True
+            raise Gone(f"The client went away: {error!r}") from error
+        self.halfway = False
+
+    def end(self) -> None:
+        """Send the end."""
+        self.complete = True
+        self.send(last_chunk())
+
+    def break_off(self, failure: Failure) -> None:
+        """End an answer that is not whole, and say why, where that can still be said."""
+        if not (self.gone or self.halfway):
+            try:
+                self.connection.open().setblocking(True)
+                self.send(last_chunk(failure))
+                self.complete = True
+                return
+            except OSError:
+                pass
+        self.gone = True
+        self.connection.close()
+        self._invocation.stream = None
+
+
+def send_whole(out: Outgoing, response: Response) -> None:
+    """Stream a response that is there already."""
+    start = out.begin(response.status, response.headers)
+    out.send(start, *out.part(response.body))
+    out.end()
+
+
+def run_wsgi(app: WSGIApp, request: Request, root_path: str, out: Outgoing) -> None:
+    """Run a WSGI application, its body sent as it comes, and closed whatever happens."""
+
+    def sink(data: bytes) -> None:
+        first = b"" if out.started else out.begin(start.status, start.headers)
+        out.check()
+        parts = out.part(data)
+        out.send(first + parts[0] if parts else first, *parts[1:])
+
+    start = wsgi.StartedResponse(sink)
+    environ = wsgi.build_environ(request, root_path, io.BytesIO(request.body))
+    token = current.set(request)
+    try:
+        body = app(environ, start)
+        try:
+            for data in body:
+                start.write(data)
+            if not start.status:
+                raise IncompleteResponse("The application never called start_response.")
+            if not out.started:
+                out.send(out.begin(start.status, start.headers))
+            out.end()
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+    finally:
+        current.reset(token)

@@ -1,0 +1,171 @@
+"""HTTP/1.1 to one server, over a connection that is kept: what the Runtime API needs of it.
+
+`http.client` would do, but importing it takes longer than a whole cold start may, and it can
+neither send trailers nor tell that a server has had enough of a body.
+"""
+
+from __future__ import annotations
+
+import socket
+
+CONNECT_SECONDS = 5
+_MOST = 1 << 20  # bytes of a head; any real one is a thousandth of it
+_READ = 1 << 16
+# What is joined to be sent at once; more than that is not worth copying.
+_JOINED = 1 << 16
+
+
+class Answer:
+    """A response; names of header fields in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class Connection:
+    """A connection to a server, made when there is something to send and again when it is gone."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._address = (host, port)
+        self._unread = b""
+        self.socket: socket.socket | None = None
+
+    def open(self) -> socket.socket:
+        """Return the socket, of a new connection where the server has closed the last."""
+        if self.socket is not None and self.has_input():
+            self.close()  # the end of it, or an answer that nobody asked for
+        if self.socket is None:
+            self.socket = socket.create_connection(self._address, CONNECT_SECONDS)
+            self.socket.settimeout(None)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self.socket
+
+    def has_input(self) -> bool:
+        """Tell whether the server has sent something, or nothing any more."""
+        if self.socket is None or self._unread:
+            return True
+        try:
+            self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+            self._unread = b""
+
+    def ask(self, head: bytes, body: bytes = b"") -> Answer:
+        """Send a request and return the response; OSError where there is none."""
+        try:
+            self.open()
+            if len(body) <= _JOINED:
+                self.send(head + body)
+            else:
+                self.send(head, body)
+            return self.read()
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, *parts: bytes) -> None:
+        """Send bytes, waiting for as long as the server takes them slowly."""
+        assert self.socket is not None
+        for part in parts:
+            self.socket.sendall(part)
+
+    def read(self) -> Answer:
+        """Read a response; ConnectionError where there is none, or none that can be read."""
+        try:
+            status, headers = self._read_head()
+            while 100 <= status < 200:
+                status, headers = self._read_head()
+            body = self._read_body(status, headers)
+        except ValueError as error:
+            raise ConnectionError(f"The answer cannot be read: {error}") from error
+        if headers.get("connection", "").lower() == "close":
+            self.close()
+        return Answer(status, headers, body)
+
+    def _read_head(self) -> tuple[int, dict[str, str]]:
+        data = self._unread
+        while (end := data.find(b"\r\n\r\n")) < 0:
+            if len(data) > _MOST:
+                raise ValueError("its head has no end.")
+            data += self._receive()
+        self._unread = data[end + 4 :]
+        lines = data[:end].decode("latin-1").split("\r\n")
+        protocol, _, rest = lines[0].partition(" ")
+        if not protocol.startswith("HTTP/1."):
+            raise ValueError(f"{lines[0]!r} is not HTTP.")
+        headers: dict[str, str] = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        if protocol == "HTTP/1.0":
+            headers.setdefault("connection", "close")
+        return int(rest[:3]), headers
+
+    def _read_body(self, status: int, headers: dict[str, str]) -> bytes:
+        if status in (204, 304):
+            return b""
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            return self._read_chunks()
+        length = headers.get("content-length")
+        if length is not None:
+            return self._take(int(length))
+        parts = [self._unread]
+        self._unread = b""
+        assert self.socket is not None
+        while part := self.socket.recv(_READ):
+            parts.append(part)
+        headers["connection"] = "close"
+        return b"".join(parts)
+
+    def _read_chunks(self) -> bytes:
+        parts: list[bytes] = []
+        while size := int(self._line().partition(b";")[0], 16):
+            parts.append(self._take(size))
+            self._line()
+        while self._line():
+            pass  # trailers
+        return b"".join(parts)
+
+    def _line(self) -> bytes:
+        while (end := self._unread.find(b"\r\n")) < 0:
+            if len(self._unread) > _MOST:
+                raise ValueError("a line of it has no end.")
+            self._unread += self._receive()
+        line, self._unread = self._unread[:end], self._unread[end + 2 :]
+        return line
+
+    def _take(self, length: int) -> bytes:
+        there = self._unread[:length]
+        self._unread = self._unread[length:]
+        if len(there) == length:
+            return there
+        whole = bytearray(length)
+        whole[: len(there)] = there
+        left = memoryview(whole)[len(there) :]
+        assert self.socket is not None
+        while left:
+            count = self.socket.recv_into(left, 0, socket.MSG_WAITALL)
+            if not count:
+                raise ConnectionError("The connection was closed before the answer was whole.")
+            left = left[count:]
+        return bytes(whole)
+
+    def _receive(self) -> bytes:
+        assert self.socket is not None
+        data = self.socket.recv(_READ)
+        if not data:
+            raise ConnectionError("The connection was closed before the answer was whole.")
+        return data
