@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test redis fuzz lint format benchmark clean
+.PHONY: run test redis builds fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 test: $(VENV)/ready redis
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov --ignore=tests/builds
 
 # The tests of the cache ask a real server, which they start and stop themselves.
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -17,6 +17,10 @@ redis:
 	@command -v redis-server >/dev/null || { \
 	    $(SUDO) apt-get update -qq; \
 	    $(SUDO) apt-get install -y -qq --no-install-recommends redis-server; }
+
+# What is built, through the platforms' own tools; fetches them (600 MB) at first use.
+builds: $(VENV)/ready
+	$(BIN)/python -m pytest tests/builds
 
 # Ten times what `make test` takes, from new seeds; SEED=... repeats a run.
 SEED ?= $(shell date +%s)

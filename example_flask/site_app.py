@@ -56,6 +56,9 @@ def home() -> str:
         "HTTP version": common.http_version,
         "Server": f"{common.server[0]} port {common.server[1]}",
         "Client": client,
+        "Address": request.ip_address,
+        "Country": request.geolocation["country"],
+        "Visits": count_visit(),
     }
     headers = [
         (name, value if name in HARMLESS_HEADERS or name.startswith("sec-") else None)
@@ -127,6 +130,13 @@ def error(problem: HTTPException) -> tuple[str, int]:
     code = problem.code or 500
     rows = {"Status": code, "Path": request.path}
     return render_template("result.html", title=problem.name, rows=rows), code
+
+
+def count_visit() -> int:
+    """Count in the runtime cache, which instances share where it is Redis or Vercel's."""
+    visits: int = request.runtime_cache.get("visits", 0) + 1
+    request.runtime_cache.set("visits", visits, ttl=24 * 60 * 60)
+    return visits
 
 
 def api_prefix() -> str:

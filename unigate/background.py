@@ -19,6 +19,9 @@ _log = logging.getLogger("unigate")
 # What is left of a function's time to hand the reply over, in seconds.
 _MARGIN = 0.5
 
+around_work: list[Callable[[Any], Any]] = []
+"""What frameworks put around work: each takes a call or an awaitable, and returns another."""
+
 
 class _Work(NamedTuple):
     """A call, or something to await, with the context variables of where it was given."""
@@ -49,7 +52,10 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     awaitable = hasattr(work, "__await__")
     if not (awaitable or callable(work)) or (awaitable and args):
         raise TypeError(f"wait_until() takes an awaitable, or a callable, not {work!r}.")
-    given = _Work(partial(work, *args) if callable(work) else work, copy_context())
+    subject = partial(work, *args) if callable(work) else work
+    for wrap in around_work:
+        subject = wrap(subject)
+    given = _Work(subject, copy_context())
     request = current.get(None)
     if request is None or not _defer(request, given):
         _log.info("%r runs in the background: no request is being answered.", work)

@@ -1,3 +1,7 @@
-"""Put the common request of unigate on Django's request: see `django_unigate.middleware`."""
+"""unigate for Django: the middleware, typed requests, a cache, checks and a command."""
 
 from __future__ import annotations
+
+from .request import HttpRequest
+
+__all__ = ["HttpRequest"]

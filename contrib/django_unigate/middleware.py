@@ -1,17 +1,15 @@
-"""Put the common request of unigate on Django's request, as `request.unigate`."""
+"""Put what unigate knows on Django's requests."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.functional import SimpleLazyObject
 
-from unigate import Request
+from .conf import read
+from .request import extended
 
 GetResponse = (
     Callable[[HttpRequest], HttpResponseBase] | Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -19,10 +17,12 @@ GetResponse = (
 
 
 class UnigateMiddleware:
-    """Set `request.unigate`, the common `unigate.Request`, in synchronous and asynchronous Django.
+    """Add the attributes of `django_unigate.HttpRequest`, in synchronous and asynchronous Django.
 
-    Behind the gateway it is the request that the host brought; without one (a plain WSGI or ASGI
-    server, a test client) it is built from the environ or the scope on first use.
+    `request.unigate` is the common `unigate.Request`. Behind the gateway it is the one that the
+    host has brought; without one (a plain WSGI or ASGI server, a test client) it is built from the
+    environ or the scope. With `UNIGATE = {"REMOTE_ADDR": True}`, REMOTE_ADDR is the address that
+    can be believed, for whoever comes after this middleware.
     """
 
     sync_capable = True
@@ -30,6 +30,7 @@ class UnigateMiddleware:
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+        self._sets_remote_addr = read().remote_addr
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
 
@@ -38,21 +39,14 @@ class UnigateMiddleware:
 
         One body serves both, because nothing is awaited here.
         """
-        request.unigate = common_request(request)  # type: ignore[attr-defined]
+        # The class and not the request has the attributes: who does not ask pays nothing for them.
+        request.__class__ = extended(type(request))
+        if self._sets_remote_addr:
+            _set_remote_addr(request)
         return self.get_response(request)
 
 
-def common_request(request: HttpRequest) -> Request | SimpleLazyObject[Request]:
-    """Return the gateway's request, or one that is built when it is first looked at."""
-    carrier = request.scope if isinstance(request, ASGIRequest) else request.META
-    return carrier.get("unigate.request") or SimpleLazyObject(partial(_build, request))
-
-
-def _build(request: HttpRequest) -> Request:
-    meta = request.META
-    if isinstance(request, ASGIRequest):
-        # The scope of Django's test client has text here, against the ASGI specification.
-        return Request.from_scope({**request.scope, "query_string": meta["QUERY_STRING"].encode()})
-    # Django has decoded these two in place; PEP 3333 shows their bytes as Latin-1.
-    paths = {key: meta[key].encode().decode("latin-1") for key in ("SCRIPT_NAME", "PATH_INFO")}
-    return Request.from_environ({**meta, **paths})
+def _set_remote_addr(request: HttpRequest) -> None:
+    address = request.ip_address  # type: ignore[attr-defined]
+    if address:
+        request.META["REMOTE_ADDR"] = address

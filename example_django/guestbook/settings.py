@@ -22,19 +22,22 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django_unigate",
     "guestbook",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_unigate.middleware.UnigateMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_unigate.middleware.UnigateMiddleware",
 ]
+UNIGATE = {"APPLICATION": "api.index:app", "REMOTE_ADDR": True}
+CACHES = {"default": {"BACKEND": "django_unigate.cache.RuntimeCache"}}
 ROOT_URLCONF = "guestbook.urls"
 WSGI_APPLICATION = "guestbook.wsgi.application"
 ASGI_APPLICATION = "guestbook.asgi.application"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.core.cache import cache
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
+
+from django_unigate import HttpRequest
 
 from .forms import EntryForm
 from .models import Entry
@@ -17,8 +20,14 @@ def guestbook(request: HttpRequest) -> HttpResponse:
     form = EntryForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         entry = form.save()
+        cache.delete("count")
         messages.success(request, f"Thank you, {entry.name}.")
         return redirect("guestbook")
     status = 422 if form.is_bound else 200
-    page = {"form": form, "entries": Entry.objects.all()[:20]}
+    page = {
+        "form": form,
+        "entries": Entry.objects.all()[:20],
+        "count": cache.get_or_set("count", Entry.objects.count, 60),
+        "country": request.geolocation["country"],
+    }
     return render(request, "guestbook/guestbook.html", page, status=status)

@@ -6,12 +6,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -31,7 +33,7 @@ from tests.cache.redis_server import (
 )
 from unigate.cache import RuntimeCache
 from unigate.cache.memory import MemoryBackend
-from unigate.cache.redis import RedisBackend
+from unigate.cache.redis import RedisBackend, _moved
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -165,14 +167,16 @@ NAMESPACES = ["a", "A", "b}", "}b", "{", "{}", "a}:key:", "é", "a b&c=d?e", "a%
 @pytest.mark.parametrize("text", HARD)
 def test_any_text_is_a_key_and_a_tag(opener: Opener, text: str) -> None:
     with opener() as cache:
+        others = {name: name.encode("utf-8", "replace") for name in ("?", "other" + text)}
         put(cache, text, b"hard", text)
-        put(cache, "other" + text, b"other", "other" + text)
+        for name, value in others.items():
+            put(cache, name, value, name)
         assert cache.get(text) == b"hard"
-        assert cache.get_many([text, "other" + text]) == {text: b"hard", "other" + text: b"other"}
+        assert cache.get_many([text, *others]) == {text: b"hard", **others}
         cache.expire_tags([text])
-        assert cache.get_many([text, "other" + text]) == {"other" + text: b"other"}
+        assert cache.get_many([text, *others]) == others
         cache.delete([text, "other" + text])
-        assert cache.get("other" + text) is None
+        assert cache.get_many([text, *others]) == {"?": b"?"}
 
 
 @pytest.mark.parametrize(
@@ -671,7 +675,28 @@ def test_a_wrong_url_is_told_at_once(url: str) -> None:
     assert "secret" not in str(error.value)
 
 
+def test_without_redis_py_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "unigate.cache.redis")
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ImportError, match=r"pip install 'unigate\[redis\]'"):
+        import_module("unigate.cache.redis")
+
+
 # Clusters
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (redis.ResponseError("MOVED 12 node.example.org:7000"), ("node.example.org", 7000)),
+        (redis.ResponseError("MOVED 12 2001:db8::1:7000"), ("2001:db8::1", 7000)),
+        (redis.exceptions.MovedError("12 :7000"), ("", 7000)),
+        (redis.exceptions.AskError("12 203.0.113.1:7000"), None),
+        (redis.ResponseError("ERR MOVED 12 203.0.113.1:7000"), None),
+    ],
+)
+def test_a_move_is_understood_from_any_redis_py(said: redis.ResponseError, expected: Any) -> None:
+    assert _moved(said) == expected
 
 
 @pytest.mark.parametrize("endpoint", ["ip", "unknown-endpoint"])

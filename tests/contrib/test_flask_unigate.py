@@ -1,10 +1,22 @@
+"""The Flask extension: attributes of the request, settings, and the gateway."""
+
 from __future__ import annotations
 
-import pytest
-from flask import Flask, Request, request
+import asyncio
+import gc
+import inspect
+import threading
+import weakref
+from typing import Any
 
+import pytest
+from flask import Blueprint, Flask, Request, request
+
+import flask_unigate
 import unigate
 from flask_unigate import Unigate
+from flask_unigate.extension import SETTINGS
+from unigate.cache.memory import MemoryBackend
 
 
 def make_app(name: str = "first") -> Flask:
@@ -137,3 +149,314 @@ def test_registering_an_application_twice_is_refused() -> None:
         Unigate(app)
 
     assert app.request_class is before
+
+
+# What the attributes say
+
+
+CLOUDFLARE = {"cf-ipcountry": "NL", "cf-connecting-ip": "203.0.113.7"}
+
+
+def make_place(**settings: Any) -> tuple[Flask, Unigate]:
+    app = Flask("place")
+    app.config.update(settings)
+
+    @app.get("/where")
+    def where() -> dict[str, Any]:
+        return {"country": request.geolocation["country"], "address": request.ip_address}
+
+    @app.get("/count")
+    def count() -> str:
+        value = request.runtime_cache.get("count", 0) + 1
+        request.runtime_cache.set("count", value)
+        return str(value)
+
+    @app.get("/count-async")
+    async def count_async() -> str:
+        value = await request.async_runtime_cache.get("count", 0) + 1
+        await request.async_runtime_cache.set("count", value)
+        return f"{value} {request.ip_address}"
+
+    return app, Unigate(app)
+
+
+def ask_gateway(gateway: unigate.Gateway, path: str, headers: dict[str, str]) -> Any:
+    http = {**EVENT["requestContext"]["http"], "path": path}
+    event = {
+        **EVENT,
+        "rawPath": path,
+        "headers": headers,
+        "requestContext": {**EVENT["requestContext"], "http": http},
+    }
+    return gateway.lambda_handler(event)["body"].strip()
+
+
+def test_where_a_request_comes_from_with_a_platform_in_the_configuration() -> None:
+    app, extension = make_place(UNIGATE_PLATFORM="cloudflare")
+    told = {"country": "NL", "address": "203.0.113.7"}
+
+    assert app.test_client().get("/where", headers=CLOUDFLARE).json == told
+    for gateway in (extension.gateway, unigate.wrap(app)):
+        assert app.json.loads(ask_gateway(gateway, "/where", CLOUDFLARE)) == told
+
+
+def test_headers_of_a_platform_that_nobody_has_named_are_not_believed() -> None:
+    app, extension = make_place()
+
+    answer = app.test_client().get("/where", headers=CLOUDFLARE).json
+
+    assert answer == {"country": None, "address": "127.0.0.1"}
+    assert app.json.loads(ask_gateway(extension.gateway, "/where", CLOUDFLARE)) == {
+        "country": None,
+        "address": "192.0.2.44",
+    }
+
+
+def test_what_a_gateway_knows_holds_where_the_configuration_says_nothing() -> None:
+    app, _ = make_place()
+
+    answer = ask_gateway(unigate.wrap(app, platform="cloudflare"), "/where", CLOUDFLARE)
+
+    assert app.json.loads(answer) == {"country": "NL", "address": "203.0.113.7"}
+
+
+def test_trusted_proxies_of_the_configuration() -> None:
+    app, _ = make_place(UNIGATE_TRUSTED_PROXIES=1)
+
+    answer = app.test_client().get("/where", headers={"x-forwarded-for": "192.0.2.1, 203.0.113.9"})
+
+    assert answer.json["address"] == "203.0.113.9"
+
+
+def test_one_cache_for_all_requests_of_an_application() -> None:
+    app, extension = make_place(UNIGATE_CACHE=MemoryBackend())
+    other, _ = make_place(UNIGATE_CACHE=MemoryBackend())
+    client = app.test_client()
+
+    counts = [client.get(path).text for path in ("/count", "/count-async", "/count")]
+
+    assert counts == ["1", "2 127.0.0.1", "3"]
+    assert ask_gateway(extension.gateway, "/count", {}) == "4"
+    assert ask_gateway(extension.gateway, "/count-async", {}) == "5 192.0.2.44"
+    assert other.test_client().get("/count").text == "1"
+
+
+def test_views_of_a_blueprint_and_its_hooks_have_the_attributes() -> None:
+    app = Flask("shop")
+    seen: list[str | None] = []
+    blueprint = Blueprint("tea", "shop", url_prefix="/tea")
+    blueprint.before_request(lambda: seen.append(request.ip_address))
+    blueprint.get("/where")(lambda: str(request.unigate.path))
+    app.register_blueprint(blueprint)
+    Unigate(app)
+
+    assert app.test_client().get("/tea/where").text == "/tea/where"
+    assert seen == ["127.0.0.1"]
+
+
+def test_requests_at_the_same_time_do_not_mix() -> None:
+    app, extension = make_place(UNIGATE_PLATFORM="cloudflare")
+    found: dict[int, str] = {}
+
+    def ask(number: int) -> None:
+        headers = {**CLOUDFLARE, "cf-connecting-ip": f"203.0.113.{number}"}
+        for _ in range(20):
+            answer = ask_gateway(extension.gateway, "/where", headers)
+            found[number] = app.json.loads(answer)["address"]
+            if found[number] != f"203.0.113.{number}":
+                return
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == {number: f"203.0.113.{number}" for number in range(1, 9)}
+
+
+def test_an_attribute_is_found_out_on_first_use_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, _ = make_place()
+    built: list[str] = []
+    original = unigate.Request.from_environ
+
+    def counted(environ: Any) -> unigate.Request:
+        built.append(environ["PATH_INFO"])
+        return original(environ)
+
+    monkeypatch.setattr(unigate.Request, "from_environ", counted)
+    app.get("/plain")(lambda: "")
+
+    app.test_client().get("/plain")
+    assert built == []
+    app.test_client().get("/where")
+    assert built == ["/where"]
+
+
+def test_what_the_own_request_class_defines_stays() -> None:
+    class Located(Request):
+        geolocation = "on the map"
+
+    app = make_app()
+    app.request_class = Located
+    Unigate(app)
+
+    with app.test_request_context("/tea"):
+        assert request.geolocation == "on the map"
+        assert request.ip_address is None
+
+
+def test_a_class_for_annotations_can_be_the_request_class_too() -> None:
+    class Typed(flask_unigate.Request):
+        @property
+        def country(self) -> str | None:
+            return self.geolocation["country"]
+
+    app = make_app()
+    app.request_class = Typed
+    app.config["UNIGATE_PLATFORM"] = "cloudflare"
+    Unigate(app)
+
+    with app.test_request_context("/tea", headers=CLOUDFLARE):
+        assert request.country == "NL"
+    with Flask("bare").test_request_context("/tea") as context:
+        assert Typed(context.request.environ).unigate.path == "/tea"
+
+
+# Settings
+
+
+def test_the_settings_are_the_keywords_of_wrap() -> None:
+    keywords = set(inspect.signature(unigate.wrap).parameters)
+
+    assert set(SETTINGS) == keywords - {"application", "interface"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("UNIGATE_PLATTFORM", "cloudflare", "is no setting of flask_unigate. These are: UNIGATE_B"),
+        ("UNIGATE_", 1, "UNIGATE_ is no setting"),
+        ("UNIGATE_PLATFORM", "cloudfare", "UNIGATE_PLATFORM in the configuration is wrong: .*clou"),
+        ("UNIGATE_TRUSTED_PROXIES", "here", "UNIGATE_TRUSTED_PROXIES .* is wrong: .*here"),
+        ("UNIGATE_CACHE", "mysql://x:secret@y", "UNIGATE_CACHE .* is wrong: No cache .* 'mysql'"),
+        ("UNIGATE_MOUNTS", "v2", "UNIGATE_MOUNTS .* is wrong"),
+        ("UNIGATE_MOUNTS", {"v2": "main:app"}, "UNIGATE_MOUNTS .* is wrong: .*v2"),
+        ("UNIGATE_MOUNTS", {"/v2": 5}, "UNIGATE_MOUNTS .* is wrong: .*cannot be called"),
+        ("UNIGATE_ON_ERROR", "shout", "UNIGATE_ON_ERROR .* is wrong: on_error is one of"),
+        ("UNIGATE_LIFESPAN", "maybe", "UNIGATE_LIFESPAN .* is wrong: lifespan is one of"),
+        ("UNIGATE_SOURCE", "pigeon", "UNIGATE_SOURCE .* is wrong: .*pigeon"),
+    ],
+)
+def test_a_wrong_setting_is_named(key: str, value: Any, message: str) -> None:
+    app = make_app()
+    app.config[key] = value
+    before = app.request_class
+
+    with pytest.raises(ValueError, match=message) as caught:
+        Unigate(app)
+
+    assert "secret" not in str(caught.value)
+    assert app.request_class is before
+    assert "unigate" not in app.extensions
+
+
+def test_a_setting_that_is_none_says_nothing() -> None:
+    app = make_app()
+    app.config.update(UNIGATE_PLATFORM=None, UNIGATE_MOUNTS=None, UNIGATE_ON_ERROR=None)
+
+    assert ask_gateway(Unigate(app).gateway, "/tea", {})
+
+
+# The gateway
+
+
+def test_the_gateway_is_made_once_and_answers() -> None:
+    app = make_app()
+    extension = Unigate(app)
+
+    gateway = extension.gateway
+
+    assert isinstance(gateway, unigate.Gateway)
+    assert extension.gateway is gateway
+    assert '"source":"http_api"' in ask_gateway(gateway, "/tea", {})
+
+
+def test_the_gateway_has_the_mounts_and_the_prefix_of_the_configuration() -> None:
+    async def api(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["root_path"].encode()})
+
+    app = make_app()
+    app.config.update(
+        UNIGATE_MOUNTS={"/v2": api}, UNIGATE_BASE_PATH="/shop", UNIGATE_LIFESPAN="off"
+    )
+    gateway = Unigate(app).gateway
+
+    assert ask_gateway(gateway, "/shop/v2/x", {}) == "/shop/v2"
+    assert '"app":"first"' in ask_gateway(gateway, "/shop/x", {})
+
+
+def test_an_error_can_be_left_to_the_host() -> None:
+    app = Flask("broken")
+    app.config.update(UNIGATE_ON_ERROR="raise", PROPAGATE_EXCEPTIONS=True)
+    app.get("/")(lambda: 1 // 0)
+    gateway = Unigate(app).gateway
+
+    with pytest.raises(ZeroDivisionError):
+        ask_gateway(gateway, "/", {})
+
+
+def test_each_of_several_applications_has_a_gateway_of_its_own() -> None:
+    extension = Unigate()
+    with pytest.raises(RuntimeError, match="has 0 applications"):
+        extension.gateway  # noqa: B018
+    first, second = make_app("first"), make_app("second")
+    extension.init_app(first)
+    only = extension.gateway
+    extension.init_app(second)
+
+    with pytest.raises(RuntimeError, match="has 2 applications, and none of them is current"):
+        extension.gateway  # noqa: B018
+    with make_app("third").app_context(), pytest.raises(RuntimeError):
+        extension.gateway  # noqa: B018
+    with first.app_context():
+        assert extension.gateway is only
+    with second.app_context():
+        assert '"app":"second"' in ask_gateway(extension.gateway, "/x", {})
+
+
+def test_an_extension_does_not_keep_applications_alive() -> None:
+    extension = Unigate()
+    app = Flask("short")
+    extension.init_app(app)
+    known = weakref.ref(app)
+
+    del app
+    gc.collect()
+
+    assert known() is None
+
+
+def test_the_gateway_of_the_extension_answers_a_server() -> None:
+    app, extension = make_place()
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "GET",
+        "path": "/where",
+        "query_string": b"",
+        "headers": [],
+        "client": ("192.0.2.1", 5),
+    }
+    asyncio.run(extension.gateway(scope, receive, send))
+
+    assert app.json.loads(sent[1]["body"])["address"] == "192.0.2.1"

@@ -60,9 +60,8 @@ return values
 """
 
 # KEYS: records, then entries. ARGV: how many records, what to put into new ones, milliseconds,
-# then a value for each entry. Entries come first, so that no record ends before them. A record is
-# written again to live longer: a full server refuses that, but not PEXPIRE, and after one write
-# that it lets through it refuses none of the script.
+# then a value for each entry. Entries come first: no record ends before them then, and a full
+# server refuses only the first write of a script, if that takes memory, and none after it.
 SET = """
 local count, fresh, life = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local records, contents = {}, {}

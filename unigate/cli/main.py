@@ -42,11 +42,14 @@ def main(args: Sequence[str] | None = None) -> int:
 def _group() -> click.Group:
     import click
 
+    from .build import build
+    from .check import check
     from .dev import dev
     from .invoke import invoke
+    from .routes import routes
 
     return click.Group(
-        commands=[dev, invoke],
+        commands=[build, check, dev, invoke, routes],
         no_args_is_help=False,
         help="Work on an application for serverless hosts.\n\nExample: unigate dev main:app",
     )

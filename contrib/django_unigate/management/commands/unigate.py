@@ -1,0 +1,56 @@
+"""`manage.py unigate`: the program `unigate`, for this project's application."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from django_unigate.conf import read
+
+_IMPORT_STRING = re.compile(r"[\w.]+:[\w.]+")
+_COMMANDS = ("build", "check", "dev", "invoke", "routes")
+
+
+class Command(BaseCommand):
+    """Pass the arguments on, with the application where they name none.
+
+    That is `UNIGATE["APPLICATION"]`, else ASGI_APPLICATION or WSGI_APPLICATION. One of the
+    arguments comes right after the command.
+    """
+
+    help = "Work on this project's application for serverless hosts, as the program unigate does."
+    requires_system_checks: list[str] = []
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        self.handle(arguments=argv[2:])
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("arguments", nargs=argparse.REMAINDER)
+
+    def handle(self, *args: Any, arguments: list[str], **options: Any) -> None:
+        from unigate.cli.main import main
+
+        code = main(_with_application(arguments))
+        if code:
+            sys.exit(code)
+
+
+def _with_application(arguments: list[str]) -> list[str]:
+    if not arguments or arguments[0] not in _COMMANDS:
+        return arguments
+    command, *rest = arguments
+    application = _application()
+    if application is None or (rest and _IMPORT_STRING.fullmatch(rest[0])):
+        return arguments
+    return [command, application, *rest]
+
+
+def _application() -> str | None:
+    named = read().application
+    path = getattr(settings, "ASGI_APPLICATION", None) or settings.WSGI_APPLICATION
+    return named or (":".join(path.rsplit(".", 1)) if path else None)

@@ -1,0 +1,162 @@
+"""The tools that read what `unigate build` writes, and a project to build.
+
+They are large and want other versions than ours, so they are kept apart in `.cache/` at the root of
+the repository; the first run fetches them. Tests are skipped where node or Python 3.12 is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache"
+UV = Path(sys.executable).with_name("uv")
+# 4.4.0, which vercel 64 names, is not to be had.
+VERCEL = {"private": True, "dependencies": {"vercel": "64"}, "overrides": {"sandbox": "4.5.0"}}
+NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.sqlite3")
+
+MIXED = """
+import fastapi
+import flask
+
+import unigate
+
+site = flask.Flask(__name__)
+api = fastapi.FastAPI(openapi_url=None)
+
+
+@site.get("/")
+def home():
+    return "home"
+
+
+@site.get("/users/create")
+def create():
+    return "the form"
+
+
+@site.get("/users/<name>")
+def user(name):
+    return f"user {name}, query {flask.request.query_string.decode()}"
+
+
+@site.get("/files/<path:name>")
+def file(name):
+    return f"file {name}"
+
+
+@site.get("/where")
+def where():
+    return f"{flask.__file__} {unigate.__file__}"
+
+
+@api.get("/notes/{number}")
+async def note(number: int):
+    return {"note": number}
+
+
+app = unigate.wrap(site, mounts={"/v2": api})
+"""
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the wheel of this tree, which no index has."""
+    tree = tmp_path_factory.mktemp("source")
+    for name in ("unigate", "contrib"):
+        shutil.copytree(ROOT / name, tree / name, ignore=NOT_SOURCE)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tree)
+    out = tmp_path_factory.mktemp("wheels")
+    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)], tree)
+    return out
+
+
+@pytest.fixture
+def build(tmp_path: Path, wheels: Path) -> Build:
+    """Return what builds a project for a platform and returns the folder that it wrote."""
+
+    def made(target: str, *options: str, files: dict[str, str] | None = None) -> Path:
+        source, output = tmp_path / "project", tmp_path / "out"
+        needs = "unigate\nflask\nfastapi\n"
+        for path, text in {"main.py": MIXED, "requirements.txt": needs, **(files or {})}.items():
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_text(text, "utf-8")
+        return build_in(source, target, *options, output=output, wheels=wheels)
+
+    return made
+
+
+def build_in(folder: Path, target: str, *options: str, output: Path, wheels: Path) -> Path:
+    """Build in a folder, into another one."""
+    command = [sys.executable, "-m", "unigate", "build", target, *options, "--output", str(output)]
+    run([*command, "--force"], folder, UV_FIND_LINKS=str(wheels))
+    return output
+
+
+def run(command: list[str], cwd: Path, **environment: str) -> str:
+    """Run a command that must succeed, and return what it printed."""
+    path = f"{ROOT}{os.pathsep}{ROOT / 'contrib'}"
+    environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    inherited = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}  # the tests'
+    done = subprocess.run(
+        command, cwd=cwd, env={**inherited, **environment}, timeout=600,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def sam() -> Path:
+    """Return the folder with the programs `sam`, `cfn-lint` and `python` for the translator."""
+    kept = CACHE / f"sam-{sys.version_info.major}.{sys.version_info.minor}"
+    if not kept.exists():
+        CACHE.mkdir(exist_ok=True)
+        try:
+            run([str(UV), "venv", "--quiet", "--python", sys.executable, str(kept)], CACHE)
+            python = str(kept / "bin/python")
+            install = [str(UV), "pip", "install", "--quiet", "--python", python]
+            run([*install, "aws-sam-cli>=1.170", "cfn-lint>=1.58"], CACHE)
+        except BaseException:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+    return kept / "bin"
+
+
+@pytest.fixture(scope="session")
+def vercel() -> Path:
+    """Return the folder in which npm has installed the package vercel."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not there")
+    kept = CACHE / "vercel-64"
+    if not kept.exists():
+        CACHE.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            Path(folder, "package.json").write_text(json.dumps(VERCEL))
+            run(["npm", "install", "--no-audit", "--no-fund"], Path(folder))
+            shutil.copytree(folder, kept, symlinks=True)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def python312() -> Path:
+    """Return an interpreter that Vercel has too."""
+    if sys.version_info >= (3, 12):
+        return Path(sys.executable)
+    versions = Path.home() / ".pyenv/versions"
+    for found in (shutil.which("python3.12"), *sorted(versions.glob("3.12*/bin/python3.12"))):
+        if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
+            return Path(found)
+    pytest.skip("Python 3.12 is not there")

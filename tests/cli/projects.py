@@ -1,0 +1,65 @@
+"""Small projects on disk, for the commands that look at one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+FLASK = """
+import flask
+
+site = flask.Flask(__name__, static_folder=None)
+
+
+@site.get("/")
+def home():
+    return "home"
+
+
+@site.get("/users/<name>")
+def user(name):
+    return f"user {name}"
+
+
+@site.get("/users/create")
+def create():
+    return "create"
+"""
+GATEWAY = f"{FLASK}\n\nimport unigate\n\napp = unigate.wrap(site)\n"
+
+
+@contextmanager
+def project(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str] | None = None
+) -> Iterator[Path]:
+    """Work in a folder with files; what is imported from it is forgotten at the end."""
+    write(folder, {"main.py": GATEWAY, "requirements.txt": "flask\n", **(files or {})})
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = set(sys.modules)
+    yield folder
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if name not in before and file.startswith(str(folder)):
+            del sys.modules[name]
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    """Write files below a folder."""
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, "utf-8")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder."""
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }

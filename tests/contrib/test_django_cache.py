@@ -1,0 +1,261 @@
+"""The runtime cache behind Django's cache API: what Django promises of every backend, and tags."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import django
+import pytest
+from django.core.cache import CacheKeyWarning, caches
+from django.test import override_settings
+
+import unigate
+from django_unigate.cache import RuntimeCache
+from unigate.cache.memory import MemoryBackend
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_settings")
+django.setup()
+
+stores = count()
+
+
+@pytest.fixture
+def location() -> str:
+    return f"memory://django-{next(stores)}"
+
+
+@pytest.fixture
+def cache(location: str) -> RuntimeCache:
+    return RuntimeCache(location, {})
+
+
+def test_it_is_found_by_its_name_in_caches(location: str) -> None:
+    backend = "django_unigate.cache.RuntimeCache"
+    with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": location}}):
+        caches["default"].set("leaf", "green")
+        assert caches["default"].get("leaf") == "green"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "茶",
+        b"\x00\xff",
+        3,
+        True,
+        None,
+        (1, [2, {3}]),
+        {1: Decimal("1.5"), "when": datetime(2026, 1, 2, tzinfo=UTC)},
+        ValueError("steeped too long").args,
+    ],
+)
+def test_values_come_back_as_they_are(cache: RuntimeCache, value: Any) -> None:
+    cache.set("key", value)
+    found = cache.get("key", "nothing")
+    assert (found, type(found)) == (value, type(value))
+    assert cache.get_many(["key", "other"]) == {"key": value}
+
+
+def test_what_comes_out_is_a_copy(cache: RuntimeCache) -> None:
+    cache.set("leaves", ["green"])
+    cache.get("leaves").append("black")
+    assert cache.get("leaves") == ["green"]
+
+
+def test_what_is_not_there_is_the_default(cache: RuntimeCache) -> None:
+    assert cache.get("nothing") is None
+    assert cache.get("nothing", 7) == 7
+    assert "nothing" not in cache
+    assert not cache.has_key("nothing")
+
+
+def test_add_keeps_what_is_there(cache: RuntimeCache) -> None:
+    assert cache.add("key", None)
+    assert not cache.add("key", 2)
+    assert cache.get("key", "nothing") is None
+
+
+def test_one_of_many_threads_adds(cache: RuntimeCache) -> None:
+    barrier = threading.Barrier(8)
+    added: list[bool] = []
+
+    def add(number: int) -> None:
+        barrier.wait()
+        added.append(cache.add("key", number))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(added) == [False] * 7 + [True]
+
+
+def test_no_increment_is_lost(cache: RuntimeCache) -> None:
+    cache.set("cups", 0)
+
+    def drink() -> None:
+        for _ in range(50):
+            cache.incr("cups")
+
+    threads = [threading.Thread(target=drink) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert cache.get("cups") == 200
+
+
+def test_increments(cache: RuntimeCache) -> None:
+    cache.set("cups", 3)
+    assert (cache.incr("cups", 4), cache.decr("cups"), cache.get("cups")) == (7, 6, 6)
+    with pytest.raises(ValueError, match="'nothing' not found"):
+        cache.incr("nothing")
+
+
+def test_delete_tells_whether_there_was_something(cache: RuntimeCache) -> None:
+    cache.set("key", None)
+    assert cache.delete("key")
+    assert not cache.delete("key")
+
+
+def test_many(cache: RuntimeCache) -> None:
+    assert cache.set_many({"a": 1, "b": 2, "c": 3}) == []
+    cache.delete_many(["a", "b"])
+    assert cache.get_many(["a", "b", "c"]) == {"c": 3}
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_timeout_of_nothing_is_over_at_once(cache: RuntimeCache, timeout: int) -> None:
+    cache.set("key", "old")
+    cache.set("key", "new", timeout)
+    assert "key" not in cache
+    assert cache.add("added", 1, timeout)
+    assert "added" not in cache
+    cache.set("touched", 1)
+    assert cache.touch("touched", timeout)
+    assert "touched" not in cache
+
+
+def life(cache: RuntimeCache, key: str) -> float | None:
+    """Return for how long an entry has been given to live, from now."""
+    expires = cache._cache.get(cache.make_key(key))["expires"]
+    return None if expires is None else round(expires - time.time(), -1)
+
+
+def test_timeouts(location: str) -> None:
+    cache = RuntimeCache(location, {"TIMEOUT": 600})
+    cache.set("usual", 1)
+    cache.set("short", 1, 60)
+    cache.set("always", 1, None)
+
+    assert [life(cache, key) for key in ("usual", "short", "always")] == [600, 60, None]
+    assert life(RuntimeCache(location, {}), "usual") == 600
+    cache.incr("short")
+    cache.incr("always")
+    assert (life(cache, "short"), life(cache, "always")) == (60, None)
+    assert cache.touch("short")
+    assert cache.touch("always", 60)
+    assert (life(cache, "short"), life(cache, "always")) == (600, 60)
+    assert not cache.touch("nothing")
+
+
+def test_an_incremented_value_still_ends_when_it_would_have() -> None:
+    now = [time.time()]
+    cache = RuntimeCache(MemoryBackend(clock=lambda: now[0]), {})
+    cache.set("cups", 1, 60)
+    cache.incr("cups")
+    now[0] += 120
+    assert "cups" not in cache
+
+
+def test_versions_and_prefixes_keep_entries_apart(location: str) -> None:
+    cache = RuntimeCache(location, {})
+    other = RuntimeCache(location, {"KEY_PREFIX": "other"})
+    cache.set("key", 1)
+    cache.set("key", 2, version=2)
+    other.set("key", 3)
+
+    assert (cache.get("key"), cache.get("key", version=2), other.get("key")) == (1, 2, 3)
+    assert cache.incr_version("key", version=2) == 3
+    assert (cache.get("key", version=2), cache.get("key", version=3)) == (None, 2)
+
+
+def test_a_key_that_other_backends_refuse_is_warned_of(cache: RuntimeCache) -> None:
+    with pytest.warns(CacheKeyWarning):
+        cache.set("two words", 1)
+
+
+def test_clear_leaves_what_is_not_djangos(location: str) -> None:
+    cache = RuntimeCache(location, {})
+    mine = unigate.RuntimeCache(backend=location)
+    other = RuntimeCache(location, {"OPTIONS": {"namespace": "other"}})
+    mine.set("key", 1)
+    other.set("key", 2)
+    cache.set("key", 3)
+
+    cache.clear()
+
+    assert (mine.get("key"), other.get("key"), cache.get("key")) == (1, 2, None)
+
+
+def test_get_or_set_calls_for_what_is_missing(cache: RuntimeCache) -> None:
+    assert cache.get_or_set("key", lambda: ["made"], 60) == ["made"]
+    assert cache.get_or_set("key", "other") == ["made"]
+    assert cache.get_or_set("plain", None) is None
+    assert cache.get("plain", "nothing") is None
+
+
+def test_tags_expire_together(cache: RuntimeCache) -> None:
+    cache.set("a", 1, tags="tea")
+    cache.add("b", 1, tags=["tea", "green"])
+    cache.set_many({"c": 1}, tags=["green"])
+    cache.get_or_set("d", 1, tags="tea")
+    cache.set("e", 1)
+    cache.incr("a")
+    cache.touch("d")
+
+    cache.expire_tag("tea")
+    assert cache.get_many("abcde") == {"c": 1, "e": 1}
+    cache.expire_tag(["green"])
+    assert cache.get_many("abcde") == {"e": 1}
+
+
+def test_the_asynchronous_methods(cache: RuntimeCache) -> None:
+    async def use() -> list[Any]:
+        await cache.aset("a", 1, tags="tea")
+        added = await cache.aadd("b", 2, tags=["tea"])
+        made = await cache.aget_or_set("c", lambda: 3, tags="tea")
+        await cache.aset_many({"d": 4}, tags="tea")
+        before = await cache.aget_many(["a", "b", "c", "d"])
+        more = [await cache.aincr("a"), await cache.adecr("b"), await cache.atouch("c")]
+        await cache.aexpire_tag("tea")
+        after = [await cache.aget("a"), await cache.ahas_key("b"), await cache.adelete("d")]
+        return [added, made, before, more, after]
+
+    assert asyncio.run(use()) == [
+        True,
+        3,
+        {"a": 1, "b": 2, "c": 3, "d": 4},
+        [2, 1, True],
+        [None, False, False],
+    ]
+
+
+def test_a_store_that_is_down_is_a_miss_or_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    nobody = "redis://127.0.0.1:1/0"
+
+    cache = RuntimeCache(nobody, {})
+    cache.set("key", 1)
+    assert cache.get("key") is None
+
+    strict = RuntimeCache(nobody, {"OPTIONS": {"strict": True}})
+    with pytest.raises(unigate.CacheError):
+        strict.get("key")

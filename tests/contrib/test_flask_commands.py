@@ -1,0 +1,167 @@
+"""`flask unigate`: the program `unigate` for the application that Flask has loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+SHOP = """
+import flask
+from flask_unigate import Unigate
+
+def create_app(name):
+    app = flask.Flask(__name__)
+    app.config["UNIGATE_PLATFORM"] = "cloudflare"
+    app.config["UNIGATE_MOUNTS"] = {"/old": lambda environ, start_response: 1 // 0}
+    Unigate(app)
+
+    @app.get("/tea")
+    def tea():
+        flask.g.setdefault("count", 0)
+        flask.g.count += 1
+        country = flask.request.geolocation["country"]
+        return f"{name} {flask.request.unigate.source} {flask.g.count} {country}"
+
+    @app.get("/broken")
+    def broken():
+        return 1 // 0
+
+    return app
+"""
+NAMED = """
+site = create_app("site")
+gateway = site.extensions["unigate"].gateway
+"""
+BARE = """
+import flask
+bare = flask.Flask(__name__)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "shop.py").write_text(SHOP + NAMED)
+    (tmp_path / "factory.py").write_text(SHOP)
+    (tmp_path / "bare.py").write_text(BARE)
+    (tmp_path / "requirements.txt").write_text("flask\n")
+    return tmp_path
+
+
+def command(app: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "flask", "--app", app, *arguments]
+
+
+def flask(folder: Path, app: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(app, *arguments), cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("app", ["shop:site", "factory:create_app('site')"])
+def test_invoke_asks_the_gateway_with_its_settings(folder: Path, app: str) -> None:
+    options = ("--as", "alb", "--path", "/tea", "--header", "cf-ipcountry: NL", "--repeat", "2")
+
+    done = flask(folder, app, "unigate", "invoke", *options)
+
+    assert done.returncode == 0, done.stderr
+    # Each request has an application context of its own, so its count is 1.
+    assert json.loads(done.stdout)["body"] == "site alb 1 NL"
+    assert "median of 2" in done.stderr
+
+
+@pytest.mark.parametrize("app", ["shop:site", "factory:create_app('site')"])
+def test_the_exit_code_is_that_of_the_command(folder: Path, app: str) -> None:
+    done = flask(folder, app, "unigate", "invoke", "--path", "/broken")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["statusCode"] == 500
+    assert flask(folder, app, "unigate", "invoke", "--as", "pigeon").returncode == 2
+
+
+def test_routes_lists_those_of_the_application_and_its_mounts(folder: Path) -> None:
+    done = flask(folder, "shop:site", "unigate", "routes", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert {"/tea", "/broken"} <= {route["path"] for route in json.loads(done.stdout)}
+
+
+def test_build_writes_the_name_of_the_gateway(folder: Path) -> None:
+    done = flask(folder, "shop:site", "unigate", "build", "--target", "google", "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    assert "from shop import gateway" in done.stdout
+
+
+def test_build_wants_a_gateway_that_has_a_name(folder: Path) -> None:
+    done = flask(folder, "factory:create_app('x')", "unigate", "build", "--target", "google")
+
+    assert done.returncode == 1
+    assert "has no name in 'factory'" in done.stderr
+    assert "gateway = Unigate(app).gateway" in done.stderr
+
+
+def test_help_is_that_of_unigate(folder: Path) -> None:
+    whole = flask(folder, "shop:site", "unigate")
+    flag = flask(folder, "shop:site", "unigate", "--help")
+    one = flask(folder, "shop:site", "unigate", "invoke", "--help")
+
+    assert whole.returncode == flag.returncode == one.returncode == 0
+    assert whole.stdout == flag.stdout
+    for name in ("build", "check", "dev", "invoke", "routes"):
+        assert re.search(rf"^  {name} ", whole.stdout, re.MULTILINE), whole.stdout
+    assert "--repeat" in one.stdout
+
+
+def test_flask_lists_the_command_without_loading_what_it_calls(folder: Path) -> None:
+    done = flask(folder, "shop:site", "--help")
+    assert re.search(r"^  unigate +Run `unigate dev`", done.stdout, re.MULTILINE), done.stdout
+
+    code = "import shop, sys; print('unigate.cli' in sys.modules, 'cachelib' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert loaded.stdout == "False False\n", loaded.stderr
+
+
+def test_an_application_without_the_extension_has_no_such_command(folder: Path) -> None:
+    done = flask(folder, "bare:bare", "unigate", "routes")
+
+    assert done.returncode == 2
+    assert "No such command 'unigate'" in done.stderr
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("app", ["shop:site", "factory:create_app('site')"])
+def test_dev_serves_the_gateway_and_starts_again_on_a_change(folder: Path, app: str) -> None:
+    arguments = ("unigate", "dev", "--as", "rest_api", "--port", "0")
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command(app, *arguments), cwd=folder, env=environ, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            found = re.search(r"on (http://\S+)", server.stdout.readline())
+            assert found is not None
+            url = f"{found[1]}/tea"
+            assert [read(url), read(url)] == ["site rest_api 1 None"] * 2
+            for name in ("shop.py", "factory.py"):
+                file = folder / name
+                file.write_text(file.read_text().replace('f"{name} ', 'f"new {name} '))
+            while read(url) != "new site rest_api 1 None":
+                time.sleep(0.1)
+        finally:
+            server.terminate()
+
+
+def read(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text

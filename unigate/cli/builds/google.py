@@ -1,0 +1,40 @@
+"""Google Cloud Functions: `main.py`, with a function for functions-framework."""
+
+from __future__ import annotations
+
+from .project import Project
+from .templates import render
+from .writing import Content
+
+FILE = "main.py"
+# Where the application itself is in main.py; Google takes another file by a variable of the build.
+OTHER_FILE = "google_function.py"
+
+
+def plan(project: Project) -> dict[str, Content]:
+    """Return the entry point."""
+    text = render("google.py.j2", gateway=project.binding("gateway"))
+    return {_file(project): text}
+
+
+def notes(project: Project) -> list[str]:
+    """Return how to deploy it."""
+    file = _file(project)
+    option = "" if file == FILE else f" --set-build-env-vars GOOGLE_FUNCTION_SOURCE={file}"
+    version = project.python.replace(".", "")
+    source = f" --source {project.output}" if not project.in_place else ""
+    return [
+        f"gcloud functions deploy NAME --gen2 --trigger-http --entry-point main"
+        f" --runtime python{version}{source}{option}{_limits(project)}"
+    ]
+
+
+def _file(project: Project) -> str:
+    return OTHER_FILE if project.module == "main" else FILE
+
+
+def _limits(project: Project) -> str:
+    limits = project.limits()
+    memory = f" --memory {limits['memory']}MiB" if "memory" in limits else ""
+    timeout = f" --timeout {limits['timeout']}s" if "timeout" in limits else ""
+    return memory + timeout

@@ -1,0 +1,25 @@
+"""The texts of generated files, as Jinja2 templates."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import click
+
+
+def render(name: str, **values: Any) -> bytes:
+    """Return a template of this folder with its gaps filled; an unknown gap is an error."""
+    try:
+        import jinja2
+    except ModuleNotFoundError as error:
+        message = "The templates need Jinja2: pip install 'unigate[cli]'"
+        raise click.ClickException(message) from error
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    text = files(__name__).joinpath(name).read_text("utf-8")
+    return environment.from_string(text).render(values).encode()

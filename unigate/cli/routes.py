@@ -1,0 +1,45 @@
+"""`unigate routes`: what an application answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from .route_tables import Route, routes_of
+from .target import load
+
+_TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
+
+
+@click.command()
+@click.argument("target", metavar="MODULE:APP")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+def routes(target: str, as_json: bool) -> int:
+    """List the routes of an application and of all that is mounted in it.
+
+    It reads the tables of Flask, Django, Starlette and FastAPI; of an application that has none,
+    it says where it answers. ANY stands for every method.
+
+    \b
+    Examples:
+      unigate routes main:app
+      unigate routes main:app --json
+    """
+    found = routes_of(load(target))
+    if as_json:
+        click.echo(json.dumps([route._asdict() for route in found], indent=2))
+    else:
+        click.echo(_table([_TITLES, *map(_cells, found)]))
+    return 0
+
+
+def _cells(route: Route) -> Sequence[str]:
+    return (",".join(route.methods), *route[1:])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
