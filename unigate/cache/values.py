@@ -38,16 +38,17 @@ def decode(data: bytes) -> Any:
 def _has_other_keys(value: Any) -> bool:
     # The encoder makes text of numbers, so that {1: "a", "1": "b"} has a key twice.
     left = [value]
-    while left:
-        item = left.pop()
-        children: Iterable[Any] = ()
+    for item in left:  # grows meanwhile
         if isinstance(item, dict):
-            if not all(isinstance(key, str) for key in item):
-                return True
-            children = item.values()
-        elif isinstance(item, (list, tuple)):
-            children = item
-        left += [child for child in children if type(child) not in _LEAVES]
+            for key in item:
+                if not isinstance(key, str):
+                    return True
+            item = item.values()
+        elif not isinstance(item, (list, tuple)):
+            continue
+        for child in item:
+            if type(child) not in _LEAVES:
+                left.append(child)
     return False
 
 
