@@ -12,11 +12,12 @@ test: $(VENV)/ready redis
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --cov --ignore=tests/builds
 
 # The tests of the cache ask a real server, which they start and stop themselves.
-SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 redis:
-	@command -v redis-server >/dev/null || { \
-	    $(SUDO) apt-get update -qq; \
-	    $(SUDO) apt-get install -y -qq --no-install-recommends redis-server; }
+	@command -v redis-server >/dev/null && command -v openssl >/dev/null || { \
+	    [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
+	    $$sudo apt-get update -qq && \
+	    $$sudo apt-get install -y -qq --no-install-recommends redis-server openssl >/dev/null; \
+	} || { echo "The tests need redis-server and openssl: install them." >&2; exit 1; }
 
 # What is built, through the platforms' own tools; fetches them (600 MB) at first use.
 builds: $(VENV)/ready

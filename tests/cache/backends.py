@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 from unigate.cache import Backend
 from unigate.cache.memory import MemoryBackend
+
+from . import redis_server, vercel_stub
 
 
 @contextmanager
@@ -16,9 +16,9 @@ def memory() -> Iterator[Backend]:
     yield MemoryBackend()
 
 
-BACKENDS: dict[str, Callable[[], AbstractContextManager[Backend]]] = {"memory": memory}
-
-# Those with a server, each in a module that has a `backend` like the one above.
-for _name, _module in {"redis": "redis_server", "vercel": "vercel_stub"}.items():
-    if find_spec(f"tests.cache.{_module}"):
-        BACKENDS[_name] = import_module(f"tests.cache.{_module}").backend
+BACKENDS: dict[str, Callable[[], AbstractContextManager[Backend]]] = {
+    "memory": memory,
+    "redis": redis_server.backend,
+    "redis-cluster": redis_server.cluster_backend,
+    "vercel": vercel_stub.backend,
+}
