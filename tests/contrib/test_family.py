@@ -414,6 +414,8 @@ def make_login(files: Path) -> flask.Flask:
     return app
 
 
+# Its remember-me cookie asks for the time in a way that Python 3.12 warns of.
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 def test_flask_login(visit: Visit, files: Path) -> None:
     visitor = visit(make_login(files))
 
