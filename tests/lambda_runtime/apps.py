@@ -185,9 +185,9 @@ async def a_later(told: Any, scope: Scope, receive: Any, send: Any) -> None:
 
 
 async def a_token(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    await asyncio.sleep(float(told.get("seconds", 0)))
     request = scope["unigate.request"]
     log.info("token %s", told["token"])
+    await asyncio.sleep(float(told.get("seconds", 0)))
     trace = request.context.trace_id or "none"
     await start(send, 200, ("set-cookie", f"token={told['token']}"), ("x-trace", trace))
     await part(send, f"{told['token']} {os.getpid()}".encode(), False)
@@ -292,8 +292,8 @@ def w_later(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]
 
 
 def w_token(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
-    time.sleep(float(told.get("seconds", 0)))
     log.info("token %s", told["token"])
+    time.sleep(float(told.get("seconds", 0)))
     trace = environ["unigate.request"].context.trace_id or "none"
     fields = [TEXT, ("set-cookie", f"token={told['token']}"), ("x-trace", trace)]
     start_response("200 OK", fields)

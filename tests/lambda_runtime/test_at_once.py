@@ -134,7 +134,7 @@ def test_an_application_that_exits_ends_the_process_with_nothing_unanswered(
 def test_sigterm_lets_what_is_under_way_end(tmp_path: Path, path: str) -> None:
     with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
         calls = [made.api.call(event(f"{path}?token={n}&seconds=0.4")) for n in range(3)]
-        until(lambda: len(made.api.order("given")) == 3)
+        made.server.wait_for_output("token ", 3)  # all have begun
         made.signal()
 
         assert [call.wait().json()["statusCode"] for call in calls] == [200] * 3
