@@ -266,6 +266,11 @@ def test_a_source_from_outside_is_tried_first_and_named() -> None:
     assert "Tried: telegraph, " in refusal(None, extra=(mine,))
 
 
+def test_the_source_that_is_named_comes_before_one_from_outside() -> None:
+    mine: Any = Telegraph()
+    assert find_source({"morse": ".-"}, (mine,), named=alb) is alb
+
+
 def test_a_source_is_known_by_its_name() -> None:
     assert source_named("rest_api") is rest_api
     mine: Any = Telegraph()
