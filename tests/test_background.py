@@ -238,6 +238,28 @@ def test_an_awaitable_takes_no_arguments() -> None:
     coroutine.close()
 
 
+def test_a_request_takes_work_where_it_is_not_the_current_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "unigate")
+    order: ORDER = []
+
+    def app(environ: Any, start_response: Any) -> Any:
+        request: Request = environ["unigate.request"]
+        thread = threading.Thread(target=lambda: request.wait_until(order.append, "worked"))
+        thread.start()
+        thread.join()
+        start_response("200 OK", [])
+        order.append("answered")
+        return [b"body"]
+
+    unigate.wrap(app, interface="wsgi").lambda_handler(EVENT, None)
+    assert order == ["answered", "worked"]
+    assert not caplog.text
+    with pytest.raises(TypeError, match="takes an awaitable, or a callable"):
+        GET.wait_until(3)  # type: ignore[arg-type]
+
+
 def test_outside_of_a_request_a_call_runs_in_a_thread(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "unigate")
     done = threading.Event()

@@ -16,6 +16,7 @@ from .errors import (
     UnknownInterface,
 )
 from .gateway import Gateway, wrap
+from .geo import Geolocation
 from .http import Headers, Identity, Request, Response, current_request
 from .platforms import get_env
 
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncRuntimeCache",
     "CacheError",
     "Gateway",
+    "Geolocation",
     "Headers",
     "Identity",
     "IncompleteResponse",

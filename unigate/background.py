@@ -49,6 +49,12 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     time. Outside of a request it runs in the background at once. What fails is logged. Raises
     TypeError for what is neither.
     """
+    _wait_until(current.get(None), work, *args)
+
+
+def _wait_until(
+    request: Request | None, work: Awaitable[Any] | Callable[..., Any], *args: Any
+) -> None:
     awaitable = hasattr(work, "__await__")
     if not (awaitable or callable(work)) or (awaitable and args):
         raise TypeError(f"wait_until() takes an awaitable, or a callable, not {work!r}.")
@@ -56,10 +62,12 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     for wrap in around_work:
         subject = wrap(subject)
     given = _Work(subject, copy_context())
-    request = current.get(None)
     if request is None or not _defer(request, given):
         _log.info("%r runs in the background: no request is being answered.", work)
         _detach(given)
+
+
+Request.defer = staticmethod(_wait_until)
 
 
 def _detach(work: _Work) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import lru_cache
 from http import HTTPStatus
@@ -50,6 +50,8 @@ class Request:
 
     # What the environment says of a deployment; given by `unigate.deployment`, above this module.
     default_deployment: ClassVar[staticmethod[..., Deployment]]
+    # How work is kept for later; given by `unigate.background`, above this module.
+    defer: ClassVar[staticmethod[..., None]]
 
     __slots__ = (
         "_identity",
@@ -284,6 +286,10 @@ class Request:
     def async_runtime_cache(self) -> AsyncRuntimeCache:
         """Return the same cache, to be awaited."""
         return (self.deployment or self.default_deployment()).async_runtime_cache
+
+    def wait_until(self, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+        """Let work go on beyond the response to this request, as `unigate.wait_until` says."""
+        self.defer(self, work, *args)
 
     def remaining_time(self) -> float | None:
         """Return for how many seconds the platform lets this go on, None where it does not say."""
