@@ -41,14 +41,15 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
 def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
     """Return a request's header fields as a scope holds them."""
     single = request.headers.single
-    pairs = request.headers.pairs if single is None else single.items()
+    if single is None:
+        return [(n.encode("latin-1", "replace"), v.encode("latin-1")) for n, v in request.headers]
     try:
-        return [(_NAMES[name], value.encode("latin-1")) for name, value in pairs]
+        return [(_NAMES[name], value.encode()) for name, value in single.items()]
     except KeyError:
         if len(_NAMES) > 1000:  # names are the clients' to invent
             _NAMES.clear()
-        _NAMES.update({name: name.encode("latin-1", "replace") for name, _ in pairs})
-        return [(_NAMES[name], value.encode("latin-1")) for name, value in pairs]
+        _NAMES.update({name: name.encode("latin-1", "replace") for name in single})
+        return build_headers(request)
 
 
 _NAMES: dict[str, bytes] = {}

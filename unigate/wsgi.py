@@ -115,19 +115,15 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     raw = request.raw_path
     path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("latin-1")
     if root_path:
-        root_path = root_path.encode("utf-8").decode("latin-1")
+        if not root_path.isascii():
+            root_path = root_path.encode("utf-8").decode("latin-1")
         rest = below(path, root_path)
         path = path if rest is None else rest or "/"
-    host, port = request.server
-    environ = _CONSTANT.copy()
+    environ = _surroundings(request.server, request.scheme, request.http_version).copy()
     environ["REQUEST_METHOD"] = request.method
     environ["SCRIPT_NAME"] = root_path
     environ["PATH_INFO"] = path
     environ["QUERY_STRING"] = request.query_string.decode("latin-1")
-    environ["SERVER_NAME"] = f"[{host}]" if ":" in host else host
-    environ["SERVER_PORT"] = str(port)
-    environ["SERVER_PROTOCOL"] = f"HTTP/{request.http_version}"
-    environ["wsgi.url_scheme"] = request.scheme
     environ["wsgi.input"] = stream
     environ["wsgi.errors"] = sys.stderr
     environ["unigate.request"] = request
@@ -155,13 +151,21 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     return environ
 
 
-_CONSTANT: Environ = {
-    "wsgi.version": (1, 0),
-    "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
-    "wsgi.multithread": True,
-    "wsgi.multiprocess": False,
-    "wsgi.run_once": False,
-}
+@lru_cache(maxsize=64)
+def _surroundings(server: tuple[str, int], scheme: str, http_version: str) -> Environ:
+    """Return what an environ says of the server; to be copied."""
+    host, port = server
+    return {
+        "SERVER_NAME": f"[{host}]" if ":" in host else host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{http_version}",
+        "wsgi.url_scheme": scheme,
+        "wsgi.version": (1, 0),
+        "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
 
 
 _KEYS: dict[str, str] = {}
@@ -226,9 +230,8 @@ def _drive(app: WSGIApp, environ: Environ, start: StartedResponse) -> None:
         for chunk in result:
             start.write(chunk)
     finally:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        if hasattr(result, "close"):
+            result.close()
     if not start.status:
         raise IncompleteResponse("The application never called start_response.")
 

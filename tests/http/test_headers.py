@@ -281,3 +281,24 @@ def test_only_the_last_forwarded_peer_counts(
     values: list[str], peer: tuple[str, int] | None
 ) -> None:
     assert forwarded_peer(Headers(("X-Forwarded-For", value) for value in values)) == peer
+
+
+def test_fields_beyond_ascii_are_never_taken_for_plain_ones() -> None:
+    built = Headers([("x-a", "caf\xe9")])
+    changed = Headers([("x-a", "plain")])
+    changed.set("X-A", "caf\xe9")
+    for headers in (built, changed, response_headers([("X-A", "caf\xe9")])):
+        assert headers.single is None
+        assert (headers["x-a"], headers.getlist("X-A"), "x-a" in headers) == (
+            "caf\xe9",
+            ["caf\xe9"],
+            True,
+        )
+        assert headers.joined() == {"x-a": "caf\xe9"}
+
+
+def test_plain_fields_are_found_in_any_case() -> None:
+    headers = Headers([("X-A", "1"), ("X-B", "")])
+    assert headers.single == {"x-a": "1", "x-b": ""}
+    assert (headers.get("X-A"), headers.getlist("X-B"), headers.getlist("x-c")) == ("1", [""], [])
+    assert headers.get("x-c", "none") == "none"

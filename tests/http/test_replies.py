@@ -11,7 +11,8 @@ from unigate.http import Headers, Response, read_envelope, write_envelope
 
 def test_an_envelope_holds_status_body_and_flag_and_nothing_else() -> None:
     response = Response(299, Headers([("content-type", "text/plain")]), "ol\xe1".encode())
-    assert write_envelope(response) == {
+    assert write_envelope(response, {"headers": {}}) == {
+        "headers": {},
         "statusCode": 299,
         "body": "ol\xe1",
         "isBase64Encoded": False,
@@ -19,7 +20,7 @@ def test_an_envelope_holds_status_body_and_flag_and_nothing_else() -> None:
 
 
 def test_an_envelope_of_bytes_is_base64() -> None:
-    envelope = write_envelope(Response(200, body=b"\xff\0"))
+    envelope = write_envelope(Response(200, body=b"\xff\0"), {})
     assert json.loads(json.dumps(envelope)) == {
         "statusCode": 200,
         "body": "/wA=",
@@ -29,7 +30,7 @@ def test_an_envelope_of_bytes_is_base64() -> None:
 
 
 def test_an_envelope_without_a_body_is_empty_text() -> None:
-    assert write_envelope(Response(204)) == {
+    assert write_envelope(Response(204), {}) == {
         "statusCode": 204,
         "body": "",
         "isBase64Encoded": False,

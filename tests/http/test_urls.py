@@ -145,3 +145,9 @@ def test_encoded_values_are_joined_verbatim(values: Any, query: str) -> None:
 )
 def test_a_query_is_grouped_without_decoding(query: str, groups: dict[str, list[str]]) -> None:
     assert split_query(query) == groups
+
+
+def test_values_that_are_equal_but_look_different_are_not_mixed_up() -> None:
+    assert encode_query({"a": 1}) == "a=1"
+    assert encode_query({"a": True}) == "a=True"
+    assert encode_query({"a": 1.0}) == "a=1.0"

@@ -64,7 +64,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
     A map of single values carries further cookies under other spellings of `set-cookie`.
     """
-    reply = write_envelope(response)
+    reply = write_envelope(response, {})
     phrase = reason(response.status)
     reply["statusDescription"] = f"{response.status} {phrase}".rstrip()
     if isinstance(event.get("multiValueHeaders"), dict):

@@ -80,7 +80,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     if fields.pop("set-cookie", None) is not None:
         cookies = response.headers.getlist("set-cookie")
         fields.update(zip(cased("set-cookie"), cookies, strict=False))
-    return write_envelope(response, headers=fields)
+    return write_envelope(response, {"headers": fields})
 
 
 def make_event(request: Request) -> Event:

@@ -52,7 +52,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer in the form that most platforms know."""
-    return write_envelope(response, multiValueHeaders=response.headers.grouped())
+    return write_envelope(response, {"multiValueHeaders": response.headers.grouped()})
 
 
 def make_event(request: Request) -> Event:

@@ -54,7 +54,7 @@ def to_request(event: Event, context: Any) -> Request:
     function_url = ".lambda-url." in domain
     # A function URL gives cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
-    cookie = "; ".join(filter(None, cookies)) if cookies else None
+    cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None
     stage = about.get("stage") or "$default"
     root = f"/{stage}" if stage != "$default" and below(path, f"/{stage}") is not None else ""
     return Request.from_event(
@@ -99,7 +99,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     headers = response.headers
     fields = headers.joined()
     cookies = headers.getlist("set-cookie") if fields.pop("set-cookie", "") else []
-    return write_envelope(response, headers=fields, cookies=cookies)
+    return write_envelope(response, {"headers": fields, "cookies": cookies})
 
 
 def make_event(request: Request) -> Event:

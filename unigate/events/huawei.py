@@ -78,7 +78,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer, with a list for each field where only that keeps cookies apart."""
     several = len(response.headers.getlist("set-cookie")) > 1
     fields = response.headers.grouped() if several else response.headers.joined()
-    return write_envelope(response, headers=fields)
+    return write_envelope(response, {"headers": fields})
 
 
 def make_event(request: Request) -> Event:

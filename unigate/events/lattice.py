@@ -88,7 +88,7 @@ def _identify(request: Request) -> Identity | None:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer, which is the same for both structures."""
-    reply = write_envelope(response)
+    reply = write_envelope(response, {})
     fields = reply["headers"] = response.headers.joined()
     if fields.pop("set-cookie", None) is not None:
         cookies = response.headers.getlist("set-cookie")

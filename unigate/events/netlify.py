@@ -105,7 +105,7 @@ def _member(value: Any, name: str) -> Any:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer with every repeated field."""
-    return write_envelope(response, multiValueHeaders=response.headers.grouped())
+    return write_envelope(response, {"multiValueHeaders": response.headers.grouped()})
 
 
 def make_event(request: Request) -> Event:

@@ -8,6 +8,7 @@ Source: the API Gateway developer guide, "Lambda proxy integrations".
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -50,8 +51,8 @@ def to_request(event: Event, context: Any) -> Request:
     if not isinstance(values, dict):
         values = event.get("queryStringParameters")
     path, _, query = (event.get("path") or "/").partition("?")  # some gateways in front leave it on
+    root = _root(about.get("stage"), about.get("domainName") or headers.get("host"))
     raw = raw_path(path)
-    root = _stage(about, headers)
     # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
     if root and (event.get("version") != "1.0" or below(path, root) is None):
         raw = raw_path(root) + raw
@@ -93,17 +94,17 @@ def _identify(request: Request) -> Identity | None:
     return None
 
 
-def _stage(about: dict[str, Any], headers: Headers) -> str:
+@lru_cache(maxsize=256)
+def _root(stage: Any, domain: Any) -> str:
     """Return where the API is mounted: at its stage on AWS's own domain, else at the root."""
-    stage = text(about.get("stage"))
-    domain = about.get("domainName") or headers.get("host") or ""
-    on_aws = domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    stage = text(stage)
+    on_aws = bool(domain) and domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
     return f"/{stage}" if on_aws and stage and stage != "$default" else ""
 
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer; API Gateway refuses members that it does not know."""
-    return write_envelope(response, multiValueHeaders=response.headers.grouped())
+    return write_envelope(response, {"multiValueHeaders": response.headers.grouped()})
 
 
 def make_event(request: Request) -> Event:

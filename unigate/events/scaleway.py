@@ -99,7 +99,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     cookies = response.headers.getlist("set-cookie")
     if len(cookies) > 1:
         fields["Set-Cookie"] = cookies
-    return write_envelope(response, headers=fields)
+    return write_envelope(response, {"headers": fields})
 
 
 def make_event(request: Request) -> Event:

@@ -100,7 +100,7 @@ def to_reply(response: Response, event: Event) -> Reply:
         name: values if len(values) > 1 else values[0]
         for name, values in response.headers.grouped().items()
     }
-    return write_envelope(response, headers=fields)
+    return write_envelope(response, {"headers": fields})
 
 
 def make_event(request: Request) -> Event:

@@ -110,7 +110,7 @@ def to_reply(response: Response, event: Event) -> Reply:
         for name, values in response.headers.grouped().items()
         if name not in _ERRORS
     }
-    return write_envelope(response, multiValueHeaders=fields)
+    return write_envelope(response, {"multiValueHeaders": fields})
 
 
 def make_event(request: Request) -> Event:

@@ -58,8 +58,8 @@ def encode_body(headers: Headers, body: bytes) -> tuple[str, bool]:
     fields = headers.single
     if fields is None:
         fields = headers.joined()
-    coding = fields.get("content-encoding", "identity")
-    if coding.lower() == "identity" and is_text(fields.get("content-type", "")):
+    coding = fields.get("content-encoding")
+    if (not coding or coding.lower() == "identity") and is_text(fields.get("content-type", "")):
         try:
             return body.decode("utf-8"), False
         except UnicodeDecodeError:

@@ -53,7 +53,10 @@ class Headers:
 
     _pairs: Pairs | None
     single: Mapping[str, str] | None
-    """The fields as a map if no name is repeated, else None; not to be changed."""
+    """The fields as a map if no name is repeated and all are ASCII, else None; not to be changed.
+
+    That is how nearly all are, and what can be passed on without a look at each.
+    """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._replace([(name.lower(), value) for name, value in pairs])
@@ -64,7 +67,16 @@ class Headers:
         headers = cls.__new__(cls)
         headers._pairs = pairs
         single = dict(pairs)
-        headers.single = single if len(single) == len(pairs) else None
+        plain = len(single) == len(pairs) and "".join(single.values()).isascii()
+        headers.single = single if plain else None
+        return headers
+
+    @classmethod
+    def of_single(cls, single: Mapping[str, str]) -> Headers:
+        """Take a map of fields as it is: names are in lower case, values are ASCII."""
+        headers = cls.__new__(cls)
+        headers._pairs = None
+        headers.single = single
         return headers
 
     @classmethod
@@ -86,10 +98,7 @@ class Headers:
             if cookie:
                 single = {**single, "cookie": cookie}
             if distinct and "".join(single.values()).isascii():
-                headers = cls.__new__(cls)
-                headers.single = single
-                headers._pairs = None
-                return headers
+                return cls.of_single(single)
         except KeyError:
             _learn(fields)
             return cls.from_map(fields, cookie)
@@ -114,12 +123,17 @@ class Headers:
     def getlist(self, name: str) -> list[str]:
         """Return every value of a field, in order."""
         name = name.lower()
+        if self.single is not None:
+            return [self.single[name]] if name in self.single else []
         return [value for key, value in self.pairs if key == name]
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """Return the joined value of a field, or the default."""
+        name = name.lower()
+        if self.single is not None:
+            return self.single.get(name, default)
         values = self.getlist(name)
-        return _join(name.lower(), values) if values else default
+        return _join(name, values) if values else default
 
     def add(self, name: str, value: str) -> None:
         """Add a field at the end."""
@@ -128,7 +142,7 @@ class Headers:
     def set(self, name: str, value: str) -> None:
         """Replace every value of a field by one, at the place of the first."""
         name = name.lower()
-        if self.single is not None:
+        if self.single is not None and value.isascii():
             self.single, self._pairs = {**self.single, name: value}, None
             return
         pairs = [pair for pair in self.pairs if pair[0] != name]
@@ -227,29 +241,29 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     Hop-by-hop fields are dropped. Raises ValueError for a line break or NUL (header injection) and
     TypeError for what is not text.
     """
-    single: dict[str, str] = {}
-    repeated: Pairs = []  # all of them, from the first that repeats a name
+    single: dict[str, str] = {}  # while no name is repeated and all are ASCII
+    others: Pairs = []  # all of them, from the first that is not so
     for name, value in fields:
-        if not isinstance(value, str):
-            raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
-        if not value.isprintable() and ("\r" in value or "\n" in value or "\0" in value):
-            raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
+        usual = type(value) is str and value.isascii() and value.isprintable()
+        if not usual:
+            value = _checked(name, value)
         known = _FIELD_NAMES[name]
         if known:
-            if not value.isascii():
-                value = latin1(value)
-            if repeated:
-                repeated.append((known, value))
-            elif known in single:
-                repeated = [*single.items(), (known, value)]
+            if others:
+                others.append((known, value))
+            elif known in single or not usual:
+                others = [*single.items(), (known, value)]
             else:
                 single[known] = value
-    if repeated:
-        return Headers.of(repeated)
-    headers = Headers.__new__(Headers)
-    headers.single = single
-    headers._pairs = None
-    return headers
+    return Headers.of(others) if others else Headers.of_single(single)
+
+
+def _checked(name: object, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
+    return latin1(value)
 
 
 class _FieldNames(dict[str, str]):

@@ -37,6 +37,16 @@ def _method(method: Any) -> str:
     return method.upper()
 
 
+@lru_cache(maxsize=256)
+def _peer(client: str | Address) -> Address | None:
+    """Return (host, port) for either form, None for what is no address.
+
+    That is "test-invoke-source-ip" from the console, or "unknown" from a proxy.
+    """
+    peer = (client, 0) if isinstance(client, str) else client
+    return peer if peer[0] and not peer[0].strip(_ADDRESS) else None
+
+
 class Request:
     """One HTTP request, whoever brought it: an event, a server, a function platform.
 
@@ -146,9 +156,6 @@ class Request:
             headers.set("content-length", str(len(content)))
         if "transfer-encoding" in known:  # what was chunked on the wire has arrived whole
             headers.remove("transfer-encoding")
-        peer = (client, 0) if isinstance(client, str) else client
-        if not (isinstance(peer, tuple) and peer[0]) or peer[0].strip(_ADDRESS):
-            peer = None  # "test-invoke-source-ip" from the console, "unknown" from a proxy
         proto = known.get("x-forwarded-proto")
         if proto == "http" or proto == "https":
             scheme = proto
@@ -165,7 +172,7 @@ class Request:
         request.body = content
         request.scheme = scheme
         request.server = server_of(known.get("host") or host, scheme, known.get("x-forwarded-port"))
-        request.client = peer
+        request.client = _peer(client) if isinstance(client, (str, tuple)) else None
         if not root_path.isascii():  # JSON can hold halves of characters, UTF-8 cannot
             root_path = root_path.encode("utf-8", "replace").decode("utf-8")
         request.root_path = root_path

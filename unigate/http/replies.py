@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from unigate.types import Reply
 
 from .bodies import decode_body, encode_body
@@ -11,10 +9,11 @@ from .headers import Headers
 from .messages import Response
 
 
-def write_envelope(response: Response, **members: Any) -> Reply:
-    """Write `statusCode`, `body` and `isBase64Encoded` beside the members for header fields."""
-    body, is_base64 = encode_body(response.headers, response.body)
-    return {"statusCode": response.status, **members, "body": body, "isBase64Encoded": is_base64}
+def write_envelope(response: Response, members: Reply) -> Reply:
+    """Add `statusCode`, `body` and `isBase64Encoded` to the members for header fields."""
+    members["statusCode"] = response.status
+    members["body"], members["isBase64Encoded"] = encode_body(response.headers, response.body)
+    return members
 
 
 def read_envelope(reply: Reply) -> Response:

@@ -11,6 +11,7 @@ _PATH_SAFE = "/:@!$&'()*+,;=-._~"
 _ASCII = bytes(range(128))
 
 
+@lru_cache(maxsize=256)
 def raw_path(path: str) -> bytes:
     """Return a path that is still percent-encoded as the bytes of a request line."""
     if not path.isascii() or not path.isprintable() or " " in path:
@@ -53,16 +54,17 @@ def encode_query(values: Any) -> str:
     """Write a map of decoded values, or of lists of them, as a query string."""
     return "&".join(
         [
-            f"{_encode(name)}={_encode(one)}"
+            _encode(name, one)
             for name, value in (values or {}).items()
             for one in (value if isinstance(value, (list, tuple)) else (value,))
         ]
     )
 
 
-@lru_cache(maxsize=256)
-def _encode(value: Any) -> str:
-    return "" if value is None else quote_plus(str(value), errors="replace")
+@lru_cache(maxsize=256, typed=True)  # 1 equals True, and is written differently
+def _encode(name: Any, value: Any) -> str:
+    value = "" if value is None else quote_plus(str(value), errors="replace")
+    return f"{quote_plus(str(name), errors='replace')}={value}"
 
 
 def join_query(values: Any) -> str:
