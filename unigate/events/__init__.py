@@ -70,7 +70,7 @@ _NEXT: tuple[EventSource, ...] = (
 SOURCES = _FIRST + _NEXT
 
 # Most events are of these, and an event without any of the marks is theirs if it matches.
-_USUAL: tuple[EventSource, ...] = (http_api, rest_api, *_NEXT)
+_USUAL: tuple[EventSource, ...] = (rest_api, *_NEXT)
 _MARKS = kinds.MARKS | {
     *("__ow_method", "__ow_headers", "http"),
     *("raw_path", "rawUrl", "queryString", "queryParameters", "stageVariable"),
@@ -108,12 +108,12 @@ def find_source(
             return named or source
     if not isinstance(event, dict):
         return None
-    about = event.get("requestContext")
-    usual = (
-        _MARKS.isdisjoint(event)
-        and (type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about)))
-        and type(event.get("cookies")) is not dict
-    )
+    usual = _MARKS.isdisjoint(event) and type(event.get("cookies")) is not dict
+    if usual:
+        if http_api.matches(event):  # no other has its members without a mark
+            return named or http_api
+        about = event.get("requestContext")
+        usual = type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about))
     if not usual:
         for source in _FIRST:
             if source.matches(event):
