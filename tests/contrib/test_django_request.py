@@ -262,7 +262,6 @@ urlpatterns = [path("", view), path("async", view_async)]
 
 
 def test_a_type_checker_knows_the_attributes(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
     (tmp_path / "views.py").write_text(TYPED)
     (tmp_path / "settings.py").write_text("SECRET_KEY = 'x'\n")
     (tmp_path / "mypy.ini").write_text(
