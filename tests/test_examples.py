@@ -471,3 +471,12 @@ def test_vercel_deploys_the_gateway(example: str) -> None:
 
     assert isinstance(entry, ast.Assign)
     assert ast.unparse(entry).startswith("app = unigate.wrap(")
+
+
+def test_links_of_the_guestbook_carry_the_stage(django_site: Ask) -> None:
+    page = django_site("lambda_handler", "GET", "/prod/").text
+
+    assert 'href="/prod/admin/"' in page
+    [style] = re.findall(r'<link rel="stylesheet" href="([^"]*)"', page)
+    assert style == "/prod/static/guestbook/style.css"
+    assert django_site("lambda_handler", "GET", style).status == 200

@@ -37,6 +37,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 UNIGATE = {"APPLICATION": "api.index:app", "REMOTE_ADDR": True}
+# The stages of an API share a host name: the path "/prod" keeps the cookies of one from the others.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = os.environ.get("DJANGO_COOKIE_PATH", "/")
 CACHES = {"default": {"BACKEND": "django_unigate.cache.RuntimeCache"}}
 ROOT_URLCONF = "guestbook.urls"
 WSGI_APPLICATION = "guestbook.wsgi.application"
@@ -66,6 +68,10 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django_unigate.storage.MountedStaticFilesStorage"},
+}
 # Static files are served from where the applications keep them: nothing has to be collected.
 WHITENOISE_USE_FINDERS = True
 USE_TZ = True
