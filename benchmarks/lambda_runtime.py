@@ -157,15 +157,22 @@ def report(
     scale: float,
     rates: dict[str, list[float]] | None = None,
 ) -> None:
-    """Print a block: medians, and the median of the ratios within each round."""
-    per_second = "per second" if rates else ""
-    print(f"\n{name:<40}{unit:>14}{per_second:>14}{'ours / this':>14}")
-    ours = times["unigate"]
+    """Print a block: medians, and the medians of the ratios within each round."""
+    titles = [unit, "ours / this", *(["per second", "ours / this"] if rates else [])]
+    print(f"\n{name:<40}{''.join(f'{title:>14}' for title in titles)}")
     for one, theirs in times.items():
-        ratio = median(mine / other for mine, other in zip(ours, theirs, strict=True))
-        shown = "" if theirs is ours else f"{ratio:.3f}"
-        rate = f"{median(rates[one]):.0f}" if rates else ""
-        print(f"  {one:<38}{median(theirs) * scale:>14.1f}{rate:>14}{shown:>14}", flush=True)
+        shown = [f"{median(theirs) * scale:.1f}", ratio(times, one)]
+        if rates:
+            shown += [f"{median(rates[one]):.0f}", ratio(rates, one)]
+        print(f"  {one:<38}{''.join(f'{text:>14}' for text in shown)}", flush=True)
+
+
+def ratio(measured: dict[str, list[float]], one: str) -> str:
+    """Return the median of what ours took to what another did in the same round."""
+    if one == "unigate":
+        return ""
+    rounds = zip(measured["unigate"], measured[one], strict=True)
+    return f"{median(mine / other for mine, other in rounds):.3f}"
 
 
 def cold_starts(folder: str, rounds: int) -> None:

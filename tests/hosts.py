@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.validate import validator
 
 from unigate import Gateway, Headers, Request, Response
-from unigate.events import SOURCES, azure, google, name_of
+from unigate.events import azure, google, name_of
+from unigate.events.sources import SOURCES
 from unigate.types import Event, Reply
 
 Host = Callable[[Gateway, Request], Response]

@@ -16,7 +16,8 @@ import pytest
 import unigate
 from tests.hosts import HOSTS, EventHost
 from unigate import Gateway, Headers, Request, Response
-from unigate.events import SOURCES, name_of
+from unigate.events import name_of
+from unigate.events.sources import SOURCES
 
 Event = dict[str, Any]
 

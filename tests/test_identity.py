@@ -158,3 +158,13 @@ def test_a_gateway_within_a_gateway_knows_who_is_asking() -> None:
 
 def test_a_server_verifies_nobody() -> None:
     assert Request.from_environ(wsgi_environ(Request("GET"))).identity is None
+
+
+def test_an_identity_is_a_value_that_shows_no_claims() -> None:
+    identity = Identity("jwt", "ada", CLAIMS)
+
+    assert identity == Identity("jwt", "ada", dict(CLAIMS), ())
+    assert identity != Identity("jwt", "eve", CLAIMS)
+    assert identity != Identity("jwt", "ada", CLAIMS, ("orders:read",))
+    assert identity != "ada"
+    assert repr(identity) == "<Identity jwt 'ada'>"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 import unigate
+from tests.lambda_runtime.function import Function, event
 
 ROOT = Path(__file__).parent.parent
 APPS = """
@@ -56,15 +56,27 @@ def test_import_loads_nothing_heavy() -> None:
         "asyncio",
         "click",
         "concurrent.futures",
+        "decimal",
         "django",
         "fastapi",
         "flask",
-        "http.server",
+        "http",
+        "inspect",
+        "ipaddress",
         "multiprocessing",
         "redis",
         "rich",
+        "socket",
         "starlette",
+        "unigate.addresses",
+        "unigate.cache",
+        "unigate.events.sources",
+        "unigate.geo",
+        "unigate.origin",
+        "unigate.platforms",
+        "unigate.shapes",
         "unittest",
+        "urllib.parse",
         "werkzeug",
     }
 
@@ -132,11 +144,81 @@ assert sent[-1]["body"] == b"asgi"
     assert not loaded & {"a2wsgi", "asgiref"}
 
 
+REPORTS_MODULES = """
+import sys, unigate
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [" ".join(sys.modules).encode()]
+
+async def asgi_app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": " ".join(sys.modules).encode()})
+
+wsgi = unigate.wrap(app)
+asgi = unigate.wrap(asgi_app, lifespan="off")
+"""
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+@pytest.mark.parametrize("source", ["http_api", "rest_api"])
+def test_a_cold_start_loads_only_what_an_answer_needs(
+    tmp_path: Path, interface: str, source: str
+) -> None:
+    (tmp_path / "reports.py").write_text(REPORTS_MODULES)
+    with Function(f"reports.{interface}", tmp_path) as made:
+        answer = made.api.invoke(event("/orders/7?page=2", source)).json()
+    loaded = set(answer["body"].split()) - loaded_by_nothing()
+
+    assert "unigate.lambda_runtime.serving" in loaded
+    assert not loaded & NOT_FOR_AN_ANSWER
+    if interface == "wsgi":
+        assert not loaded & NOT_FOR_WSGI
+
+
+def loaded_by_nothing() -> set[str]:
+    """Return what an interpreter has loaded before anything else, for a measurement for example."""
+    code = "import sys; print(*sys.modules)"
+    return set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+
+
+NOT_FOR_AN_ANSWER = {
+    *("a2wsgi", "asgiref", "decimal", "email", "http", "logging.config", "uuid"),
+    *("unigate.addresses", "unigate.cache", "unigate.events.sources", "unigate.geo"),
+    *("unigate.origin", "unigate.platforms", "unigate.shapes", "urllib.parse"),
+}
+# These cost a WSGI application more than its runtime, or come with asyncio in any case.
+NOT_FOR_WSGI = {"asyncio", "base64", "inspect", "selectors", "socket", "ssl", "unigate.loop"}
+
+
+def test_what_is_not_needed_at_once_is_found_when_it_is_asked_for() -> None:
+    loaded = loaded_by(
+        """
+from unigate import *
+from unigate import RuntimeCache
+
+assert vars(unigate).keys() >= {"RuntimeCache", "AsyncRuntimeCache", "Geolocation", "get_env"}
+assert RuntimeCache is unigate.RuntimeCache
+assert set(unigate.__all__) <= set(dir(unigate))
+try:
+    unigate.nothing
+except AttributeError as error:
+    assert str(error) == "module 'unigate' has no attribute 'nothing'"
+else:
+    raise AssertionError
+"""
+    )
+    assert {"unigate.cache", "unigate.geo", "unigate.platforms"} <= loaded
+
+
 def test_all_is_sorted_and_complete() -> None:
-    public = {
+    of_the_package = {
         name
         for name, value in vars(unigate).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith("unigate")
     }
-    assert set(unigate.__all__) == public - {"annotations"}
+    assert of_the_package <= set(unigate.__all__)
     assert unigate.__all__ == sorted(set(unigate.__all__))
+    for name in unigate.__all__:
+        assert getattr(unigate, name).__module__.startswith("unigate")

@@ -583,3 +583,18 @@ def test_refusal_of_a_callable_says_what_to_do() -> None:
 def test_nothing_to_wrap_is_refused() -> None:
     with pytest.raises(TypeError, match="an application, mounts, or both"):
         unigate.wrap(None)
+
+
+def test_a_mark_on_a_function_comes_before_its_parameters() -> None:
+    def application(first: Any, second: Any) -> Any: ...
+
+    assert load(application)[1] == "wsgi"
+    vars(application)["_asgi_single_callable"] = True
+    assert load(application)[1] == "asgi"
+
+
+def test_a_function_that_demands_a_keyword_is_no_application() -> None:
+    def application(environ: Any, start_response: Any, *, settings: Any) -> Any: ...
+
+    with pytest.raises(UnknownInterface, match="settings"):
+        load(application)

@@ -222,3 +222,54 @@ def test_a_synchronous_handler_imports_no_asyncio() -> None:
         "assert 'asyncio' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+class Context:
+    """A context with so much time left."""
+
+    def __init__(self, seconds: float) -> None:
+        self.get_remaining_time_in_millis = lambda: seconds * 1000
+
+
+@every_door
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["call", "awaitable"])
+@pytest.mark.parametrize("fails", [False, True], ids=["answers", "fails"])
+def test_work_for_later_is_done_before_the_reply(
+    asynchronous: bool, fails: bool, invoke: Invoke
+) -> None:
+    app = unigate.wrap(plain.asgi_app)
+    done: list[str] = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        done.append("work")
+        unigate.wait_until(done.append, "more")
+
+    @app.on_event("sqs")
+    def handler(event: Any, context: Any) -> Any:
+        unigate.wait_until(work() if asynchronous else lambda: asyncio.run(work()))
+        if fails:
+            raise LookupError
+        return "reply"
+
+    if fails:
+        with pytest.raises(LookupError):
+            invoke(app, sample("sqs"), None)
+    else:
+        assert invoke(app, sample("sqs"), None) == "reply"
+    assert done == ["work", "more"]
+
+
+@every_door
+def test_work_for_later_ends_with_the_time_that_there_is(
+    invoke: Invoke, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = unigate.wrap(plain.asgi_app)
+
+    @app.on_event("sqs")
+    def handler(event: Any, context: Any) -> Any:
+        unigate.wait_until(asyncio.sleep(60))
+        return "reply"
+
+    assert invoke(app, sample("sqs"), Context(0.6)) == "reply"
+    assert "the function has no time left" in caplog.text

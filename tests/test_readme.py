@@ -21,7 +21,8 @@ import unigate
 from tests.hosts import HOSTS
 from tests.samples import load
 from unigate import Headers, Request
-from unigate.events import SOURCES, azure, google, kinds, name_of
+from unigate.events import azure, google, kinds, name_of
+from unigate.events.sources import SOURCES
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context, ContextVar, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .http import Request, current
 
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger("unigate")
 
 # What is left of a function's time to hand the reply over, in seconds.
-_MARGIN = 0.5
+MARGIN = 0.5
 
 around_work: list[Callable[[Any], Any]] = []
 """What frameworks put around work: each takes a call or an awaitable, and returns another."""
 
 
-class _Work(NamedTuple):
+class _Work:
     """A call, or something to await, with the context variables of where it was given."""
 
-    subject: Callable[[], Any] | Awaitable[Any]
-    context: Context
+    def __init__(self, subject: Callable[[], Any] | Awaitable[Any], context: Context) -> None:
+        self.subject = subject
+        self.context = context
 
     def is_awaitable(self) -> bool:
         return hasattr(self.subject, "__await__")
@@ -46,10 +48,10 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
 
     ASGI and WSGI servers do it after the response. Where a function's reply ends its life (AWS
     Lambda and alike), it is done before the reply is handed over, for as long as the function has
-    time. Outside of a request it runs in the background at once. What fails is logged. Raises
-    TypeError for what is neither.
+    time. A function under `on_event` is no exception. Outside of all that it runs in the background
+    at once. What fails is logged. Raises TypeError for what is neither.
     """
-    _wait_until(current.get(None), work, *args)
+    _wait_until(current.get(None) or _kept_for.get(None), work, *args)
 
 
 def _wait_until(
@@ -68,6 +70,22 @@ def _wait_until(
 
 
 Request.defer = staticmethod(_wait_until)
+
+_kept_for: ContextVar[Request] = ContextVar("unigate.kept_for")
+
+
+@contextmanager
+def keeping(event: Any, context: Any) -> Iterator[Request]:
+    """Keep what is given to `wait_until` while an event that is no request is being answered.
+
+    It is kept in a request that stands for the event and that nobody else sees: for `finish`.
+    """
+    request = Request("", event=event, context=context)
+    token = _kept_for.set(request)
+    try:
+        yield request
+    finally:
+        _kept_for.reset(token)
 
 
 def _detach(work: _Work) -> None:
@@ -188,7 +206,7 @@ async def _await(awaitable: Any) -> Any:
 
 def _limit(request: Request | None) -> float | None:
     left = request.remaining_time() if request else None
-    return None if left is None else max(0.0, left - _MARGIN)
+    return None if left is None else max(0.0, left - MARGIN)
 
 
 def _give_up(work: _Work) -> None:

@@ -166,8 +166,12 @@ class Gateway:
         event = event if isinstance(event, dict) else parse_event(event)
         source = find_source(event, self._sources, self._source)
         if source is None:
-            result = self._notify(event, context)
-            return self._running.finish(result) if hasattr(result, "__await__") else result
+            with background.keeping(event, context) as kept:
+                try:
+                    result = self._notify(event, context)
+                    return self._running.finish(result) if hasattr(result, "__await__") else result
+                finally:
+                    background.finish(kept)
         return self._answer(source, event, context)
 
     def google(self, request: Any) -> Any:
@@ -213,7 +217,11 @@ class Gateway:
         event = event if isinstance(event, dict) else parse_event(event)
         source = find_source(event, self._sources, self._source)
         if source is None:
-            return await self._running.notify(partial(self._notify, event, context))
+            with background.keeping(event, context) as kept:
+                try:
+                    return await self._running.notify(partial(self._notify, event, context))
+                finally:
+                    await self._running.finish_deferred(kept)
         request, mount, response = self._read(source, event, context)
         if mount is not None:
             try:

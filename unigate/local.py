@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from . import wsgi
-from .events import SOURCES, EventSource, http_api, lattice, name_of, openwhisk
+from .events import EventSource, http_api, lattice, name_of, openwhisk
+from .events.sources import SOURCES
 from .gateway import Gateway
 from .http import Headers, Request, Response, carries_body, latin1, split_host
 from .types import Environ, Event, StartResponse

@@ -13,11 +13,19 @@ from contextlib import suppress
 from contextvars import Token
 from functools import lru_cache, partial
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from .background import finish
 from .errors import IncompleteResponse
-from .http import Request, Response, below, carries_body, current, latin1, response_headers
+from .http import (
+    Request,
+    Response,
+    below,
+    carries_body,
+    current,
+    latin1,
+    response_headers,
+    unquote,
+)
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
@@ -113,7 +121,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     names cannot tell them from "-", and one must not pass for the other.
     """
     raw = request.raw_path
-    path = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("latin-1")
+    path = (unquote(raw) if b"%" in raw else raw).decode("latin-1")
     if root_path:
         if not root_path.isascii():
             root_path = root_path.encode("utf-8").decode("latin-1")

@@ -8,7 +8,6 @@ import pytest
 from tests.samples import load, names
 from unigate.errors import UnknownEvent
 from unigate.events import (
-    SOURCES,
     EventSource,
     alb,
     find_source,
@@ -20,6 +19,7 @@ from unigate.events import (
     source_named,
     unknown_event,
 )
+from unigate.events.sources import SOURCES
 
 SOURCE_NAMES = [name_of(source) for source in SOURCES]
 HTTP_SAMPLES = [name for source in SOURCE_NAMES for name in names(source)]

@@ -13,7 +13,8 @@ import pytest
 
 from tests.samples import load
 from unigate.errors import InvalidEvent
-from unigate.events import SOURCES, EventSource, find_source, name_of
+from unigate.events import EventSource, find_source, name_of
+from unigate.events.sources import SOURCES
 from unigate.http import Request, split_query
 
 Event = dict[str, Any]

@@ -328,8 +328,38 @@ def take(event: Any, context: Any) -> Any:
     return {"batchItemFailures": [], "seen": len(event["Records"])}
 
 
+@app.on_event("sns")
+def note(event: Any, context: Any) -> Any:
+    """Leave work for later, by a call."""
+
+    def work() -> None:
+        time.sleep(event["seconds"])
+        say(f"note: done {event['name']}")
+
+    unigate.wait_until(work)
+    if event.get("fail"):
+        raise ValueError("not noted")
+    return {"noted": True}
+
+
+@app.on_event("s3")
+async def note_later(event: Any, context: Any) -> Any:
+    """Leave work for later, to be awaited."""
+
+    async def work() -> None:
+        await asyncio.sleep(event["seconds"])
+        say(f"note: done {event['name']}")
+
+    unigate.wait_until(work())
+    if event.get("fail"):
+        raise ValueError("not noted")
+    return {"noted": True}
+
+
 def function(event: Any, context: Any) -> Any:
     """Do what an event says; no gateway is there."""
+    if isinstance(event, dict) and "seconds" in event:
+        return note(event, context)
     if isinstance(event, bytes):
         return {"bytes": event.decode()}
     if event.get("fail"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,17 @@ class Function:
     def signal(self, number: int = signal.SIGTERM) -> None:
         """Send the process a signal."""
         os.kill(self.pid, number)
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Keep the process from noticing anything until the end of the block."""
+        self.signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self.pid}/stat")
+        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def wait(self) -> int:
         """Return the status with which the process ends."""

@@ -235,7 +235,9 @@ class RuntimeApi:
             self._events.put(call)
             return False
         self.happened.append(("given", call.id, time.monotonic()))
-        return send(connection, 200, call.body, call.headers)
+        send(connection, 200, call.body, call.headers)
+        self.happened.append(("arrived", call.id, time.monotonic()))
+        return True
 
     def _take(
         self,

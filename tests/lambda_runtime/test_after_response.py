@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,11 @@ from .function import APPS, Function, event
 
 pytestmark = pytest.mark.usefixtures("bounded")
 WORKS = ["/v2/background", "/v2/later", "/later"]
+NOTES = {
+    "sns": {"Records": [{"EventSource": "aws:sns"}]},
+    "s3": {"Records": [{"eventSource": "aws:s3"}]},
+}
+NO_REQUEST = pytest.mark.parametrize("note", NOTES.values(), ids=NOTES)
 
 
 @pytest.fixture(scope="module", params=["buffered", "streaming"])
@@ -61,6 +67,52 @@ def test_work_ends_with_the_time_that_there_is(function: Function, path: str) ->
     logged = function.server.output().rpartition(call.id)[2]
     assert "the function has no time left" in logged
     assert "done never" not in function.server.output()
+
+
+@NO_REQUEST
+def test_work_for_an_event_that_is_no_request_is_done_before_the_next(
+    function: Function, note: dict[str, Any]
+) -> None:
+    asked = function.api.wait_until_idle()
+    before = function.server.output().count("note: done this")
+    call = function.api.call({**note, "seconds": 0.5, "name": "this"})
+
+    assert call.wait().json() == {"noted": True}
+    assert function.server.output().count("note: done this") == before
+    assert function.api.wait_until_idle() == asked + 1
+    assert function.server.output().count("note: done this") == before + 1
+
+
+@NO_REQUEST
+def test_work_for_an_event_that_is_no_request_ends_with_the_time_that_there_is(
+    function: Function, note: dict[str, Any]
+) -> None:
+    function.api.wait_until_idle()
+    call = function.api.call({**note, "seconds": 30, "name": "never"}, seconds=0.8)
+
+    assert call.wait().json() == {"noted": True}
+    function.api.wait_until_idle()
+    assert "the function has no time left" in function.server.output().rpartition(call.id)[2]
+
+
+@NO_REQUEST
+def test_work_for_an_event_whose_handler_fails_is_done(
+    function: Function, note: dict[str, Any]
+) -> None:
+    function.api.wait_until_idle()
+    before = function.server.output().count("note: done that")
+    posted = function.api.invoke({**note, "seconds": 0.1, "name": "that", "fail": True})
+
+    assert posted.json()["errorMessage"] == "not noted"
+    function.api.wait_until_idle()
+    assert function.server.output().count("note: done that") == before + 1
+
+
+def test_work_of_a_function_without_a_gateway_is_done_before_the_next(tmp_path: Path) -> None:
+    with Function(f"{APPS}.function", tmp_path) as made:
+        assert made.api.invoke({"seconds": 0.3, "name": "here"}).json() == {"noted": True}
+        made.api.wait_until_idle()
+        assert "note: done here" in made.server.output()
 
 
 def test_work_is_done_when_the_application_failed(tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
 
+from unigate.lambda_runtime.api import Invocation
 from unigate.lambda_runtime.api import RuntimeApi as Client
 from unigate.lambda_runtime.failures import Failure
+from unigate.lambda_runtime.wire import Stop
 
 from .runtime_api import RuntimeApi
 
@@ -23,10 +27,17 @@ def client(server: RuntimeApi) -> Iterator[Client]:
         yield made
 
 
+def take(one: Client) -> Invocation:
+    """Wait for an event."""
+    invocation = one.next(Stop())
+    assert invocation is not None
+    return invocation
+
+
 def test_nobody_answers_what_somebody_has_answered() -> None:
     with RuntimeApi() as server, client(server) as one:
         call = server.call({})
-        invocation = one.next()
+        invocation = take(one)
 
         one.respond(invocation, b"1", "application/json")
         with client(server) as another:
@@ -45,7 +56,7 @@ def test_a_failure_that_cannot_be_described_is_told_nevertheless() -> None:
 
     with RuntimeApi() as server, client(server) as one:
         call = server.call({})
-        one.fail(one.next(), Failure(Mute()))
+        one.fail(take(one), Failure(Mute()))
 
         assert call.wait().json()["errorMessage"] == "<Mute that cannot be described>"
 
@@ -54,8 +65,36 @@ def test_a_name_of_an_error_cannot_end_a_header() -> None:
     hostile = type("Error\r\nX-Injected: 1", (Exception,), {})
     with RuntimeApi() as server, client(server) as one:
         call = server.call({})
-        one.fail(one.next(), Failure(hostile("no")))
+        one.fail(take(one), Failure(hostile("no")))
 
         headers = call.wait().headers
         assert "x-injected" not in headers
         assert headers["lambda-runtime-function-error-type"] == "Error??X-Injected: 1"
+
+
+def test_who_waits_for_an_event_can_be_told_to_stop() -> None:
+    stop = Stop()
+    with RuntimeApi() as server, client(server) as one, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(one.next, stop)
+        server.wait_for("next", 1)
+        stop.want()
+
+        assert waiting.result(10) is None
+        assert one.connection.socket is None
+
+
+def test_who_is_to_stop_asks_for_no_event() -> None:
+    stop = Stop()
+    stop.want()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        assert Client(f"127.0.0.1:{listener.getsockname()[1]}").next(stop) is None
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_the_api_may_be_at_an_address_of_version_6() -> None:
+    listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    connection = Client(f"[::1]:{listener.getsockname()[1]}").connection
+    with listener, closing(connection):
+        assert connection.open().getpeername()[:2] == listener.getsockname()[:2]

@@ -142,6 +142,22 @@ def test_sigterm_lets_what_is_under_way_end(tmp_path: Path, path: str) -> None:
         assert "lifespan.shutdown" in made.server.output()
 
 
+@BOTH
+def test_events_that_have_arrived_unread_at_sigterm_are_answered(
+    tmp_path: Path, prefix: str
+) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
+        made.api.wait_for("next", 4)
+        with made.asleep():
+            calls = [made.api.call(event(f"{prefix}/hello")) for _ in range(3)]
+            made.api.wait_for("arrived", 3)
+            made.signal()
+
+        assert [call.wait().json()["body"] for call in calls] == ["hello"] * 3
+        assert made.wait() == 128 + 15
+        assert not any(call.refused for call in calls)
+
+
 def test_sigterm_leaves_nothing_unanswered(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "4", "UNIGATE_RESPONSE_STREAMING": "1"}
     with Function(f"{APPS}.app", tmp_path, env=env) as made:

@@ -198,6 +198,64 @@ def test_sigterm_ends_a_process_that_waits(tmp_path: Path) -> None:
 
 
 @BOTH
+def test_an_event_that_has_arrived_unread_at_sigterm_is_answered(
+    tmp_path: Path, prefix: str
+) -> None:
+    with Function(f"{APPS}.app", tmp_path) as made:
+        made.api.wait_until_idle()
+        with made.asleep():
+            call = made.api.call(event(f"{prefix}/hello"))
+            made.api.wait_for("arrived", 1)
+            made.signal()
+
+        assert call.wait().json()["body"] == "hello"
+        assert made.wait() == 128 + 15
+        assert (len(call.answers), call.refused) == (1, [])
+        assert made.api.order("next") == [("next", "next")]
+        assert "lifespan.shutdown" in made.server.output()
+
+
+def test_an_application_may_take_its_time_to_stop(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import asyncio, unigate\n"
+        "async def app(scope, receive, send):\n"
+        "    await receive()\n"
+        "    await send({'type': 'lifespan.startup.complete'})\n"
+        "    await receive()\n"
+        "    await asyncio.sleep(1.3)\n"
+        "    print('slow: stopped', flush=True)\n"
+        "    await send({'type': 'lifespan.shutdown.complete'})\n"
+        "app = unigate.wrap(app)\n"
+    )
+    with Function("slow.app", tmp_path) as made:
+        made.api.wait_until_idle()
+        made.signal()
+
+        assert made.wait() == 128 + 15
+        assert "slow: stopped" in made.server.output()
+
+
+@pytest.mark.parametrize("count", ["0", "2"])
+def test_what_an_application_has_set_for_sigterm_is_done_last(tmp_path: Path, count: str) -> None:
+    (tmp_path / "careful.py").write_text(
+        "import signal, sys, tests.lambda_runtime.apps as apps\n"
+        "def close(number, frame):\n"
+        "    print('careful: closed', flush=True)\n"
+        "    sys.exit(7)\n"
+        "signal.signal(signal.SIGTERM, close)\n"
+        "app = apps.wsgi_only\n"
+    )
+    with Function("careful.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": count}) as made:
+        call = made.api.call(event("/token?token=x&seconds=0.3"))
+        made.server.wait_for_output("token x")
+        made.signal()
+
+        assert call.wait().json()["body"].startswith("x ")
+        assert made.wait() == 7
+        assert made.server.output().count("careful: closed") == 1
+
+
+@BOTH
 def test_sigterm_lets_a_stream_end_in_time(tmp_path: Path, prefix: str) -> None:
     with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
         call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))

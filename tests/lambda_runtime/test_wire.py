@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from unigate.lambda_runtime import wire
 from unigate.lambda_runtime.wire import Connection
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -123,3 +124,16 @@ def test_nobody_who_listens_is_an_error_of_the_connection() -> None:
 
     with pytest.raises(OSError):
         Connection("127.0.0.1", port).ask(ASKED)
+
+
+def test_a_server_that_takes_no_connection_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        for _ in range(4):  # the queue is full with the first of them, or the second
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        with pytest.raises(TimeoutError, match=r"^timed out$"):  # ours, not TCP's
+            Connection(*listener.getsockname()).open()

@@ -1,35 +1,20 @@
 """Event sources: what each platform passes for one HTTP request and what it wants back.
 
 A source is a module of pure functions in both directions (`EventSource`). To add one, write the
-module and put it into `SOURCES` where it belongs: the first that matches an event takes it.
+module and put it into `sources` where it belongs: the first that matches an event takes it.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Protocol
 
 from unigate.errors import UnknownEvent
 from unigate.http import Request, Response
 from unigate.types import Event, Reply
 
-from . import (
-    alb,
-    alibaba,
-    cloudfront,
-    generic,
-    http_api,
-    huawei,
-    kinds,
-    lattice,
-    netlify,
-    openwhisk,
-    rest_api,
-    scaleway,
-    tencent,
-    vercel,
-    yandex,
-)
+from . import http_api, kinds, rest_api
 from .kinds import kind_of as kind_of
 
 
@@ -61,16 +46,7 @@ class EventSource(Protocol):
         """Read an answer as the platform does."""
 
 
-# Their members stand apart from what clients choose, or their marks are nobody else's: before all.
-_FIRST: tuple[EventSource, ...] = (openwhisk, cloudfront)
-_NEXT: tuple[EventSource, ...] = (
-    *(vercel, alb, lattice, http_api, alibaba, netlify, tencent, yandex, huawei, scaleway),
-    *(rest_api, generic),
-)
-SOURCES = _FIRST + _NEXT
-
-# Most events are of these, and an event without any of the marks is theirs if it matches.
-_USUAL: tuple[EventSource, ...] = (rest_api, *_NEXT)
+# Most events are of API Gateway, and one without any of these marks is its if it matches.
 _MARKS = kinds.MARKS | {
     *("__ow_method", "__ow_headers", "http"),
     *("raw_path", "rawUrl", "queryString", "queryParameters", "stageVariable"),
@@ -82,6 +58,17 @@ _CONTEXT_MARKS = kinds.CONTEXT_MARKS | {
 }
 
 
+Sources = tuple[EventSource, ...]
+
+
+@cache
+def all_sources() -> tuple[Sources, Sources]:
+    """Return those that come before all others, and the others; imported when that is asked."""
+    from . import sources
+
+    return sources.FIRST, sources.NEXT
+
+
 def name_of(source: EventSource) -> str:
     """Return the name by which `wrap(source=...)` knows a source."""
     return source.__name__.rpartition(".")[2]
@@ -89,7 +76,8 @@ def name_of(source: EventSource) -> str:
 
 def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     """Return a source by name; ValueError with the names there are."""
-    names = {name_of(source): source for source in (*SOURCES, *extra)}
+    first, others = all_sources()
+    names = {name_of(source): source for source in (*first, *others, *extra)}
     if name not in names:
         raise ValueError(f"There is no event source {name!r}; there are {', '.join(names)}.")
     return names[name]
@@ -114,15 +102,18 @@ def find_source(
             return named or http_api
         about = event.get("requestContext")
         usual = type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about))
+    if usual and (named or rest_api.matches(event)):
+        return named or rest_api
+    first, others = all_sources()
     if not usual:
-        for source in _FIRST:
+        for source in first:
             if source.matches(event):
                 return named or source
         if kind_of(event) is not None:
             return None
     if named:
         return named
-    for source in _USUAL if usual else _NEXT:
+    for source in others:
         if source.matches(event):
             return source
     return None
@@ -142,7 +133,8 @@ def parse_event(event: Any) -> Any:
 
 def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEvent:
     """Return an error that names what was seen and what was tried."""
-    tried = ", ".join(name_of(source) for source in (*extra, *SOURCES))
+    first, others = all_sources()
+    tried = ", ".join(name_of(source) for source in (*extra, *first, *others))
     advice = f"Tried: {tried}. If it is one of these, name it: wrap(..., source=...)."
     if not isinstance(event, dict):
         return UnknownEvent(f"Got {type(event).__name__} for an event. {advice}")

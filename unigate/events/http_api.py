@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import unquote
 
 from unigate.http import (
     Headers,
@@ -27,6 +26,7 @@ from unigate.http import (
     scopes,
     table,
     text,
+    unquote,
     write_envelope,
 )
 from unigate.types import Event, Reply
@@ -109,7 +109,7 @@ def make_event(request: Request) -> Event:
     """
     function_url = request.source == "function_url"
     raw = quote_bytes(request.raw_path)
-    path = unquote(raw)
+    path = unquote(request.raw_path).decode("utf-8", "replace")
     fields = forwarded(request).joined()
     cookie = fields.get("cookie") if function_url else fields.pop("cookie", None)
     body, is_base64 = encode_body(request.headers, request.body)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -109,6 +108,8 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write the event that a regional REST API sends, on AWS's domain when there is a root path."""
+    from urllib.parse import parse_qs  # no function needs it
+
     headers = forwarded(request)
     body, is_base64 = encode_body(request.headers, request.body)
     query = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)

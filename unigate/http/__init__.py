@@ -19,6 +19,7 @@ from .urls import (
     quote_path,
     raw_path,
     split_query,
+    unquote,
 )
 
 __all__ = [
@@ -52,5 +53,6 @@ __all__ = [
     "split_query",
     "table",
     "text",
+    "unquote",
     "write_envelope",
 ]

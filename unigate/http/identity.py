@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Identity(NamedTuple):
-    """What the platform has verified about who is asking, in one shape for all of them."""
+class Identity:
+    """What the platform has verified about who is asking, in one shape for all of them.
 
-    kind: str
-    """How it was verified: "jwt", "lambda", "iam", "certificate" or "principal"."""
-    user: str | None
-    """The stable name: a token's subject, a principal, an ARN, a certificate's subject."""
-    claims: Mapping[str, Any]
-    """All that is known, under the platform's own names."""
-    scopes: tuple[str, ...] = ()
-    certificate: Mapping[str, Any] | None = None
-    """The client's certificate, under the platform's own names."""
+    kind: how it was verified: "jwt", "lambda", "iam", "certificate" or "principal".
+    user: the stable name: a token's subject, a principal, an ARN, a certificate's subject.
+    claims: all that is known, under the platform's own names.
+    certificate: the client's, under the platform's own names.
+    """
+
+    __slots__ = ("certificate", "claims", "kind", "scopes", "user")
+
+    def __init__(
+        self,
+        kind: str,
+        user: str | None,
+        claims: Mapping[str, Any],
+        scopes: tuple[str, ...] = (),
+        certificate: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.kind = kind
+        self.user = user
+        self.claims = claims
+        self.scopes = scopes
+        self.certificate = certificate
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Identity) and all(
+            getattr(self, name) == getattr(other, name) for name in Identity.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it holds maps
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.kind} {self.user!r}>"  # no claims: they are a person's
 
 
 def table(value: Any) -> dict[str, Any]:

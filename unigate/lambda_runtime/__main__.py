@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from unigate.gateway import Gateway
@@ -20,6 +22,8 @@ _log = logging.getLogger("unigate")
 
 # How AWS's runtime client ends when a hook around a snapshot fails.
 _BEFORE_SNAPSHOT, _AFTER_RESTORE = 64, 65
+# How often garbage is looked for as long as nearly nothing is: what to pass to `gc.set_threshold`.
+_SELDOM = (100_000, 10, 10)
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -34,34 +38,8 @@ def main(arguments: list[str]) -> NoReturn:
         )
     logs.set_up()
     api = RuntimeApi(address)
-    snapshot = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
-
-    def prepare() -> Any:
-        handler = handlers.load(target)
-        if isinstance(handler, Gateway):
-            handler._load()
-        return handler
-
-    handler = _or_exit(prepare, api.init_failed, None, 1)
-    if snapshot:
-
-        def before() -> None:
-            hooks.run_before_snapshot()
-            api.restore_next()
-
-        _or_exit(before, api.init_failed, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
-
-    def begin() -> None:
-        if snapshot:
-            hooks.run_after_restore()
-        if isinstance(handler, Gateway):
-            _start(handler)
-
-    if snapshot:
-        _or_exit(begin, api.restore_failed, "Runtime.AfterRestoreError", _AFTER_RESTORE)
-    else:
-        _or_exit(begin, api.init_failed, None, 1)
-
+    with _seldom_collecting():
+        handler = _start(target, api)
     streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
     workers = Workers(api, serving(handler, streaming=streaming), lambda: _stop(handler))
     count = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
@@ -72,6 +50,42 @@ def main(arguments: list[str]) -> NoReturn:
     except ApiError as error:
         _log.critical("%s", error)
         raise SystemExit(1) from error
+
+
+@contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Keep the garbage collector from going over a start's objects again and again.
+
+    Nearly all of them are there to stay, so it never looks at them afterwards either.
+    """
+    usual = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if gc.get_threshold() == _SELDOM:  # else the application has its own wishes
+            gc.set_threshold(*usual)
+
+
+def _start(target: str, api: RuntimeApi) -> Any:
+    """Return the handler, its applications started; where that fails, end the process."""
+    handler = _or_exit(lambda: _load(target), api.init_failed, None, 1)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
+        _or_exit(lambda: _start_applications(handler), api.init_failed, None, 1)
+        return handler
+
+    def before() -> None:
+        hooks.run_before_snapshot()
+        api.restore_next()
+
+    def after() -> None:
+        hooks.run_after_restore()
+        _start_applications(handler)
+
+    _or_exit(before, api.init_failed, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
+    _or_exit(after, api.restore_failed, "Runtime.AfterRestoreError", _AFTER_RESTORE)
+    return handler
 
 
 def _or_exit(
@@ -94,10 +108,17 @@ def _kind(error: BaseException) -> str | None:
     return None if isinstance(error, Exception) else "Runtime.ExitError"
 
 
-def _start(gateway: Gateway) -> None:
+def _load(target: str) -> Any:
+    handler = handlers.load(target)
+    if isinstance(handler, Gateway):
+        handler._load()
+    return handler
+
+
+def _start_applications(handler: Any) -> None:
     """Start the ASGI applications before the first event, while Lambda gives time for that."""
-    if any(mount.interface == "asgi" for mount in gateway._load()):
-        running = gateway._running
+    if isinstance(handler, Gateway) and any(mount.interface == "asgi" for mount in handler._load()):
+        running = handler._running
         running._watch_exit()
         running.loop.run(running.lifespans.start())
 

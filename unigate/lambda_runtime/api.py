@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Any
 
 from .failures import Failure
 from .marshalling import to_json
-from .wire import Answer, Connection
+from .wire import Answer, Connection, Stop
 
 _log = logging.getLogger("unigate")
 
@@ -90,12 +90,19 @@ class RuntimeApi:
         """Return the same API over another connection."""
         return RuntimeApi(self._address)
 
-    def next(self) -> Invocation:
-        """Wait for the next event; what may be a passing trouble is tried again."""
+    def next(self, stop: Stop) -> Invocation | None:
+        """Wait for the next event; None where the process is to stop before one has come.
+
+        What may be a passing trouble is tried again.
+        """
+        left = TRIES
         pause = FIRST_PAUSE
-        for left in reversed(range(TRIES)):
+        while not stop.wanted:
+            left -= 1
             try:
-                answer = self.connection.ask(self._next)
+                answer = self.connection.ask_until(stop, self._next)
+                if answer is None:
+                    return None
                 if answer.status == 200:
                     return Invocation(answer)
                 refused = Refused("the wait for an event", answer)
@@ -108,7 +115,7 @@ class RuntimeApi:
                 _log.warning("The Runtime API gives no event, trying again: %r", error)
             time.sleep(pause)
             pause *= 2
-        raise AssertionError("unreachable")
+        return None
 
     def respond(self, invocation: Invocation, body: bytes, content_type: str) -> None:
         """Post an answer; nothing where the invocation has one."""
@@ -208,7 +215,7 @@ def last_chunk(failure: Failure | None = None) -> bytes:
     """Return the end of a chunked body, and in its trailers why it is not whole."""
     if failure is None:
         return b"0\r\n\r\n"
-    told = b64encode(to_json(failure.summary())).decode()
+    told = b2a_base64(to_json(failure.summary()), newline=False).decode()
     name = _one_line(failure.type)
     return (
         f"0\r\nLambda-Runtime-Function-Error-Type: {name}\r\n"

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import Any, Protocol
 
-from unigate.background import _MARGIN as MARGIN
+from unigate.background import MARGIN
 from unigate.errors import IncompleteResponse
 from unigate.exchange import Exchange, build_scope
 from unigate.http import Headers, Request, current, response_headers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import Any
 
 from .failures import Fault
@@ -36,6 +35,8 @@ def to_json(value: Any, *, ascii_only: bool = False) -> bytes:
 
 
 def _number(value: object) -> int | float:
+    from decimal import Decimal  # loaded by whoever has made one
+
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

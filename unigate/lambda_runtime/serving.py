@@ -41,11 +41,13 @@ def serving(handler: Any, *, streaming: bool) -> Serve:
 def _serve_function(
     handler: Any, api: RuntimeApi, invocation: Invocation, event: Any, context: Context
 ) -> None:
-    result = handler(event, context)
-    if hasattr(result, "__await__"):
-        from unigate.loop import process_loop
+    with background.keeping(event, context) as kept:
+        invocation.after.append(partial(background.finish, kept))
+        result = handler(event, context)
+        if hasattr(result, "__await__"):
+            from unigate.loop import process_loop
 
-        result = process_loop().run(_await(result))
+            result = process_loop().run(_await(result))
     api.respond(invocation, *marshal(result))
 
 
@@ -64,7 +66,7 @@ def _serve_gateway(
     event = event if isinstance(event, dict) else parse_event(event)
     source = find_source(event, gateway._sources, gateway._source)
     if source is None:
-        _serve_function(gateway.lambda_handler, api, invocation, event, context)
+        _serve_function(gateway._notify, api, invocation, event, context)
         return
     request, mount, response = gateway._read(source, event, context)
     turn = _Turn(gateway, api, invocation, source, request)

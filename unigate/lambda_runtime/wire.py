@@ -1,12 +1,17 @@
 """HTTP/1.1 to one server, over a connection that is kept: what the Runtime API needs of it.
 
 `http.client` would do, but importing it takes longer than a whole cold start may, and it can
-neither send trailers nor tell that a server has had enough of a body.
+neither send trailers nor tell that a server has had enough of a body. For the same reason this is
+over `_socket`, which `socket` is made of: the rest of that costs an eighth of a cold start, most of
+it to make enumerations of all the constants.
 """
 
 from __future__ import annotations
 
-import socket
+import _socket
+import os
+from contextlib import suppress
+from select import POLLIN, poll
 
 CONNECT_SECONDS = 5
 _MOST = 1 << 20  # bytes of a head; any real one is a thousandth of it
@@ -26,30 +31,58 @@ class Answer:
         self.body = body
 
 
+class Stop:
+    """A wish to stop, which can be waited for along with a server."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self._file, self._other_end = os.pipe()
+
+    def want(self) -> None:
+        """Wake whoever waits, now or later."""
+        self.wanted = True
+        os.write(self._other_end, b"\0")
+
+    def fileno(self) -> int:
+        """Return the file that can be read from once the wish is there."""
+        return self._file
+
+
 class Connection:
     """A connection to a server, made when there is something to send and again when it is gone."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._unread = b""
-        self.socket: socket.socket | None = None
+        self.socket: _socket.socket | None = None
 
-    def open(self) -> socket.socket:
+    def open(self) -> _socket.socket:
         """Return the socket, of a new connection where the server has closed the last."""
         if self.socket is not None and self.has_input():
             self.close()  # the end of it, or an answer that nobody asked for
         if self.socket is None:
-            self.socket = socket.create_connection(self._address, CONNECT_SECONDS)
-            self.socket.settimeout(None)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = self._connect()
         return self.socket
+
+    def _connect(self) -> _socket.socket:
+        family = _socket.AF_INET6 if ":" in self._address[0] else _socket.AF_INET
+        made = _socket.socket(family, _socket.SOCK_STREAM)
+        try:
+            made.settimeout(CONNECT_SECONDS)
+            made.connect(self._address)
+            made.settimeout(None)
+            made.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     def has_input(self) -> bool:
         """Tell whether the server has sent something, or nothing any more."""
         if self.socket is None or self._unread:
             return True
         try:
-            self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self.socket.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
@@ -63,6 +96,12 @@ class Connection:
             self.socket = None
             self._unread = b""
 
+    def cut_off(self) -> None:
+        """End the connection under another thread that sends or reads."""
+        if self.socket is not None:
+            with suppress(OSError):
+                self.socket.shutdown(_socket.SHUT_RDWR)
+
     def ask(self, head: bytes, body: bytes = b"") -> Answer:
         """Send a request and return the response; OSError where there is none."""
         try:
@@ -75,6 +114,27 @@ class Connection:
         except BaseException:
             self.close()
             raise
+
+    def ask_until(self, stop: Stop, head: bytes) -> Answer | None:
+        """Send a request and return the response; None where it has not begun at the stop."""
+        try:
+            self.open()
+            self.send(head)
+            if self._wait(stop):
+                return self.read()
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+        return None
+
+    def _wait(self, stop: Stop) -> bool:
+        """Wait for the server to send something; False where the stop comes before it has."""
+        assert self.socket is not None
+        waiting = poll()
+        waiting.register(self.socket, POLLIN)
+        waiting.register(stop, POLLIN)
+        return self.socket.fileno() in dict(waiting.poll())
 
     def send(self, *parts: bytes) -> None:
         """Send bytes, waiting for as long as the server takes them slowly."""
@@ -157,7 +217,7 @@ class Connection:
         left = memoryview(whole)[len(there) :]
         assert self.socket is not None
         while left:
-            count = self.socket.recv_into(left, 0, socket.MSG_WAITALL)
+            count = self.socket.recv_into(left, 0, _socket.MSG_WAITALL)
             if not count:
                 raise ConnectionError("The connection was closed before the answer was whole.")
             left = left[count:]

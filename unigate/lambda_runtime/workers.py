@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import hooks, logs
 from .api import ApiError, Invocation, Refused, RuntimeApi
@@ -20,53 +18,67 @@ from .failures import Failure
 from .marshalling import read_event
 from .serving import Serve
 from .streaming import Gone
+from .wire import Stop
 
 _log = logging.getLogger("unigate")
 
-# What is under way at SIGTERM may take so long; Lambda kills after 2 seconds at most.
+# What is under way at SIGTERM may take so long. Lambda sends that to functions with extensions when
+# it shuts an environment down, and kills after 2 seconds at most; the Lambda developer guide,
+# "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
 GRACE_SECONDS = 1.0
 # For an answer that says that the process ends.
 LAST_SECONDS = 0.3
+# A signal can wake any thread, and is handled in the main one as soon as that goes on.
+SIGNAL_SECONDS = 0.1
 _TRACE = "_X_AMZN_TRACE_ID"
 
 
 class Workers:
     """What takes events: the main thread, or as many threads as Lambda wants at once."""
 
-    def __init__(self, api: RuntimeApi, serve: Serve, stop: Callable[[], object]) -> None:
+    def __init__(self, api: RuntimeApi, serve: Serve, close: Callable[[], object]) -> None:
         self._api = api
         self._serve = serve
-        self._stop = stop
+        self._close = close
+        self._stop = Stop()
+        self._theirs: Any = None  # what the application has set for SIGTERM
+        self._terminated = False
         self._busy: set[Invocation] = set()
-        self._stopping = False
+        self._grace: threading.Timer | None = None
+        self._threads: list[threading.Thread] = []
         self._ended = threading.Event()
         self._end: BaseException | None = None
 
     def run(self) -> NoReturn:
         """Answer events one by one, in this thread; SystemExit when it is over."""
-        signal.signal(signal.SIGTERM, self._end_alone)
+        self._theirs = signal.signal(signal.SIGTERM, self._end_alone)
         try:
             self._work(self._api, alone=True)
             raise SystemExit(128 + signal.SIGTERM)
         finally:
-            self._stop()
+            if self._grace is not None:
+                self._grace.cancel()
+            self._leave()
 
     def run_at_once(self, count: int) -> NoReturn:
         """Answer so many events at the same time, each in a thread; SystemExit when it is over."""
-        signal.signal(signal.SIGTERM, self._end_all)
-        for number in range(count):
-            threading.Thread(
-                target=self._work_aside, name=f"unigate-worker-{number + 1}", daemon=True
-            ).start()
+        self._theirs = signal.signal(signal.SIGTERM, self._end_all)
         try:
             try:
-                self._ended.wait()
+                for number in range(1, count + 1):
+                    thread = threading.Thread(
+                        target=self._work_aside, name=f"unigate-worker-{number}", daemon=True
+                    )
+                    thread.start()
+                    self._threads.append(thread)
+                while not self._ended.wait(SIGNAL_SECONDS):
+                    pass
             finally:
                 self._drain()
             assert self._end is not None
             raise self._end
         finally:
-            self._stop()
+            self._leave()
 
     def _work_aside(self) -> None:
         try:
@@ -76,8 +88,7 @@ class Workers:
             self._ended.set()
 
     def _work(self, api: RuntimeApi, *, alone: bool) -> None:
-        while not self._stopping:
-            invocation = api.next()
+        while (invocation := api.next(self._stop)) is not None:
             self._busy.add(invocation)
             logs.invocation.set(invocation)
             if alone:  # the environment is everybody's
@@ -122,39 +133,48 @@ class Workers:
     # --- the end ---------------------------------------------------------------------------------
 
     def _end_alone(self, number: int, frame: FrameType | None) -> None:
-        """End when what is under way is done, or has had its time; at once where nothing is."""
-        if self._stopping or not self._busy:
+        """End when what has arrived is answered, or has had its time; at once the second time."""
+        if self._terminated:
             raise SystemExit(128 + number)
-        self._stopping = True
+        self._terminated = True
+        self._stop.want()
         here = threading.get_ident()
-        timer = threading.Timer(GRACE_SECONDS, signal.pthread_kill, (here, number))
-        timer.daemon = True
-        timer.start()
+        self._grace = threading.Timer(GRACE_SECONDS, signal.pthread_kill, (here, number))
+        self._grace.daemon = True
+        self._grace.start()
 
     def _end_all(self, number: int, frame: FrameType | None) -> None:
+        self._terminated = True
         raise SystemExit(128 + number)
 
+    def _leave(self) -> None:
+        """Do what the application wants done at SIGTERM, now that all is answered; and stop it."""
+        try:
+            if self._terminated and callable(self._theirs):
+                self._theirs(signal.SIGTERM, None)
+        finally:
+            self._close()
+
     def _drain(self) -> None:
-        """Wait for what is under way; leave nothing unanswered that takes too long."""
-        self._stopping = True
+        """Wait for what has arrived; leave nothing unanswered that takes too long."""
+        self._stop.want()
         self._wait(GRACE_SECONDS)
         for invocation in tuple(self._busy):
             if invocation.cancel is not None:
                 invocation.cancel()
         self._wait(LAST_SECONDS)
         for invocation in tuple(self._busy):
-            stream = invocation.stream
-            if stream is not None and stream.socket is not None:
-                with suppress(OSError):
-                    stream.socket.shutdown(socket.SHUT_RDWR)
+            if invocation.stream is not None:
+                invocation.stream.cut_off()
             else:
                 over = Failure(SystemExit("The process ends."), "Runtime.ExitError")
                 self._report(self._api.another(), invocation, over)
 
     def _wait(self, seconds: float) -> None:
+        """Wait for all threads, those that have nothing to do included: they end by themselves."""
         end = time.monotonic() + seconds
-        while self._busy and time.monotonic() < end:
-            time.sleep(0.01)
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def _set_trace(trace_id: str | None) -> None:

@@ -1,0 +1,111 @@
+"""Whether an object is a WSGI or an ASGI application, found out by looking at its signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from typing import Any
+
+# Where middleware that takes anything (`*args`) keeps what it wraps.
+_INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app")
+# What an instance needs where the class itself is the application.
+_MADE = {"wsgi": "__iter__", "asgi": "__await__"}
+
+
+def shape_of(app: Any, depth: int = 0) -> str | None:
+    """Return "asgi", "asgi2", "wsgi", "factory", or None when it cannot be told."""
+    if getattr(app, "_asgi_single_callable", False):  # asgiref's marks
+        return "asgi"
+    if getattr(app, "_asgi_double_callable", False):
+        return "asgi2"
+    if not callable(app):
+        return None
+    parameters = _parameters(app)
+    if parameters is None or any(
+        p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters
+    ):
+        return None
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p.name for p in positional if p.default is p.empty]
+    anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if _is_coroutine_function(app):
+        fits = len(required) <= 3 and (anything or len(positional) >= 3)
+        return "asgi" if fits else None
+    if len(required) < 2 and anything:
+        return _shape_of_inner(app, depth)
+    names = required or [p.name for p in positional]
+    shape = _shape_of_parameters(names, all_optional=not required)
+    if isinstance(app, type) and shape in _MADE and not hasattr(app, _MADE[shape]):
+        return None
+    return shape
+
+
+def _shape_of_parameters(names: list[str], *, all_optional: bool) -> str | None:
+    if names[:1] == ["event"]:  # a function for Lambda, not an application
+        return None
+    if all_optional and not {"scope", "start_response"} & set(names):
+        return "factory"
+    if names == ["scope"]:
+        return "asgi2"
+    return {2: "wsgi", 3: "asgi"}.get(len(names))
+
+
+def _shape_of_inner(app: Any, depth: int) -> str | None:
+    for name in _INNER:
+        inner = getattr(app, name, None)
+        if inner is not None and inner is not app and depth < 10:
+            shape = shape_of(inner, depth + 1)
+            if shape in ("asgi", "asgi2", "wsgi"):
+                return shape
+    return None
+
+
+def _parameters(app: Any) -> list[inspect.Parameter] | None:
+    """Return the parameters of a call, `self` left out; a class is called to make an instance.
+
+    Those of what a decorator wraps count only where its own say nothing (`*args`).
+    """
+    called = _called(app)
+    found: list[inspect.Parameter] | None = None
+    for follow in (False, True):
+        try:
+            signature = inspect.signature(called, follow_wrapped=follow)
+        except (TypeError, ValueError):  # built in C, with no signature
+            continue
+        found = list(signature.parameters.values())
+        if not any(p.kind is p.VAR_POSITIONAL for p in found):
+            break
+    return found
+
+
+def _called(app: Any) -> Any:
+    """Return what runs when an object is called: Sentry keeps that on the instance."""
+    if isinstance(app, type | functools.partial) or inspect.isroutine(app):
+        return app
+    return app.__call__
+
+
+def _is_coroutine_function(app: Any) -> bool:
+    while isinstance(app, functools.partial):
+        app = app.func
+    return inspect.iscoroutinefunction(_called(app))
+
+
+def undecided(app: Any) -> str:
+    """Say why it cannot be told what an object is."""
+    if isinstance(app, types.ModuleType):
+        return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
+    if not callable(app):
+        return f"{name_of(app)} cannot be called: it is neither a WSGI nor an ASGI application."
+    parameters = _parameters(app)
+    call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
+    return (
+        f"Cannot tell whether {name_of(app)}, called with {call}, is a WSGI or an ASGI "
+        'application. If it is one, say which: wrap(..., interface="wsgi") or interface="asgi".'
+    )
+
+
+def name_of(app: Any) -> str:
+    """Return what to call an application in a sentence."""
+    return getattr(app, "__qualname__", None) or f"the {type(app).__name__} object"
