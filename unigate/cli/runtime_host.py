@@ -1,0 +1,116 @@
+"""Our Lambda runtime in a process of its own, as a host of an application."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+from unigate.local import Context
+from unigate.types import Event, Reply
+
+from .runtime_api import Chunks, InvocationFailed, RuntimeApi, Streamed
+from .target import Unloadable
+
+__all__ = ["Chunks", "InvocationFailed", "RuntimeHost", "Streamed"]
+
+# Lambda starts a process for each; here a page that is streamed for ever must not keep the others
+# waiting. Without --stream, the threads of the server ask the application at once just the same.
+# What allows that: "Understanding the Lambda Managed Instances execution environment".
+_AT_ONCE = 32
+_END_SECONDS = 5
+
+
+class RuntimeHost:
+    """A host that runs a function as Lambda does, for one event or many at once.
+
+    target: "module:app" or "module.app": a gateway, or an application for one.
+
+    Raises Unloadable where the function does not start.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target if ":" in target else ":".join(target.rsplit(".", 1))
+        self._lock = threading.Lock()
+        self._closed = False
+        self._function = _Function(self._target)
+
+    def ask(self, event: Event) -> Reply | Streamed:
+        """Return the answer to an event; InvocationFailed where the function gives none.
+
+        A process that has ended is replaced before; Unloadable where the new one does not start.
+        The chunks of a streamed answer must be read to their end, or closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise InvocationFailed("The function does not run any more.")
+            if self._function.is_over:
+                self._function.close()
+                self._function = _Function(self._target)
+            api = self._function.api
+        return api.invoke(event)
+
+    def close(self) -> None:
+        """End the process with SIGTERM, and by force if that takes too long."""
+        with self._lock:
+            self._closed = True
+            self._function.close()
+
+
+class _Function:
+    """One process, with a Runtime API for it alone."""
+
+    def __init__(self, target: str) -> None:
+        self.api = RuntimeApi()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "unigate.lambda_runtime", "unigate.cli.hosted:app"],
+            env={**os.environ, **_environment(self.api.address, target)},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in a terminal is for us alone: `close` ends it
+        )
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        try:
+            self.api.ready.wait()
+            if self.api.refusal is not None:
+                problem, trace = self.api.refusal
+                raise Unloadable(f"{target!r} cannot be loaded: {problem}", trace)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the process takes no more events."""
+        return self.api.is_ending or self.api.ended.is_set()
+
+    def close(self) -> None:
+        """End the process, and wait for its end."""
+        if not self.api.is_ending:
+            self._process.terminate()
+        if not self.api.ended.wait(_END_SECONDS):
+            self._process.kill()
+        self._watcher.join()
+        self.api.close()
+
+    def _watch(self) -> None:
+        code = self._process.wait()
+        name = signal.Signals(-code).name if code < 0 else str(code)
+        self.api.end(f"its process ended with {name}")
+
+
+def _environment(address: str, target: str) -> dict[str, str]:
+    """Return what Lambda and its emulator tell a function, and what the runtime wants to know."""
+    return {
+        "UNIGATE_DEV_TARGET": target,
+        "UNIGATE_RESPONSE_STREAMING": "1",
+        "AWS_LAMBDA_RUNTIME_API": address,
+        "AWS_LAMBDA_MAX_CONCURRENCY": str(_AT_ONCE),
+        "AWS_LAMBDA_FUNCTION_NAME": Context.function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": Context.function_version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": Context.memory_limit_in_mb,
+        "AWS_LAMBDA_LOG_GROUP_NAME": Context.log_group_name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": Context.log_stream_name,
+    }
