@@ -56,6 +56,13 @@ def test_wheel_holds_every_module_and_no_others(wheel: zipfile.ZipFile) -> None:
     }
 
 
+def test_wheel_holds_the_inspector_page(wheel: zipfile.ZipFile) -> None:
+    folder = ROOT / "unigate/cli/inspector"
+    parts = [*(folder / "templates").iterdir(), *(folder / "static").iterdir()]
+    assert parts
+    assert {part.relative_to(ROOT).as_posix() for part in parts} <= set(wheel.namelist())
+
+
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_every_package_is_typed(wheel: zipfile.ZipFile, package: str) -> None:
     assert f"{package}/py.typed" in wheel.namelist()

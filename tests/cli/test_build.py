@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -145,15 +144,6 @@ def test_what_the_project_has_too_is_replaced_only_by_force(
     assert build("main:app", "--target", "azure", "--output", "out", "--force") == 0
     assert "routePrefix" in (folder / "out/host.json").read_text()
     assert (folder / "host.json").read_text() == '{"mine": true}'
-
-
-def test_without_jinja_the_extra_is_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert build("main:app", "--target", "google") == 2
-    told = "unigate: The templates need Jinja2: pip install 'unigate[cli]'\n"
-    assert capsys.readouterr().err == told
 
 
 # Google and Azure

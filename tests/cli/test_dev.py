@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -10,19 +9,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
+from tests.cli.dev_server import SECONDS, Server, command, dev, environ, until
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
 BINARY = bytes(range(256)) * 5
-SECONDS = 20  # until a server that does not do what it should has failed
 
 APPLICATION = """
 import json
@@ -97,88 +93,6 @@ async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": words.GREETING.encode()})
 """
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def all(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key.lower() == name]
-
-
-class Server:
-    """A running `unigate dev`, on a port that it has printed."""
-
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
-        self.process = process
-        self.out = folder / "out.txt"
-        self.err = folder / "err.txt"
-
-    def ask(
-        self, target: str, body: Any = None, method: str | None = None, **headers: str
-    ) -> Answer:
-        connection = http.client.HTTPConnection(*self.address, timeout=SECONDS)
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        try:
-            connection.request(method or ("POST" if body else "GET"), target, body, names)
-            response = connection.getresponse()
-            return Answer(response.status, response.getheaders(), response.read())
-        finally:
-            connection.close()
-
-    def ask_raw(self, request: bytes) -> bytes:
-        with socket.create_connection(self.address, timeout=SECONDS) as connection:
-            connection.sendall(request)
-            with connection.makefile("rb") as file:
-                return file.read()
-
-    @property
-    def address(self) -> tuple[str, int]:
-        return "127.0.0.1", int(self.out.read_text().partition("\n")[0].rpartition(":")[2])
-
-    def end(self, signum: int, *, group: bool = False) -> int:
-        """Send a signal, as a terminal does to all processes of its group."""
-        (os.killpg if group else os.kill)(self.process.pid, signum)
-        return self.process.wait(SECONDS)
-
-
-@contextmanager
-def dev(folder: Path, target: str, *options: str) -> Iterator[Server]:
-    with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
-        process = subprocess.Popen(
-            command("dev", target, "--port", "0", *options),
-            cwd=folder, env=environ(), stdout=out, stderr=err, start_new_session=True,
-        )  # fmt: skip
-    server = Server(process, folder)
-    try:
-        until(lambda: "\n" in server.out.read_text() or process.poll() is not None)
-        assert process.poll() is None, server.err.read_text()
-        yield server
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-
-
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "unigate", *args]
-
-
-def environ() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
-
-
-def until(question: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not question():
-        assert time.monotonic() < deadline, "It did not happen."
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +252,9 @@ def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         with open(ours, "rb", buffering=0, closefd=False) as terminal:
-            port = terminal.read(4096).decode().strip().rpartition(":")[2]
+            start = terminal.read(4096).decode().strip()
+            port = start.rpartition(":")[2]
+            assert start.startswith(f"http://127.0.0.1:{port}/_unigate/ shows every request.")
             with socket.create_connection(("127.0.0.1", int(port)), SECONDS) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert connection.recv(1)
@@ -595,7 +511,7 @@ def test_a_missing_or_unknown_word_is_refused_in_one_line(
     assert capsys.readouterr().err == line
 
 
-@pytest.mark.parametrize("name", ["click", "werkzeug"])
+@pytest.mark.parametrize("name", ["click", "jinja2", "werkzeug"])
 def test_without_its_extra_it_says_how_to_install_it(name: str, tmp_path: Path) -> None:
     code = f"import sys; sys.modules[{name!r}] = None; import unigate.__main__"
     code += "; sys.exit(unigate.__main__.main(['--help']))"

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 import traceback
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
-from unigate import Gateway, Request, Response
-from unigate.http import bodiless, reason
-from unigate.local import EVENT_SOURCES, Context, sent
+from unigate import Headers, Request, Response
+from unigate.events import EventSource
+from unigate.http import below, bodiless, quote_bytes, reason
+from unigate.local import EVENT_SOURCES, sent
 from unigate.types import Environ, StartResponse
 
+from .inspector.copies import Recorder, target_of
+from .inspector.exchanges import Exchange, History
+from .inspector.logs import kept
+from .inspector.views import table_of
+from .invocation import Functions, Seen
+from .visitor import Visitor
+
+if TYPE_CHECKING:
+    from .runtime_host import Chunks
+
+# The sources whose platform mounts an API at a stage: the first segment of the path on its domain.
+STAGED = ("rest_api", "http_api")
+
 _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
+_MOST_KEPT = 1_000_000  # of a stream, for the page that shows it
 _log = logging.getLogger("unigate")
+
+
+class Setup(NamedTuple):
+    """What a host is told about itself.
+
+    `stage` is where it mounts the application, `base_path` a prefix that it leaves on the path.
+    """
+
+    source: str
+    stage: str = ""
+    base_path: str = ""
+    visitor: Visitor = Visitor()
+    recorder: Recorder | None = None
+
+    @property
+    def mount(self) -> str:
+        """Return where the application is, "" for the root."""
+        return self.stage or self.base_path
 
 
 class LocalHost:
@@ -25,35 +61,117 @@ class LocalHost:
     Its server puts the header fields into the environ as they were sent, as "unigate.headers".
     """
 
-    def __init__(self, gateway: Gateway, source: str) -> None:
-        self._handler = gateway.lambda_handler
-        self._source = EVENT_SOURCES[source]
-        self._source_name = source
+    def __init__(self, functions: Functions, setup: Setup, history: History) -> None:
+        self._functions = functions
+        self._setup = setup
+        self._history = history
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
-        """Answer a request and print a line about it."""
-        began = time.perf_counter()
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
         request = Request.from_environ(environ)
         request.headers = environ["unigate.headers"]
-        request.source = self._source_name
+        request.source = self._setup.source
+        chunks: Iterator[bytes] | None = None
         try:
             request.body = get_input_stream(environ).read()
         except (OSError, ClientDisconnected):
             response = Response.plain(400, "Bad Request")
+            _fit(response, request.method)
+            _report(request, response.status, 0)
         else:
-            response = self._answer(request)
-        _fit(response, request.method)
-        _report(request, response.status, time.perf_counter() - began)
+            response, chunks = self.answer(Exchange(request, self._setup.source))
         start_response(f"{response.status} {reason(response.status)}", response.headers.pairs)
-        return [response.body]
+        return [response.body] if chunks is None else chunks
 
-    def _answer(self, request: Request) -> Response:
+    def answer(self, exchange: Exchange) -> tuple[Response, Iterator[bytes] | None]:
+        """Answer the request of an exchange, let that say how it went, and print a line about it.
+
+        The second of the pair is the body, where it is streamed: the exchange ends with it.
+        """
+        self._history.add(exchange)
+        began = time.perf_counter()
+        seen = Seen()
+        chunks = None
+        with kept(exchange.lines):
+            try:
+                response, chunks = self._ask(exchange, seen)
+            except (Exception, SystemExit):  # the function has crashed, the host goes on
+                exchange.trace = traceback.format_exc()
+                _log.exception("%r was not answered.", exchange.sent)
+                response = Response.plain(500, exchange.trace)
+        exchange.seconds = time.perf_counter() - began
+        exchange.cold, exchange.laps = seen.cold, seen.laps
+        exchange.request = table_of(seen.request) if seen.request else None
+        traces = [line.trace for line in exchange.lines if line.trace]
+        exchange.trace = exchange.trace or (traces[-1] if traces else "")
+        if chunks is None:
+            _fit(response, exchange.sent.method)
+        exchange.response = response
+        exchange.streamed = chunks is not None
+        exchange.ended = chunks is None
+        self._history.tell(exchange)
+        _report(exchange.sent, response.status, exchange.seconds)
+        return response, chunks
+
+    def _ask(self, exchange: Exchange, seen: Seen) -> tuple[Response, Iterator[bytes] | None]:
+        source: EventSource = EVENT_SOURCES[exchange.source]
+        request = copy.copy(exchange.sent)
+        request.headers = Headers(request.headers)
+        request.source = exchange.source
+        elsewhere = self._place(request)
+        if elsewhere is not None:
+            return elsewhere, None
+        found = self._functions.find(request)
+        if found is None:
+            return Response.plain(404, "There is no function for this path."), None
+        function, request = found
+        self._setup.visitor.enter(request, function.deployment)
+        exchange.event = sent(source.make_event(request))
+        if self._setup.recorder is not None:
+            self._setup.recorder.save(exchange)
+        reply = function(sent(exchange.event), seen)
+        if not isinstance(reply, tuple):
+            exchange.reply = reply
+            return source.from_reply(reply), None
+        if exchange.sent.method == "HEAD" or bodiless(reply.response.status):
+            reply.chunks.close()
+            return reply.response, None
+        return reply.response, self._follow(exchange, reply.chunks)
+
+    def _place(self, request: Request) -> Response | None:
+        """Put a request where the host has mounted the application; return an answer elsewhere."""
+        mount = self._setup.mount
+        raw = quote_bytes(request.raw_path)
+        rest = below(raw, mount)
+        if rest is None:
+            if raw != "/":
+                return Response.plain(404, f"Nothing is here: the application is at {mount}/.")
+            return Response(307, Headers([("location", f"{mount}/")]))
+        if self._setup.stage and request.source in STAGED:
+            request.root_path = mount
+        elif self._setup.stage:  # a replay as a source that knows no stages
+            request.raw_path = (rest or "/").encode("ascii")
+        return None
+
+    def _follow(self, exchange: Exchange, chunks: Chunks) -> Iterator[bytes]:
+        """Pass a body on as it comes, and keep the beginning of it."""
+        body = bytearray()
         try:
-            event = sent(self._source.make_event(request))
-            return self._source.from_reply(sent(self._handler(event, Context())))
-        except (Exception, SystemExit):  # the function has crashed, the host goes on
-            _log.exception("%r was not answered.", request)
-            return Response.plain(500, traceback.format_exc())
+            yield b""  # the status and the fields go out before there is a body
+            for chunk in chunks:
+                body += chunk[: _MOST_KEPT - len(body)]
+                yield chunk
+        except Exception as error:
+            _log.exception("%r was answered in part.", exchange.sent)
+            exchange.trace = traceback.format_exc()
+            # So that the connection breaks off, instead of ending as if this were all.
+            raise ConnectionAbortedError("The response broke off.") from error
+        finally:
+            chunks.close()
+            assert exchange.response is not None
+            exchange.response.body = bytes(body)
+            exchange.ended = True
+            self._history.tell(exchange)
 
 
 def _fit(response: Response, method: str) -> None:
@@ -65,7 +183,5 @@ def _fit(response: Response, method: str) -> None:
 
 
 def _report(request: Request, status: int, seconds: float) -> None:
-    query = request.query_string.decode("latin-1")
-    target = request.raw_path.decode("latin-1") + (f"?{query}" if query else "")
     shown = click.style(str(status), fg=_COLOURS.get(status // 100))
-    click.echo(f"{request.method} {target} {shown} {seconds * 1000:.1f} ms")
+    click.echo(f"{request.method} {target_of(request)} {shown} {seconds * 1000:.1f} ms")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-_EXTRA = ("click", "werkzeug")
+_EXTRA = ("click", "jinja2", "markupsafe", "werkzeug")
 
 
 def main(args: Sequence[str] | None = None) -> int:

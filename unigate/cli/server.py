@@ -8,10 +8,12 @@ import socket
 import string
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import IO, NamedTuple
 from urllib.parse import quote, unquote
 
 import click
@@ -24,11 +26,14 @@ from unigate.types import Environ, WSGIApp
 
 RELOAD = 3  # the exit code with which a server asks to be started again
 
-# Tell a server process which socket it inherits, and whether it is the first: "first", "again".
+# Tell a server process which socket and which file it inherits, and whether it is the first:
+# "first", "again".
 _LISTENER = "UNIGATE_DEV_LISTENER"
+_MEMORY = "UNIGATE_DEV_MEMORY"
 _LIFE = "UNIGATE_DEV_LIFE"
 
 _WATCH_SECONDS = 0.5
+_ARRIVE_SECONDS = 0.1  # for a request whose connection has just been accepted
 _FINISH_SECONDS = 3
 
 
@@ -53,6 +58,15 @@ class Connection(WSGIRequestHandler):
         )
         return environ
 
+    def run_wsgi(self) -> None:
+        """Answer a request; what the server waits for at its end."""
+        answering: set[threading.Thread] = self.server.answering  # type: ignore[attr-defined]
+        answering.add(threading.current_thread())
+        try:
+            super().run_wsgi()
+        finally:
+            answering.discard(threading.current_thread())
+
     def send_response(self, code: int, message: str | None = None) -> None:
         """Send the application's header fields, without a Server and a second Date among them."""
         self.send_response_only(code, message)
@@ -74,17 +88,27 @@ def listen(host: str, port: int) -> socket.socket:
         raise click.ClickException(f"Cannot listen on {host}:{port}: {problem}.") from error
 
 
-def inherited() -> tuple[socket.socket, str] | None:
-    """Return the socket of the process above, and "first" or "again"; None when there is none.
+class Inherited(NamedTuple):
+    """What a server process has of the process above it.
 
-    That process keeps the socket open from one server to the next, so no client is turned away.
+    That keeps the socket open from one server to the next, so no client is turned away, and a file
+    without a name for what the next one shall know.
     """
+
+    listener: socket.socket
+    memory: IO[bytes]
+    first: bool
+
+
+def inherited() -> Inherited | None:
+    """Return what there is of the process above, None where there is no such process."""
     number = os.environ.pop(_LISTENER, None)
     if number is None:
         return None
     # Ctrl-C in a terminal reaches this process too, but it is for the one above to end it.
     signal.signal(signal.SIGINT, lambda signum, frame: None)
-    return socket.socket(fileno=int(number)), os.environ.pop(_LIFE)
+    memory = os.fdopen(int(os.environ.pop(_MEMORY)), "r+b")
+    return Inherited(socket.socket(fileno=int(number)), memory, os.environ.pop(_LIFE) == "first")
 
 
 def url_of(listener: socket.socket) -> str:
@@ -94,29 +118,28 @@ def url_of(listener: socket.socket) -> str:
 
 
 class Server(ThreadedWSGIServer):
-    """Answer each request in a thread of its own, until SIGTERM, Ctrl-C or `shutdown`."""
+    """Answer each request in a thread of its own, until SIGTERM, Ctrl-C or `shutdown`.
 
-    def __init__(self, app: WSGIApp, listener: socket.socket) -> None:
+    `at_end` is called then, and lets those answers end that would go on for ever.
+    """
+
+    def __init__(self, app: WSGIApp, listener: socket.socket, at_end: Callable[[], object]) -> None:
         host, port = listener.getsockname()[:2]
         super().__init__(host, port, app, Connection, fd=listener.fileno())
-        self._answering: list[threading.Thread] = []
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread that does not outlive the process, and remember it."""
-        thread = threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        )
-        self._answering = [other for other in self._answering if other.is_alive()] + [thread]
-        thread.start()
+        self._at_end = at_end
+        self.answering: set[threading.Thread] = set()
+        signal.signal(signal.SIGTERM, _exit)
 
     def run(self) -> None:
         """Serve, and at the end let the answers that are under way come through."""
-        signal.signal(signal.SIGTERM, _exit)
         try:
             self.serve_forever(poll_interval=0.1)
         finally:
+            self._at_end()
+            # Browsers connect ahead of what they ask: such a connection is not waited for.
+            time.sleep(_ARRIVE_SECONDS)
             deadline = time.monotonic() + _FINISH_SECONDS
-            for thread in self._answering:
+            for thread in list(self.answering):
                 thread.join(max(0.0, deadline - time.monotonic()))
 
 
@@ -164,17 +187,28 @@ def supervise(listener: socket.socket) -> int:
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     listener.set_inheritable(True)
-    environ = {**os.environ, _LISTENER: str(listener.fileno()), _LIFE: "first"}
-    while True:
-        child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environ, close_fds=False)
-        if ending:  # since the last one ended
-            child.terminate()
-        code = child.wait()
-        if ending:
-            return 0
-        if code != RELOAD:
-            return code
-        environ[_LIFE] = "again"
+    with tempfile.TemporaryFile() as memory:
+        os.set_inheritable(memory.fileno(), True)
+        environ = {
+            **os.environ,
+            _LISTENER: str(listener.fileno()),
+            _MEMORY: str(memory.fileno()),
+            _LIFE: "first",
+        }
+        program = [sys.executable, *sys.orig_argv[1:]]
+        while True:
+            child = subprocess.Popen(program, env=environ, close_fds=False)
+            if ending:  # since the last one ended
+                child.terminate()
+            code = child.wait()
+            if ending:
+                # As Python ends it forgets the handlers, and once more would look like a crash.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                return 0
+            if code != RELOAD:
+                return code
+            environ[_LIFE] = "again"
 
 
 def _exit(signum: int, frame: FrameType | None) -> None:

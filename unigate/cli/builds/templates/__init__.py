@@ -5,16 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-import click
+import jinja2
 
 
 def render(name: str, **values: Any) -> bytes:
     """Return a template of this folder with its gaps filled; an unknown gap is an error."""
-    try:
-        import jinja2
-    except ModuleNotFoundError as error:
-        message = "The templates need Jinja2: pip install 'unigate[cli]'"
-        raise click.ClickException(message) from error
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
