@@ -1,0 +1,225 @@
+"""The inspector page in a browser: what comes appears, and what is there can be sent again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.dev_server import SECONDS, Dev, until
+
+APPLICATION = """
+import json
+import logging
+
+import words
+
+
+def app(environ, start_response):
+    request = environ["unigate.request"]
+    if request.path == "/boom":
+        raise ValueError("the kettle is <b>empty</b>")
+    if request.path == "/elsewhere":
+        start_response("200 OK", [("Content-Type", "text/html")])
+        return [b"<h1>another site</h1>"]
+    logging.getLogger("shop").warning("brewing <i>%s</i>", request.path)
+    seen = {
+        "greeting": words.GREETING,
+        "source": request.source,
+        "method": request.method,
+        "tea": environ.get("HTTP_X_TEA"),
+        "authorized": environ.get("HTTP_AUTHORIZATION") == "Bearer hush",
+        "body": environ["wsgi.input"].read().decode(),
+    }
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(seen).encode()]
+"""
+
+
+@pytest.fixture
+def server(dev: Callable[..., Dev], tmp_path: Path) -> Dev:
+    (tmp_path / "main.py").write_text(APPLICATION)
+    (tmp_path / "words.py").write_text("GREETING = 'Good morning'")
+    return dev("main:app")
+
+
+def ask(server: Dev, target: str, body: bytes | None = None, **fields: str) -> str:
+    headers = {name.replace("_", "-"): value for name, value in fields.items()}
+    request = Request(server.url + target, body, headers)
+    with urlopen(request, timeout=SECONDS) as response:
+        content: bytes = response.read()
+        return content.decode()
+
+
+def opened(page: Page, server: Dev) -> None:
+    page.goto(f"{server.url}/_unigate/")
+    expect(page.locator("#state")).to_have_text("live")
+
+
+def section(page: Page, heading: str) -> str:
+    found = page.locator("details", has=page.locator("summary", has_text=heading)).locator("pre")
+    expect(found).to_have_count(1)
+    return found.inner_text()
+
+
+def test_a_request_appears_without_a_reload_and_its_event_is_shown(page: Page, server: Dev) -> None:
+    opened(page, server)
+    rows = page.locator("#exchanges li")
+    expect(rows).to_have_count(0)
+    ask(server, "/tea?milk=no", b"two lumps", Authorization="Bearer hush", X_Tea="green")
+    expect(rows).to_have_count(1)
+    expect(rows.locator(".status")).to_have_text("200")
+    expect(rows.locator(".line")).to_have_text("POST /tea?milk=no")
+    rows.locator("a").press("Enter")
+    expect(page.locator("h2")).to_have_text("POST /tea?milk=no")
+    event = json.loads(section(page, "Event"))
+    assert (event["rawPath"], event["rawQueryString"]) == ("/tea", "milk=no")
+    assert event["headers"]["authorization"] == "Bearer (masked)"
+    assert json.loads(section(page, "Common request"))["source"] == "http_api"
+    assert json.loads(section(page, "Reply"))["statusCode"] == 200
+    assert "two lumps" in section(page, "HTTP request")
+    expect(page.locator(".logs li")).to_have_text("WARNING shop brewing <i>/tea</i>")
+    expect(page.locator(".times")).to_contain_text("cold")
+    assert "hush" not in page.content()
+
+
+def test_a_failure_is_shown_with_its_traceback(
+    page: Page, server: Dev, problems: list[str]
+) -> None:
+    opened(page, server)
+    page.evaluate("fetch('/boom')")
+    page.locator("#exchanges a", has_text="/boom").click()
+    expect(page.locator(".trace pre")).to_contain_text("ValueError: the kettle is <b>empty</b>")
+    assert problems == [f"500 GET {server.url}/boom"]
+    problems.clear()
+
+
+def test_a_replay_as_another_source_is_shown_beside_the_first(page: Page, server: Dev) -> None:
+    ask(server, "/tea", b"two lumps", X_Tea="green")
+    opened(page, server)
+    page.locator("#exchanges a").click()
+    page.get_by_label("Source of the replay").select_option("alb")
+    page.get_by_role("button", name="Replay as").click()
+    expect(page.locator("h2")).to_have_text("#1 as http_api and #2 as alb")
+    expect(page.locator("#exchanges li")).to_have_count(2)
+    expect(page.locator("#exchanges a[aria-current]")).to_have_count(2)
+    event = page.locator("details", has=page.locator("summary", has_text="Event"))
+    expect(event.locator("td", has_text='"rawPath": "/tea"')).to_be_visible()
+    expect(event.locator("td", has_text='"targetGroupArn"')).to_be_visible()
+    answer = page.locator("details", has=page.locator("summary", has_text="HTTP response"))
+    expect(answer.locator("mark", has_text='"source": "http_api"')).to_be_visible()
+    expect(answer.locator("mark", has_text='"source": "alb"')).to_be_visible()
+    page.locator("h2 a", has_text="#2").click()
+    expect(page.locator(".times")).to_contain_text("beside #1")
+
+
+def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: list[str]) -> None:
+    ask(server, "/tea", b"two lumps", Authorization="Bearer hush", X_Tea="green")
+    opened(page, server)
+    page.locator("#exchanges a").click()
+    page.get_by_role("button", name="Edit and resend").click()
+    expect(page.get_by_label("Path and query")).to_be_focused()
+    page.get_by_label("Method").fill("PUT")
+    fields = page.get_by_label("Header fields")
+    written = fields.input_value()
+    assert "authorization: Bearer (masked)" in written
+    fields.fill(written.replace("green", "black"))
+    page.get_by_label("Body").fill("three\nlumps")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("h2")).to_have_text("PUT /tea")
+    seen = json.loads(section(page, "HTTP response").rpartition("\n")[2])
+    assert (seen["method"], seen["tea"], seen["body"]) == ("PUT", "black", "three\nlumps")
+    assert seen["authorized"]
+
+    page.get_by_role("button", name="Edit and resend").click()
+    page.get_by_label("Path and query").fill("tea")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text("A path begins with /.")
+    assert problems == [f"400 POST {server.url}/_unigate/2/resend"]
+    problems.clear()
+
+
+def test_what_is_copied_is_on_the_clipboard(page: Page, server: Dev) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask(server, "/tea", X_Tea="green")
+    opened(page, server)
+    page.locator("#exchanges a").click()
+    for name, beginning in (("curl", "curl --include"), ("pytest test", "from unigate.testing")):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("button", name="copied")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith(beginning)
+        assert "green" in copied
+        expect(page.get_by_role("button", name="copied")).to_be_hidden()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="event file").click()
+    assert download.value.suggested_filename == "http_api-1.json"
+    assert json.loads(download.value.path().read_text())["rawPath"] == "/tea"
+
+
+def test_the_page_goes_on_after_a_reload_of_the_server(
+    page: Page, server: Dev, tmp_path: Path
+) -> None:
+    ask(server, "/tea")
+    opened(page, server)
+    page.evaluate("window.same = true")
+    page.locator("#exchanges a").click()
+    (tmp_path / "words.py").write_text("GREETING = 'Good evening'")
+    until(lambda: "Good evening" in ask(server, "/tea"))
+    page.get_by_role("button", name="Replay", exact=True).click()
+    expect(page.locator(".times")).to_contain_text("beside #1")
+    assert "Good evening" in section(page, "HTTP response")
+    expect(page.locator("#state")).to_have_text("live")
+    numbers = page.locator("#exchanges .number").all_inner_texts()
+    assert numbers == [f"#{number}" for number in range(len(numbers), 0, -1)]
+    assert page.evaluate("window.same")
+
+
+def test_another_site_can_neither_see_nor_do_anything(
+    page: Page, server: Dev, problems: list[str]
+) -> None:
+    ask(server, "/tea")
+    _, _, port = server.url.rpartition(":")
+    foreign = f"http://teapot.test:{port}"
+
+    answer = page.goto(f"{foreign}/_unigate/")
+    assert answer is not None
+    assert answer.status == 403
+    expect(page.locator("body")).to_have_text("This page is at localhost or 127.0.0.1 only.")
+
+    page.goto(f"{foreign}/elsewhere")
+    problems.clear()
+    tried = """(url, options) => fetch(url, options).then(() => "let in", () => "refused")"""
+    tried = f"([url, options]) => ({tried})(url, options)"
+    post = {"method": "POST", "mode": "no-cors", "body": "{}"}
+    for path, options in (("1/replay", post), ("1/resend", post), ("1", {})):
+        url = f"{server.url}/_unigate/{path}"
+        assert page.evaluate(tried, [url, options]) == "refused"
+    assert problems
+    problems.clear()
+
+    opened(page, server)
+    expect(page.locator("#exchanges .line", has_text="/tea")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_by_day_and_by_night(page: Page, server: Dev, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two literals
+    ask(server, "/tea")
+    opened(page, server)
+    page.locator("#exchanges a").click()
+    expect(page.locator("h2")).to_be_visible()
+    wide = "document.documentElement.scrollWidth <= innerWidth"
+    assert page.evaluate(wide)
+    colours = """selector => {
+        const style = getComputedStyle(document.querySelector(selector));
+        const light = text => text.match(/\\d+/g).slice(0, 3)
+            .map(Number).reduce((sum, one) => sum + one) / 3;
+        return [light(style.color), light(style.backgroundColor)];
+    }"""
+    ink, paper = page.evaluate(colours, "body")
+    assert (ink < 80 and paper > 200) if scheme == "light" else (ink > 200 and paper < 80)
