@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,3 +135,31 @@ def read_frames(data: bytes) -> Iterator[tuple[str, str]]:
         assert abs(int.from_bytes(data[8:16], "big") / 1e6 - time.time()) < 3600
         yield data[:4].hex(), data[16 : 16 + length].decode()
         data = data[16 + length :]
+
+
+FAILING = """
+from unigate.lambda_runtime.failures import Failure
+from unigate.lambda_runtime.logs import log_failure
+
+try:
+    1 / 0
+except ZeroDivisionError as error:
+    log_failure(Failure(error), "id")
+"""
+
+
+def test_a_failure_is_one_event_of_the_log_and_lines_on_a_terminal() -> None:
+    command = [sys.executable, "-c", FAILING]
+    piped = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60).stdout
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run(command, check=True, stdout=theirs, timeout=60)
+        shown = os.read(ours, 10_000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert piped.startswith(b"[ERROR] ZeroDivisionError: division by zero\rTraceback")
+    assert piped.count(b"\n") == 1
+    assert shown.startswith(b"[ERROR] ZeroDivisionError: division by zero\r\nTraceback")
+    assert shown.count(b"\r") == shown.count(b"\r\n") > 1

@@ -62,8 +62,8 @@ def log_failure(failure: Failure, request_id: str) -> None:
         lines = f"[ERROR] {failure.type}: {failure.message}".splitlines()
         lines.append("Traceback (most recent call last):")
         lines += [line for entry in failure.trace for line in entry.splitlines()]
-        # One event of the log: Lambda ends those at "\n", and drops leading spaces.
-        text = "\r".join(_indented(line) for line in lines)
+        # Lambda ends an event of its log at "\n" and drops leading spaces; a terminal does not.
+        text = "\n".join(lines) if os.isatty(1) else "\r".join(map(_indented, lines))
     _sink(text, logging.ERROR)
 
 
