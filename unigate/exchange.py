@@ -96,12 +96,10 @@ class Exchange(Response):
                 if self._done is not None:
                     self._done.set()
         elif kind == "http.response.start" and not self.status:
-            self.headers = response_headers(
-                [
-                    (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in message.get("headers", ())
-                ]
-            )
+            fields = []
+            for name, value in message.get("headers", ()):
+                fields.append((name.decode("latin-1"), value.decode("latin-1")))
+            self.headers = response_headers(fields)
             self.status = message["status"]
         else:
             raise RuntimeError(f"The application sent {kind!r} out of turn.")
