@@ -3,22 +3,26 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test redis builds fuzz lint format benchmark clean
+.PHONY: run test programs builds fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 # `make test COVERAGE=--cov` measures as well, which takes half as long again.
-test: $(VENV)/ready redis
+test: $(VENV)/ready programs
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/builds $(COVERAGE)
 
-# The tests of the cache ask a real server, which they start and stop themselves.
-redis:
-	@command -v redis-server >/dev/null && command -v openssl >/dev/null || { \
+# The tests ask real servers and a real browser, which they start and stop themselves.
+programs:
+	@for program in redis-server openssl curl chromium; do \
+	    command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	[ -z "$$missing" ] || { \
 	    [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 	    $$sudo apt-get update -qq && \
-	    $$sudo apt-get install -y -qq --no-install-recommends redis-server openssl >/dev/null; \
-	} || { echo "The tests need redis-server and openssl: install them." >&2; exit 1; }
+	    $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	} || { echo "The tests need$$missing: install it." >&2; exit 1; }
 
 # What is built, through the platforms' own tools; fetches them (600 MB) at first use.
 builds: $(VENV)/ready
@@ -43,6 +47,7 @@ benchmark: $(VENV)/ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group benchmarks
 	$(BIN)/python benchmarks/invocations.py
 	$(BIN)/python benchmarks/lambda_runtime.py
+	$(BIN)/python benchmarks/plugins.py
 
 $(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unigate needs Python 3.11 or later")'

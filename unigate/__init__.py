@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .background import wait_until
-from .deployment import geolocation, ip_address
+from .background import around_work, wait_until
+from .deployment import Deployment, geolocation, ip_address
 from .errors import (
     CacheError,
     IncompleteResponse,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncRuntimeCache",
     "CacheError",
+    "Deployment",
     "Gateway",
     "Geolocation",
     "Headers",
@@ -41,6 +42,7 @@ __all__ = [
     "UnigateError",
     "UnknownEvent",
     "UnknownInterface",
+    "around_work",
     "current_request",
     "geolocation",
     "get_env",

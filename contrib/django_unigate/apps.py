@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core.signals import request_finished, request_started
 from django.db.backends.signals import connection_created
 
-from unigate.background import around_work
+from unigate import around_work
 
 
 class UnigateConfig(AppConfig):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import django.http
 from django.core.handlers.asgi import ASGIRequest
 
-from unigate import AsyncRuntimeCache, Request, RuntimeCache
+from unigate import Request
 
 if TYPE_CHECKING:
-    from unigate.geo import Geolocation
+    from unigate import AsyncRuntimeCache, Geolocation, RuntimeCache
 
 
 class HttpRequest(django.http.HttpRequest):

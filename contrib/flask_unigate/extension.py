@@ -7,8 +7,7 @@ from weakref import WeakSet
 
 from flask import Flask, current_app, has_app_context
 
-from unigate import Gateway, UnigateError, wrap
-from unigate.deployment import Deployment
+from unigate import Deployment, Gateway, UnigateError, wrap
 
 from .commands import command
 from .request import RequestMixin

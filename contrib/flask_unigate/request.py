@@ -10,9 +10,7 @@ import flask
 import unigate
 
 if TYPE_CHECKING:
-    from unigate import AsyncRuntimeCache, RuntimeCache
-    from unigate.deployment import Deployment
-    from unigate.geo import Geolocation
+    from unigate import AsyncRuntimeCache, Deployment, Geolocation, RuntimeCache
 
 
 class RequestMixin:
