@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from flask_unigate import Unigate
+from unigate import RuntimeCache
 
 # Hosts add headers of their own to a request, some of them credentials of the deployment. A public
 # page shows the values of these fields only, and the names of all the others.
@@ -44,6 +45,7 @@ Unigate(flask_app)
 def home() -> str:
     """Show the request that asks for this page."""
     common = request.unigate
+    common.wait_until(count_visit, request.runtime_cache)
     client = f"{common.client[0]} port {common.client[1] or 'unknown'}" if common.client else None
     facts = {
         "Source": common.source,
@@ -58,7 +60,7 @@ def home() -> str:
         "Client": client,
         "Address": request.ip_address,
         "Country": request.geolocation["country"],
-        "Visits": count_visit(),
+        "Visits before": request.runtime_cache.get("visits", 0),
     }
     headers = [
         (name, value if name in HARMLESS_HEADERS or name.startswith("sec-") else None)
@@ -82,9 +84,10 @@ def form() -> str:
 
 @flask_app.post("/cookies")
 def cookies() -> AnyResponse:
-    """Set two cookies in one response, or delete both."""
+    """Set two cookies in one response, or delete both and forget the visits."""
     response = redirect(f"{url_for('home')}#cookies", code=303)
     if request.form.get("action") == "forget":
+        request.runtime_cache.expire_tag("visits")
         response.delete_cookie("visits")
         response.delete_cookie("flavour")
         return response
@@ -132,11 +135,9 @@ def error(problem: HTTPException) -> tuple[str, int]:
     return render_template("result.html", title=problem.name, rows=rows), code
 
 
-def count_visit() -> int:
-    """Count in the runtime cache, which instances share where it is Redis or Vercel's."""
-    visits: int = request.runtime_cache.get("visits", 0) + 1
-    request.runtime_cache.set("visits", visits, ttl=24 * 60 * 60)
-    return visits
+def count_visit(cache: RuntimeCache) -> None:
+    """Count after the response, for a day; instances share it where it is Redis or Vercel's."""
+    cache.set("visits", cache.get("visits", 0) + 1, ttl=24 * 60 * 60, tags=["visits"])
 
 
 def api_prefix() -> str:

@@ -59,10 +59,13 @@ TEMPLATES = [
 
 # Function platforms let a program write to the temporary folder only.
 WRITABLE_DIR = BASE_DIR if os.access(BASE_DIR, os.W_OK) else Path(tempfile.gettempdir())
+DATABASE = Path(os.environ.get("DJANGO_DATABASE") or WRITABLE_DIR / "guestbook.sqlite3")
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DJANGO_DATABASE") or WRITABLE_DIR / "guestbook.sqlite3",
+        "NAME": DATABASE,
+        # Not in memory: servers and hosts answer in threads of their own, in tests too.
+        "TEST": {"NAME": DATABASE.with_suffix(".test.sqlite3")},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,0 +1,5 @@
+"""What pytest needs: the fixture `unigate_client`."""
+
+from __future__ import annotations
+
+pytest_plugins = ["unigate.pytest_plugin"]
