@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from contextvars import Context, copy_context
 from pathlib import Path
 
 import django
@@ -13,6 +14,7 @@ import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.http import HttpRequest, HttpResponse
@@ -232,18 +234,38 @@ def test_work_closes_what_it_opened(server: Server) -> None:
 def test_asynchronous_work_closes_what_it_opened(server: Server) -> None:
     from asgiref.sync import sync_to_async
 
-    async def work() -> bool:
-        return await sync_to_async(write)()
+    def opened() -> BaseDatabaseWrapper:
+        assert write()
+        return connections["paused"]
 
-    async def do() -> list[bool]:
-        return [
-            await ours.closing(work()),
-            await sync_to_async(is_open)(),
-            await ours.closing(work)(),
-            await sync_to_async(is_open)(),
-        ]
+    async def work() -> BaseDatabaseWrapper:
+        return await sync_to_async(opened)()
 
-    assert asyncio.run(do()) == [True, False, True, False]
+    async def do() -> list[BaseDatabaseWrapper]:
+        return [await ours.closing(work()), await ours.closing(work)()]
+
+    assert [used.connection for used in asyncio.run(do())] == [None, None]
+
+
+def test_asynchronous_work_does_not_need_the_thread_of_its_request(server: Server) -> None:
+    from asgiref.sync import async_to_sync, sync_to_async
+
+    works: list[Awaitable[bool]] = []
+    contexts: list[Context] = []
+
+    async def view() -> None:
+        works.append(ours.closing(sync_to_async(write)()))
+        contexts.append(copy_context())
+
+    async_to_sync(view)()
+
+    async def later() -> bool:
+        return await asyncio.create_task(wait(), context=contexts[0])
+
+    async def wait() -> bool:
+        return await works[0]
+
+    assert asyncio.run(later())
 
 
 def test_work_that_fails_closes_too_and_leaves_what_was_open(server: Server) -> None:

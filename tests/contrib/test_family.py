@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from email import message_from_bytes
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -15,7 +18,7 @@ import flask
 import flask_login
 import httpx
 import pytest
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import FileResponse as DjangoFileResponse
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -36,12 +39,15 @@ from whitenoise import WhiteNoise
 
 import unigate
 from flask_unigate import Unigate
-from tests.hosts import HOSTS
+from tests.hosts import HOSTS, EventHost, Host
+from tests.lambda_runtime.function import until
 from unigate.local import make_request
+
+from . import live
 
 django.setup()
 
-NAMES = ("asgi", "wsgi", "http_api", "rest_api", "alb", "google", "azure")
+NAMES = ("asgi", "wsgi", "http_api", "rest_api", "alb", "google", "azure", *live.SERVERS)
 ORIGIN = "https://front.example"
 BINARY = bytes(range(256)) * 40  # 10240 bytes
 
@@ -55,10 +61,9 @@ pytestmark = [
 class Visitor:
     """A browser: its requests come by way of one host, and it keeps cookies."""
 
-    def __init__(self, host: str, application: Any) -> None:
-        known = isinstance(application, unigate.Gateway)
-        self.app = application if known else unigate.wrap(application)
-        self.host = HOSTS[host]
+    def __init__(self, app: unigate.Gateway, host: Host) -> None:
+        self.app = app
+        self.host = host
         self.cookies: dict[str, str] = {}
 
     def ask(
@@ -90,9 +95,22 @@ class Visitor:
 Visit = Callable[[Any], Visitor]
 
 
+def gateway(application: Any) -> unigate.Gateway:
+    known = isinstance(application, unigate.Gateway)
+    return application if known else unigate.wrap(application)
+
+
 @pytest.fixture(params=NAMES)
-def visit(request: pytest.FixtureRequest) -> Visit:
-    return lambda application: Visitor(request.param, application)
+def visit(request: pytest.FixtureRequest) -> Iterator[Visit]:
+    with ExitStack() as running:
+
+        def start(application: Any) -> Visitor:
+            app = gateway(application)
+            server = live.SERVERS.get(request.param)
+            host = running.enter_context(server(app)) if server else HOSTS[request.param]
+            return Visitor(app, host)
+
+        yield start
 
 
 @pytest.fixture
@@ -132,7 +150,24 @@ def send_leaf(request: HttpRequest) -> DjangoFileResponse:
     return DjangoFileResponse((_files[-1] / "leaf.bin").open("rb"), as_attachment=True)
 
 
+def steps(request: HttpRequest) -> StreamingHttpResponse:
+    """Stream what the interface can stream: Django collects the other kind."""
+    parts = step_async() if isinstance(request, ASGIRequest) else step()
+    return StreamingHttpResponse(parts, content_type="text/plain")
+
+
+def later(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(use(request.unigate))
+
+
+async def later_async(request: HttpRequest) -> JsonResponse:
+    return JsonResponse(use_async(request.unigate))
+
+
 urlpatterns = [
+    path("steps", steps),
+    path("later", later),
+    path("later-async", later_async),
     path("data", lambda request: JsonResponse({"leaf": "green"})),
     path("upload", csrf_exempt(read_upload)),
     path("stream", stream),
@@ -164,6 +199,42 @@ def django_app(request: pytest.FixtureRequest, files: Path) -> Iterator[Any]:
         yield request.param()
 
 
+# What all of them do
+
+_step: list[threading.Event] = []
+_done: list[str] = []
+
+
+def step() -> Iterator[str]:
+    """Wait between two lines until the test has read the first."""
+    yield "one\n"
+    yield "two\n" if _step[-1].wait(live.SECONDS) else "late\n"
+
+
+async def step_async() -> AsyncIterator[str]:
+    yield "one\n"
+    yield "two\n" if await asyncio.to_thread(_step[-1].wait, live.SECONDS) else "late\n"
+
+
+def use(common: unigate.Request) -> dict[str, Any]:
+    common.wait_until(_done.append, common.path)
+    return describe(common)
+
+
+def use_async(common: unigate.Request) -> dict[str, Any]:
+    async def work() -> None:
+        _done.append(await asyncio.to_thread(lambda: common.path))
+
+    common.wait_until(work())
+    return describe(common)
+
+
+def describe(common: unigate.Request) -> dict[str, Any]:
+    user = common.identity.user if common.identity else None
+    current = common is unigate.current_request()
+    return {"current": current, "user": user, "event": isinstance(common.event, dict)}
+
+
 # Flask and Starlette
 
 
@@ -183,6 +254,10 @@ def make_flask(files: Path) -> flask.Flask:
     @app.get("/stream")
     def lines() -> Any:
         return flask.Response((f"line {number}\n" for number in range(3)), mimetype="text/plain")
+
+    @app.get("/steps")
+    def steps() -> Any:
+        return flask.Response(step(), mimetype="text/plain")
 
     @app.get("/leaf")
     def leaf() -> Any:
@@ -213,6 +288,9 @@ def make_starlette(files: Path, *middleware: Middleware) -> Starlette:
     async def lines(request: StarletteRequest) -> StreamingResponse:
         return StreamingResponse(stream_async(), media_type="text/plain")
 
+    async def steps(request: StarletteRequest) -> StreamingResponse:
+        return StreamingResponse(step_async(), media_type="text/plain")
+
     async def leaf(request: StarletteRequest) -> FileResponse:
         return FileResponse(files / "leaf.bin", filename="leaf.bin")
 
@@ -224,6 +302,7 @@ def make_starlette(files: Path, *middleware: Middleware) -> Starlette:
         Route("/data", data),
         Route("/upload", upload, methods=["POST"]),
         Route("/stream", lines),
+        Route("/steps", steps),
         Route("/leaf", leaf),
         Route("/visits", count),
     ]
@@ -482,6 +561,20 @@ def test_a_stream_arrives_whole(visit: Visit, application: Any) -> None:
     assert answer.headers["content-type"].startswith("text/plain")
 
 
+@pytest.mark.parametrize("server", live.SERVERS)
+def test_a_stream_arrives_piece_by_piece(server: str, application: Any) -> None:
+    _step.append(threading.Event())
+    app = gateway(application)
+
+    with (
+        live.SERVERS[server](app) as host,
+        host.begin(make_request("GET", "http://shop.example/steps")) as response,
+    ):
+        assert response.readline() == b"one\n"
+        _step[-1].set()
+        assert response.read() == b"two\n"
+
+
 def test_a_compressed_stream_arrives_whole(visit: Visit, files: Path) -> None:
     import gzip
 
@@ -510,6 +603,12 @@ RANGES = {
     "bytes=-7": (10233, 10240),
     "bytes=10000-99999": (10000, 10240),
 }
+
+
+def test_django_sends_a_file_whole_where_a_part_is_asked_for(visit: Visit, django_app: Any) -> None:
+    answer = visit(django_app).get("/leaf", range="bytes=0-9")
+
+    assert (answer.status, answer.body) == (200, BINARY)
 
 
 @pytest.mark.parametrize("make", [make_flask, make_starlette])
@@ -548,6 +647,43 @@ def test_a_file_that_was_seen_is_not_sent_again(visit: Visit, files: Path) -> No
     answer = visitor.get("/leaf", if_none_match=tag)
 
     assert (answer.status, answer.body) == (304, b"")
+
+
+# What the plugins add
+
+
+@pytest.fixture(params=["flask", "django wsgi", "django asgi"])
+def plugged(request: pytest.FixtureRequest, files: Path) -> Iterator[Any]:
+    if request.param == "flask":
+        app = make_flask(files)
+        Unigate(app)
+        app.get("/later")(lambda: use(flask.request.unigate))  # type: ignore[attr-defined]
+
+        @app.get("/later-async")
+        async def in_loop() -> dict[str, Any]:
+            return use_async(flask.request.unigate)  # type: ignore[attr-defined]
+
+        yield app
+        return
+    with override_settings(
+        ROOT_URLCONF=__name__, MIDDLEWARE=["django_unigate.middleware.UnigateMiddleware"]
+    ):
+        yield WSGIHandler() if request.param.endswith("wsgi") else ASGIHandler()
+
+
+@pytest.mark.parametrize("target", ["/later", "/later-async"])
+def test_views_have_the_common_request_and_what_goes_on_after_it(
+    visit: Visit, plugged: Any, target: str
+) -> None:
+    _done.clear()
+    visitor = visit(plugged)
+
+    answer = visitor.get(target)
+
+    assert answer.status == 200, answer.body
+    events = isinstance(visitor.host, EventHost)
+    assert flask.json.loads(answer.body) == {"current": True, "user": None, "event": events}
+    until(lambda: _done == [target])
 
 
 # Starlette and FastAPI
