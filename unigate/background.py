@@ -20,8 +20,16 @@ _log = logging.getLogger("unigate")
 # What is left of a function's time to hand the reply over, in seconds.
 MARGIN = 0.5
 
-around_work: list[Callable[[Any], Any]] = []
-"""What frameworks put around work: each takes a call or an awaitable, and returns another."""
+_around: list[Callable[[Any], Any]] = []
+
+
+def around_work(wrapper: Callable[[Any], Any]) -> None:
+    """Put something around all that `wait_until` is given, once; for frameworks' plugins.
+
+    It takes a call without arguments or an awaitable, and returns another.
+    """
+    if wrapper not in _around:
+        _around.append(wrapper)
 
 
 class _Work:
@@ -61,7 +69,7 @@ def _wait_until(
     if not (awaitable or callable(work)) or (awaitable and args):
         raise TypeError(f"wait_until() takes an awaitable, or a callable, not {work!r}.")
     subject = partial(work, *args) if callable(work) else work
-    for wrap in around_work:
+    for wrap in _around:
         subject = wrap(subject)
     given = _Work(subject, copy_context())
     if request is None or not _defer(request, given):

@@ -22,5 +22,4 @@ class UnigateConfig(AppConfig):
         connection_created.connect(connections.note_opened)
         request_started.connect(connections.check_after_pause)
         request_finished.connect(connections.note_use)
-        if connections.closing not in around_work:
-            around_work.append(connections.closing)
+        around_work(connections.closing)

@@ -23,7 +23,7 @@ from django.urls import path
 
 import unigate
 from django_unigate import connections as ours
-from unigate.background import around_work
+from unigate import background
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_settings")
 django.setup()
@@ -203,7 +203,7 @@ def test_the_error_of_a_dead_connection_is_what_the_test_believes(server: Server
 
 @pytest.fixture
 def closing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unigate.background.around_work", [ours.closing])
+    monkeypatch.setattr("unigate.background._around", [ours.closing])
 
 
 def is_open() -> bool:
@@ -294,4 +294,4 @@ def test_wait_until_closes_the_connections_of_its_work(server: Server, closing: 
 
 def test_the_application_puts_it_around_work() -> None:
     with override_settings(INSTALLED_APPS=["django_unigate"]):
-        assert around_work.count(ours.closing) == 1
+        assert background._around.count(ours.closing) == 1
