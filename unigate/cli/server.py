@@ -153,15 +153,23 @@ class Watch(StatReloaderLoop):
         super().__init__(extra_files=[os.getcwd()], interval=_WATCH_SECONDS)
         self.mtimes = {}
         self.changed = False
+        self._has_looked = threading.Event()
         self.run_step()
 
     def end(self, server: Server) -> None:
-        """Shut a server down at the first change."""
+        """Shut a server down at the first change of what is there now or comes later."""
         self._server = server
+        self._has_looked.clear()  # at what the application has put on the path
         threading.Thread(target=self.run, daemon=True).start()
+        self._has_looked.wait()
+
+    def run_step(self) -> None:
+        super().run_step()
+        self._has_looked.set()
 
     def trigger_reload(self, filename: str) -> None:
         self.changed = True
+        self._has_looked.set()
         self._server.shutdown()
         sys.exit()  # this thread
 
