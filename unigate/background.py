@@ -163,7 +163,10 @@ def _finish_alone(work: _Work, request: Request | None = None) -> None:
         _call(work, results)
     else:
         thread = threading.Thread(
-            target=_call, args=(work, results), name="unigate-background", daemon=True
+            target=copy_context().run,  # what is logged belongs to the request
+            args=(_call, work, results),
+            name="unigate-background",
+            daemon=True,
         )
         thread.start()
         thread.join(limit)

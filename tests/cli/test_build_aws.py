@@ -96,6 +96,9 @@ def test_two_builds_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
         zipped = (tmp_path / name / "function.zip").read_bytes()
         digests.append(hashlib.sha256(zipped).hexdigest())
         os.utime(folder / "requirements.txt", (0, 0))
+        with zipfile.ZipFile(tmp_path / name / "function.zip") as archive:
+            # Two builds within the same two seconds would look the same without it.
+            assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert digests[0] == digests[1]
 
 
@@ -185,6 +188,19 @@ def test_the_output_folder_is_no_part_of_the_zip(folder: Path) -> None:
     assert (folder / "made/function.zip").read_bytes() == first
 
 
+def test_what_other_builds_wrote_is_no_part_of_the_zip(folder: Path) -> None:
+    assert build() == 0
+    assert build("--output", "other") == 0
+    first, second = folder / "build/aws/function.zip", folder / "other/function.zip"
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_links_that_lead_nowhere_are_left_out(folder: Path) -> None:
+    (folder / "gone").symlink_to("/nowhere")
+    assert build() == 0
+    assert "gone" not in members(folder / "build/aws/function.zip")
+
+
 # The template
 
 
@@ -236,15 +252,21 @@ def test_the_wrapper_starts_our_runtime_with_the_interpreter_of_lambda(
         archive.extractall(tmp_path / "task")
     wrapper = tmp_path / "task/unigate-runtime"
     wrapper.chmod(0o755)
-    python = tmp_path / "python"
-    python.write_text('#!/bin/sh\npwd\necho "$@"\n')
+    python = tmp_path / "python3.12"
+    python.write_text('#!/bin/sh\npwd\necho "$@"\necho "$PYTHONPATH"\n')
     python.chmod(0o755)
     done = subprocess.run(
         [wrapper, python, "/var/runtime/bootstrap.py"],
-        env={"_HANDLER": "main.app", "LAMBDA_TASK_ROOT": str(tmp_path / "task")},
+        env={
+            "_HANDLER": "main.app",
+            "LAMBDA_TASK_ROOT": str(tmp_path / "task"),
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
+            "PYTHONPATH": "/mine",
+        },
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == f"{tmp_path / 'task'}\n-m unigate.lambda_runtime main.app\n"
+    path = "/mine:/opt/python/lib/python3.12/site-packages:/opt/python:/var/runtime"
+    assert done.stdout == f"{tmp_path / 'task'}\n-m unigate.lambda_runtime main.app\n{path}\n"
 
 
 @pytest.mark.parametrize("target", ["main:site", "main:box.app"])

@@ -73,6 +73,7 @@ async def a_empty(told: Any, scope: Scope, receive: Any, send: Any) -> None:
 
 async def a_steps(told: Any, scope: Scope, receive: Any, send: Any) -> None:
     """Send one part for each file that the test makes."""
+    say("steps: begun")
     await start(send)
     for number in range(int(told["count"])):
         await part(send, f"data: {number}\n\n".encode())
@@ -247,6 +248,7 @@ def w_empty(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]
 
 
 def w_steps(told: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+    say("steps: begun")
     start_response("200 OK", [TEXT])
     for number in range(int(told["count"])):
         yield f"data: {number}\n\n".encode()

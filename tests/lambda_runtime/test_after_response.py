@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,14 @@ def test_a_body_that_fails_to_close_has_been_sent(tmp_path: Path) -> None:
         assert (posted.streamed, posted.trailers) == (b"whole", {})
         made.server.wait_for_output("KeyError: 'when closed'")
         assert made.api.invoke(event("/")).streamed == b"whole"
+
+
+@pytest.mark.parametrize("path", WORKS)
+def test_what_fails_later_is_logged_with_its_request(tmp_path: Path, path: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_LOG_FORMAT": "JSON"}) as made:
+        call = made.api.call(event(f"{path}?seconds=0.01&fail=1"))
+        made.server.wait_for_output("in the background")
+        made.api.wait_until_idle()
+        lines = [line for line in made.server.output().splitlines() if line.startswith("{")]
+
+        assert json.loads(lines[-1])["requestId"] == call.id

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,16 +28,18 @@ def function(
 
 
 @BOTH
-def test_as_many_wait_at_the_same_time_as_lambda_wants(function: Function, prefix: str) -> None:
-    begun = time.monotonic()
-    calls = [
-        function.api.call(event(f"{prefix}/token?token={number}&seconds=0.5"))
-        for number in range(64)
-    ]
-    answers = [call.wait() for call in calls]
+def test_as_many_wait_at_the_same_time_as_lambda_wants(
+    function: Function, prefix: str, tmp_path: Path
+) -> None:
+    before = function.server.output().count("steps: begun")
+    target = f"{prefix}/steps?count=1&folder={tmp_path}"
+    calls = [function.api.call(event(target)) for _ in range(64)]
 
-    assert len(answers) == 64
-    assert time.monotonic() - begun < 64 * 0.5 / 2  # one after the other it would be 32 seconds
+    function.server.wait_for_output("steps: begun", before + 64)
+    assert not any(call.answers for call in calls)
+    (tmp_path / "0").touch()
+    for call in calls:
+        assert b"data: 0" in call.wait().body
 
 
 def test_applications_share_one_process_and_one_start(function: Function) -> None:
@@ -178,3 +179,40 @@ def test_sigterm_leaves_nothing_unanswered(tmp_path: Path) -> None:
         assert hung[0].wait().json()["errorType"] == "Runtime.ExitError"
         assert hung[1].wait().prelude["statusCode"] == 500
         assert not any(call.refused for call in (*streams, *hung))
+
+
+@pytest.mark.parametrize("streaming", ["0", "1"])
+def test_a_thread_that_hangs_is_replaced(tmp_path: Path, streaming: str) -> None:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "UNIGATE_RESPONSE_STREAMING": streaming}
+    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+        made.api.wait_for("next", 2)
+        hung = [made.api.call(event("/hang"), seconds=0.5) for _ in range(2)]
+        asked = made.api.call(event("/hello"))
+
+        assert b"hello" in asked.wait().body
+        assert [call.wait().json()["errorType"] for call in hung] == ["TimeoutError"] * 2
+
+
+def test_a_thread_that_comes_back_late_is_one_too_many(tmp_path: Path) -> None:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "1", "UNIGATE_RESPONSE_STREAMING": "1"}
+    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+        late = made.api.call(event(f"/steps?count=1&folder={tmp_path}"), seconds=0.5)
+        assert made.api.invoke(event("/hello")).streamed == b"hello"
+        (tmp_path / "0").touch()
+        made.server.wait_for_output("wsgi: closed", 2)
+
+        assert made.api.invoke(event("/hello")).streamed == b"hello"
+        made.api.wait_until_idle()
+        assert len(made.api.order("next")) == 4
+        assert not late.answers
+
+
+def test_sigterm_closes_the_bodies_that_it_cuts_off(tmp_path: Path) -> None:
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "UNIGATE_RESPONSE_STREAMING": "1"}
+    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+        calls = [made.api.call(event("/endless"), drop=True) for _ in range(2)]
+        until(lambda: all(call.read > 3000 for call in calls))
+        made.signal()
+
+        assert made.wait() == 128 + 15
+        assert made.server.output().count("wsgi: closed") == 2

@@ -304,3 +304,16 @@ def test_the_end_of_a_stream_that_is_not_acknowledged_is_logged(tmp_path: Path) 
             made.server.wait_for_output(what)
 
         assert made.api.invoke(event("/hello")).streamed == b"hello"
+
+
+@pytest.mark.parametrize("fault", [502, 503])
+def test_an_answer_that_met_a_passing_trouble_is_sent_again(function: Function, fault: int) -> None:
+    function.api.faults["response"].append(fault)
+
+    assert function.api.invoke(event("/hello")).json()["body"] == "hello"
+
+
+def test_an_application_that_hangs_past_its_deadline_is_cancelled(function: Function) -> None:
+    posted = function.api.invoke(event("/v2/hang"), seconds=-10)
+
+    assert posted.json()["statusCode"] == 500

@@ -163,3 +163,12 @@ def test_a_failure_is_one_event_of_the_log_and_lines_on_a_terminal() -> None:
     assert piped.count(b"\n") == 1
     assert shown.startswith(b"[ERROR] ZeroDivisionError: division by zero\r\nTraceback")
     assert shown.count(b"\r") == shown.count(b"\r\n") > 1
+
+
+def test_a_line_without_an_end_is_written_with_its_invocation(tmp_path: Path) -> None:
+    (tmp_path / "part.py").write_text("def handler(event, context):\n    context.log('a part')\n")
+    with Function("part.handler", tmp_path, env={"PYTHONUNBUFFERED": ""}) as made:
+        made.api.invoke({})
+        made.api.wait_for("next", 2)
+
+        assert made.server.output() == "a part"

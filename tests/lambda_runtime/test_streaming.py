@@ -322,3 +322,30 @@ async def events(request):
 
 app = unigate.wrap(Starlette(routes=[Route("/events", events)]))
 """
+
+
+def test_an_application_that_does_not_notice_that_the_client_has_gone_is_cancelled(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "deaf.py").write_text(DEAF)
+    with Function("deaf.app", tmp_path, env=STREAMING) as made:
+        made.api.call(event("/"), cut_after=500)
+
+        made.server.wait_for_output("deaf: cancelled")
+        made.api.wait_until_idle()
+
+
+DEAF = """
+import asyncio
+import unigate
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": bytes(1000), "more_body": True})
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        print("deaf: cancelled", flush=True)
+
+app = unigate.wrap(app, lifespan="off")
+"""

@@ -52,7 +52,10 @@ class Invocation:
     answering it on the event loop.
     """
 
-    __slots__ = ("_lock", "after", "body", "cancel", "claimed", "headers", "id", "stream")
+    __slots__ = (
+        *("_lock", "after", "body", "cancel", "claimed", "deadline", "given_up", "headers", "id"),
+        "stream",
+    )
 
     def __init__(self, answer: Answer) -> None:
         self.headers = answer.headers
@@ -61,7 +64,9 @@ class Invocation:
         self.after: list[Callable[[], object]] = []
         self.cancel: Callable[[], object] | None = None
         self.stream: Connection | None = None
-        self.claimed = False
+        self.claimed = self.given_up = False
+        told = int(self.headers.get("lambda-runtime-deadline-ms") or 0) / 1000
+        self.deadline = max(told, time.time())  # what comes too late gets a try all the same
         self._lock = threading.Lock()
 
     @property
@@ -186,17 +191,21 @@ class RuntimeApi:
         path = f"/invocation/{invocation.id}/{kind}"
         fields += f"{_echo(invocation)}Content-Length: {len(body)}\r\n"
         head = self._head("POST", path, fields)
+        what = f"a post of the {kind}"
         try:
             answer = self.connection.ask(head, body)
+            trouble: object = Refused(what, answer) if answer.status > 500 else None
         except OSError as error:
+            trouble = error
+        if trouble is not None:
             # The API knows which invocations are answered, and refuses a second answer to one.
-            _log.warning("The Runtime API took no %s, trying again: %r", kind, error)
+            _log.warning("The Runtime API took no %s, trying again: %r", kind, trouble)
             try:
                 answer = self.connection.ask(head, body)
             except OSError as again:
                 raise ApiError(f"The Runtime API takes no {kind}: {again!r}") from again
         if answer.status != 202:
-            raise Refused(f"a post of the {kind}", answer)
+            raise Refused(what, answer)
 
     def _head(self, method: str, path: str, fields: str) -> bytes:
         return (

@@ -22,6 +22,10 @@ _log = logging.getLogger("unigate")
 
 # For how long an application that is cancelled may put its things in order, in seconds.
 CANCEL_SECONDS = 0.5
+# What it takes to post that there was no answer in time: at the deadline Lambda ends the process.
+POST_SECONDS = 0.1
+# And how long one may go on whose client has gone.
+GONE_SECONDS = 2.0
 
 
 class Turn(Protocol):
@@ -158,7 +162,9 @@ async def run(
     task.add_done_callback(partial(_settle, answered))
     invocation.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
     left = request.remaining_time()
-    bound = loop.call_later(left, _expire, answered, task) if left else None
+    bound = None
+    if left is not None:  # where the time is over already, an answer may still be at hand
+        bound = loop.call_later(max(left - POST_SECONDS, CANCEL_SECONDS), _expire, answered, task)
     try:
         await answered
     except TimeoutError:
@@ -186,16 +192,24 @@ def _expire(answered: asyncio.Future[None], task: asyncio.Task[None]) -> None:
     task.cancel()
 
 
-async def finish(task: asyncio.Task[None], request: Request) -> BaseException | None:
+async def finish(
+    task: asyncio.Task[None], request: Request, *, gone: bool = False
+) -> BaseException | None:
     """Let an application that has answered do the rest of its work, while there is time.
 
-    Returns what that failed with.
+    Returns what that failed with. One whose client has gone is to come to an end: it was told.
     """
     left = request.remaining_time()
-    await asyncio.wait({task}, timeout=None if left is None else max(0.0, left - MARGIN))
+    limit = None if left is None else max(0.0, left - MARGIN)
+    if gone:
+        limit = GONE_SECONDS if limit is None else min(limit, GONE_SECONDS)
+    await asyncio.wait({task}, timeout=limit)
     if task.done():
         return error_of(task)
-    _log.error("%r goes on after it was answered, and the function has no time left.", request)
+    if gone:
+        _log.warning("%r goes on without a client, and is cancelled.", request)
+    else:
+        _log.error("%r goes on after it was answered, and the function has no time left.", request)
     task.cancel()
     await asyncio.wait({task}, timeout=CANCEL_SECONDS)
     return None

@@ -52,6 +52,12 @@ def set_up() -> None:
         root.setLevel(level)
 
 
+def flush() -> None:
+    """Write what was printed without the end of its line: Lambda may freeze the process now."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+
+
 def log_failure(failure: Failure, request_id: str) -> None:
     """Log what the Runtime API is told about a failed invocation or start."""
     if is_json():

@@ -172,7 +172,8 @@ class _Turn:
         """Let an application do what it does after its answer."""
         from . import asgi
 
-        error = running.loop.run(asgi.finish(task, self._request))
+        gone = self.out is not None and self.out.gone
+        error = running.loop.run(asgi.finish(task, self._request, gone=gone))
         if error is not None and not isinstance(error, Exception):
             raise error
         if error is not None and (self.out is None or not self.out.gone):

@@ -65,20 +65,35 @@ class Workers:
         self._theirs = signal.signal(signal.SIGTERM, self._end_all)
         try:
             try:
-                for number in range(1, count + 1):
-                    thread = threading.Thread(
-                        target=self._work_aside, name=f"unigate-worker-{number}", daemon=True
-                    )
-                    thread.start()
-                    self._threads.append(thread)
+                for _ in range(count):
+                    self._start_thread()
                 while not self._ended.wait(SIGNAL_SECONDS):
-                    pass
+                    self._replace_stuck()
             finally:
                 self._drain()
             assert self._end is not None
             raise self._end
         finally:
             self._leave()
+
+    def _start_thread(self) -> None:
+        name = f"unigate-worker-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._work_aside, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _replace_stuck(self) -> None:
+        """Put a thread in the place of each whose invocation is well past its deadline.
+
+        Nobody can end those, and Lambda does not: the Lambda developer guide, "Understanding the
+        Lambda Managed Instances execution environment", "Error handling and recovery".
+        """
+        for invocation in tuple(self._busy):
+            late = time.time() - invocation.deadline
+            if late > GRACE_SECONDS and not invocation.given_up:
+                invocation.given_up = True
+                self._give_up(invocation, Failure(TimeoutError("There was no answer in time.")))
+                self._start_thread()
 
     def _work_aside(self) -> None:
         try:
@@ -98,6 +113,9 @@ class Workers:
             finally:
                 self._busy.discard(invocation)
                 logs.invocation.set(None)
+                logs.flush()
+            if invocation.given_up:
+                return
 
     def _answer(self, api: RuntimeApi, invocation: Invocation) -> None:
         context = None
@@ -164,11 +182,16 @@ class Workers:
                 invocation.cancel()
         self._wait(LAST_SECONDS)
         for invocation in tuple(self._busy):
-            if invocation.stream is not None:
-                invocation.stream.cut_off()
-            else:
-                over = Failure(SystemExit("The process ends."), "Runtime.ExitError")
-                self._report(self._api.another(), invocation, over)
+            over = Failure(SystemExit("The process ends."), "Runtime.ExitError")
+            self._give_up(invocation, over)
+        self._wait(SIGNAL_SECONDS)  # for a body that was cut off to be closed
+
+    def _give_up(self, invocation: Invocation, failure: Failure) -> None:
+        """Answer in the place of another thread, or leave its answer unfinished."""
+        if invocation.stream is not None:
+            invocation.stream.cut_off()
+        else:
+            self._report(self._api.another(), invocation, failure)
 
     def _wait(self, seconds: float) -> None:
         """Wait for all threads, those that have nothing to do included: they end by themselves."""

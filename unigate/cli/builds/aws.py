@@ -19,10 +19,13 @@ ENTRY = "lambda_function.py"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 # AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper is started with the
-# command of the runtime that it stands before, the interpreter first.
+# command of the runtime that it stands before, the interpreter first. That command, bootstrap.py,
+# is what makes layers and the runtime's own packages importable, so we do it in its place.
 WRAPPER_TEXT = b"""\
 #!/bin/sh
 cd "$LAMBDA_TASK_ROOT"
+layers="/opt/python/lib/${1##*/}/site-packages:/opt/python"
+export PYTHONPATH="${PYTHONPATH:+$PYTHONPATH:}$layers${LAMBDA_RUNTIME_DIR:+:$LAMBDA_RUNTIME_DIR}"
 exec "$1" -m unigate.lambda_runtime "$_HANDLER"
 """
 
