@@ -37,7 +37,7 @@ def project(
     folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str] | None = None
 ) -> Iterator[Path]:
     """Work in a folder with files; what is imported from it is forgotten at the end."""
-    write(folder, {"main.py": GATEWAY, "requirements.txt": "flask\n", **(files or {})})
+    write(folder, {"main.py": GATEWAY, "requirements.txt": "unigate\nflask\n", **(files or {})})
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -268,6 +270,36 @@ def test_a_write_that_fails_half_way_leaves_the_folder_as_it_was(
         writing.write({"a": b"2", "new/deep/file": b"2", "z": b"2"}, out, "aws")
     assert tree(out) == before
     assert {entry.name for entry in out.iterdir()} == {"a", "m", "z", ".unigate-build.json"}
+
+
+def test_sigterm_leaves_the_folder_as_it_was(folder: Path) -> None:
+    def ended(work: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+        return work
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            writing.write({"a": b"1", "b": ended}, folder / "out", "aws")
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("output", ["/proc/nowhere", "main.py/out"])
+def test_a_folder_that_cannot_be_written_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    assert main(["build", "main:app", "--target", "azure", "--output", output]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_is_refused_at_the_end_is_refused_before_it_is_written(folder: Path) -> None:
+    write(folder, {"pyproject.toml": '[tool.unigate]\npython = "3"\n'})
+    assert main(["build", "main:app", "--target", "google"]) == 2
+    assert not (folder / "google_function.py").exists()
 
 
 def test_a_record_that_was_spoilt_is_one_line(folder: Path) -> None:

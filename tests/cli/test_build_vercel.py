@@ -239,13 +239,13 @@ def test_files_are_named_after_routes() -> None:
 
 
 def test_what_is_said_more_exactly_comes_first() -> None:
-    paths = ["/{a}/{b}", "/{a:path}", "/x/{b:path}", "/x/{b}", "/x/y", "/{a}/y", "/x/y/{c}"]
+    paths = ["/{a}/{b}", "/{a:path}", "/y/{b:path}", "/x/{b}", "/x/y", "/{a}/y", "/x/y/{c}"]
     sources = [sources for _, sources in split(*paths)]
     assert sources == [
         ["/x/y"],
         ["/x/y/([^/]+)"],
         ["/x/([^/]+)"],
-        ["/x/(.*)"],
+        ["/y/(.*)"],
         ["/([^/]+)/y"],
         ["/([^/]+)/([^/]+)"],
     ]
@@ -263,6 +263,13 @@ def test_a_parameter_has_one_name_at_one_place() -> None:
         "api/[x]/[x_].py", "api/a/[x].py", "api/a/[x]/[y].py", "api/a/[x]/b.py",
     ]  # fmt: skip
     assert split("/{a}/c", "/{b}/d/{a}")[1][0] == "api/[a]/d/[a_].py"
+
+
+def test_a_rest_beside_a_parameter_stays_with_the_fallback() -> None:
+    # "[...rest].py" beside "[id]/": `vercel build` 64 refuses it (conflicting_file_path).
+    assert split("/users/{rest:path}", "/users/{id}/password") == [
+        ("api/users/[id]/password.py", ["/users/([^/]+)/password"])
+    ]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_an_entry_point_that_a_preset_finds(
 def test_mangum(capsys: pytest.CaptureFixture[str]) -> None:
     files = {
         "lambda_function.py": "def make():\n    import mangum\n    return mangum.Mangum(1)\n",
-        "old.py": "from mangum import Mangum\n\nhandler = Mangum(1)\n",
+        "old.py": "from mangum import Mangum as M\n\nhandler = M(1)\n",
         "template.py": "{{ no python }\n",
         "tests/test_old.py": "handler = Mangum(1)\n",
     }
@@ -143,7 +143,7 @@ def test_no_python_version(capsys: pytest.CaptureFixture[str], folder: Path) -> 
 def test_tools_for_development(capsys: pytest.CaptureFixture[str], folder: Path, file: str) -> None:
     files = {
         "pyproject.toml": PYPROJECT.replace('"flask"', '"flask", "pytest>=8", "Pytest_Cov[x]"'),
-        "requirements.txt": "# black\n-r other.txt\nflask\npytest >= 8\npytest.cov==1 # x\n",
+        "requirements.txt": "# black\n-r other.txt\nunigate\npytest >= 8\npytest.cov==1 # x\n",
     }
     if file == "requirements.txt":
         (folder / "vercel.json").unlink()
@@ -274,12 +274,52 @@ def test_what_is_checked_may_be_what_vercel_deploys(
     (folder / "api/index.py").unlink()
     assert main(["check"]) == 2
     assert "Say which application" in capsys.readouterr().err
-    assert check(capsys, "main:app") == []
+    assert check(capsys, "main:app") == [("entrypoint", "vercel.json")]
 
 
 def test_what_cannot_be_loaded_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "nowhere:app"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "code"),
+    [
+        ({"api/index.py": "def (\n", "pyproject.toml": ""}, [], 2),
+        ({"api/index.py": "raise RuntimeError\n", "pyproject.toml": ""}, [], 2),
+        ({"api/index.py": "raise RuntimeError\nfrom main import app\n"}, ["main:app"], 1),
+        ({"pyproject.toml": '[tool.vercel]\nentrypoint = "nowhere:app"\n'}, [], 2),
+        ({"pyproject.toml": "tool = 1\n"}, [], 2),
+        ({"pyproject.toml": "project = 1\n"}, [], 2),
+        ({"pyproject.toml": "[tool]\nvercel = 1\n"}, [], 2),
+        ({"pyproject.toml": '[project]\ndependencies = "flask"\n'}, [], 2),
+        ({"vercel.json": '{"rewrites": ["x"]}'}, [], 0),
+    ],
+)
+def test_what_is_broken_ends_in_a_line_and_no_crash(
+    capsys: pytest.CaptureFixture[str], files: dict[str, str], args: list[str], code: int
+) -> None:
+    write(Path.cwd(), files)
+    assert main(["check", *args]) == code
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_vercel_json_that_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert check(capsys, files={"vercel.json": text}) == [("vercel", "vercel.json")]
+
+
+def test_what_the_application_prints_is_no_part_of_the_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check(capsys, files={"main.py": f"print('hello')\n{GATEWAY}"}) == []
+
+
+def test_what_a_gateway_loads_at_its_first_request_counts(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    lazy = "import unigate\n\napp = unigate.wrap('site_app:site')\n"
+    write(folder, {"main.py": lazy, "site_app.py": f"open('log', 'w').close()\n{GATEWAY}"})
+    assert check(capsys) == [("write", "site_app.py:1")]
 
 
 def test_every_mistake_at_once(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
@@ -297,6 +337,7 @@ def test_every_mistake_at_once(capsys: pytest.CaptureFixture[str], folder: Path)
         ("handler", "old.py:1"),
         ("project", "pyproject.toml"),
         ("python", ".python-version"),
+        ("requirements", "requirements.txt"),
         ("development", "requirements.txt"),
         ("write", "api/index.py:3"),
         ("import", "api.index"),

@@ -490,9 +490,12 @@ def test_ctrl_c_while_loading_ends_it(project: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.strip() == ""
 
 
-@pytest.mark.parametrize("args", [["--help"], ["dev", "--help"]])
-def test_help_shows_an_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(args) == 0
+@pytest.mark.parametrize("command", ["build", "check", "dev", "invoke", "routes"])
+def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    *_, examples = capsys.readouterr().out.partition("Examples:\n")
+    assert f"unigate {command} main:app" in examples
+    assert main(["--help"]) == 0
     assert "unigate dev main:app" in capsys.readouterr().out
 
 

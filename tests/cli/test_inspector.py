@@ -495,6 +495,8 @@ def test_what_is_masked_and_not_touched_is_sent_as_it_was(inspected: Inspected) 
         {"target": "no-slash"},
         {"target": 3},
         {"method": None},
+        {"method": ""},
+        {"method": "G ET"},
         {"body": 3},
     ],
 )

@@ -59,12 +59,16 @@ def build(
     files = made.plan(project, **options)
     if platform != "aws" and not project.in_place:
         files = _with_project(files, project, force)
+    notes = made.notes(project, **options)  # which may refuse too: before anything is written
     if dry_run:
         _print(files, output)
     else:
-        write(files, output, platform, force)
+        try:
+            write(files, output, platform, force)
+        except OSError as error:
+            raise click.ClickException(f"Cannot write to {output}: {error}.") from error
         click.echo(f"{len(files)} files written to {output.resolve()}")
-    for note in made.notes(project, **options):
+    for note in notes:
         click.echo(note)
     return 0
 

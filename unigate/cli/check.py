@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -17,11 +19,12 @@ from .checks.entry import (
     check_handlers,
     check_vercel_json,
     entry_file,
+    has_functions,
+    read_entry,
     read_vercel_json,
 )
 from .checks.importing import check_import
 from .checks.needs import check_needs, check_size
-from .entrypoint import find_entry
 from .target import load
 
 
@@ -47,7 +50,8 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
       unigate check
       unigate check main:app --json
     """
-    found = list(_findings(Path.cwd(), target, budget))
+    with redirect_stdout(sys.stderr):  # what the application prints as it is imported
+        found = list(_findings(Path.cwd(), target, budget))
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in found], indent=2))
     else:
@@ -60,20 +64,24 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
 def _findings(root: Path, target: str | None, budget: float) -> Iterator[Finding]:
     pyproject = read_pyproject(root)
     vercel = read_vercel_json(root)
-    on_vercel = vercel is not None or "vercel" in pyproject.get("tool", {})
+    spoilt = vercel is None and (root / "vercel.json").exists()
+    on_vercel = vercel is not None or spoilt or "vercel" in pyproject.get("tool", {})
     entry = entry_file(root, pyproject, vercel or {})
     target = target or read_settings(pyproject).get("app") or _target_of(root, entry)
     if target is None:
         message = "Say which application: MODULE:APP, or app in [tool.unigate]."
         raise click.UsageError(message)
-    module = target.partition(":")[0]
     # Before it is imported here, which may write the same files.
-    imported = list(check_import(root, module, budget))
+    imported = list(check_import(root, target, budget))
     gateway = load(target)
     project = Project(root, target, gateway, root)
-    if on_vercel:
+    if spoilt:
+        yield Finding("vercel", "vercel.json", "It is no JSON object: Vercel refuses it.")
+    elif on_vercel:
         if entry is not None:
             yield from check_entry(root, entry)
+        elif not (has_functions(vercel or {}) and any((root / "api").rglob("*.py"))):
+            yield Finding("entrypoint", "vercel.json", "Vercel finds no entry point to deploy.")
         yield from check_vercel_json(root, vercel or {})
     yield from check_handlers(project.files())
     yield from check_needs(project, on_vercel)
@@ -86,5 +94,6 @@ def _target_of(root: Path, entry: str | None) -> str | None:
     """Return the import string of what Vercel would deploy."""
     if entry is None:
         return None
-    found = find_entry((root / entry).read_text("utf-8"))
-    return found and f"{entry.removesuffix('.py').replace('/', '.')}:{found[0]}"
+    # What is wrong with a file that has none is said when it is loaded.
+    name, _ = read_entry(root, entry) or ("app", None)
+    return f"{entry.removesuffix('.py').replace('/', '.')}:{name}"

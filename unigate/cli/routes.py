@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 
 import click
 
@@ -27,7 +29,8 @@ def routes(target: str, as_json: bool) -> int:
       unigate routes main:app
       unigate routes main:app --json
     """
-    found = routes_of(load(target))
+    with redirect_stdout(sys.stderr):  # what the application prints as it is imported
+        found = routes_of(load(target))
     if as_json:
         click.echo(json.dumps([route._asdict() for route in found], indent=2))
     else:

@@ -120,9 +120,11 @@ class Project:
                 if not self._left_out(here / name)
                 and (here / name).resolve() != output
                 and not (here / name / "pyvenv.cfg").exists()
+                and not (here / name / RECORD).exists()  # what an earlier build wrote
             ]
             for name in names:
-                if not self._left_out(here / name):
+                # A link that leads nowhere, or a socket, is nothing to deploy.
+                if not self._left_out(here / name) and (here / name).is_file():
                     yield (here / name).relative_to(self.root).as_posix(), here / name
 
     def _left_out(self, path: Path) -> bool:

@@ -33,11 +33,16 @@ def read_pyproject(folder: Path) -> dict[str, Any]:
     """Return a folder's pyproject.toml, {} without one; UsageError when it is no TOML."""
     file = folder / "pyproject.toml"
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        found = tomllib.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.ClickException(f"pyproject.toml is no TOML: {error}") from error
+    for name in ("project", "tool"):
+        _expect(isinstance(found.get(name, {}), dict), name, "a table")
+    _expect(isinstance(found.get("tool", {}).get("vercel", {}), dict), "tool.vercel", "a table")
+    _check(found.get("project", {}).get("dependencies", []), [str], "project.dependencies")
+    return found
 
 
 def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,7 +41,10 @@ def functions_of(routes: Iterable[Route]) -> list[Function]:
         known = found.get(key, Function(file, route.path, ()))
         sources = (*known.sources, *_sources(key, route.path.endswith("/")))
         found[key] = known._replace(sources=tuple(dict.fromkeys(sources)))
-    return [found[key] for key in sorted(found, key=_exactness)]
+    # Vercel refuses "[id]/..." beside "[...rest].py": such a rest stays with the fallback.
+    single = {key[:number] for key in found for number, part in enumerate(key) if part == "{}"}
+    kept = (key for key in found if key[-1] != "{**}" or key[:-1] not in single)
+    return [found[key] for key in sorted(kept, key=_exactness)]
 
 
 def _shape(path: str) -> tuple[str, ...]:

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +30,21 @@ def write(plan: Plan, output: Path, platform: str, force: bool = False) -> None:
     that no build wrote, or that was changed since, is a ClickException unless forced. When
     anything fails the folder is as it was.
     """
+    with _ending_in_order():
+        _write(plan, output, platform, force)
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end this as Ctrl-C does: Python would leave at once, and leave files behind."""
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _write(plan: Plan, output: Path, platform: str, force: bool) -> None:
     record = read_record(output)
     known = {path: digest for files in record.values() for path, digest in files.items()}
     if not force:

@@ -31,7 +31,7 @@ def entry_file(root: Path, pyproject: Mapping[str, Any], vercel: Mapping[str, An
         return "api/index.py" if (root / "api/index.py").is_file() else None
     places = (f"{folder}{name}.py" for folder in _FOLDERS for name in _NAMES)
     return next(
-        (place for place in places if (root / place).is_file() and _entry(root, place)), None
+        (place for place in places if (root / place).is_file() and read_entry(root, place)), None
     )
 
 
@@ -51,13 +51,17 @@ def read_vercel_json(root: Path) -> dict[str, Any] | None:
 
 def check_entry(root: Path, file: str) -> Iterator[Finding]:
     """Find an entry point that is not the gateway. The current folder is on Python's path."""
-    found = _entry(root, file)
+    found = read_entry(root, file)
     if found is None:
         message = "Vercel finds no app here: bind it at the top level, outside of if and try."
         yield Finding("entrypoint", file, message)
         return
     name, statement = found
-    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    try:
+        module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    except (Exception, SystemExit) as error:
+        yield Finding("entrypoint", file, f"It cannot be imported: {error}.")
+        return
     if not isinstance(getattr(module, name, None), Gateway):
         message = f"Vercel deploys {name!r}, which it finds first, and that is not the gateway."
         yield Finding("entrypoint", f"{file}:{statement.lineno}", message)
@@ -68,8 +72,15 @@ def check_handlers(files: Mapping[str, Path]) -> Iterator[Finding]:
     for path, file in files.items():
         if not path.endswith(".py"):
             continue
-        for node in ast.walk(_parsed(file)):
-            if isinstance(node, ast.Call) and _name(node.func) == "Mangum":
+        parsed = _parsed(file)
+        names = {"Mangum"} | {
+            alias.asname or alias.name
+            for node in ast.walk(parsed)
+            if isinstance(node, ast.ImportFrom) and node.module == "mangum"
+            for alias in node.names
+        }
+        for node in ast.walk(parsed):
+            if isinstance(node, ast.Call) and _name(node.func) in names:
                 message = "Mangum(...) answers Lambda's events alone: unigate.wrap(...) stands in."
                 yield Finding("handler", f"{path}:{node.lineno}", message)
 
@@ -83,6 +94,8 @@ def check_vercel_json(root: Path, vercel: Mapping[str, Any]) -> Iterator[Finding
             yield Finding("sources", "vercel.json", message)
         return
     for rewrite in rewrites if isinstance(rewrites, list) else ():
+        if not isinstance(rewrite, dict):
+            continue
         source, destination = str(rewrite.get("source")), str(rewrite.get("destination"))
         if destination.startswith("/") and _CATCH_ALL.fullmatch(source.removeprefix("/")):
             message = (
@@ -92,7 +105,8 @@ def check_vercel_json(root: Path, vercel: Mapping[str, Any]) -> Iterator[Finding
             yield Finding("rewrite", "vercel.json", message)
 
 
-def _entry(root: Path, file: str) -> tuple[str, ast.stmt] | None:
+def read_entry(root: Path, file: str) -> tuple[str, ast.stmt] | None:
+    """Return what Vercel finds in a file, None where that is missing or no Python."""
     try:
         return find_entry((root / file).read_text("utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError):

@@ -20,8 +20,8 @@ _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
 _WRITABLE = ("/tmp", "/dev", "/proc")
 
 
-def check_import(root: Path, module: str, budget: float) -> Iterator[Finding]:
-    """Import a module in a process of its own, and find what a function would suffer from.
+def check_import(root: Path, target: str, budget: float) -> Iterator[Finding]:
+    """Load an application in a process of its own, and find what a function would suffer from.
 
     That it can be imported at all is for others to find out.
     """
@@ -29,14 +29,14 @@ def check_import(root: Path, module: str, budget: float) -> Iterator[Finding]:
         report = Path(folder, "report.json")
         temporary = Path(folder, "temporary")
         temporary.mkdir()
-        command = [sys.executable, "-X", "importtime", probe.__file__, module, str(report)]
+        command = [sys.executable, "-X", "importtime", probe.__file__, target, str(report)]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(temporary)}
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, errors="replace"
         )
         written = json.loads(report.read_text("utf-8")) if report.exists() else []
         yield from _writes(root, written, temporary)
-    yield from _times(module, done.stderr, budget)
+    yield from _times(target.partition(":")[0], done.stderr, budget)
 
 
 def _writes(root: Path, written: list[list[str]], temporary: Path) -> Iterator[Finding]:

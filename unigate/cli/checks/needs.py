@@ -41,6 +41,8 @@ def check_needs(project: Project, on_vercel: bool) -> Iterator[Finding]:
     if not (project.pinned_python or told.get("requires-python") or project.settings.get("python")):
         message = "No Python version is said: write one into .python-version."
         yield Finding("python", ".python-version", message)
+    if needs and not any(name == "unigate" for name, _ in needs):
+        yield Finding("requirements", file, "unigate is not among what is installed.")
     for name, _ in needs:
         if name in TOOLS:
             message = f"{name} is a tool for development: move it to a dependency group."

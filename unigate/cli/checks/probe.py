@@ -1,19 +1,20 @@
-"""Import a module and report the files that it writes: run as a program, with `-X importtime`.
+"""Load an application and report the files that it writes: run as a program, with `-X importtime`.
 
-    python -X importtime probe.py <module> <file for the report>
+    python -X importtime probe.py <module:app> <file for the report>
 
 It takes nothing from unigate, so that the times are those of the module.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 from types import FrameType
 
 
-def main(module: str, report: str) -> None:
+def main(target: str, report: str) -> None:
     """Import the module under a hook that sees every file that is opened."""
     here = os.getcwd()
     written: list[tuple[str, str]] = []
@@ -29,11 +30,22 @@ def main(module: str, report: str) -> None:
     sys.path[0] = here  # in place of the folder of this file
     sys.addaudithook(hook)
     try:
-        __import__(module)
+        _load(target)
     finally:
         watching = False
         with open(report, "w", encoding="utf-8") as file:
             json.dump(written, file)
+
+
+def _load(target: str) -> None:
+    """Import a target, and what a gateway there has by import strings for its first request."""
+    module, _, attribute = target.partition(":")
+    found: object = importlib.import_module(module)
+    for name in filter(None, attribute.split(".")):
+        found = getattr(found, name)
+    load = getattr(found, "_load", None)
+    if type(found).__module__ == "unigate.gateway" and load is not None:
+        load()
 
 
 def _written(event: str, args: tuple[object, ...]) -> str | None:

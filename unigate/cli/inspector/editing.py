@@ -47,9 +47,10 @@ def edited(sent: Request, form: Form, given: dict[str, Any]) -> Request:
     for text in (target, content.decode("latin-1"), *(value for _, value in fields)):
         if MASK in text:
             raise ValueError(f"Write what shall be sent in place of {MASK}.")
-    request = make_request(
-        _text(given, "method").strip().upper(), url_of(sent) + target, fields, content
-    )
+    method = _text(given, "method").strip().upper()
+    if not method.replace("-", "").isalpha():
+        raise ValueError("A method is a word, such as GET.")
+    request = make_request(method, url_of(sent) + target, fields, content)
     request.client, request.source = sent.client, sent.source
     return request
 

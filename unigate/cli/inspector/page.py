@@ -191,7 +191,7 @@ class Inspector:
         """Send a request again, as the same event or another."""
         exchange = self._get(number)
         source = _given(request).get("source", exchange.source)
-        if source not in EVENT_SOURCES:
+        if not isinstance(source, str) or source not in EVENT_SOURCES:
             raise BadRequest(f"There is no source {source!r}.")
         return self._again(exchange, exchange.sent, source)
 
