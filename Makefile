@@ -3,21 +3,28 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test programs builds fuzz lint format benchmark clean
+.PHONY: run test browser programs builds fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 # `make test COVERAGE=--cov` measures as well, which takes half as long again.
 test: $(VENV)/ready programs
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/builds $(COVERAGE)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/builds --ignore=tests/browser $(COVERAGE)
 
-# The tests ask real servers and a real browser, which they start and stop themselves.
+# The inspector page and the Django example, in a real browser.
+browser: PROGRAMS = chromium
+browser: $(VENV)/ready programs
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile tests/browser
+
+# What the tests start and stop themselves, by the names of Debian's packages.
+PROGRAMS = redis-server openssl curl postgresql/postgres
+
 programs:
-	@for program in redis-server openssl curl chromium; do \
-	    command -v $$program >/dev/null || missing="$$missing $$program"; \
+	@PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin)"; \
+	for program in $(PROGRAMS); do \
+	    command -v $${program#*/} >/dev/null || missing="$$missing $${program%/*}"; \
 	done; \
-	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
 	[ -z "$$missing" ] || { \
 	    [ "$$(id -u)" = 0 ] || sudo="sudo -n"; \
 	    $$sudo apt-get update -qq && \
