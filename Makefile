@@ -3,23 +3,28 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test browser programs builds fuzz lint format benchmark clean
+.PHONY: run test live programs builds fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
+# What starts servers, databases and a browser, and waits for them more than it works.
+LIVE = tests/browser tests/servers tests/cli/test_dev.py tests/cli/test_dev_hosts.py \
+    tests/cli/test_inspector_live.py tests/cli/test_runtime_host.py tests/contrib/test_django_postgresql.py \
+    tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
+    tests/contrib/test_flask_commands.py
+PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
+
 # `make test COVERAGE=--cov` measures as well, which takes half as long again.
+test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/builds --ignore=tests/browser $(COVERAGE)
+	$(PYTEST) $(addprefix --ignore=,tests/builds $(LIVE))
 
-# The inspector page and the Django example, in a real browser.
-browser: PROGRAMS = chromium
-browser: $(VENV)/ready programs
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile tests/browser
+live: PROGRAMS = redis-server openssl postgresql/postgres chromium
+live: $(VENV)/ready programs
+	$(PYTEST) $(LIVE)
 
-# What the tests start and stop themselves, by the names of Debian's packages.
-PROGRAMS = redis-server openssl curl postgresql/postgres
-
+# Debian's packages of what the tests start and stop themselves, each by the name of its program.
 programs:
 	@PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin)"; \
 	for program in $(PROGRAMS); do \
