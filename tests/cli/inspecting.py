@@ -11,10 +11,10 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 import unigate
 from tests.cli.dev_server import Answer
 from unigate import Headers
+from unigate.cli.hosts.invocation import Here
+from unigate.cli.hosts.local_host import LocalHost, Setup
 from unigate.cli.inspector.exchanges import History
 from unigate.cli.inspector.page import Inspector
-from unigate.cli.invocation import Here
-from unigate.cli.local_host import LocalHost, Setup
 
 HOST = "localhost:8000"
 ORIGIN = f"http://{HOST}"

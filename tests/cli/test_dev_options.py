@@ -13,9 +13,9 @@ import pytest
 import unigate
 from tests.cli.dev_server import dev
 from tests.cli.inspecting import Inspected
-from unigate.cli.local_host import STAGED, Setup
+from unigate.cli.hosts.local_host import STAGED, Setup
+from unigate.cli.hosts.visitor import Place, Visitor
 from unigate.cli.main import main
-from unigate.cli.visitor import Place, Visitor
 from unigate.local import EVENT_SOURCES
 from unigate.platforms import PROVIDERS
 from unigate.types import Environ, StartResponse

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.builds.conftest import MIXED
 from unigate import Gateway, Request, Response, UnknownInterface
-from unigate.cli.function_folder import FunctionFolder
+from unigate.cli.hosts.function_folder import FunctionFolder
 from unigate.cli.main import main
 from unigate.cli.target import Unloadable
 from unigate.events import vercel

@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 import unigate
 from tests.cli.inspecting import ORIGIN, Inspected
+from unigate.cli.hosts.local_host import Setup
 from unigate.cli.inspector import exchanges, logs
 from unigate.cli.inspector.page import ROOT
-from unigate.cli.local_host import Setup
 from unigate.local import EVENT_SOURCES
 from unigate.types import Environ, StartResponse
 
@@ -150,7 +150,7 @@ def test_an_invocation_is_timed_in_three_parts() -> None:
 
 def test_the_application_is_the_part_between(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr("unigate.cli.invocation.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("unigate.cli.hosts.invocation.time.perf_counter", lambda: next(clock))
     inspected = Inspected(echo)
     inspected.ask("/")
     exchange = inspected.history.get(1)

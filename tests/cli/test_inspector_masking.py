@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tests.cli.inspecting import Inspected
 from tests.cli.test_inspector import SECRETS, echo
 from unigate import Headers, Request, Response
+from unigate.cli.hosts.local_host import Setup
 from unigate.cli.inspector.exchanges import Exchange
 from unigate.cli.inspector.masking import MASK, masked
-from unigate.cli.local_host import Setup
 from unigate.local import EVENT_SOURCES
 
 FIELDS = [

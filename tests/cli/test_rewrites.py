@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from unigate.cli.rewrites import Rewrite, read_rewrites
+from unigate.cli.hosts.rewrites import Rewrite, read_rewrites
 from unigate.cli.target import Unloadable
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from unigate.cli import runtime_host
-from unigate.cli.runtime_host import InvocationFailed, RuntimeHost, Streamed
+from unigate.cli.hosts import runtime_host
+from unigate.cli.hosts.runtime_host import InvocationFailed, RuntimeHost, Streamed
 from unigate.cli.target import Unloadable
 from unigate.local import EVENT_SOURCES, make_request
 

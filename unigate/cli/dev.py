@@ -19,15 +19,15 @@ from unigate.interfaces import import_from
 from unigate.local import EVENT_SOURCES
 from unigate.types import Environ, StartResponse
 
-from . import visitor
+from .hosts import visitor
+from .hosts.invocation import Functions, Here, InFolder, InRuntime
+from .hosts.local_host import STAGED, LocalHost, Setup
+from .hosts.server import RELOAD, Server, Watch, inherited, listen, supervise, url_of
+from .hosts.visitor import Place, Visitor
 from .inspector.copies import Recorder
 from .inspector.exchanges import History
 from .inspector.page import ROOT, Inspector
-from .invocation import Functions, Here, InFolder, InRuntime
-from .local_host import STAGED, LocalHost, Setup
-from .server import RELOAD, Server, Watch, inherited, listen, supervise, url_of
 from .target import load
-from .visitor import Place, Visitor
 
 _log = logging.getLogger("unigate")
 

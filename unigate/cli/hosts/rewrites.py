@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from .target import Unloadable
+from unigate.cli.target import Unloadable
 
 # How a parameter of a source begins: what is before it, its name, and its own pattern.
 _PARAMETER = re.compile(r"([/.]?)(?::(\w+))?(\()?", re.ASCII)

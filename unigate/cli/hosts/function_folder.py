@@ -25,10 +25,10 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import unigate
 from unigate import Gateway, Request, UnknownInterface
+from unigate.cli.entrypoint import NAMES, find_entry
+from unigate.cli.target import Unloadable
 
-from .entrypoint import NAMES, find_entry
 from .rewrites import Rewrite, read_rewrites
-from .target import Unloadable
 
 
 class FunctionFolder:

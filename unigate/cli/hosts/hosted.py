@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import os
 
+from unigate.cli.target import Unloadable, load
 from unigate.lambda_runtime.api import RuntimeApi
 from unigate.lambda_runtime.failures import Failure, Fault
-
-from .target import Unloadable, load
 
 _target = os.environ.pop("UNIGATE_DEV_TARGET")
 try:

@@ -14,15 +14,15 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
 from unigate import Headers, Request, Response
+from unigate.cli.inspector.copies import Recorder, target_of
+from unigate.cli.inspector.exchanges import Exchange, History
+from unigate.cli.inspector.logs import kept
+from unigate.cli.inspector.views import table_of
 from unigate.events import EventSource
 from unigate.http import below, bodiless, quote_bytes, reason
 from unigate.local import EVENT_SOURCES, sent
 from unigate.types import Environ, StartResponse
 
-from .inspector.copies import Recorder, target_of
-from .inspector.exchanges import Exchange, History
-from .inspector.logs import kept
-from .inspector.views import table_of
 from .invocation import Functions, Seen
 from .visitor import Visitor
 

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 
+from unigate.cli.target import Unloadable
 from unigate.local import Context
 from unigate.types import Event, Reply
 
 from .runtime_api import Chunks, InvocationFailed, RuntimeApi, Streamed
-from .target import Unloadable
 
 __all__ = ["Chunks", "InvocationFailed", "RuntimeHost", "Streamed"]
 
@@ -65,7 +65,7 @@ class _Function:
     def __init__(self, target: str) -> None:
         self.api = RuntimeApi()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "unigate.lambda_runtime", "unigate.cli.hosted:app"],
+            [sys.executable, "-m", "unigate.lambda_runtime", "unigate.cli.hosts.hosted:app"],
             env={**os.environ, **_environment(self.api.address, target)},
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal is for us alone: `close` ends it
