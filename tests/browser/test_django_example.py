@@ -139,7 +139,10 @@ def test_the_admin_from_login_to_logout(page: Page, site: Site, answers: list[Re
     page.locator("a.addlink[href$='/entry/add/']").click()
     page.get_by_label("Name").fill("Søren")
     page.get_by_label("Message").fill("from the admin")
-    page.get_by_role("button", name="Save", exact=True).click()
+    # Until its scripts have run, the sidebar comes in and moves what is about to be clicked.
+    page.wait_for_load_state()
+    with page.expect_request(lambda request: request.method == "POST"):
+        page.get_by_role("button", name="Save", exact=True).click()
     expect(page).to_have_url(f"{site.url}/admin/guestbook/entry/")
     expect(page.locator(".messagelist .success")).to_contain_text("was added successfully.")
     page.get_by_role("textbox", name="Search").fill("Sør")
