@@ -18,10 +18,10 @@ from unigate.http import (
 
 def read(headers: dict[str, Any] | None = None, **members: Any) -> Request:
     """Build a request as an event source does, all but what a test is about being empty."""
-    members = {"method": "GET", "raw_path": b"/", "source": "x", "event": {}, "context": None} | (
-        members
+    needed = {"method": "GET", "raw_path": b"/", "query": "", "source": "x", "event": {}}
+    return Request.from_event(
+        **{**needed, "headers": Headers.from_map(headers), "context": None, **members}
     )
-    return Request.from_event(headers=Headers.from_map(headers), **members)
 
 
 def test_a_request_has_sensible_defaults() -> None:

@@ -39,8 +39,7 @@ def matches(event: Event) -> bool:
 
 def to_request(event: Event, context: Any) -> Request:
     """Read an event; a health check has neither Host nor X-Forwarded-*."""
-    multi = event.get("multiValueHeaders")
-    headers = Headers.from_map(multi if isinstance(multi, dict) else event.get("headers"))
+    headers = Headers.from_maps(event.get("multiValueHeaders"), event.get("headers"))
     values = event.get("multiValueQueryStringParameters")
     if not isinstance(values, dict):
         values = event.get("queryStringParameters")

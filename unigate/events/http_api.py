@@ -60,17 +60,17 @@ def to_request(event: Event, context: Any) -> Request:
     return Request.from_event(
         http.get("method"),
         raw_path(path) if function_url else quote_path(path),
-        query=event.get("rawQueryString") or "",
-        headers=Headers.from_map(event.get("headers"), cookie),
-        body=event.get("body"),
-        is_base64=event.get("isBase64Encoded"),
-        host=domain,
-        client=http.get("sourceIp"),
-        root_path=root,
-        source="function_url" if function_url else "http_api",
-        event=event,
-        context=context,
-        identify=_identify if "authorizer" in about or "authentication" in about else None,
+        event.get("rawQueryString") or "",
+        Headers.from_map(event.get("headers"), cookie),
+        "function_url" if function_url else "http_api",
+        event,
+        context,
+        event.get("body"),
+        event.get("isBase64Encoded"),
+        domain,
+        http.get("sourceIp"),
+        root,
+        _identify if "authorizer" in about or "authentication" in about else None,
     )
 
 

@@ -45,8 +45,7 @@ def matches(event: Event) -> bool:
 
 def to_request(event: Event, context: Any) -> Request:
     """Read an event; without a whole `rawUrl`, path and query come from the members of old."""
-    multi = event.get("multiValueHeaders")
-    headers = Headers.from_map(multi if isinstance(multi, dict) else event.get("headers"))
+    headers = Headers.from_maps(event.get("multiValueHeaders"), event.get("headers"))
     scheme, _, rest = (event.get("rawUrl") or "").partition("://")
     rest, _, query = rest.partition("?")
     host, slash, path = rest.partition("/")

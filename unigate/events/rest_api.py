@@ -44,8 +44,7 @@ def matches(event: Event) -> bool:
 def to_request(event: Event, context: Any) -> Request:
     """Read an event; multi-value maps win, where they are maps."""
     about: dict[str, Any] = event.get("requestContext") or {}
-    multi = event.get("multiValueHeaders")
-    headers = Headers.from_map(multi if isinstance(multi, dict) else event.get("headers"))
+    headers = Headers.from_maps(event.get("multiValueHeaders"), event.get("headers"))
     values = event.get("multiValueQueryStringParameters")
     if not isinstance(values, dict):
         values = event.get("queryStringParameters")
@@ -60,17 +59,17 @@ def to_request(event: Event, context: Any) -> Request:
     return Request.from_event(
         event.get("httpMethod"),
         raw,
-        query=encode_query(values) if values else query,
-        headers=headers,
-        body=event.get("body"),
-        is_base64=event.get("isBase64Encoded"),
-        host=about.get("domainName"),
-        client=identity.get("sourceIp"),
-        root_path=root,
-        source="rest_api",
-        event=event,
-        context=context,
-        identify=_identify if known else None,
+        encode_query(values) if values else query,
+        headers,
+        "rest_api",
+        event,
+        context,
+        event.get("body"),
+        event.get("isBase64Encoded"),
+        about.get("domainName"),
+        identity.get("sourceIp"),
+        root,
+        _identify if known else None,
     )
 
 

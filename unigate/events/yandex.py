@@ -70,7 +70,6 @@ def to_request(event: Event, context: Any) -> Request:
     """Read an event of any of the three forms."""
     about: dict[str, Any] = event.get("requestContext") or {}
     caller: dict[str, Any] = about.get("identity") or {}
-    multi = event.get("multiValueHeaders")
     path, _, query = (event.get("url") or "").partition("?")
     if not path:
         path = (event.get("path") or "/").replace("?", "%3F")
@@ -80,7 +79,7 @@ def to_request(event: Event, context: Any) -> Request:
         event.get("httpMethod"),
         raw_path(path),
         query=quote_bytes(query.encode("utf-8", "replace")),
-        headers=Headers.from_map(multi if isinstance(multi, dict) else event.get("headers")),
+        headers=Headers.from_maps(event.get("multiValueHeaders"), event.get("headers")),
         body=event.get("body"),
         is_base64=event.get("isBase64Encoded"),
         client=caller.get("sourceIp"),

@@ -71,13 +71,8 @@ class Headers:
         headers.single = single if plain else None
         return headers
 
-    @classmethod
-    def of_single(cls, single: Mapping[str, str]) -> Headers:
-        """Take a map of fields as it is: names are in lower case, values are ASCII."""
-        headers = cls.__new__(cls)
-        headers._pairs = None
-        headers.single = single
-        return headers
+    # Nearly every event has one ASCII value for each name. Its map is not looked at value by value
+    # but as a whole, in C; any other is left to `_read`.
 
     @classmethod
     def from_map(cls, fields: Mapping[str, Any] | None, cookie: str | None = None) -> Headers:
@@ -87,27 +82,40 @@ class Headers:
         """
         if not fields:
             return cls.of([("cookie", latin1(cookie))] if cookie else [])
-        # Nearly every event has one ASCII value for each name: all are looked at at once, in C.
         try:
             single: Mapping[str, str] = fields
-            if type(next(iter(fields.values()))) is list:
-                single = {_LOWER[name]: value for name, (value,) in fields.items()}
-            elif not _LOWER_ONLY.issuperset(fields):
+            if not _LOWER_ONLY.issuperset(fields):
                 single = {_LOWER[name]: value for name, value in fields.items()}
             distinct = len(single) == len(fields)
             if cookie:
                 single = {**single, "cookie": cookie}
             if distinct and "".join(single.values()).isascii():
-                return cls.of_single(single)
+                return _of_single(single)
         except KeyError:
             _learn(fields)
             return cls.from_map(fields, cookie)
-        except (TypeError, ValueError):
-            pass  # a value that is no text, a list that is not of one
+        except TypeError:
+            pass  # a value that is no text
         headers = cls.of(list(_read(fields)))
         if cookie:
             headers.set("cookie", latin1(cookie))
         return headers
+
+    @classmethod
+    def from_maps(cls, multi: Any, fields: Mapping[str, Any] | None) -> Headers:
+        """Read an event's two maps of the same fields: the one with lists, where it is a map."""
+        if not isinstance(multi, dict):
+            return cls.from_map(fields)
+        try:
+            single = {_LOWER[name]: value for name, (value,) in multi.items()}
+            if len(single) == len(multi) and "".join(single.values()).isascii():
+                return _of_single(single)
+        except KeyError:
+            _learn(multi)
+            return cls.from_maps(multi, fields)
+        except (TypeError, ValueError):
+            pass  # a value that is no text, a list that is not of one
+        return cls.of(list(_read(multi)))
 
     def _replace(self, pairs: Pairs) -> None:
         changed = Headers.of(pairs)
@@ -201,6 +209,17 @@ class Headers:
         return {name: _join(name, values) for name, values in self.grouped().items()}
 
 
+_new = object.__new__
+
+
+def _of_single(single: Mapping[str, str]) -> Headers:
+    """Take a map of fields as it is: names are in lower case, values are ASCII."""
+    headers = _new(Headers)
+    headers._pairs = None
+    headers.single = single
+    return headers
+
+
 def cased(name: str) -> Iterator[str]:
     """Return spellings of a name, each once: how a map of single values carries repeats."""
     either = [(c, c.upper()) if c.isascii() and c.isalpha() else (c,) for c in name]
@@ -255,7 +274,7 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
                 others = [*single.items(), (known, value)]
             else:
                 single[known] = value
-    return Headers.of(others) if others else Headers.of_single(single)
+    return Headers.of(others) if others else _of_single(single)
 
 
 def _checked(name: object, value: object) -> str:
