@@ -48,12 +48,8 @@ def to_request(event: Event, context: Any) -> Request:
     values = event.get("multiValueQueryStringParameters")
     if not isinstance(values, dict):
         values = event.get("queryStringParameters")
-    path, _, query = (event.get("path") or "/").partition("?")  # some gateways in front leave it on
     root = _root(about.get("stage"), about.get("domainName") or headers.get("host"))
-    raw = raw_path(path)
-    # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
-    if root and (event.get("version") != "1.0" or below(path, root) is None):
-        raw = raw_path(root) + raw
+    raw, query = _target(event.get("path") or "/", root, event.get("version"))
     identity: dict[str, Any] = about.get("identity") or {}
     known = about.get("authorizer") or identity.get("userArn") or identity.get("clientCert")
     return Request.from_event(
@@ -90,6 +86,17 @@ def _identify(request: Request) -> Identity | None:
         subject = text(certificate.get("subjectDN"))
         return Identity("certificate", subject, {}, certificate=certificate)
     return None
+
+
+@lru_cache(maxsize=256)
+def _target(path: str, root: str, version: Any) -> tuple[bytes, str]:
+    """Return the path as it was sent, with where the API is mounted, and a query left on it."""
+    path, _, query = path.partition("?")  # some gateways in front leave it on
+    raw = raw_path(path)
+    # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
+    if root and (version != "1.0" or below(path, root) is None):
+        raw = raw_path(root) + raw
+    return raw, query
 
 
 @lru_cache(maxsize=256)
