@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from . import wsgi
-from .events import EventSource, http_api, lattice, name_of, openwhisk
-from .events.sources import SOURCES
+from .events import EventSource, name_of
+from .events.sources import HALVES, SOURCES
 from .gateway import Gateway
 from .http import Headers, Request, Response, carries_body, latin1, split_host
 from .types import Environ, Event, StartResponse
@@ -25,10 +25,7 @@ _log = logging.getLogger("unigate")
 
 EVENT_SOURCES: dict[str, EventSource] = {
     **{name_of(source): source for source in SOURCES},
-    # The other halves of modules, told apart by the source of the request.
-    "function_url": http_api,
-    "lattice_v1": lattice,
-    "digitalocean": openwhisk,
+    **HALVES,
 }
 
 # Where an application seems to live; https, as most platforms have it.

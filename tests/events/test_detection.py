@@ -11,6 +11,7 @@ from unigate.events import (
     EventSource,
     alb,
     find_source,
+    http_api,
     kind_of,
     name_of,
     openwhisk,
@@ -273,6 +274,7 @@ def test_the_source_that_is_named_comes_before_one_from_outside() -> None:
 
 def test_a_source_is_known_by_its_name() -> None:
     assert source_named("rest_api") is rest_api
+    assert source_named("function_url") is http_api
     mine: Any = Telegraph()
     assert source_named("telegraph", (mine,)) is mine
     assert source_named("alb", (mine,)) is alb

@@ -75,9 +75,10 @@ def name_of(source: EventSource) -> str:
 
 
 def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
-    """Return a source by name; ValueError with the names there are."""
-    first, others = all_sources()
-    names = {name_of(source): source for source in (*first, *others, *extra)}
+    """Return a source by the name that its requests have; ValueError with the names there are."""
+    from .sources import HALVES, SOURCES
+
+    names = HALVES | {name_of(source): source for source in (*SOURCES, *extra)}
     if name not in names:
         raise ValueError(f"There is no event source {name!r}; there are {', '.join(names)}.")
     return names[name]

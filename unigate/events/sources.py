@@ -30,3 +30,9 @@ NEXT: tuple[EventSource, ...] = (
     *(rest_api, generic),
 )
 SOURCES = FIRST + NEXT
+# Under the names of requests from the other halves of modules that read two formats.
+HALVES: dict[str, EventSource] = {
+    "function_url": http_api,
+    "lattice_v1": lattice,
+    "digitalocean": openwhisk,
+}
