@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from unigate.http import Headers
-from unigate.platforms import Provider
+from .http import Headers
+from .platforms import Provider
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Trusted = int | tuple[Network, ...] | None

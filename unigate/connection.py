@@ -25,12 +25,12 @@ class Connection:
         self._arrived: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
         self._reading: asyncio.Task[None] | None = None
         self._deaf = False
-        self.left = False
+        self._left = False
 
     @property
     def gone(self) -> bool:
         """Tell whether nobody takes the response any more."""
-        return self.left or self._deaf
+        return self._left or self._deaf
 
     async def until(self, answering: Coroutine[Any, Any, None]) -> None:
         """Wait until the request is answered; that a client left meanwhile is no failure.
@@ -43,7 +43,7 @@ class Connection:
         try:
             await asyncio.shield(task)
         except ConnectionAbortedError:
-            if not self.left:
+            if not self._left:
                 raise
         finally:
             self._deaf = True
@@ -75,11 +75,11 @@ class Connection:
             self._reading = asyncio.ensure_future(self._read())
 
     async def _read(self) -> None:
-        while not self.left:
+        while not self._left:
             try:
                 message = await self._receive()
             except Exception:
                 _log.exception("The server could not tell what the client sends.")
                 message = {"type": "http.disconnect"}
-            self.left = message["type"] == "http.disconnect"
+            self._left = message["type"] == "http.disconnect"
             await self._arrived.put(message)

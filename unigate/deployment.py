@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from unigate.http import Request
+from .http import Request
 
 if TYPE_CHECKING:
-    from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
-    from unigate.geo import Geolocation
-    from unigate.platforms import Provider
-
+    from .cache import AsyncRuntimeCache, Backend, RuntimeCache
+    from .geo import Geolocation
     from .origin import Origin
+    from .platforms import Provider
 
 
 class Deployment:
@@ -52,7 +51,7 @@ class Deployment:
         if self._platform or trusted_proxies is not None:
             self._origin()
         if isinstance(cache, str):
-            from unigate.cache import check_url
+            from .cache import check_url
 
             check_url(cache)
 
@@ -74,14 +73,14 @@ class Deployment:
     @cached_property
     def runtime_cache(self) -> RuntimeCache:
         """The cache of this deployment."""
-        from unigate.cache import RuntimeCache
+        from .cache import RuntimeCache
 
         return RuntimeCache(backend=self.cache)
 
     @cached_property
     def async_runtime_cache(self) -> AsyncRuntimeCache:
         """The same cache, awaitable."""
-        from unigate.cache import AsyncRuntimeCache
+        from .cache import AsyncRuntimeCache
 
         return AsyncRuntimeCache(backend=self.cache)
 

@@ -1,4 +1,4 @@
-"""Everything that unigate raises itself.
+"""The errors of unigate's own; wrong arguments are a TypeError or a ValueError.
 
 UnigateError
  ├─ UnknownEvent       no event source recognises the event
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 
 class UnigateError(Exception):
-    """Base of every error that unigate raises."""
+    """Base of all of these."""
 
 
 class UnknownEvent(UnigateError):

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 from urllib.parse import unquote
 
-from unigate.http import Headers, table
-from unigate.platforms import Provider
+from .http import Headers, table
+from .platforms import Provider
 
 _log = logging.getLogger("unigate")
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unigate import addresses, geo, platforms
-from unigate.geo import Geolocation
-from unigate.http import Headers, Request, current, latin1
-from unigate.platforms import Provider
+from . import addresses, geo, platforms
+from .geo import Geolocation
+from .http import Headers, Request, current, latin1
+from .platforms import Provider
 
 # Requests of these come through a server, which names the peer of its socket.
 _SERVERS = ("", "asgi", "wsgi", "google")

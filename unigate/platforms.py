@@ -142,7 +142,7 @@ def provider(name: str, **headers: str) -> Provider:
             f"A platform has no header for {', '.join(sorted(unknown))}; "
             f"there are {', '.join(_HEADERS)}."
         )
-    return PROVIDERS[name]._replace(**headers)  # type: ignore[arg-type]  # these are all str
+    return Provider(**PROVIDERS[name]._asdict() | headers)
 
 
 _HEADERS = (

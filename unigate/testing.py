@@ -39,7 +39,7 @@ class Options(TypedDict, total=False):
     data: bytes | str | Mapping[str, Any] | None
     json: Any
     cookies: Mapping[str, str] | None
-    base64: bool | None
+    base64: bool
     follow_redirects: bool
 
 
@@ -104,7 +104,7 @@ class Client:
         data: bytes | str | Mapping[str, Any] | None = None,
         json: Any = _NOTHING,
         cookies: Mapping[str, str] | None = None,
-        base64: bool | None = None,
+        base64: bool = False,
         follow_redirects: bool = False,
     ) -> Response:
         """Send a request and return the response; TypeError where data and json are both given.
@@ -125,7 +125,7 @@ class Client:
         if not url.startswith(("http://", "https://")):
             url = f"{self._base}/{url.removeprefix('/')}"
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._ask(method, url, given, body, cookies or {}, bool(base64))
+            response = self._ask(method, url, given, body, cookies or {}, base64)
             status = response.status_code
             location = response.headers.get("location")
             if not follow_redirects or status not in (301, 302, 303, 307, 308) or not location:

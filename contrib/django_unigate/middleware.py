@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from .conf import read
+from .request import HttpRequest as Extended
 from .request import extended
 
 GetResponse = (
@@ -47,6 +48,6 @@ class UnigateMiddleware:
 
 
 def _set_remote_addr(request: HttpRequest) -> None:
-    address = request.ip_address  # type: ignore[attr-defined]
-    if address:
-        request.META["REMOTE_ADDR"] = address
+    assert isinstance(request, Extended)  # see above
+    if request.ip_address:
+        request.META["REMOTE_ADDR"] = request.ip_address

@@ -7,7 +7,8 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask import Flask, current_app
+from flask import Flask
+from flask.cli import ScriptInfo, pass_script_info
 
 if TYPE_CHECKING:
     from unigate import Gateway
@@ -22,13 +23,14 @@ gateway: Gateway
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(arguments: tuple[str, ...]) -> None:
+@pass_script_info
+def command(script: ScriptInfo, arguments: tuple[str, ...]) -> None:
     """Run `unigate dev`, `invoke`, `build`, `check` or `routes` on this application."""
     from unigate.cli.main import main
 
     name, *options = arguments or ("--help",)
     if not name.startswith("-"):
-        options.insert(0, _target(current_app._get_current_object(), building=name == "build"))  # type: ignore[attr-defined]
+        options.insert(0, _target(script.load_app(), building=name == "build"))
     # Outside of the application context that Flask has pushed for a command: requests that are
     # answered in this thread would share its `flask.g`.
     sys.exit(Context().run(main, [name, *options]))

@@ -176,7 +176,10 @@ async def a_background(told: Any, scope: Scope, receive: Any, send: Any) -> None
 
 async def a_later(told: Any, scope: Scope, receive: Any, send: Any) -> None:
     async def work() -> None:
-        await asyncio.sleep(float(told.get("seconds", 0.5)))
+        if "folder" in told:
+            await file_of(told, 0)
+        else:
+            await asyncio.sleep(float(told.get("seconds", 0.5)))
         if told.get("fail"):
             raise RuntimeError("in the background")
         say(f"later: done {told.get('name')}")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.servers.processes import ROOT, Server, module
+from tests.waiting import SECONDS, until
 from unigate.events import alb, http_api, rest_api
 from unigate.http import Headers, Request
 
 from .runtime_api import RuntimeApi
 
 APPS = "tests.lambda_runtime.apps"
-STOP_SECONDS = 10
 
 
 class Function:
@@ -81,7 +80,7 @@ class Function:
 
     def wait(self) -> int:
         """Return the status with which the process ends."""
-        return self.server._process.wait(STOP_SECONDS)
+        return self.server._process.wait(SECONDS)
 
     def is_alive(self) -> bool:
         return self.server._process.poll() is None
@@ -115,11 +114,3 @@ def event(
     )
     module = {"http_api": http_api, "function_url": http_api, "rest_api": rest_api, "alb": alb}
     return module[source].make_event(request)
-
-
-def until(happened: Any, seconds: float = 10) -> None:
-    """Wait for something to become true; AssertionError when it does not."""
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "It never came true."
-        time.sleep(0.005)

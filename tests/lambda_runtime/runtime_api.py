@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-SECONDS = 10
+from tests.waiting import SECONDS, until
+
 PREFIX = "/2018-06-01/runtime"
 LIMIT = 6 * 1024 * 1024 + 100
 
@@ -159,17 +160,17 @@ class RuntimeApi:
 
     def wait_for(self, kind: str, times: int) -> None:
         """Wait until something has been asked for so many times."""
-        end = time.monotonic() + SECONDS
-        while len(self.order(kind)) < times:
-            assert time.monotonic() < end, f"No {times} times {kind!r} in {self.happened}"
-            time.sleep(0.005)
+        until(
+            lambda: len(self.order(kind)) >= times,
+            lambda: f"No {times} times {kind!r} in {self.happened}",
+        )
 
     def wait_until_idle(self) -> int:
         """Wait until a runtime asks for an event; return how often one has."""
-        end = time.monotonic() + SECONDS
-        while len(self.order("next")) <= len(self.order("given")):
-            assert time.monotonic() < end, f"No runtime asks for an event: {self.happened}"
-            time.sleep(0.005)
+        until(
+            lambda: len(self.order("next")) > len(self.order("given")),
+            lambda: f"No runtime asks for an event: {self.happened}",
+        )
         return len(self.order("next"))
 
     # --- the wire --------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .function import APPS, Function, event, until
+from tests.waiting import until
+
+from .function import APPS, Function, event
 from .runtime_api import Call
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -94,13 +96,16 @@ def test_the_trace_of_one_is_not_everybodys(tmp_path: Path) -> None:
         assert made.api.invoke({}).json()["trace"] == ""
 
 
-def test_work_after_an_answer_holds_only_its_own_place_up(function: Function) -> None:
-    slow = function.api.call(event("/v2/later?seconds=0.5&name=slow"))
+def test_work_after_an_answer_holds_only_its_own_place_up(
+    function: Function, tmp_path: Path
+) -> None:
+    slow = function.api.call(event(f"/v2/later?folder={tmp_path}&name=slow"))
     slow.wait()
     others = [function.api.call(event(f"/v2/token?token={n}")) for n in range(64)]
     for other in others:
         other.wait()
 
+    (tmp_path / "0").touch()
     function.server.wait_for_output("later: done slow")
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .function import APPS, Function, event, until
+from tests.waiting import until
+
+from .function import APPS, Function, event
 from .runtime_api import Posted
 
 pytestmark = pytest.mark.usefixtures("bounded")

@@ -68,6 +68,7 @@ class Flight:
                 del _flights[id(self.backend), self.key]
 
     def waits_for(self, other: Flight) -> bool:
+        """Tell whether this one cannot end before the other, by way of the factories it asks."""
         return self is other or any(flight.waits_for(other) for flight in self.needs)
 
 
@@ -113,6 +114,7 @@ def begin_write(backend: Backend, keys: Iterable[str]) -> None:
 
 
 def end_write(backend: Backend, keys: Iterable[str]) -> None:
+    """Let flights of keys be stored again."""
     global changes
     with _lock:
         changes += 1

@@ -37,7 +37,8 @@ class RuntimeCache:
     `backend` is a backend or its URL; without one it is that of the gateway, of
     `UNIGATE_CACHE_URL`, Vercel's where we run there, or this process's memory. Caches of different
     namespaces share their tags, but no entries. A `key_hash_function` makes keys in Vercel's
-    format, `namespace + separator + hash`, and is then what keeps them apart.
+    format, `namespace + separator + hash`, and is then what keeps them apart; with
+    `unigate.cache.vercel.vercel_key_hash` entries are shared with Vercel's own clients.
 
     A backend that is down costs a miss and a line in the log, or a CacheError if `strict`.
     """

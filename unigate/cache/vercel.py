@@ -114,8 +114,6 @@ class VercelBackend:
     def set(
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
     ) -> None:
-        if ttl is not None and ttl <= 0:  # nothing on the wire means "at once"
-            return self.delete([key])
         fields = {"x-vercel-cache-tags": ",".join([*(_carried(t, _TAG) for t in tags), _EVERY])}
         if ttl is not None:
             fields["x-vercel-revalidate"] = str(int(ttl) if ttl == int(ttl) else ttl)

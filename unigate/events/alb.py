@@ -14,7 +14,6 @@ from unigate.http import (
     Headers,
     Request,
     Response,
-    cased,
     encode_body,
     forwarded,
     forwarded_peer,
@@ -23,6 +22,7 @@ from unigate.http import (
     raw_path,
     read_envelope,
     reason,
+    spelled,
     split_query,
     write_envelope,
 )
@@ -69,11 +69,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     if isinstance(event.get("multiValueHeaders"), dict):
         reply["multiValueHeaders"] = response.headers.grouped()
     else:
-        fields = response.headers.joined()
-        if fields.pop("set-cookie", None) is not None:
-            cookies = response.headers.getlist("set-cookie")
-            fields.update(zip(cased("set-cookie"), cookies, strict=False))
-        reply["headers"] = fields
+        reply["headers"] = spelled(response.headers)
     return reply
 
 

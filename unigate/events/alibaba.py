@@ -26,7 +26,6 @@ from unigate.http import (
     Headers,
     Request,
     Response,
-    cased,
     decode_path,
     encode_body,
     encode_query,
@@ -34,6 +33,7 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
+    spelled,
     table,
     write_envelope,
 )
@@ -76,11 +76,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer that both forms share."""
-    fields = response.headers.joined()
-    if fields.pop("set-cookie", None) is not None:
-        cookies = response.headers.getlist("set-cookie")
-        fields.update(zip(cased("set-cookie"), cookies, strict=False))
-    return write_envelope(response, {"headers": fields})
+    return write_envelope(response, {"headers": spelled(response.headers)})
 
 
 def make_event(request: Request) -> Event:

@@ -39,6 +39,7 @@ from unigate.http import (
     forwarded_peer,
     quote_bytes,
     raw_path,
+    scopes,
     table,
     text,
 )
@@ -151,9 +152,8 @@ def _identify(request: Request) -> Identity | None:
         values.setdefault(str(claim.get("typ")), []).append(claim.get("val"))
     claims = {name: many if len(many) > 1 else many[0] for name, many in values.items()}
     scope = claims.get("scp") or claims.get("http://schemas.microsoft.com/identity/claims/scope")
-    scopes = tuple(scope.split()) if isinstance(scope, str) else ()
     provider = headers.get("x-ms-client-principal-idp") or principal.get("auth_typ")
-    return Identity("principal", user, {"auth_typ": provider, **claims}, scopes)
+    return Identity("principal", user, {"auth_typ": provider, **claims}, scopes(scope))
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -169,6 +169,7 @@ def _response_class() -> Any:
     """Return Microsoft's response, with all that its worker asks of one answered for us."""
     from azure.functions import HttpResponse
 
+    # Microsoft does not export this class.
     class Fields(type(HttpResponse().headers)):  # type: ignore[misc]
         """Header fields that the worker asks for cookies to parse, all but one of which it gets."""
 

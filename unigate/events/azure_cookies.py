@@ -47,6 +47,7 @@ def _morsel(cookie: str) -> Morsel[str]:
     pair, *attributes = cookie.replace("\t", " ").split(";")
     name, _, value = map(str.strip, pair.partition("="))
     morsel: Morsel[Any] = Morsel()
+    # `set` refuses names such as "path"; typeshed does not know this one.
     morsel.__setstate__({"key": name, "value": value, "coded_value": value})  # type: ignore[attr-defined]
     morsel["domain"] = None  # an empty one would be written
     for attribute in attributes:

@@ -21,7 +21,6 @@ from unigate.http import (
     Identity,
     Request,
     Response,
-    cased,
     encode_body,
     forwarded,
     forwarded_peer,
@@ -29,6 +28,7 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
+    spelled,
     split_query,
     table,
     text,
@@ -88,12 +88,7 @@ def _identify(request: Request) -> Identity | None:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer, which is the same for both structures."""
-    reply = write_envelope(response, {})
-    fields = reply["headers"] = response.headers.joined()
-    if fields.pop("set-cookie", None) is not None:
-        cookies = response.headers.getlist("set-cookie")
-        fields.update(zip(cased("set-cookie"), cookies, strict=False))
-    return reply
+    return write_envelope(response, {"headers": spelled(response.headers)})
 
 
 def make_event(request: Request) -> Event:

@@ -33,6 +33,7 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
+    scopes,
     table,
     text,
     write_envelope,
@@ -94,11 +95,9 @@ def _identify(request: Request) -> Identity | None:
     """Return what API Gateway's authorizer found: a token, or all that a function said."""
     found = table(table(request.event.get("requestContext")).get("authorizer"))
     token = table(found.get("jwt"))
-    claims = table(token.get("claims"))
-    if claims:
-        scopes = token.get("scopes")
-        names = tuple(map(str, scopes)) if isinstance(scopes, list) else ()
-        return Identity("jwt", text(claims.get("sub")), claims, names)
+    if claims := table(token.get("claims")):
+        granted = scopes(token.get("scopes"))
+        return Identity("jwt", text(claims.get("sub")), claims, granted)
     return Identity("lambda", None, found) if found else None
 
 

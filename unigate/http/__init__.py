@@ -6,10 +6,10 @@ Plain values without I/O. Each rule that more than one format needs stands here 
 from __future__ import annotations
 
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
-from .headers import Headers, cased, forwarded_peer, latin1, response_headers, split_host
+from .envelope import read_envelope, write_envelope
+from .headers import Headers, forwarded_peer, latin1, response_headers, spelled, split_host
 from .identity import Identity, scopes, table, text
 from .messages import Request, Response, current, current_request, forwarded, reason
-from .replies import read_envelope, write_envelope
 from .urls import (
     below,
     decode_path,
@@ -30,7 +30,6 @@ __all__ = [
     "below",
     "bodiless",
     "carries_body",
-    "cased",
     "current",
     "current_request",
     "decode_body",
@@ -49,6 +48,7 @@ __all__ = [
     "reason",
     "response_headers",
     "scopes",
+    "spelled",
     "split_host",
     "split_query",
     "table",

@@ -188,8 +188,6 @@ class Headers:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self.pairs == other.pairs
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
-
     def __repr__(self) -> str:
         return f"Headers({self.pairs!r})"
 
@@ -220,10 +218,16 @@ def _of_single(single: Mapping[str, str]) -> Headers:
     return headers
 
 
-def cased(name: str) -> Iterator[str]:
-    """Return spellings of a name, each once: how a map of single values carries repeats."""
-    either = [(c, c.upper()) if c.isascii() and c.isalpha() else (c,) for c in name]
-    return map("".join, product(*either))
+def spelled(headers: Headers) -> dict[str, str]:
+    """Return one value for each name, further cookies under other spellings of `set-cookie`."""
+    fields = headers.joined()
+    if fields.pop("set-cookie", None) is not None:
+        spellings = map("".join, product(*_SET_COOKIE))
+        fields.update(zip(spellings, headers.getlist("set-cookie"), strict=False))
+    return fields
+
+
+_SET_COOKIE = ("sS", "eE", "tT", "-", "cC", "oO", "oO", "kK", "iI", "eE")
 
 
 def _join(name: str, values: list[str]) -> str:

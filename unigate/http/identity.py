@@ -12,6 +12,7 @@ class Identity:
     kind: how it was verified: "jwt", "lambda", "iam", "certificate" or "principal".
     user: the stable name: a token's subject, a principal, an ARN, a certificate's subject.
     claims: all that is known, under the platform's own names.
+    scopes: what a token allows.
     certificate: the client's, under the platform's own names.
     """
 
@@ -35,8 +36,6 @@ class Identity:
         return isinstance(other, Identity) and all(
             getattr(self, name) == getattr(other, name) for name in Identity.__slots__
         )
-
-    __hash__ = None  # type: ignore[assignment]  # it holds maps
 
     def __repr__(self) -> str:
         return f"<Identity {self.kind} {self.user!r}>"  # no claims: they are a person's

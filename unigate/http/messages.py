@@ -310,8 +310,6 @@ class Request:
             getattr(self, name) == getattr(other, name) for name in _ASKED
         )
 
-    __hash__ = None  # type: ignore[assignment]  # mutable
-
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path!r} from {self.source or 'nowhere'}>"
 
@@ -353,8 +351,6 @@ class Response:
             and self.headers == other.headers
             and self.body == other.body
         )
-
-    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

@@ -1,4 +1,4 @@
-"""Find what answers events: "module.attribute", as Lambda names it."""
+"""What answers events: found as "module.attribute", as Lambda names it, and waited for."""
 
 from __future__ import annotations
 
@@ -43,3 +43,16 @@ def load(target: str) -> Any:
     if not callable(handler):
         raise Fault("Runtime.HandlerNotFound", f"Handler {target!r} cannot be called.")
     return handler
+
+
+def finished(result: Any) -> Any:
+    """Return what a function returned, awaited on the event loop of this process if need be."""
+    if not hasattr(result, "__await__"):
+        return result
+    from unigate.loop import process_loop
+
+    return process_loop().run(_await(result))
+
+
+async def _await(result: Any) -> Any:
+    return await result

@@ -9,6 +9,8 @@ from contextvars import copy_context
 from importlib import import_module
 from typing import Any, TypeVar
 
+from .handlers import finished
+
 _log = logging.getLogger("unigate")
 
 Hook = TypeVar("Hook", bound=Callable[[], Any])
@@ -68,7 +70,7 @@ def on_restore(hook: Hook) -> Hook:
 def run_before_snapshot() -> None:
     """Call the hooks, the last one given first."""
     for hook, args, kwargs in reversed(_snapshots().get_before_snapshot()):
-        _finish(hook(*args, **kwargs))
+        finished(hook(*args, **kwargs))
 
 
 def run_after_restore() -> None:
@@ -77,18 +79,7 @@ def run_after_restore() -> None:
 
     random.seed()
     for hook, args, kwargs in _snapshots().get_after_restore():
-        _finish(hook(*args, **kwargs))
-
-
-def _finish(result: Any) -> None:
-    if hasattr(result, "__await__"):
-        from unigate.loop import process_loop
-
-        process_loop().run(_await(result))
-
-
-async def _await(result: Awaitable[Any]) -> Any:
-    return await result
+        finished(hook(*args, **kwargs))
 
 
 _ends: list[tuple[Callable[[], Any], float]] = []
@@ -130,7 +121,7 @@ def _run_end(hook: Callable[[], Any], limit: float) -> None:
     if not results:
         _log.error("%r took more than %.1f seconds, and was left behind.", hook, limit)
     elif hasattr(results[0], "__await__"):
-        _finish(_bounded(hook, results[0], limit))
+        finished(_bounded(hook, results[0], limit))
 
 
 async def _bounded(hook: object, result: Awaitable[Any], limit: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from .failures import Fault
 
 
-def read_event(body: bytes, content_type: str | None) -> Any:
+def unmarshal(body: bytes, content_type: str | None) -> Any:
     """Return the event that arrived: bytes, unless it says that it is JSON."""
     if content_type != "application/json":
         return body
@@ -18,7 +18,7 @@ def read_event(body: bytes, content_type: str | None) -> Any:
         raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
 
 
-def write_reply(reply: Any) -> tuple[bytes, str]:
+def marshal(reply: Any) -> tuple[bytes, str]:
     """Return what a handler answered as bytes, and their content type."""
     if isinstance(reply, bytes):
         return reply, "application/unknown"

@@ -18,7 +18,8 @@ from unigate.routing import Mount
 from .api import Invocation, RuntimeApi
 from .context import Context
 from .failures import Failure
-from .marshalling import write_reply as marshal
+from .handlers import finished
+from .marshalling import marshal
 from .streaming import Gone, Outgoing, run_wsgi, send_whole
 
 if TYPE_CHECKING:
@@ -43,16 +44,8 @@ def _serve_function(
 ) -> None:
     with background.keeping(event, context) as kept:
         invocation.after.append(partial(background.finish, kept))
-        result = handler(event, context)
-        if hasattr(result, "__await__"):
-            from unigate.loop import process_loop
-
-            result = process_loop().run(_await(result))
+        result = finished(handler(event, context))
     api.respond(invocation, *marshal(result))
-
-
-async def _await(result: Any) -> Any:
-    return await result
 
 
 def _serve_gateway(

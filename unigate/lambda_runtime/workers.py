@@ -15,7 +15,7 @@ from . import hooks, logs
 from .api import ApiError, Invocation, Refused, RuntimeApi
 from .context import Context
 from .failures import Failure
-from .marshalling import read_event
+from .marshalling import unmarshal
 from .serving import Serve
 from .streaming import Gone
 from .wire import Stop
@@ -122,7 +122,7 @@ class Workers:
         try:
             context = Context(invocation)
             content_type = invocation.headers.get("content-type")
-            event = read_event(invocation.body, content_type)
+            event = unmarshal(invocation.body, content_type)
             self._serve(api, invocation, event, context)
         except Gone:
             pass
