@@ -38,13 +38,12 @@ from django.core.cache.backends.redis import RedisCache
 from vercel.cache.cache_build import BuildCache
 from vercel.cache.cache_in_memory import InMemoryCache
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-from tests.cache import redis_server, vercel_stub  # noqa: E402
-from unigate.cache import Backend, RuntimeCache  # noqa: E402
-from unigate.cache.memory import MemoryBackend  # noqa: E402
-from unigate.cache.redis import RedisBackend  # noqa: E402
-from unigate.cache.vercel import VercelBackend  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.cache import redis_server, vercel_stub
+from unigate.cache import Backend, RuntimeCache
+from unigate.cache.memory import MemoryBackend
+from unigate.cache.redis import RedisBackend
+from unigate.cache.vercel import VercelBackend
 
 PEERS = ("cachetools", "django", "redis", "vercel-cache")
 OURS = "unigate"

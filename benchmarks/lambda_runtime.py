@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 from samples import SMALL_ANSWER, Event, http_api_event, rest_api_event
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-from tests.lambda_runtime.runtime_api import Call, RuntimeApi  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.lambda_runtime.runtime_api import Call, RuntimeApi
 
+ROOT = Path(__file__).parents[1]
 OURS, AWS = "unigate.lambda_runtime", "awslambdaric"
 WITH_THREAD = {"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13"}
 HANDLERS = {

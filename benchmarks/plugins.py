@@ -24,7 +24,16 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
 from flask import Flask
+
+from django_unigate import connections
+from django_unigate.middleware import UnigateMiddleware
+from flask_unigate import Unigate
 
 TARGET = 5.0
 CALLS = 20
@@ -32,16 +41,6 @@ MIDDLEWARE = "django_unigate.middleware.UnigateMiddleware"
 
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, MIDDLEWARE=[])
 django.setup()
-
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest  # noqa: E402  # needs Django set up
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
-from django.http import HttpRequest, HttpResponse  # noqa: E402
-from django.test import override_settings  # noqa: E402
-from django.urls import path  # noqa: E402
-
-from django_unigate import connections  # noqa: E402
-from django_unigate.middleware import UnigateMiddleware  # noqa: E402
-from flask_unigate import Unigate  # noqa: E402
 
 Ask = Callable[[], Any]
 

@@ -8,7 +8,6 @@ import logging
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -198,12 +197,10 @@ def test_work_ends_with_the_time_of_the_function(
         await asyncio.sleep(60)
 
     app: Gateway = make_app(later if asynchronous else lambda: release.wait(60), [])
-    began = time.monotonic()
     try:
         assert app.lambda_handler(EVENT, Context(600))["body"] == "body"
     finally:
         release.set()
-    assert time.monotonic() - began < 30
     assert "is not finished, and the function has no time left" in caplog.text
 
 
@@ -257,7 +254,7 @@ def test_a_request_takes_work_where_it_is_not_the_current_one(
     assert order == ["answered", "worked"]
     assert not caplog.text
     with pytest.raises(TypeError, match="takes an awaitable, or a callable"):
-        GET.wait_until(3)  # type: ignore[arg-type]
+        GET.wait_until(3)
 
 
 def test_outside_of_a_request_a_call_runs_in_a_thread(caplog: pytest.LogCaptureFixture) -> None:

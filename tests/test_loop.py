@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import pytest
@@ -242,10 +243,15 @@ def test_32_threads_at_once_share_one_loop(loop: ProcessLoop) -> None:
     assert len(set(seen)) == 1
 
 
+def ten_loops(fresh: ProcessLoop) -> set[int]:
+    """Return the loops of ten calls."""
+    return {fresh.run(loop_id()) for _ in range(10)}
+
+
 def test_no_call_is_lost_when_threads_take_turns() -> None:
     for _ in range(40):  # each time, the loop is handed over at another moment
         fresh = ProcessLoop()
-        seen = in_threads([lambda: {fresh.run(loop_id()) for _ in range(10)}] * 3)  # noqa: B023
+        seen = in_threads([partial(ten_loops, fresh)] * 3)
         fresh.close()
         assert len(set().union(*seen)) == 1
 

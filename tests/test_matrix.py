@@ -18,13 +18,11 @@ import pytest
 
 import unigate
 from tests.apps import flask_app, plain, starlette_app
+from tests.apps.django_views import handlers
 from tests.hosts import HOSTS
 from unigate import Gateway, Headers, Request, Response
 
 django.setup()
-
-from tests.apps.django_views import handlers  # noqa: E402  # needs Django set up
-
 _django_wsgi, _django_asgi = handlers()
 FRAMEWORKS: dict[str, Any] = {
     "flask": flask_app.app,

@@ -12,8 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
@@ -22,6 +21,7 @@ from urllib.parse import urlencode
 
 import redis
 
+from tests.waiting import until
 from unigate.cache.redis import RedisBackend
 
 SLOTS = 16384
@@ -62,7 +62,7 @@ class Server:
         command += ["--dir", self.folder, "--save", "", *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.client = self._connect()
-        wait_until(self._answers)
+        until(self._answers)
 
     def _connect(self) -> redis.Redis:
         return redis.Redis(port=self.port, socket_timeout=10, protocol=2)
@@ -131,7 +131,7 @@ class Cluster:
                 node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             for node in self.nodes[1:]:
                 self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
-            wait_until(lambda: all(self._knows_all(node) for node in self.nodes))
+            until(lambda: all(self._knows_all(node) for node in self.nodes))
         except BaseException:
             self.__exit__()
             raise
@@ -171,15 +171,6 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for what happens soon."""
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            raise TimeoutError("It has not happened.")
-        time.sleep(0.02)
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
 from unigate.cache.options import MAX_BYTES, MAX_TAG_BYTES, MAX_TAGS
 
@@ -41,12 +42,6 @@ VALUES = [
     *[None, False, True, 0, "", [], {}, 1, -1.5, 10**30, "text", "ä日\U0001f600", "\ud800", "\x00"],
     *[[1, [2, [3]]], {"a": {"b": [None, True]}}, {"": 1, "a b": 2, "ä": 3}, ["x" * 100_000]],
 ]
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait for what must happen; the fixture `bounded` ends what never does."""
-    while not done():
-        time.sleep(0.02)
 
 
 def test_value_comes_back(cache: Any) -> None:

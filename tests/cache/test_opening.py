@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -163,7 +162,6 @@ def test_vercel_names_its_cache_in_the_request_where_it_runs_us(
     assert contextvars.copy_context().run(backend) is open_backend("memory://")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_child_has_backends_of_its_own() -> None:
     """A lock that is held while the process forks stays held in the child: so do connections."""
     code = """

@@ -29,8 +29,8 @@ from tests.cache.redis_server import (
     opened,
     shared,
     shared_cluster,
-    wait_until,
 )
+from tests.waiting import until
 from unigate.cache import RuntimeCache
 from unigate.cache.memory import MemoryBackend
 from unigate.cache.redis import RedisBackend, _moved
@@ -76,7 +76,7 @@ def eventually(call: Callable[[], object]) -> None:
             return False
         return True
 
-    wait_until(works)
+    until(works)
 
 
 # One round trip
@@ -141,7 +141,7 @@ def test_calls_one_after_the_other_share_a_connection(server: Server) -> None:
             put(cache, f"k{number}")
         assert connections() == before + 1
         cache.close()
-        wait_until(lambda: connections() == before)
+        until(lambda: connections() == before)
         assert cache.get("k1") == b"1"
 
 
@@ -252,7 +252,7 @@ def test_it_holds_what_a_cache_in_memory_holds(doing: list[tuple[Any, ...]]) -> 
 def test_a_value_ends_with_its_ttl(cache: RedisBackend) -> None:
     put(cache, "short", b"1", ttl=0.0001)
     put(cache, "long", b"1", ttl=100 * 365 * DAY)
-    wait_until(lambda: cache.get("short") is None)
+    until(lambda: cache.get("short") is None)
     assert cache.get("long") == b"1"
 
 
@@ -438,7 +438,7 @@ def test_a_server_that_hung_is_used_again(server: Server, monkeypatch: pytest.Mo
         assert cache.get("k") is None
         assert cache.get("k") is None
         server.thaw()
-        wait_until(lambda: cache.get("k") == "value")
+        until(lambda: cache.get("k") == "value")
 
 
 @pytest.mark.parametrize(("options", "waits"), [("", False), ("?socket_timeout=20", True)])
@@ -516,7 +516,7 @@ def test_no_request_fails_while_the_server_dies_and_comes_back(
 
     def all_have_more(counts: dict[int, int]) -> None:
         before = dict(counts)
-        wait_until(lambda: all(counts[each] > before[each] for each in counts))
+        until(lambda: all(counts[each] > before[each] for each in counts))
 
     with opened(server.url()) as made, ThreadPoolExecutor(8) as threads:
         cache = RuntimeCache(backend=made)

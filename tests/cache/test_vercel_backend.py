@@ -103,14 +103,6 @@ def test_a_part_of_a_second_is_sent_as_it_is(stub: Stub, cache: VercelBackend) -
     assert stub.asked[0].headers["x-vercel-revalidate"] == "1.5"
 
 
-@pytest.mark.parametrize("ttl", [0, -1, 0.0])
-def test_no_time_to_live_is_not_for_ever(stub: Stub, cache: VercelBackend, ttl: float) -> None:
-    put(cache, "k")
-    cache.set("k", b"2", ttl=ttl, tags=[], name=None)
-    assert cache.get("k") is None
-    assert stub.entries == {}
-
-
 def test_delete_and_expiry_ask_as_the_official_client_does(
     stub: Stub, cache: VercelBackend
 ) -> None:
@@ -580,7 +572,6 @@ def test_close_gives_connections_back_and_a_later_call_works(
     assert stub.connections == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="No processes are forked here.")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_process_does_not_use_its_parents_connections(
     stub: Stub, cache: VercelBackend

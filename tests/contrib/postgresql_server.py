@@ -7,14 +7,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from tests.servers.processes import free_port
+from tests.waiting import until
 
 SECONDS = 40
 # The server refuses to run as root; Debian's package makes this user.
@@ -63,21 +62,20 @@ class PostgreSQL:
     def ask(self, query: str, *arguments: Any) -> list[Any]:
         """Send a query over a connection of its own."""
         with psycopg.connect(self._address(), autocommit=True) as connection:
-            return connection.execute(query, arguments).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query, arguments).fetchall()
 
     def _address(self) -> str:
         return f"host=127.0.0.1 port={self.port} user={USER} dbname={USER} connect_timeout=10"
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        log = Path(self._folder.name, "log").open("ab")  # noqa: SIM115
-        with log:
+        with Path(self._folder.name, "log").open("ab") as log:
             return subprocess.Popen(
                 [_path(program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder.name,
-                **self._owner,  # type: ignore[arg-type]
+                **self._owner,
             )
 
     def _start(self) -> None:
@@ -96,14 +94,6 @@ class PostgreSQL:
     def _end(self, number: int) -> None:
         self._process.send_signal(number)
         self._process.wait(SECONDS)
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """Wait for something to become true; AssertionError when it does not."""
-    end = time.monotonic() + SECONDS
-    while not happened():
-        assert time.monotonic() < end, "It never came true."
-        time.sleep(0.01)
 
 
 def _path(program: str) -> str:

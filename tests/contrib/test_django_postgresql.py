@@ -18,8 +18,9 @@ import pytest
 from tests.lambda_runtime.function import Function, event
 from tests.servers.client import ask
 from tests.servers.processes import Server, module
+from tests.waiting import until
 
-from .postgresql_server import PostgreSQL, until
+from .postgresql_server import PostgreSQL
 
 PROJECT = "tests.contrib.postgresql_project"
 GUNICORN = ("gunicorn", "--bind=127.0.0.1:{port}", "--no-control-socket")
@@ -280,7 +281,7 @@ def test_work_after_the_response_closes_its_connections(site: Site, view: str, a
         status, pid = site.get(f"/{view}/{alias}")
         assert status == 200
         of_requests.add(int(pid))
-        until(lambda: len(pids_of_work(site)) > before)  # noqa: B023
+        until(lambda before=before: len(pids_of_work(site)) > before)
 
     if alias == "default":
         of_work = set(pids_of_work(site)) - of_requests

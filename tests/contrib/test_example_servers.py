@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.lambda_runtime.function import until
 from tests.servers.processes import Server, module
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = ("gunicorn", "--bind=127.0.0.1:{port}", "--no-control-socket")
@@ -165,7 +165,7 @@ def test_visits_are_counted_after_the_response(site: str) -> None:
 
     with browser(site) as client:
         first = count()
-        until(lambda: count() > first, 20)
+        until(lambda: count() > first)
 
 
 def test_the_other_application_answers_beside_it(site: str) -> None:

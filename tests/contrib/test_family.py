@@ -40,7 +40,7 @@ from whitenoise import WhiteNoise
 import unigate
 from flask_unigate import Unigate
 from tests.hosts import HOSTS, EventHost, Host
-from tests.lambda_runtime.function import until
+from tests.waiting import until
 from unigate.local import make_request
 
 from . import live
@@ -426,7 +426,7 @@ def check_static(visitor: Visitor, files: Path) -> None:
 
 def test_whitenoise_around_flask(visit: Visit, files: Path) -> None:
     app = make_flask(files)
-    app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(files), prefix="static/")  # type: ignore[method-assign]
+    app.wsgi_app = WhiteNoise(app.wsgi_app, root=str(files), prefix="static/")
 
     check_static(visit(app), files)
 
@@ -657,11 +657,11 @@ def plugged(request: pytest.FixtureRequest, files: Path) -> Iterator[Any]:
     if request.param == "flask":
         app = make_flask(files)
         Unigate(app)
-        app.get("/later")(lambda: use(flask.request.unigate))  # type: ignore[attr-defined]
+        app.get("/later")(lambda: use(flask.request.unigate))
 
         @app.get("/later-async")
         async def in_loop() -> dict[str, Any]:
-            return use_async(flask.request.unigate)  # type: ignore[attr-defined]
+            return use_async(flask.request.unigate)
 
         yield app
         return

@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 SHOP = """
 import flask
@@ -155,8 +156,7 @@ def test_dev_serves_the_gateway_and_starts_again_on_a_change(folder: Path, app: 
             for name in ("shop.py", "factory.py"):
                 file = folder / name
                 file.write_text(file.read_text().replace('f"{name} ', 'f"new {name} '))
-            while read(url) != "new site rest_api 1 None":
-                time.sleep(0.1)
+            until(lambda: read(url) == "new site rest_api 1 None")
         finally:
             server.terminate()
 

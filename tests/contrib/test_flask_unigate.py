@@ -410,16 +410,16 @@ def test_an_error_can_be_left_to_the_host() -> None:
 def test_each_of_several_applications_has_a_gateway_of_its_own() -> None:
     extension = Unigate()
     with pytest.raises(RuntimeError, match="has 0 applications"):
-        extension.gateway  # noqa: B018
+        _ = extension.gateway
     first, second = make_app("first"), make_app("second")
     extension.init_app(first)
     only = extension.gateway
     extension.init_app(second)
 
     with pytest.raises(RuntimeError, match="has 2 applications, and none of them is current"):
-        extension.gateway  # noqa: B018
+        _ = extension.gateway
     with make_app("third").app_context(), pytest.raises(RuntimeError):
-        extension.gateway  # noqa: B018
+        _ = extension.gateway
     with first.app_context():
         assert extension.gateway is only
     with second.app_context():

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.waiting import until
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
-OUTPUT_SECONDS = 10
 STOP_SECONDS = 15
 
 
@@ -67,10 +68,10 @@ class Server:
 
     def wait_for_output(self, text: str, times: int = 1) -> None:
         """Wait for the process to have printed something; AssertionError when it does not."""
-        deadline = time.monotonic() + OUTPUT_SECONDS
-        while self.output().count(text) < times:
-            assert time.monotonic() < deadline, f"No {text!r} in:\n{self.output()}"
-            time.sleep(0.02)
+        until(
+            lambda: self.output().count(text) >= times,
+            lambda: f"No {text!r} in:\n{self.output()}",
+        )
 
     def stop(self) -> str:
         """End the process with SIGTERM, as hosts do, and return all that it printed."""

@@ -10,13 +10,14 @@ import hashlib
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests.waiting import until
 
 from .client import WebSocket, ask, begin
 from .processes import Server, module
@@ -233,15 +234,7 @@ def test_work_goes_on_when_the_client_has_its_answer(
     status, _, body = ask(pair.gateway.port, f"{prefix}/later?file={answered}")
     assert (status, body) == (200, b"later")
     answered.touch()  # only now can the work end
-    wait_for(answered.with_suffix(".seen").exists)
-
-
-def wait_for(condition: Any) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("It has not happened within ten seconds.")
+    until(answered.with_suffix(".seen").exists)
 
 
 @on_asgi_servers
