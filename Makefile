@@ -10,7 +10,8 @@ run: $(VENV)/ready
 
 # What starts servers, databases and a browser, and waits for them more than it works.
 LIVE = tests/browser tests/servers tests/cli/test_dev.py tests/cli/test_dev_hosts.py \
-    tests/cli/test_inspector_live.py tests/cli/test_runtime_host.py tests/contrib/test_django_postgresql.py \
+    tests/cli/test_inspector_live.py tests/cli/test_inspector_runtime.py tests/cli/test_runtime_host.py \
+    tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
@@ -36,8 +37,9 @@ programs:
 	    $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	} || { echo "The tests need$$missing: install it." >&2; exit 1; }
 
-# What is built, through the platforms' own tools; fetches them (600 MB) at first use.
-builds: $(VENV)/ready
+# What is built, through the platforms' own tools; fetches them (800 MB) at first use.
+builds: PROGRAMS = npm
+builds: $(VENV)/ready programs
 	$(BIN)/python -m pytest tests/builds
 
 # Ten times what `make test` takes, from new seeds; SEED=... repeats a run.

@@ -35,7 +35,7 @@ Promise.all(sources.map((source) => findAppOrHandler(source)))
 
 def test_our_rule_for_the_entry_point_is_that_of_vercel(vercel: Path) -> None:
     done = subprocess.run(
-        ["node", "-e", DETECT], cwd=vercel, capture_output=True, text=True, check=True,
+        [vercel / "node", "-e", DETECT], cwd=vercel, capture_output=True, text=True, check=True,
         input=json.dumps([source for source, _ in SOURCES]),
     )  # fmt: skip
     assert json.loads(done.stdout) == [name for _, name in SOURCES]
@@ -51,8 +51,9 @@ class Deployment:
         project = {"projectId": "p", "orgId": "o", "settings": {"framework": framework}}
         (folder / ".vercel").mkdir()
         (folder / ".vercel/project.json").write_text(json.dumps(project))
-        path = os.pathsep.join([str(UV.parent), str(python.parent), os.environ["PATH"]])
-        command = [str(vercel / "node_modules/.bin/vercel"), "build", "--yes"]
+        programs = (vercel, UV.parent, python.parent, os.environ["PATH"])
+        path = os.pathsep.join(map(str, programs))
+        command = [str(vercel / "vercel"), "build", "--yes"]
         run(command, folder, PATH=path, UV_FIND_LINKS=str(wheels), VERCEL_TELEMETRY_DISABLED="1",
             PYTHONPATH="", UV_PYTHON_DOWNLOADS="never")  # fmt: skip
         self.output = folder / ".vercel/output"
@@ -173,9 +174,9 @@ def deploy(vercel: Path, python312: Path, wheels: Path) -> Any:
     return lambda folder: Deployment(folder, vercel, python312, wheels)
 
 
-def example(name: str, out: Path, wheels: Path) -> Path:
-    source = ROOT / name
-    return build_in(source, "api.index:app", "--target", "vercel", output=out, wheels=wheels)
+def example(name: str, out: Path, wheels: Path, *options: str) -> Path:
+    command = ["api.index:app", "--target", "vercel", *options]
+    return build_in(ROOT / name, *command, output=out, wheels=wheels)
 
 
 def test_the_flask_example(deploy: Any, tmp_path: Path, wheels: Path) -> None:
@@ -197,6 +198,22 @@ def test_the_django_example(deploy: Any, tmp_path: Path, wheels: Path) -> None:
     with deployed.running("api/index") as port:
         assert ask(port, "/").status == 200
         assert ask(port, "/admin/login/").status == 200
+
+
+def test_the_django_example_split(deploy: Any, tmp_path: Path, wheels: Path) -> None:
+    deployed = deploy(example("example_django", tmp_path / "out", wheels, "--split"))
+    assert deployed.route("/static/guestbook/style.css") == "/static/guestbook/style.css"
+    user = "/admin/auth/user/7/password/"
+    for function, answers in {
+        "api/index": {"/": (200, None), "/admin": (301, "/admin/")},
+        "api/admin/login": {"/admin/login/": (200, None)},
+        "api/admin/auth/user/[id]/password": {user: (302, f"/admin/login/?next={user}")},
+    }.items():
+        with deployed.running(function) as port:
+            for path, expected in answers.items():
+                assert deployed.route(path) == f"/{function}"
+                answer = ask(port, path)
+                assert (answer.status, dict(answer.headers).get("location")) == expected
 
 
 PROJECT = """

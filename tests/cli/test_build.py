@@ -14,6 +14,7 @@ import pytest
 
 from unigate.cli.builds import writing
 from unigate.cli.builds.settings import nearest, read_settings
+from unigate.cli.builds.writing import Made
 from unigate.cli.main import main
 
 from .projects import FLASK, project, tree, write
@@ -107,6 +108,58 @@ def test_split_is_for_vercel(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--split is for --target vercel." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("target", "unused"),
+    [
+        ("aws", "functions"),
+        ("azure", "environment, functions, memory, python, requirements"),
+        ("google", "environment, functions, requirements"),
+        ("vercel", "environment, requirements"),
+    ],
+)
+def test_settings_that_a_platform_has_no_use_for_are_worth_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], target: str, unused: str
+) -> None:
+    text = """
+[project]
+dependencies = ["unigate", "functions-framework"]
+[tool.unigate]
+memory = 512
+timeout = 3
+python = "3.13"
+requirements = "requirements.txt"
+environment = {A = "b"}
+exclude = ["docs/*"]
+"""
+    limits = '[tool.unigate.functions."/users/{name}"]\ntimeout = 3\n'
+    write(folder, {"pyproject.toml": text if target == "vercel" else text + limits})
+    assert build("main:app", "--target", target, "--dry-run") == 0
+    told = ", ".join(f"tool.unigate.{name}" for name in unused.split(", "))
+    assert capsys.readouterr().out.endswith(f"\nNot used for {target}: {told}.\n")
+    write(folder, {"pyproject.toml": '[project]\ndependencies = ["unigate"]\n'})
+    assert build("main:app", "--target", target, "--dry-run") == 0
+    assert "Not used" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("target", "needs", "line"),
+    [
+        ("google", "unigate", "Google wants functions-framework in the project.dependencies.\n"),
+        ("google", "Functions-Framework>=3", ""),
+        ("azure", "unigate", "Azure installs what requirements.txt says, and there is none.\n"),
+    ],
+)
+def test_what_the_platform_would_not_install_is_worth_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], target: str, needs: str, line: str
+) -> None:
+    assert build("main:app", "--target", target, "--dry-run") == 0
+    assert len(capsys.readouterr().out.rpartition("\n\n")[2].splitlines()) == 1
+    (folder / "requirements.txt").unlink()
+    write(folder, {"pyproject.toml": f"[project]\ndependencies = [{needs!r}]\n"})
+    assert build("main:app", "--target", target, "--dry-run") == 0
+    assert capsys.readouterr().out.rpartition("\n\n")[2].partition("\n")[2] == line
+
+
 def test_a_dry_run_prints_the_files_and_writes_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,7 +170,8 @@ def test_a_dry_run_prints_the_files_and_writes_none(
     assert f"out/main.py: a copy of {folder}/main.py\n" in printed
     assert tree(folder) == before
     assert build("main:app", "--target", "aws", "--dry-run") == 0
-    assert "build/aws/function.zip: made when it is built\n" in capsys.readouterr().out
+    told = "build/aws/function.zip:\n    main.py\n    requirements.txt\n    and the packages of: -r"
+    assert told in capsys.readouterr().out
     assert tree(folder) == before
 
 
@@ -134,6 +188,90 @@ def test_another_folder_gets_the_project_too(folder: Path) -> None:
             ".unigate-build.json", "function_app.py", "host.json", "inner/tests/kept.py",
             "main.py", "pages/home.html", "pyproject.toml", "requirements.txt",
         }  # fmt: skip
+
+
+# Links
+
+
+def test_what_a_link_leads_to_is_taken_in_its_place(folder: Path) -> None:
+    write(folder, {"shared/words.py": "", "shared/deep/text.txt": "tea", "env/pyvenv.cfg": ""})
+    write(folder.parent, {"aside/note.txt": "milk", "venv/pyvenv.cfg": ""})
+    (folder / "site").mkdir()
+    (folder / "site/common").symlink_to("../shared")
+    (folder / "note.txt").symlink_to(folder.parent / "aside/note.txt")
+    (folder / "round.txt").symlink_to("round.txt")
+    # What is no part of a deployment by its own name, or by that of a folder in it.
+    (folder / ".hidden").symlink_to(folder.parent)
+    (folder / "venv").symlink_to(folder.parent / "venv")
+    assert build("main:app", "--target", "azure", "--output", "out") == 0
+    files = tree(folder / "out")
+    assert files["site/common/deep/text.txt"] == b"tea"
+    assert files["note.txt"] == b"milk"
+    assert set(files) == {
+        ".unigate-build.json", "function_app.py", "host.json", "main.py", "note.txt",
+        "requirements.txt", "shared/deep/text.txt", "shared/words.py",
+        "site/common/deep/text.txt", "site/common/words.py",
+    }  # fmt: skip
+    assert not any(place.is_symlink() for place in (folder / "out").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("link", "leads_to", "problem"),
+    [
+        ("data", "../aside", "/aside, outside of the project: "),
+        ("inner/data", "/", "/, outside of the project: "),
+        ("data", "../projects", "/projects, outside of the project: "),
+        ("mypackage", ".", "/project, which it is in: "),
+        ("inner/deep/up", "..", "/project/inner, which it is in: "),
+    ],
+)
+@pytest.mark.parametrize("options", [["azure", "--output", "out"], ["aws", "--dry-run"]])
+def test_a_link_that_leads_out_or_round_is_refused_or_excluded(
+    folder: Path, capsys: pytest.CaptureFixture[str],
+    link: str, leads_to: str, problem: str, options: list[str],
+) -> None:  # fmt: skip
+    write(folder.parent, {"aside/note.txt": "milk", "projects/note.txt": ""})
+    (folder / "inner/deep").mkdir(parents=True)
+    (folder / link).symlink_to(leads_to)
+    assert build("main:app", "--target", *options) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"unigate: {link!r} is a link to /")
+    assert problem in told
+    assert told.endswith("Leave the link out with tool.unigate.exclude.\n")
+    assert told.count("\n") == 1
+    assert not (folder / "out").exists()
+    for pattern in (link, f"{link}/*", f"{link}/**"):
+        write(folder, {"pyproject.toml": f"[tool.unigate]\nexclude = [{json.dumps(pattern)}]\n"})
+        assert build("main:app", "--target", *options) == 0
+
+
+def test_links_that_lead_to_each_other_are_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"a/x.txt": "", "b/y/z.txt": ""})
+    (folder / "a/to_b").symlink_to("../b/y")
+    (folder / "b/y/to_a").symlink_to("../../a")
+    assert build("main:app", "--target", "azure", "--output", "out") == 2
+    assert "'a/to_b/to_a' is a link to " in capsys.readouterr().err
+
+
+def test_a_link_that_leads_round_by_way_of_another_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {".store/words/x.txt": ""})
+    (folder / "words").symlink_to(".store/words")
+    (folder / ".store/words/store").symlink_to("..")
+    assert build("main:app", "--target", "azure", "--output", "out") == 2
+    assert "'words/store' is a link to " in capsys.readouterr().err
+
+
+def test_links_are_no_matter_of_a_build_in_place(folder: Path) -> None:
+    (folder / "data").symlink_to("/")
+    for target in ("google", "vercel"):
+        assert build("main:app", "--target", target) == 0
+
+
+# What is there already
 
 
 def test_what_the_project_has_too_is_replaced_only_by_force(
@@ -175,6 +313,24 @@ def test_limits_are_in_what_google_and_azure_are_told(
     host = json.loads((folder / "host.json").read_text())
     assert host["functionTimeout"] == "01:02:05"
     assert host["extensions"]["http"]["routePrefix"] == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [
+        ("aws", "--template out/template.yaml\n"),
+        ("azure", "cd out && func azure"),
+        ("google", " --source out "),
+        ("vercel", "vercel deploy --cwd out\n"),
+    ],
+)
+def test_how_to_deploy_says_where_the_files_are(
+    capsys: pytest.CaptureFixture[str], target: str, place: str
+) -> None:
+    assert build("main:app", "--target", target, "--dry-run", "--output", "out") == 0
+    assert place in capsys.readouterr().out
+    assert build("main:app", "--target", target, "--dry-run", "--output", ".") == 0
+    assert "out" not in capsys.readouterr().out.rpartition("\n\n")[2]
 
 
 def test_azure_wants_its_module_for_itself(
@@ -241,18 +397,19 @@ def test_a_file_that_cannot_be_made_leaves_the_folder_as_it_was(
     folder: Path, content: Callable[[Path], Path]
 ) -> None:
     with pytest.raises((RuntimeError, KeyboardInterrupt)):
-        writing.write({"a": b"1", "b": content}, folder / "out/deep", "aws")
+        writing.write({"a": b"1", "b": Made(content, ())}, folder / "out/deep", "aws")
     assert not (folder / "out").exists()
     writing.write({"a": b"1", "old": b"1"}, folder / "out", "aws")
     before = tree(folder / "out")
     with pytest.raises((RuntimeError, KeyboardInterrupt)):
-        writing.write({"a": b"2", "b": content}, folder / "out", "aws")
+        writing.write({"a": b"2", "b": Made(content, ())}, folder / "out", "aws")
     assert tree(folder / "out") == before
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("fails_at", range(1, 9))
 def test_a_write_that_fails_half_way_leaves_the_folder_as_it_was(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int
+    folder: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, when: str
 ) -> None:
     out = folder / "out"
     writing.write({"a": b"1", "m/old": b"1", "z": b"1"}, out, "aws")
@@ -261,9 +418,11 @@ def test_a_write_that_fails_half_way_leaves_the_folder_as_it_was(
 
     def failing_replace(source: Path, place: Path) -> None:
         calls.append(place)
-        if len(calls) == fails_at:
+        if len(calls) == fails_at and when == "before":
             raise OSError("The disk is full.")
         replace(source, place)
+        if len(calls) == fails_at:  # as a signal does it
+            raise OSError("The disk is full.")
 
     monkeypatch.setattr(os, "replace", failing_replace)
     with pytest.raises(OSError, match="full"):
@@ -281,7 +440,7 @@ def test_sigterm_leaves_the_folder_as_it_was(folder: Path) -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with pytest.raises(SystemExit, match="143"):
-            writing.write({"a": b"1", "b": ended}, folder / "out", "aws")
+            writing.write({"a": b"1", "b": Made(ended, ())}, folder / "out", "aws")
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -294,6 +453,16 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 ) -> None:
     assert main(["build", "main:app", "--target", "azure", "--output", output]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"out/api": "mine", "out/.python-version": "mine"})
+    before = tree(folder)
+    assert build("main:app", "--target", "vercel", "--output", "out", "--force") == 2
+    assert capsys.readouterr().err.startswith("unigate: Cannot write to out: [Errno 20] Not a dir")
+    assert tree(folder) == before
 
 
 def test_what_is_refused_at_the_end_is_refused_before_it_is_written(folder: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from unigate.cli.builds import bundle
 from unigate.cli.main import main
 
 from .projects import GATEWAY, project, tree, write
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # A package as pip and uv leave it: what is needed, and what is not.
 PACKAGE = {
@@ -156,15 +159,70 @@ def test_a_project_that_says_nothing_of_its_needs_is_refused(
     assert not (folder / "build").exists()
 
 
+@pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_what_cannot_be_installed_leaves_nothing(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    installer: str,
 ) -> None:
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
     write(folder, {"requirements.txt": "nowhere-to-be-found\n"})
     assert build() == 2
-    told = capsys.readouterr().err
+    told = capfd.readouterr().err
     assert "nowhere-to-be-found" in told
     assert told.endswith("unigate: What the project needs cannot be installed.\n")
     assert not (folder / "build").exists()
+
+
+@pytest.mark.parametrize(("installer", "line"), [
+    ("uv", "\n + teapot==1.5\n"), ("pip", "\nSuccessfully installed teapot-1.5\n"),
+])  # fmt: skip
+def test_a_log_has_what_the_installer_says_in_plain_lines(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    installer: str, line: str,
+) -> None:  # fmt: skip
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    assert build() == 0
+    out, err = capfd.readouterr()
+    assert err.startswith("Installing for Python 3.12 on x86_64:\n")
+    assert line in err
+    assert not set(err) & {"\r", "\x1b"}
+    assert out.startswith("2 files written to ")
+
+
+def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
+    ours, theirs = os.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unigate", "build", "main:app", "--target", "aws"],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=theirs,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"},
+        )  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # at its end
+            while received := os.read(ours, 65536):
+                shown += received
+        assert process.wait(60) == 0
+    finally:
+        os.close(ours)
+    before, _, after = shown.partition(b"\x1b[1mteapot\x1b[0m")  # as only a terminal gets it
+    assert b"\r" in before
+    assert b"Zip  [####" in after
+
+
+def test_a_zip_without_unigate_is_worth_a_line(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = "Warning: unigate is not among what the project needs.\n"
+    assert build() == 0
+    assert capfd.readouterr().err.endswith(told)
+    write(folder, {"unigate/__init__.py": ""})  # a copy of it will do
+    assert build() == 0
+    assert told not in capfd.readouterr().err
 
 
 def test_sizes_are_told_for_each_package(
@@ -175,7 +233,7 @@ def test_sizes_are_told_for_each_package(
     told = capsys.readouterr().err
     assert "3.0 MB  (the project)\n" in told
     assert "0.0 MB  teapot 1.5\n" in told
-    assert "Warning" not in told
+    assert "Warning: Lambda" not in told
     monkeypatch.setattr(bundle, "MOST_BYTES", 2**20)
     assert build() == 0
     assert "Warning: Lambda takes 1.0 MB unpacked at most.\n" in capsys.readouterr().err
@@ -278,7 +336,7 @@ def test_what_lambda_cannot_call_gets_a_file_of_its_own(folder: Path, target: st
     namespace: dict[str, object] = {}
     exec(code, namespace)
     event = {"httpMethod": "GET", "path": "/users/ada"}
-    reply = namespace["handler"](event, None)  # type: ignore[operator]
+    reply = namespace["handler"](event, None)
     assert "user ada" in json.dumps(reply)
 
 

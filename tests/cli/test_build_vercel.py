@@ -319,15 +319,23 @@ memory = 2048
     }
 
 
-def test_limits_of_a_route_that_is_none_are_an_error(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/user/create", "no route has that path: did you mean '/users/create'?"),
+        ("/users/<name>", "no route has that path: did you mean '/users/{name}'?"),
+        ("/users/{other}/", "the function of '/users/{name}' answers it, write that."),
+        ("/", "api/index.py answers it, with the limits of [tool.unigate]."),
+    ],
+)
+def test_limits_of_what_has_no_function_are_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], path: str, problem: str
 ) -> None:
-    write(
-        folder,
-        {"pyproject.toml": f'{PROJECT}[tool.unigate.functions."/user/create"]\ntimeout = 3\n'},
-    )
+    more = "site.get('/users/<other>/', endpoint='other')(user)\n"
+    settings = f'{PROJECT}[tool.unigate.functions."{path}"]\ntimeout = 3\n'
+    write(folder, {"pyproject.toml": settings, "main.py": f"{GATEWAY}\n{more}"})
     assert build("main:app", "--split") == 2
-    assert "no function '/user/create': did you mean '/users/create'?" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"unigate: tool.unigate.functions.{path!r}: {problem}\n"
     assert build("main:app") == 2
     assert "--split" in capsys.readouterr().err
 

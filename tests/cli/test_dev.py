@@ -9,13 +9,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cli.dev_server import SECONDS, Server, command, dev, environ, until
+from unigate.cli.hosts.server import Server as LocalServer
+from unigate.cli.hosts.server import Watch, listen
 from unigate.cli.main import main
 
 BINARY = bytes(range(256)) * 5
@@ -314,6 +316,91 @@ with open("words.py") as file:
     (tmp_path / "living.py").write_text(LIVING + change)
     with dev(tmp_path, "living:app") as server:
         until(lambda: server.ask("/").body == b"Good afternoon")
+
+
+FUNCTIONS = ["api/date.py", "api/[id]/index.py", "api/_words.py", "vercel.json"]
+
+
+@pytest.fixture
+def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project with a folder of functions, and watch no more of the path than that."""
+    installed = (sys.prefix, sys.base_prefix)
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if one.startswith(installed)])
+    monkeypatch.chdir(tmp_path)
+    for name in FUNCTIONS:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("app = 1\n")
+    return tmp_path
+
+
+# The thread that watches ends by SystemExit, which Python itself says nothing of.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "api/new.py").write_text("app = 1\n"),
+        lambda folder: (folder / "api/date.py").rename(folder / "api/time.py"),
+        lambda folder: (folder / "api/[id]").rename(folder / "api/[name]"),
+        lambda folder: (folder / "api/date.py").unlink(),
+        lambda folder: os.utime(folder / "api/date.py", (0, 0)),
+        lambda folder: (folder / "vercel.json").write_text("{}"),
+        lambda folder: (folder / "vercel.json").unlink(),
+    ],
+    ids=["added", "renamed", "folder", "removed", "older", "configuration", "no configuration"],
+)
+def test_a_folder_of_functions_is_watched(
+    functions: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    watch = Watch(Path("api"))
+    monkeypatch.chdir(functions.parent)  # as an application may
+    with listen("127.0.0.1", 0) as listener, ThreadPoolExecutor() as pool:
+        server = LocalServer(lambda environ, start_response: [], listener, at_end=lambda: None)
+        try:
+            watch.end(server)
+            change(functions)
+            pool.submit(server.run).result(SECONDS)
+        finally:
+            server.shutdown()
+            server.server_close()
+            signal.signal(signal.SIGTERM, before)
+    assert watch.changed
+
+
+def test_a_function_that_is_added_or_leads_elsewhere_is_served(tmp_path: Path) -> None:
+    echo = (
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'{}']\n"
+    )
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api/date.py").write_text(echo.format("date"))
+    with dev(tmp_path, "--functions", "api") as server:
+        assert server.ask("/api/time").status == 404
+        (tmp_path / "api/time.py").write_text(echo.format("time"))
+        until(lambda: server.ask("/api/time").body == b"time")
+        (tmp_path / "api/time.py").unlink()
+        until(lambda: server.ask("/api/time").status == 404)
+        rewrites = [{"source": "/now", "destination": "/api/date"}]
+        (tmp_path / "vercel.json").write_text(json.dumps({"rewrites": rewrites}))
+        until(lambda: server.ask("/now").body == b"date")
+        (tmp_path / "api/date.py").unlink()
+        until(lambda: b"no folder with functions in it" in server.ask("/now").body)
+        (tmp_path / "api/date.py").write_text(echo.format("today"))
+        until(lambda: server.ask("/now").body == b"today")
+        assert server.end(signal.SIGTERM) == 0
+
+
+def test_what_is_no_function_may_come_and_go(functions: Path) -> None:
+    watch = Watch(Path("api"))
+    for name in ("_helper.py", ".date.py", "page.html", "date.py~", "node_modules/x.py"):
+        (functions / "api" / name).parent.mkdir(exist_ok=True)
+        (functions / "api" / name).write_text("app = 1\n")
+    (functions / "api/_words.py").unlink()
+    watch.run_step()
+    (functions / "api").rename(functions / "elsewhere")  # in the middle of a checkout
+    watch.run_step()
+    (functions / "elsewhere").rename(functions / "api")
+    watch.run_step()
+    assert not watch.changed
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

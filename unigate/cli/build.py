@@ -54,10 +54,13 @@ def build(
     gateway = load(target)
     output = output or (Path("build/aws") if platform == "aws" else Path())
     project = Project(root, target, gateway, output)
+    copied = platform != "aws" and not project.in_place
+    if copied or platform == "aws":
+        project.refuse_links()
     made = TARGETS[platform]
     options = {"split": True} if split else {}
     files = made.plan(project, **options)
-    if platform != "aws" and not project.in_place:
+    if copied:
         files = _with_project(files, project, force)
     notes = made.notes(project, **options)  # which may refuse too: before anything is written
     if dry_run:
@@ -70,6 +73,9 @@ def build(
         click.echo(f"{len(files)} files written to {output.resolve()}")
     for note in notes:
         click.echo(note)
+    unused = [f"tool.unigate.{name}" for name in made.UNUSED if name in project.settings]
+    if unused:
+        click.echo(f"Not used for {platform}: {', '.join(unused)}.")
     return 0
 
 
@@ -86,7 +92,7 @@ def _with_project(files: dict[str, Content], project: Project, force: bool) -> d
 
 
 def _print(files: dict[str, Content], output: Path) -> None:
-    """Print each file's path, and the text of those that are generated."""
+    """Print each file's path, and the text of those that are generated or what they are made of."""
     for path, content in sorted(files.items()):
         if isinstance(content, bytes):
             click.echo(f"{output / path}:")
@@ -95,4 +101,5 @@ def _print(files: dict[str, Content], output: Path) -> None:
         elif isinstance(content, Path):
             click.echo(f"{output / path}: a copy of {content}")
         else:
-            click.echo(f"{output / path}: made when it is built")
+            click.echo(f"{output / path}:")
+            click.echo("".join(f"    {part}\n" for part in content.parts))

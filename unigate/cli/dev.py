@@ -177,7 +177,7 @@ def dev(
     with ExitStack() as stack:
         listener = stack.enter_context(above.listener if above else listen(host, port))
         memory = stack.enter_context(above.memory) if above else None
-        watch = Watch() if reload else None
+        watch = Watch(folder) if reload else None
         first = above is None or above.first
         functions = stack.enter_context(closing(start() if first else _start_again(start)))
         history = History()

@@ -10,12 +10,13 @@ import click
 from .bundle import make_zip
 from .project import Project
 from .templates import render
-from .writing import Content
+from .writing import Content, Made
 
 TEMPLATE = "template.yaml"
 ZIP = "function.zip"
 WRAPPER = "unigate-runtime"
 ENTRY = "lambda_function.py"
+UNUSED = ("functions",)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 # AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper is started with the
@@ -35,7 +36,11 @@ def plan(project: Project) -> dict[str, Content]:
     if project.python not in PYTHONS:
         message = f"Lambda has Python {', '.join(PYTHONS)}, not {project.python}."
         raise click.ClickException(message)
-    return {TEMPLATE: _template(project), ZIP: partial(make_zip, project, _beside(project))}
+    beside = _beside(project)
+    parts = sorted({*project.files(), *beside})
+    parts.append(f"and the packages of: {' '.join(project.requirements)}")
+    zipped = Made(partial(make_zip, project, beside), parts)
+    return {TEMPLATE: _template(project), ZIP: zipped}
 
 
 def notes(project: Project) -> list[str]:

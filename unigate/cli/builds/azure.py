@@ -12,6 +12,8 @@ from .templates import render
 from .writing import Content
 
 FILE = "function_app.py"
+# How much memory and which Python: what the function app was made with says that.
+UNUSED = ("environment", "functions", "memory", "python", "requirements")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -39,4 +41,8 @@ def plan(project: Project) -> dict[str, Content]:
 
 def notes(project: Project) -> list[str]:
     """Return how to deploy it."""
-    return ["func azure functionapp publish NAME --python"]
+    there = "" if project.in_place else f"cd {project.output} && "
+    found = [f"{there}func azure functionapp publish NAME --python"]
+    if not (project.root / "requirements.txt").is_file():
+        found.append("Azure installs what requirements.txt says, and there is none.")
+    return found

@@ -30,6 +30,8 @@ _DEAD_METADATA = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cac
 _OLD_LIBRARY, _NEW_LIBRARY = "manylinux2014", "manylinux_2_34"
 _CPU = {"x86_64": "x86_64", "arm64": "aarch64"}
 
+_STDERR = 2  # the descriptor, which other programs write to
+
 
 def make_zip(project: Project, beside: Mapping[str, bytes], folder: Path) -> Path:
     """Install what a project needs, zip it with the project, and report the sizes."""
@@ -43,6 +45,8 @@ def make_zip(project: Project, beside: Mapping[str, bytes], folder: Path) -> Pat
     zipped = folder / "function.zip"
     write_zip(zipped, members)
     _report(sizes, zipped)
+    if "unigate/__init__.py" not in members:
+        click.echo("Warning: unigate is not among what the project needs.", err=True)
     return zipped
 
 
@@ -96,21 +100,19 @@ def _size(member: Path | bytes) -> int:
 
 
 def _install(project: Project, packages: Path) -> None:
+    """Install into a folder; uv and pip show how far they are, with bars where it is a terminal."""
     architecture = project.settings.get("aws", {}).get("architecture", "x86_64")
+    click.echo(f"Installing for Python {project.python} on {architecture}:", err=True)
     command = _command(project, packages, _CPU[architecture])
-    click.echo("Installing what the project needs ...", err=True)
-    done = subprocess.run(
-        command, cwd=project.root, capture_output=True, text=True, errors="replace"
-    )
-    if done.returncode:
-        click.echo(done.stderr, err=True, nl=False)
+    # pip says on its standard output what uv says on the other: both go where ours is.
+    if subprocess.run(command, cwd=project.root, stdout=_STDERR).returncode:
         raise click.ClickException("What the project needs cannot be installed.")
 
 
 def _command(project: Project, packages: Path, cpu: str) -> Sequence[str]:
     """Return what installs wheels for the target: uv where there is one, pip otherwise."""
     library = _NEW_LIBRARY if project.python > "3.11" else _OLD_LIBRARY
-    common = ["--quiet", "--target", str(packages), "--only-binary", ":all:"]
+    common = ["--target", str(packages), "--only-binary", ":all:"]
     common += ["--python-version", project.python, *project.requirements]
     uv = find_uv()
     if uv is None:
@@ -119,7 +121,8 @@ def _command(project: Project, packages: Path, cpu: str) -> Sequence[str]:
         if library == _OLD_LIBRARY:
             libraries = libraries[2:]
         platforms = [f"--platform={one}_{cpu}" for one in (*libraries, "manylinux2014")]
-        return [sys.executable, "-m", "pip", "install", *platforms, *common]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
+        return [*pip, *platforms, *common]
     return [uv, "pip", "install", "--python-platform", f"{cpu}-{library}", *common]
 
 

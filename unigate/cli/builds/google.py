@@ -7,6 +7,7 @@ from .templates import render
 from .writing import Content
 
 FILE = "main.py"
+UNUSED = ("environment", "functions", "requirements")
 # Where the application itself is in main.py; Google takes another file by a variable of the build.
 OTHER_FILE = "google_function.py"
 
@@ -23,14 +24,23 @@ def notes(project: Project) -> list[str]:
     option = "" if file == FILE else f" --set-build-env-vars GOOGLE_FUNCTION_SOURCE={file}"
     version = project.python.replace(".", "")
     source = f" --source {project.output}" if not project.in_place else ""
-    return [
+    found = [
         f"gcloud functions deploy NAME --gen2 --trigger-http --entry-point main"
         f" --runtime python{version}{source}{option}{_limits(project)}"
     ]
+    if not (project.root / "requirements.txt").is_file() and not _has_framework(project):
+        # With a requirements.txt it installs that itself (Specify dependencies in Python).
+        found.append("Google wants functions-framework in the project.dependencies.")
+    return found
 
 
 def _file(project: Project) -> str:
     return OTHER_FILE if project.module == "main" else FILE
+
+
+def _has_framework(project: Project) -> bool:
+    needs = project.pyproject.get("project", {}).get("dependencies", [])
+    return any(need.lower().startswith("functions-framework") for need in needs)
 
 
 def _limits(project: Project) -> str:

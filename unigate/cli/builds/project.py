@@ -6,7 +6,6 @@ import fnmatch
 import os
 import re
 import sys
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -107,25 +106,55 @@ class Project:
         return f"{path}/__init__.py" if package.is_file() else f"{path}.py"
 
     def files(self) -> dict[str, Path]:
-        """Return the files that a deployment has of the project, by their path below the root."""
-        return dict(sorted(self._walk()))
+        """Return the files that a deployment has of the project, by their path below the root.
 
-    def _walk(self) -> Iterator[tuple[str, Path]]:
-        output = self.output.resolve()
-        for folder, folders, names in os.walk(self.root):
+        What a symbolic link leads to is taken in its place.
+        """
+        return self._found[0]
+
+    def refuse_links(self) -> None:
+        """Raise a ClickException where a link leads to a folder that cannot be taken."""
+        for problem in self._found[1]:
+            raise click.ClickException(f"{problem} Leave the link out with tool.unigate.exclude.")
+
+    @cached_property
+    def _found(self) -> tuple[dict[str, Path], list[str]]:
+        """Return the files, and what is wrong with links to folders."""
+        files: dict[str, Path] = {}
+        problems: list[str] = []
+        for folder, folders, names in os.walk(self.root, followlinks=True):
             here = Path(folder)
-            folders[:] = [
-                name
-                for name in folders
-                if not self._left_out(here / name)
-                and (here / name).resolve() != output
-                and not (here / name / "pyvenv.cfg").exists()
-                and not (here / name / RECORD).exists()  # what an earlier build wrote
-            ]
+            kept = [name for name in sorted(folders) if not self._no_part(here / name)]
+            wrong = {name: self._wrong_link(here / name) for name in kept}
+            folders[:] = [name for name in kept if not wrong[name]]
+            problems += filter(None, wrong.values())
             for name in names:
                 # A link that leads nowhere, or a socket, is nothing to deploy.
                 if not self._left_out(here / name) and (here / name).is_file():
-                    yield (here / name).relative_to(self.root).as_posix(), here / name
+                    files[(here / name).relative_to(self.root).as_posix()] = here / name
+        return dict(sorted(files.items())), problems
+
+    def _no_part(self, folder: Path) -> bool:
+        """Tell whether nothing of a folder is deployed."""
+        return (
+            self._left_out(folder)
+            or folder.resolve() == self.output.resolve()
+            or (folder / "pyvenv.cfg").exists()
+            or (folder / RECORD).exists()  # what an earlier build wrote
+        )
+
+    def _wrong_link(self, folder: Path) -> str:
+        """Say why a folder cannot be taken where it is a link, "" where it can."""
+        if not folder.is_symlink():
+            return ""
+        real, root = folder.resolve(), self.root.resolve()
+        told = f"{folder.relative_to(self.root).as_posix()!r} is a link to {real}"
+        if not real.is_relative_to(root):
+            return f"{told}, outside of the project: what is there would not be deployed."
+        above = [one.resolve() for one in folder.parents if one.is_relative_to(self.root)]
+        if any(one.is_relative_to(real) for one in above):
+            return f"{told}, which it is in: what is there would have no end."
+        return ""
 
     def _left_out(self, path: Path) -> bool:
         name, whole = path.name, path.relative_to(self.root).as_posix()
@@ -133,7 +162,10 @@ class Project:
             return True
         if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT):
             return True
-        return any(fnmatch.fnmatch(whole, one) for one in self.settings.get("exclude", ()))
+        # "data/*" and "data/**" mean the folder too.
+        paths = (whole, f"{whole}/") if path.is_dir() else (whole,)
+        excluded = self.settings.get("exclude", ())
+        return any(fnmatch.fnmatch(one, pattern) for one in paths for pattern in excluded)
 
     def limits(self, path: str | None = None) -> dict[str, Any]:
         """Return memory, timeout and exclude: those of a route go before those of the project."""

@@ -47,6 +47,12 @@ def functions_of(routes: Iterable[Route]) -> list[Function]:
     return [found[key] for key in sorted(kept, key=_exactness)]
 
 
+def function_for(path: str, functions: Iterable[Function]) -> Function | None:
+    """Return the function that answers a route, None where that is the fallback."""
+    shape = _shape(path)
+    return next((one for one in functions if _shape(one.path) == shape), None)
+
+
 def _shape(path: str) -> tuple[str, ...]:
     """Return a path's segments, a parameter as "{}" and one of many segments as "{**}".
 
@@ -73,10 +79,11 @@ def _files(key: tuple[str, ...], path: str, names: dict[tuple[str, ...], str]) -
     """Name the folders and the file; two parameters at one place must have one name on Vercel."""
     given: list[str] = []
     for number, (part, segment) in enumerate(zip(key, path.strip("/").split("/"), strict=True), 1):
-        if part not in ("{}", "{**}"):
+        parameter = _PARAMETER.fullmatch(segment)
+        if parameter is None:
             yield part
             continue
-        name = _PARAMETER.fullmatch(segment)[1]  # type: ignore[index]
+        name = parameter[1]
         name = names.setdefault(key[:number], name)
         while name in given:  # nor may one name come twice in a path
             name += "_"

@@ -20,12 +20,13 @@ from unigate.cli.route_tables import is_django, mounts_of, routes_of, unwrapped
 
 from .project import Project
 from .settings import nearest
-from .split import FALLBACK, Function, functions_of
+from .split import FALLBACK, Function, function_for, functions_of
 from .templates import render
 from .writing import Content, read_record
 
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
+UNUSED = ("environment", "requirements")
 PYTHONS = ("3.12", "3.13", "3.14")
 MOST_FUNCTIONS = 12  # of a deployment on the smallest plan
 
@@ -118,12 +119,18 @@ def _limits(project: Project, path: str | None = None) -> dict[str, Any]:
 def _check_limits(project: Project, routes: list[Function], split: bool) -> None:
     limited = project.settings.get("functions", {})
     if limited and not split:
-        raise click.ClickException("tool.unigate.functions is for --split: without it is one.")
+        raise click.ClickException("tool.unigate.functions is for --split: say that too.")
     known = {function.path for function in routes}
-    for path in limited:
-        if path not in known:
-            message = f"tool.unigate.functions has no function {path!r}: {nearest(path, known)}"
-            raise click.ClickException(message)
+    paths = {route.path for route in routes_of(project.gateway)}
+    for path in (path for path in limited if path not in known):
+        shared = function_for(path, routes)
+        if path not in paths:
+            problem = f"no route has that path: {nearest(path, known)}"
+        elif shared is not None:
+            problem = f"the function of {shared.path!r} answers it, write that."
+        else:
+            problem = f"{FALLBACK} answers it, with the limits of [tool.unigate]."
+        raise click.ClickException(f"tool.unigate.functions.{path!r}: {problem}")
 
 
 def _python(project: Project) -> str:

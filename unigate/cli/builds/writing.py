@@ -9,17 +9,26 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from .project import RECORD
 
-# The contents of a file: its bytes, a file to copy, or a function that makes one in a folder.
-Content = bytes | Path | Callable[[Path], Path]
+
+class Made(NamedTuple):
+    """A file that a function makes in a folder when it is written, and what it is made of."""
+
+    make: Callable[[Path], Path]
+    parts: Sequence[str]
+
+
+# The contents of a file: its bytes, a file to copy, or what makes one.
+Content = bytes | Path | Made
 Plan = Mapping[str, Content]
 
 
@@ -87,14 +96,17 @@ def _stage(plan: Plan, stage: Path) -> dict[str, Path]:
             shutil.copy(content, file)
         else:
             work = Path(tempfile.mkdtemp(dir=stage))
-            os.replace(content(work), file)
+            os.replace(content.make(work), file)
             shutil.rmtree(work)
         staged[path] = file
     return staged
 
 
 def _swap(staged: Mapping[str, Path], stale: set[str], output: Path, before: Path) -> None:
-    """Put files in their places; what was there is kept aside until all of them are."""
+    """Put files in their places; what was there is kept aside until all of them are.
+
+    What undoes a step is noted before it, since a signal may come between the two.
+    """
     undo: list[Callable[[], object]] = []
     try:
         for path in sorted({*staged, *stale}):
@@ -102,17 +114,18 @@ def _swap(staged: Mapping[str, Path], stale: set[str], output: Path, before: Pat
             if place.exists() or place.is_symlink():
                 kept = before / path
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(place, kept)
                 undo.append(partial(os.replace, kept, place))
+                os.replace(place, kept)
             if path in staged:
                 for folder in reversed(_missing_folders(place.parent)):
-                    folder.mkdir()
                     undo.append(folder.rmdir)
-                os.replace(staged[path], place)
+                    folder.mkdir()
                 undo.append(place.unlink)
+                os.replace(staged[path], place)
     except BaseException:
         for step in reversed(undo):
-            step()
+            with suppress(FileNotFoundError, NotADirectoryError):  # it was not taken
+                step()
         raise
     for path in stale:
         for folder in (output / path).relative_to(output).parents:

@@ -18,6 +18,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from copy import copy
 from importlib.util import decode_source, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -170,14 +171,27 @@ class _Function:
         return entry[0]
 
 
+def watched(folder: Path) -> dict[Path, int]:
+    """Return when the files were changed that are looked up once: a folder's, and vercel.json."""
+    found: dict[Path, int] = {}
+    for file in (*_candidates(folder.resolve()), folder.resolve().with_name("vercel.json")):
+        with suppress(OSError):  # it went away, or was never there
+            found[file] = file.lstat().st_mtime_ns
+    return found
+
+
 def _files(folder: Path) -> Iterable[Path]:
     """Return the files that Vercel makes functions of."""
+    return filter(_may_be_function, _candidates(folder))
+
+
+def _candidates(folder: Path) -> Iterable[Path]:
+    """Return the files whose names Vercel may make functions of."""
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(one for one in folders if one[0] not in "._" and one != "node_modules")
         for name in sorted(names):
-            file = Path(place, name)
-            if name.endswith(".py") and name[0] not in "._" and _may_be_function(file):
-                yield file
+            if name.endswith(".py") and name[0] not in "._":
+                yield Path(place, name)
 
 
 def _may_be_function(file: Path) -> bool:

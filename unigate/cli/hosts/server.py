@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import IO, NamedTuple
 from urllib.parse import quote, unquote
@@ -23,6 +24,8 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from unigate.http import Headers
 from unigate.http.headers import HOP_BY_HOP
 from unigate.types import Environ, WSGIApp
+
+from .function_folder import watched
 
 RELOAD = 3  # the exit code with which a server asks to be started again
 
@@ -39,6 +42,8 @@ _FINISH_SECONDS = 3
 
 class Connection(WSGIRequestHandler):
     """A client's connection, whose request reaches the environ as it was sent."""
+
+    server: Server
 
     def make_environ(self) -> Environ:
         """Put right what CGI's variables, http.server and werkzeug take away.
@@ -60,7 +65,7 @@ class Connection(WSGIRequestHandler):
 
     def run_wsgi(self) -> None:
         """Answer a request; what the server waits for at its end."""
-        answering: set[threading.Thread] = self.server.answering  # type: ignore[attr-defined]
+        answering = self.server.answering
         answering.add(threading.current_thread())
         try:
             super().run_wsgi()
@@ -146,12 +151,15 @@ class Server(ThreadedWSGIServer):
 class Watch(StatReloaderLoop):
     """Watch the Python files on the path from now on, and those that get imported from elsewhere.
 
-    Begun before the application is imported, it sees what changes meanwhile.
+    Begun before the application is imported, it sees what changes meanwhile. Of a folder of
+    functions it sees the files that come and go as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Path | None = None) -> None:
         super().__init__(extra_files=[os.getcwd()], interval=_WATCH_SECONDS)
         self.mtimes = {}
+        self._functions = functions.absolute() if functions is not None else None
+        self._watched: dict[Path, int] | None = None
         self.changed = False
         self._has_looked = threading.Event()
         self.run_step()
@@ -165,6 +173,13 @@ class Watch(StatReloaderLoop):
 
     def run_step(self) -> None:
         super().run_step()
+        if self._functions is not None:
+            before, now = self._watched, watched(self._functions)
+            # While the folder itself is away, as during a checkout, nothing could be served.
+            if self._functions.is_dir():
+                self._watched = now
+                if before not in (None, now):
+                    self.trigger_reload(str(self._functions))
         self._has_looked.set()
 
     def trigger_reload(self, filename: str) -> None:
