@@ -39,6 +39,33 @@ def app(environ, start_response):
     return [json.dumps(seen).encode()]
 """
 
+STREAMING = """
+import logging
+import time
+from pathlib import Path
+
+import unigate
+
+log = logging.getLogger("shop")
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    log.warning("brewing")
+    unigate.wait_until(spill)
+    yield b"first"
+    while not Path("go.txt").exists():
+        time.sleep(0.02)
+    yield b"second"
+
+
+def spill():
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("spilt")
+"""
+
 
 @pytest.fixture
 def server(dev: Callable[..., Dev], tmp_path: Path) -> Dev:
@@ -85,6 +112,26 @@ def test_a_request_appears_without_a_reload_and_its_event_is_shown(page: Page, s
     expect(page.locator(".logs li")).to_have_text("WARNING shop brewing <i>/tea</i>")
     expect(page.locator(".times")).to_contain_text("cold")
     assert "hush" not in page.content()
+
+
+def test_a_streamed_request_is_shown_with_what_its_process_tells(
+    page: Page, dev: Callable[..., Dev], tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text(STREAMING)
+    server = dev("main:app", "--stream", "--no-reload")
+    opened(page, server)
+    with urlopen(f"{server.url}/tea", timeout=SECONDS) as response:
+        assert response.read(5) == b"first"
+        page.locator("#exchanges a").click()
+        expect(page.locator(".logs li")).to_have_text("WARNING shop brewing")
+        expect(page.locator(".times")).to_contain_text("reply")
+        assert json.loads(section(page, "Reply"))["statusCode"] == 200
+        (tmp_path / "go.txt").touch()
+        assert response.read() == b"second"
+    expect(page.locator(".logs li")).to_have_text(["WARNING shop brewing", "ERROR shop spilt"])
+    expect(page.locator(".trace pre")).to_contain_text("ZeroDivisionError")
+    expect(page.locator(".times")).to_contain_text("in all")
+    expect(page.locator("#exchanges")).to_contain_text("cold")
 
 
 def test_a_failure_is_shown_with_its_traceback(
@@ -208,7 +255,7 @@ def test_another_site_can_neither_see_nor_do_anything(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_readable_by_day_and_by_night(page: Page, server: Dev, scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of two literals
+    page.emulate_media(color_scheme=scheme)
     ask(server, "/tea")
     opened(page, server)
     page.locator("#exchanges a").click()

@@ -11,9 +11,9 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 import unigate
 from tests.cli.dev_server import Answer
 from unigate import Headers
-from unigate.cli.hosts.invocation import Here
+from unigate.cli.hosts.invocation import Here, InRuntime
 from unigate.cli.hosts.local_host import LocalHost, Setup
-from unigate.cli.inspector.exchanges import History
+from unigate.cli.inspector.exchanges import Exchange, History
 from unigate.cli.inspector.page import Inspector
 
 HOST = "localhost:8000"
@@ -21,12 +21,16 @@ ORIGIN = f"http://{HOST}"
 
 
 class Inspected:
-    """An application under `unigate dev`, without the process and the socket."""
+    """An application under `unigate dev`, without the process and the socket.
+
+    Under `unigate dev --stream` where it is in our runtime.
+    """
 
     def __init__(self, app: Any, setup: Setup | None = None, *, show_secrets: bool = False) -> None:
         self.history = History()
-        gateway = app if isinstance(app, unigate.Gateway) else unigate.wrap(app)
-        host = LocalHost(Here(gateway), setup or Setup("http_api"), self.history)
+        if not isinstance(app, InRuntime):
+            app = Here(app if isinstance(app, unigate.Gateway) else unigate.wrap(app))
+        host = LocalHost(app, setup or Setup("http_api"), self.history)
         mount = setup.mount if setup else ""
         self._wsgi = Inspector(
             host, self.history, app="main:app", mount=mount, show_secrets=show_secrets
@@ -61,6 +65,12 @@ class Inspected:
         answer = self.ask(f"/_unigate/{path}")
         assert answer.status == 200, answer.body
         return answer.body.decode()
+
+    def exchange(self, number: int) -> Exchange:
+        """Return what is kept of a request."""
+        found = self.history.get(number)
+        assert found is not None
+        return found
 
     def post(self, path: str, given: Any, **fields: str) -> Answer:
         """Post as the page's own script does."""

@@ -90,6 +90,8 @@ def test_a_response_arrives_as_it_is_made(project: Path) -> None:
         assert "&#34;domainName&#34;: &#34;local.lambda-url." in text
         assert "<dd>cold</dd>" in text
         assert "<dd>warm</dd>" in shown(server, 2)
+        for lap in ("parse", "app", "reply", "first byte", "in all"):
+            assert f"<dt>{lap}</dt>" in text
     start, *lines = server.out.read_text().splitlines()
     assert start.startswith("live:app answers as function_url on http://")
     assert [line.rsplit(" ", 2)[0] for line in lines] == ["GET /waiting 200", "GET / 200"]

@@ -148,14 +148,18 @@ def test_an_invocation_is_timed_in_three_parts() -> None:
     assert "<dd>warm</dd>" in shown(inspected, 2)
 
 
-def test_the_application_is_the_part_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr("unigate.cli.hosts.invocation.time.perf_counter", lambda: next(clock))
+@pytest.mark.parametrize(
+    ("size", "reply"), [(1, 5**2 - 4**2), (7_000_000, 8**2 - 7**2)], ids=["small", "too large"]
+)
+def test_the_application_is_the_part_between(
+    monkeypatch: pytest.MonkeyPatch, size: int, reply: int
+) -> None:
+    clock = (number**2 for number in range(100))
+    monkeypatch.setattr("unigate.cli.hosts.timing.time.perf_counter", lambda: next(clock))
     inspected = Inspected(echo)
-    inspected.ask("/")
-    exchange = inspected.history.get(1)
-    assert exchange is not None
-    assert exchange.laps == {"parse": 10, "app": 10, "reply": 10}
+    inspected.ask("/", b"x" * size)
+    laps = {"parse": 2**2 - 1**2, "app": 3**2 - 2**2, "reply": reply}
+    assert inspected.exchange(1).laps == laps
 
 
 def test_a_source_that_the_gateway_names_or_was_given_is_used_as_without_the_page() -> None:
@@ -241,6 +245,15 @@ def test_what_goes_on_after_the_answer_is_logged_elsewhere() -> None:
     exchange = inspected.history.get(1)
     assert exchange is not None
     assert exchange.lines == []
+
+
+def test_lines_stand_in_order_in_whatever_order_they_come() -> None:
+    exchange = exchanges.Exchange(unigate.Request("GET"), "http_api")
+    for second in (2, 3, 1):
+        line = [float(second), "ERROR", "shop", f"pot {second}", f"trace {second}"]
+        exchange.take({"line": line})
+    assert [line.message for line in exchange.lines] == ["pot 1", "pot 2", "pot 3"]
+    assert exchange.trace == "trace 3"
 
 
 def test_who_logs_without_end_is_not_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:

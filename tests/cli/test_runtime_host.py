@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,10 @@ from typing import Any
 import pytest
 
 from unigate.cli.hosts import runtime_host
-from unigate.cli.hosts.runtime_host import InvocationFailed, RuntimeHost, Streamed
+from unigate.cli.hosts.answers import InvocationFailed, Streamed
+from unigate.cli.hosts.notes import Notes
+from unigate.cli.hosts.runtime_host import RuntimeHost
+from unigate.cli.inspector.exchanges import Note
 from unigate.cli.target import Unloadable
 from unigate.local import EVENT_SOURCES, make_request
 
@@ -324,13 +329,14 @@ def test_a_failed_invocation_raises_with_the_traceback(folder: Path) -> None:
     try:
         with pytest.raises(InvocationFailed) as failed:
             host.ask(event("/boom"))
-        first, *_, last = str(failed.value).splitlines()
-        assert first == "ValueError: the kettle is empty"
-        assert last.strip() in APPLICATION
-        with pytest.raises(InvocationFailed, match=r"^ValueError: the well is deep\n"):
+        first, *_, line, last = str(failed.value).splitlines()
+        assert first == "Traceback (most recent call last):"
+        assert line.strip() in APPLICATION
+        assert last == "ValueError: the kettle is empty"
+        with pytest.raises(InvocationFailed, match=r"\nValueError: the well is deep$"):
             host.ask(event("/deep"))  # the traceback makes a very long header field
         pid = facts(host)["pid"]
-        with pytest.raises(InvocationFailed, match=r"^Runtime.ExitError: done for today\n"):
+        with pytest.raises(InvocationFailed, match=r"\nRuntime.ExitError: done for today$"):
             host.ask(event("/exit"))
         assert facts(host)["pid"] != pid
         assert not is_alive(pid)
@@ -555,3 +561,44 @@ def test_a_process_that_does_not_want_to_end_is_killed(
     monkeypatch.setattr(runtime_host, "_END_SECONDS", 0.5)
     host = RuntimeHost("teapot:stubborn")
     host.close()
+
+
+# What it tells of its invocations.
+
+
+class Taken(list[Note]):
+    """What was told of an invocation; an object, of which one can tell whether it is kept."""
+
+    def __call__(self, note: Note) -> None:
+        self.append(note)
+
+
+def until_forgotten(taken: weakref.ref[Taken]) -> None:
+    until(lambda: gc.collect() >= 0 and taken() is None)
+
+
+def test_an_invocation_is_told_of_until_its_end(host: RuntimeHost) -> None:
+    def ask() -> weakref.ref[Taken]:
+        taken = Taken()
+        text(host.ask(event("/"), taken))
+        until(lambda: {} in taken)
+        assert [list(note) for note in taken] == [["cold"], ["laps", "request"], ["laps"], []]
+        return weakref.ref(taken)
+
+    until_forgotten(ask())
+
+
+def test_a_process_that_ends_tells_no_more_of_any() -> None:
+    def listen() -> weakref.ref[Taken]:
+        notes, taken = Notes(), Taken()
+        end = os.dup(notes.other_end)
+        for name in "ab":
+            notes.expect(name, taken)
+        notes.start()
+        os.write(end, b'{"id": "a", "laps": {}}\n{"id": "c", "laps": {}}\n{"id": "a", "la')
+        os.close(end)
+        until(lambda: len(taken) == 3)
+        assert taken == [{"laps": {}}, {}, {}]
+        return weakref.ref(taken)
+
+    until_forgotten(listen())

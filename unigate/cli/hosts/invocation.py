@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
-from unigate import Gateway, Request, Response
+from unigate import Gateway, Request
+from unigate.cli.inspector.exchanges import Take
+from unigate.cli.inspector.views import table_of
 from unigate.deployment import Deployment, default
-from unigate.events import EventSource, find_source, generic
 from unigate.local import Context, sent
 from unigate.types import Event, Reply
 
-if TYPE_CHECKING:
-    from .runtime_host import Streamed
-
-
-@dataclass
-class Seen:
-    """What was seen of an invocation; `laps` are the seconds for parts of it."""
-
-    cold: bool = False
-    request: Request | None = None
-    laps: dict[str, float] = field(default_factory=dict)
-    parsed: float = 0.0
+from .answers import Streamed
+from .timing import TimedSources
 
 
 class Function(Protocol):
@@ -36,8 +22,11 @@ class Function(Protocol):
     deployment: Deployment
     """Whose headers are believed there."""
 
-    def __call__(self, event: Event, seen: Seen) -> Reply | Streamed:
-        """Return the reply to an event, or a stream; raise what has failed."""
+    def __call__(self, event: Event, take: Take) -> Reply | Streamed:
+        """Return the reply to an event, or a stream; raise what has failed.
+
+        take: is told what there is to know of it, perhaps afterwards and by another thread.
+        """
 
 
 class Functions(Protocol):
@@ -56,16 +45,17 @@ class Here:
     def __init__(self, gateway: Gateway) -> None:
         self.deployment = gateway._deployment
         self._handler = gateway.lambda_handler
+        self._sources = TimedSources(gateway)
         self._called = False
-        _TimedSources(gateway)
 
-    def __call__(self, event: Event, seen: Seen) -> Reply:
-        seen.cold, self._called = not self._called, True
-        token = _seen.set(seen)
+    def __call__(self, event: Event, take: Take) -> Reply:
+        cold, self._called = not self._called, True
         try:
             reply: Reply = sent(self._handler(event, Context()))
         finally:
-            _seen.reset(token)
+            seen = self._sources.seen
+            request = table_of(seen.request) if seen.request else None
+            take({"cold": cold, "laps": seen.laps, "request": request})
         return reply
 
     def find(self, request: Request) -> tuple[Function, Request]:
@@ -83,13 +73,9 @@ class InRuntime:
 
         self.deployment = default()
         self._runtime = RuntimeHost(target)
-        self._called = False
 
-    def __call__(self, event: Event, seen: Seen) -> Reply | Streamed:
-        seen.cold, self._called = not self._called, True
-        source = find_source(event)
-        seen.request = source.to_request(event, Context()) if source else None
-        return self._runtime.ask(event)
+    def __call__(self, event: Event, take: Take) -> Reply | Streamed:
+        return self._runtime.ask(event, take)
 
     def find(self, request: Request) -> tuple[Function, Request]:
         return self, request
@@ -119,51 +105,3 @@ class InFolder:
 
     def close(self) -> None:
         """Leave it to the process, which stops lifespans at its end."""
-
-
-_seen: ContextVar[Seen] = ContextVar("unigate.dev.seen")
-
-
-class _TimedSources:
-    """The event sources of a gateway as a single one, chosen as the gateway would, and timed.
-
-    It stands in their place. The gateway itself knows nothing of clocks.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._sources, self._named = gateway._sources, gateway._source
-        self._chosen: ContextVar[EventSource] = ContextVar("unigate.dev.source", default=generic)
-        timed: Any = self
-        gateway._sources, gateway._source = (timed,), None
-
-    def matches(self, event: Event) -> bool:
-        source = find_source(event, self._sources, self._named)
-        if source is not None:
-            self._chosen.set(source)
-        return source is not None
-
-    def to_request(self, event: Event, context: Any) -> Request:
-        with _lap("parse") as seen:
-            request = seen.request = self._chosen.get().to_request(event, context)
-        return request
-
-    def to_reply(self, response: Response, event: Event) -> Reply:
-        seen = _seen.get(Seen())
-        seen.laps.setdefault("app", time.perf_counter() - seen.parsed)
-        with _lap("reply"):
-            return self._chosen.get().to_reply(response, event)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what else the source has: its limit, its name."""
-        return getattr(self._chosen.get(), name)
-
-
-@contextmanager
-def _lap(name: str) -> Iterator[Seen]:
-    seen = _seen.get(Seen())
-    began = time.perf_counter()
-    try:
-        yield seen
-    finally:
-        seen.parsed = time.perf_counter()
-        seen.laps[name] = seen.parsed - began

@@ -7,7 +7,8 @@ import logging
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import click
 from werkzeug.exceptions import ClientDisconnected
@@ -15,19 +16,16 @@ from werkzeug.wsgi import get_input_stream
 
 from unigate import Headers, Request, Response
 from unigate.cli.inspector.copies import Recorder, target_of
-from unigate.cli.inspector.exchanges import Exchange, History
+from unigate.cli.inspector.exchanges import Exchange, History, Note
 from unigate.cli.inspector.logs import kept
-from unigate.cli.inspector.views import table_of
 from unigate.events import EventSource
 from unigate.http import below, bodiless, quote_bytes, reason
 from unigate.local import EVENT_SOURCES, sent
 from unigate.types import Environ, StartResponse
 
-from .invocation import Functions, Seen
+from .answers import Chunks, FailedInPart, InvocationFailed
+from .invocation import Functions
 from .visitor import Visitor
-
-if TYPE_CHECKING:
-    from .runtime_host import Chunks
 
 # The sources whose platform mounts an API at a stage: the first segment of the path on its domain.
 STAGED = ("rest_api", "http_api")
@@ -90,30 +88,26 @@ class LocalHost:
         """
         self._history.add(exchange)
         began = time.perf_counter()
-        seen = Seen()
         chunks = None
         with kept(exchange.lines):
             try:
-                response, chunks = self._ask(exchange, seen)
-            except (Exception, SystemExit):  # the function has crashed, the host goes on
-                exchange.trace = traceback.format_exc()
+                response, chunks = self._ask(exchange, began)
+            except (Exception, SystemExit) as error:  # the function has crashed, the host goes on
+                told = isinstance(error, InvocationFailed)
+                exchange.failure = str(error) if told else traceback.format_exc()
                 _log.exception("%r was not answered.", exchange.sent)
-                response = Response.plain(500, exchange.trace)
+                response = Response.plain(500, exchange.failure)
         exchange.seconds = time.perf_counter() - began
-        exchange.cold, exchange.laps = seen.cold, seen.laps
-        exchange.request = table_of(seen.request) if seen.request else None
-        traces = [line.trace for line in exchange.lines if line.trace]
-        exchange.trace = exchange.trace or (traces[-1] if traces else "")
         if chunks is None:
             _fit(response, exchange.sent.method)
-        exchange.response = response
         exchange.streamed = chunks is not None
+        exchange.response = response
         exchange.ended = chunks is None
         self._history.tell(exchange)
         _report(exchange.sent, response.status, exchange.seconds)
         return response, chunks
 
-    def _ask(self, exchange: Exchange, seen: Seen) -> tuple[Response, Iterator[bytes] | None]:
+    def _ask(self, exchange: Exchange, began: float) -> tuple[Response, Iterator[bytes] | None]:
         source: EventSource = EVENT_SOURCES[exchange.source]
         request = copy.copy(exchange.sent)
         request.headers = Headers(request.headers)
@@ -129,14 +123,27 @@ class LocalHost:
         exchange.event = sent(source.make_event(request))
         if self._setup.recorder is not None:
             self._setup.recorder.save(exchange)
-        reply = function(sent(exchange.event), seen)
+        reply = function(sent(exchange.event), partial(self._take, exchange.number))
         if not isinstance(reply, tuple):
             exchange.reply = reply
             return source.from_reply(reply), None
+        exchange.reply = reply.prelude
         if exchange.sent.method == "HEAD" or bodiless(reply.response.status):
             reply.chunks.close()
             return reply.response, None
-        return reply.response, self._follow(exchange, reply.chunks)
+        return reply.response, self._follow(exchange, reply.chunks, began)
+
+    def _take(self, number: int, note: Note) -> None:
+        """Add what a function tells of an exchange; that is news where it has its response.
+
+        Lines alone are no news: a page that changes with each of them could not be read.
+        """
+        exchange = self._history.get(number)
+        if exchange is None:  # forgotten
+            return
+        exchange.take(note)
+        if exchange.response is not None and "line" not in note:
+            self._history.tell(exchange)
 
     def _place(self, request: Request) -> Response | None:
         """Put a request where the host has mounted the application; return an answer elsewhere."""
@@ -153,7 +160,7 @@ class LocalHost:
             request.raw_path = (rest or "/").encode("ascii")
         return None
 
-    def _follow(self, exchange: Exchange, chunks: Chunks) -> Iterator[bytes]:
+    def _follow(self, exchange: Exchange, chunks: Chunks, began: float) -> Iterator[bytes]:
         """Pass a body on as it comes, and keep the beginning of it."""
         body = bytearray()
         try:
@@ -161,15 +168,17 @@ class LocalHost:
             for chunk in chunks:
                 body += chunk[: _MOST_KEPT - len(body)]
                 yield chunk
-        except Exception as error:
+        except InvocationFailed as error:
             _log.exception("%r was answered in part.", exchange.sent)
-            exchange.trace = traceback.format_exc()
+            if not isinstance(error, FailedInPart):
+                exchange.failure = str(error)
             # So that the connection breaks off, instead of ending as if this were all.
             raise ConnectionAbortedError("The response broke off.") from error
         finally:
             chunks.close()
             assert exchange.response is not None
             exchange.response.body = bytes(body)
+            exchange.whole = time.perf_counter() - began
             exchange.ended = True
             self._history.tell(exchange)
 

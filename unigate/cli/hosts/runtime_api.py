@@ -11,37 +11,21 @@ import queue
 import threading
 import time
 import uuid
-from base64 import b64decode
-from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from io import BufferedIOBase
-from itertools import chain
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from typing import Any, NamedTuple
+from typing import Any
 
-from unigate import Response
 from unigate.events import http_api
 from unigate.local import Context
 from unigate.types import Event, Reply
 
+from .answers import Chunks, InvocationFailed, Streamed, read_fields, trace_of
+
 # The longest that Lambda lets a function run.
 _FUNCTION_SECONDS = 15 * 60
 _PREFIX = "/2018-06-01/runtime"
-_DELIMITER = bytes(8)  # between the prelude and the body
-_PART = 1 << 16
-
-
-class InvocationFailed(Exception):
-    """A function gave no answer to an event, or none that is whole."""
-
-
-class Streamed(NamedTuple):
-    """An answer that comes in parts: what is known before them, and the parts of its body."""
-
-    response: Response
-    chunks: Chunks
 
 
 class RuntimeApi:
@@ -63,9 +47,12 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
-    def invoke(self, event: Event) -> Reply | Streamed:
-        """Return the answer to an event; InvocationFailed where there is none."""
-        invocation = _Invocation(event)
+    def invoke(self, name: str, event: Event) -> Reply | Streamed:
+        """Return the answer to an event; InvocationFailed where there is none.
+
+        name: the request id, which is another for each.
+        """
+        invocation = _Invocation(name, event)
         self._open[invocation.id] = invocation
         self._waiting.put(invocation)
         if self.ended.is_set():  # perhaps before it was there to be given up
@@ -121,70 +108,11 @@ class RuntimeApi:
         self.ready.set()
 
 
-class Chunks:
-    """The parts of a body, read from the function as they are asked for, so that it has to wait.
-
-    Raises InvocationFailed where the body is not whole. `close()` tells the function that nobody
-    wants the rest.
-    """
-
-    def __init__(self, stream: BufferedIOBase, api: RuntimeApi) -> None:
-        self._stream = stream
-        self._api = api
-        self._parts = self._read()
-        self.is_whole = False
-        self.over = threading.Event()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            return next(self._parts)
-        except BaseException:  # StopIteration, too
-            self.over.set()
-            raise
-
-    def close(self) -> None:
-        """Take no more of them."""
-        self.over.set()
-
-    def read_prelude(self) -> Reply:
-        """Return what comes before the body: a reply without one."""
-        told = b""
-        for part in self._parts:
-            told += part
-            if _DELIMITER in told:
-                break
-        told, _, first = told.partition(_DELIMITER)
-        self._parts = chain([first] if first else [], self._parts)
-        prelude: Reply = json.loads(told)
-        return prelude
-
-    def _read(self) -> Iterator[bytes]:
-        try:
-            while left := int(self._stream.readline(), 16):
-                while left:
-                    part = self._stream.read1(min(left, _PART))
-                    if not part:
-                        raise EOFError
-                    left -= len(part)
-                    yield part
-                self._stream.readline()
-            trailers = _read_fields(self._stream)
-        except (OSError, EOFError, ValueError) as error:
-            raise InvocationFailed(self._api.describe("broke off its answer")) from error
-        self.is_whole = True
-        told = trailers.get("lambda-runtime-function-error-body")
-        if told:
-            raise InvocationFailed(_text(json.loads(b64decode(told))))
-
-
 class _Invocation:
     """An event, and what becomes of it."""
 
-    def __init__(self, event: Event) -> None:
-        self.id = str(uuid.uuid4())
+    def __init__(self, name: str, event: Event) -> None:
+        self.id = name
         self.body = json.dumps(event).encode()
         self.outcome: Future[Reply | Streamed] = Future()
 
@@ -226,7 +154,7 @@ class _Connection(StreamRequestHandler):
     def _answer(self, line: str) -> bool:
         """Answer a request; False where the connection ends with it."""
         _, path, _ = line.split(" ")
-        fields = _read_fields(self.rfile)
+        fields = read_fields(self.rfile)
         if fields.get("host") != self._api.address or "sec-fetch-site" in fields:
             return False  # a page in a browser, whatever name it has for us
         path = path.removeprefix(_PREFIX)
@@ -251,18 +179,18 @@ class _Connection(StreamRequestHandler):
             return False
         if kind == "error":
             self._api.is_ending = self._api.is_ending or told["errorType"] == "Runtime.ExitError"
-            text = f"{_text(told)}\n{''.join(told['stackTrace'])}".rstrip()
-            invocation.outcome.set_exception(InvocationFailed(text))
+            invocation.outcome.set_exception(InvocationFailed(trace_of(told)))
         else:
             invocation.outcome.set_result(told)
         return self._accept()
 
     def _stream(self, invocation: _Invocation) -> bool:
         """Leave this connection to who reads the answer, for as long as that takes."""
-        chunks = Chunks(self.rfile, self._api)
-        # A REST API's prelude has the same members, but for cookies.
-        response = http_api.from_reply(chunks.read_prelude())
-        invocation.outcome.set_result(Streamed(response, chunks))
+        chunks = Chunks(self.rfile, self._api.describe)
+        prelude = chunks.read_prelude()
+        # A REST API's has the same members, but for cookies.
+        response = http_api.from_reply(prelude)
+        invocation.outcome.set_result(Streamed(prelude, response, chunks))
         chunks.over.wait()
         return chunks.is_whole and self._accept()
 
@@ -279,18 +207,3 @@ class _Connection(StreamRequestHandler):
         start = "\r\n".join(["HTTP/1.1 200 OK", *head, "\r\n"])
         self.wfile.write(start.encode("latin-1") + invocation.body)
         return True
-
-
-def _read_fields(stream: BufferedIOBase) -> dict[str, str]:
-    """Read header fields, or trailers, up to the empty line; names in lower case."""
-    fields: dict[str, str] = {}
-    while (line := stream.readline()) != b"\r\n":
-        if not line:
-            raise EOFError
-        name, _, value = line.decode("latin-1").partition(":")
-        fields[name.lower()] = value.strip()
-    return fields
-
-
-def _text(report: Any) -> str:
-    return f"{report['errorType']}: {report['errorMessage']}"

@@ -7,20 +7,26 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 
+from unigate.cli.inspector.exchanges import Note, Take
 from unigate.cli.target import Unloadable
 from unigate.local import Context
 from unigate.types import Event, Reply
 
-from .runtime_api import Chunks, InvocationFailed, RuntimeApi, Streamed
-
-__all__ = ["Chunks", "InvocationFailed", "RuntimeHost", "Streamed"]
+from .answers import InvocationFailed, Streamed
+from .notes import Notes
+from .runtime_api import RuntimeApi
 
 # Lambda starts a process for each; here a page that is streamed for ever must not keep the others
 # waiting. Without --stream, the threads of the server ask the application at once just the same.
 # What allows that: "Understanding the Lambda Managed Instances execution environment".
 _AT_ONCE = 32
 _END_SECONDS = 5
+
+
+def _ignore(note: Note) -> None:
+    """Take what nobody wants to know."""
 
 
 class RuntimeHost:
@@ -37,20 +43,31 @@ class RuntimeHost:
         self._closed = False
         self._function = _Function(self._target)
 
-    def ask(self, event: Event) -> Reply | Streamed:
+    def ask(self, event: Event, take: Take = _ignore) -> Reply | Streamed:
         """Return the answer to an event; InvocationFailed where the function gives none.
 
-        A process that has ended is replaced before; Unloadable where the new one does not start.
-        The chunks of a streamed answer must be read to their end, or closed.
+        A process that has ended is replaced before. The chunks of a streamed answer must be read to
+        their end, or closed.
+
+        take: gets notes of what there is to know, from another thread and after the answer too;
+            the last is empty.
         """
         with self._lock:
             if self._closed:
                 raise InvocationFailed("The function does not run any more.")
             if self._function.is_over:
                 self._function.close()
-                self._function = _Function(self._target)
-            api = self._function.api
-        return api.invoke(event)
+                self._function = self._start_again()
+            function = self._function
+            cold, function.called = not function.called, True
+        take({"cold": cold})
+        return function.ask(event, take)
+
+    def _start_again(self) -> _Function:
+        try:
+            return _Function(self._target)
+        except Unloadable as error:
+            raise InvocationFailed(error.trace + error.message) from error
 
     def close(self) -> None:
         """End the process with SIGTERM, and by force if that takes too long."""
@@ -63,13 +80,18 @@ class _Function:
     """One process, with a Runtime API for it alone."""
 
     def __init__(self, target: str) -> None:
+        self.called = False
         self.api = RuntimeApi()
+        self._notes = Notes()
+        pipe = self._notes.other_end
         self._process = subprocess.Popen(
             [sys.executable, "-m", "unigate.lambda_runtime", "unigate.cli.hosts.hosted:app"],
-            env={**os.environ, **_environment(self.api.address, target)},
+            env={**os.environ, **_environment(self.api.address, target, pipe)},
+            pass_fds=[pipe],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal is for us alone: `close` ends it
         )
+        self._notes.start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         try:
@@ -86,6 +108,12 @@ class _Function:
         """Tell whether the process takes no more events."""
         return self.api.is_ending or self.api.ended.is_set()
 
+    def ask(self, event: Event, take: Take) -> Reply | Streamed:
+        """Return the answer to an event; InvocationFailed where there is none."""
+        name = str(uuid.uuid4())
+        self._notes.expect(name, take)
+        return self.api.invoke(name, event)
+
     def close(self) -> None:
         """End the process, and wait for its end."""
         if not self.api.is_ending:
@@ -101,10 +129,11 @@ class _Function:
         self.api.end(f"its process ended with {name}")
 
 
-def _environment(address: str, target: str) -> dict[str, str]:
+def _environment(address: str, target: str, pipe: int) -> dict[str, str]:
     """Return what Lambda and its emulator tell a function, and what the runtime wants to know."""
     return {
         "UNIGATE_DEV_TARGET": target,
+        "UNIGATE_DEV_NOTES": str(pipe),
         "UNIGATE_RESPONSE_STREAMING": "1",
         "AWS_LAMBDA_RUNTIME_API": address,
         "AWS_LAMBDA_MAX_CONCURRENCY": str(_AT_ONCE),

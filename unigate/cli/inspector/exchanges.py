@@ -6,15 +6,24 @@ import pickle
 import secrets
 import threading
 import time
+from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from unigate import Request, Response
 
+from . import logs
 from .logs import Line
 
 MOST = 200
 MOST_BYTES = 50_000_000
+
+Note = dict[str, Any]
+"""What a function tells of an exchange: some of `cold`, `laps` and `request`, a `line`, or nothing
+when no more will come."""
+
+Take = Callable[[Note], None]
 
 
 @dataclass
@@ -31,6 +40,8 @@ class Exchange:
     began: float = field(default_factory=time.time)
     seconds: float = 0.0
     """Until there was a response, or its beginning where it is streamed."""
+    whole: float = 0.0
+    """Until the end of one that is streamed."""
     event: Any = None
     request: dict[str, Any] | None = None
     """The common request, as the event was read."""
@@ -42,8 +53,22 @@ class Exchange:
     laps: dict[str, float] = field(default_factory=dict)
     """The seconds for "parse", "app" and "reply", where they can be told apart."""
     lines: list[Line] = field(default_factory=list)
-    trace: str = ""
-    """The traceback of what failed."""
+    failure: str = ""
+    """Why the function gave no response, or broke it off."""
+
+    def take(self, note: Note) -> None:
+        """Add what the function tells; its lines may come late, and stand where they belong."""
+        self.cold = note.get("cold", self.cold)
+        self.laps = note.get("laps", self.laps)
+        self.request = note.get("request", self.request)
+        if "line" in note and len(self.lines) < logs.MOST:
+            insort(self.lines, Line(*note["line"]))
+
+    @property
+    def trace(self) -> str:
+        """Return the traceback of what failed, "" where nothing did."""
+        logged = [line.trace for line in self.lines if line.trace]
+        return self.failure or (logged[-1] if logged else "")
 
     @property
     def size(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -30,7 +30,7 @@ _lines: ContextVar[list[list[Line]]] = ContextVar("unigate.inspector.lines")
 @contextmanager
 def kept(lines: list[Line]) -> Iterator[None]:
     """Keep what is logged in this context: this thread, and what goes on for it elsewhere."""
-    _watch()
+    watch(_keep)
     open_ = [lines]
     token = _lines.set(open_)
     try:
@@ -40,8 +40,14 @@ def kept(lines: list[Line]) -> Iterator[None]:
         open_.clear()  # tasks that live on, such as a lifespan, have a copy of the context
 
 
+def _keep(record: logging.LogRecord) -> None:
+    for lines in _lines.get(()):
+        if len(lines) < MOST:
+            lines.append(line_of(record))
+
+
 @cache
-def _watch() -> None:
+def watch(take: Callable[[logging.LogRecord], object]) -> None:
     """See every record where it is made.
 
     A handler would not see those of loggers that pass nothing on, would be removed by an
@@ -51,15 +57,14 @@ def _watch() -> None:
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = before(*args, **kwargs)
-        for lines in _lines.get(()):
-            if len(lines) < MOST:
-                lines.append(_line_of(record))
+        take(record)
         return record
 
     logging.setLogRecordFactory(make)
 
 
-def _line_of(record: logging.LogRecord) -> Line:
+def line_of(record: logging.LogRecord) -> Line:
+    """Return what is shown of a record."""
     try:
         message = record.getMessage()
     except Exception:  # logging says on stderr what is wrong with it
