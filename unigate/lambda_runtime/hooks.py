@@ -89,8 +89,8 @@ def on_invocation_end(hook: Hook, *, seconds: float = END_SECONDS) -> Hook:
     """Call something after each invocation and all of its work, such as a flush of telemetry.
 
     hook: a function, which may be asynchronous. One that takes longer than `seconds`, or than the
-        invocation has left, is not waited for. With many invocations at once it is called for each
-        of them, from several threads.
+        invocation has left, is not waited for; an asynchronous one is only left where it awaits.
+        With many invocations at once it is called for each of them, from several threads.
     """
     _ends.append((hook, seconds))
     return hook
