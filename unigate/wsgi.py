@@ -36,6 +36,7 @@ _BARE_SCOPE: Scope = {
     "query_string": b"",
     "headers": [],
 }
+NEVER_CALLED = "The application never called start_response."
 # As many as Starlette gives to synchronous endpoints.
 THREADS = 40
 
@@ -46,10 +47,18 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
     chunks: list[bytes] = []
     start = StartedResponse(chunks.append)
     token = current.set(request)
-    try:
-        _drive(app, environ, start)
+    try:  # what `_drive` does, without another call
+        result = app(environ, start.start_response)
+        try:
+            for chunk in result:
+                start.write(chunk)
+        finally:
+            if hasattr(result, "close"):
+                result.close()
     finally:
         current.reset(token)
+    if not start.status:
+        raise IncompleteResponse(NEVER_CALLED)
     start.body = b"".join(chunks)
     return start
 
@@ -191,7 +200,7 @@ def _environ_key(name: str) -> str:
 
 
 class StartedResponse(Response):
-    """A response in the making: the `start_response` of one request, status 0 until called."""
+    """A response in the making; its status is 0 until `start_response` is called."""
 
     __slots__ = ("_sink", "sent")
 
@@ -200,7 +209,7 @@ class StartedResponse(Response):
         self.status = 0
         self.sent = False
 
-    def __call__(
+    def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
         """Take the status and headers; with `exc_info`, in place of those not sent yet."""
@@ -233,7 +242,7 @@ def _code_of(status: str) -> int:
 
 
 def _drive(app: WSGIApp, environ: Environ, start: StartedResponse) -> None:
-    result = app(environ, start)
+    result = app(environ, start.start_response)
     try:
         for chunk in result:
             start.write(chunk)
@@ -241,7 +250,7 @@ def _drive(app: WSGIApp, environ: Environ, start: StartedResponse) -> None:
         if hasattr(result, "close"):
             result.close()
     if not start.status:
-        raise IncompleteResponse("The application never called start_response.")
+        raise IncompleteResponse(NEVER_CALLED)
 
 
 def bridge(app: WSGIApp) -> ASGIApp:

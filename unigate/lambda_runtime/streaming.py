@@ -120,12 +120,12 @@ def run_wsgi(app: WSGIApp, request: Request, root_path: str, out: Outgoing) -> N
     environ = wsgi.build_environ(request, root_path, io.BytesIO(request.body))
     token = current.set(request)
     try:
-        body = app(environ, start)
+        body = app(environ, start.start_response)
         try:
             for data in body:
                 start.write(data)
             if not start.status:
-                raise IncompleteResponse("The application never called start_response.")
+                raise IncompleteResponse(wsgi.NEVER_CALLED)
             if not out.started:
                 out.send(out.begin(start.status, start.headers))
             out.end()
