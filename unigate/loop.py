@@ -42,7 +42,8 @@ class ProcessLoop:
             return self._wait_for(coroutine)
         loop: Any = self._loop
         try:
-            task: asyncio.Task[T] = loop.create_task(coroutine)
+            # With a name, because asyncio would make one, which takes longer.
+            task: asyncio.Task[T] = loop.create_task(coroutine, name="unigate")
             loop.stop()  # asked for before the loop starts, this makes it take exactly one turn
             try:
                 loop.run_forever()
@@ -65,7 +66,7 @@ class ProcessLoop:
                     return False
                 self._loop = asyncio.new_event_loop()
                 self._owner = here
-        return self._turn.acquire(blocking=False)
+        return self._turn.acquire(False)
 
     def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self.is_running_here():

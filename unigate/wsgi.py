@@ -163,8 +163,8 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
             environ[_KEYS[name]] = value
     except KeyError:
         for name, value in fields.items():
-            environ[_environ_key(name)] = value
-    environ.pop("", None)
+            if "_" not in name:
+                environ[_environ_key(name)] = value
     return environ
 
 
@@ -189,9 +189,9 @@ _KEYS: dict[str, str] = {}
 
 
 def _environ_key(name: str) -> str:
-    """Return the key of a header, "" for one that is dropped; those seen are remembered."""
-    key = "" if "_" in name else name.upper().replace("-", "_")
-    if key and key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+    """Return the key of a header, and remember it."""
+    key = name.upper().replace("-", "_")
+    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         key = f"HTTP_{key}"
     if len(_KEYS) > 1000:  # names are the clients' to invent
         _KEYS.clear()

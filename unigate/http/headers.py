@@ -88,7 +88,8 @@ class Headers:
                 single = {_LOWER[name]: value for name, value in fields.items()}
             distinct = len(single) == len(fields)
             if cookie:
-                single = {**single, "cookie": cookie}
+                single = dict(single)
+                single["cookie"] = cookie
             if distinct and "".join(single.values()).isascii():
                 return _of_single(single)
         except KeyError:
