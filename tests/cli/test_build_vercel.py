@@ -221,6 +221,16 @@ def test_a_preset_cannot_be_split(folder: Path, capsys: pytest.CaptureFixture[st
     assert "--split" in capsys.readouterr().err
 
 
+def test_the_preset_for_django_would_deploy_something_else(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"pyproject.toml": PRESET.replace("flask", "django")})
+    assert build("main:app", "--output", "out") == 0
+    write(folder, {"manage.py": ""})
+    assert build("main:app", "--output", "out") == 2
+    assert "deploys ASGI_APPLICATION of the settings" in capsys.readouterr().err
+
+
 # A function for each route
 
 

@@ -205,7 +205,7 @@ def urls() -> Iterator[None]:
         re_path(r"^(?P<slug>[\w-]+)(?:\.html)?/(\d{2})$", view, name="slug"),
     ]
     conf = ModuleType("urls_of_the_test")
-    conf.urlpatterns = [  # type: ignore[attr-defined]
+    conf.urlpatterns = [
         path("", view),
         path("page/<path:rest>", Page.as_view(), name="page"),
         path("articles/", include((articles, "articles"))),

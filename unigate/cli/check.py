@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -13,18 +12,17 @@ import click
 from .builds.project import Project
 from .builds.settings import read_pyproject, read_settings
 from .checks import Finding
+from .checks.configuration import check_configuration
 from .checks.django import check_django
-from .checks.entry import (
-    check_entry,
-    check_handlers,
-    check_vercel_json,
-    entry_file,
-    has_functions,
-    read_entry,
-    read_vercel_json,
-)
+from .checks.entry import check_entries
+from .checks.handlers import check_handlers
 from .checks.importing import check_import
-from .checks.needs import check_needs, check_size
+from .checks.needs import check_needs, read_needs
+from .checks.platforms import Platform, platforms_of
+from .checks.pythons import check_python
+from .checks.rewrites import check_rewrites
+from .checks.sizes import check_sizes, report, sizes_of
+from .checks.vercel import FILE, Vercel, read_entry, read_vercel_json
 from .target import load
 
 
@@ -37,7 +35,7 @@ from .target import load
     show_default=True,
     help="How many seconds the import may take.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option("--json", "as_json", is_flag=True, help="Print findings and sizes in bytes as JSON.")
 def check(target: str | None, budget: float, as_json: bool) -> int:
     """Find what will go wrong when the project is deployed, without deploying it.
 
@@ -51,23 +49,29 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
       unigate check main:app --json
     """
     with redirect_stdout(sys.stderr):  # what the application prints as it is imported
-        found = list(_findings(Path.cwd(), target, budget))
+        found, sizes, platforms = _check(Path.cwd(), target, budget)
     if as_json:
-        click.echo(json.dumps([finding._asdict() for finding in found], indent=2))
+        findings = [finding._asdict() for finding in found]
+        click.echo(json.dumps({"findings": findings, "sizes": sizes}, indent=2))
     else:
+        for line in report(sizes, platforms):
+            click.echo(line, err=True)
         for finding in found:
             click.echo(f"{finding.place}: {finding.message} [{finding.kind}]")
         click.echo(f"{len(found)} found." if found else "Nothing found.")
     return 1 if found else 0
 
 
-def _findings(root: Path, target: str | None, budget: float) -> Iterator[Finding]:
+def _check(
+    root: Path, target: str | None, budget: float
+) -> tuple[list[Finding], dict[str, int], list[Platform]]:
+    """Return what was found, how large what is deployed is, and where it is deployed."""
     pyproject = read_pyproject(root)
-    vercel = read_vercel_json(root)
-    spoilt = vercel is None and (root / "vercel.json").exists()
-    on_vercel = vercel is not None or spoilt or "vercel" in pyproject.get("tool", {})
-    entry = entry_file(root, pyproject, vercel or {})
-    target = target or read_settings(pyproject).get("app") or _target_of(root, entry)
+    told = read_vercel_json(root)
+    spoilt = told is None and (root / FILE).exists()
+    on_vercel = told is not None or spoilt or "vercel" in pyproject.get("tool", {})
+    vercel = Vercel(root, told or {}, pyproject)
+    target = target or read_settings(pyproject).get("app") or _target_of(vercel)
     if target is None:
         message = "Say which application: MODULE:APP, or app in [tool.unigate]."
         raise click.UsageError(message)
@@ -75,25 +79,30 @@ def _findings(root: Path, target: str | None, budget: float) -> Iterator[Finding
     imported = list(check_import(root, target, budget))
     gateway = load(target)
     project = Project(root, target, gateway, root)
+    needs = read_needs(project)
+    sizes = sizes_of(project, needs)
+    platforms = platforms_of(project, needs, vercel if on_vercel else None)
+    found: list[Finding] = []
     if spoilt:
-        yield Finding("vercel", "vercel.json", "It is no JSON object: Vercel refuses it.")
+        found.append(Finding("vercel", FILE, "It is no JSON object: Vercel refuses it."))
     elif on_vercel:
-        if entry is not None:
-            yield from check_entry(root, entry)
-        elif not (has_functions(vercel or {}) and any((root / "api").rglob("*.py"))):
-            yield Finding("entrypoint", "vercel.json", "Vercel finds no entry point to deploy.")
-        yield from check_vercel_json(root, vercel or {})
-    yield from check_handlers(project.files())
-    yield from check_needs(project, on_vercel)
-    yield from check_size(project)
-    yield from imported
-    yield from check_django(gateway)
+        found += check_entries(vercel)
+        found += check_configuration(vercel)
+        found += check_rewrites(vercel, gateway)
+    found += check_handlers(project.files())
+    found += check_needs(project, needs, on_vercel)
+    found += check_python(project, platforms)
+    found += check_sizes(sizes, platforms)
+    found += imported
+    found += check_django(gateway)
+    return found, sizes, platforms
 
 
-def _target_of(root: Path, entry: str | None) -> str | None:
+def _target_of(vercel: Vercel) -> str | None:
     """Return the import string of what Vercel would deploy."""
+    entry = vercel.entry()
     if entry is None:
         return None
     # What is wrong with a file that has none is said when it is loaded.
-    name, _ = read_entry(root, entry) or ("app", None)
-    return f"{entry.removesuffix('.py').replace('/', '.')}:{name}"
+    name = entry.name or (read_entry(vercel.root, entry.file) or ("app",))[0]
+    return f"{entry.file.removesuffix('.py').replace('/', '.')}:{name}"

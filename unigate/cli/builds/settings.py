@@ -13,7 +13,7 @@ import click
 TRIGGERS = ("http_api", "function_url", "alb")
 ARCHITECTURES = ("x86_64", "arm64")
 RUNTIMES = ("unigate", "aws")
-FRAMEWORKS = ("python", "django", "fastapi", "flask", "starlette")
+FRAMEWORKS = ("python", "django", "fastapi", "fasthtml", "flask")
 
 # A type, the values allowed, the kind of a list's or a table's members, or a table's own keys.
 _LIMITS: Mapping[str, Any] = {"memory": int, "timeout": int, "exclude": [str]}

@@ -36,6 +36,11 @@ def plan(project: Project, split: bool = False) -> dict[str, Content]:
     framework = project.settings.get("vercel", {}).get("framework")
     if split and framework:
         raise click.ClickException("A framework's preset makes one function: --split needs none.")
+    if framework == "django" and (project.root / "manage.py").is_file():
+        raise click.ClickException(
+            "Vercel's preset for Django deploys ASGI_APPLICATION of the settings, whatever else is "
+            "said: leave tool.unigate.vercel.framework out."
+        )
     if project.pyproject and not project.pyproject.get("project", {}).get("dependencies"):
         message = (
             "pyproject.toml has no project.dependencies, and Vercel reads no other where it is."

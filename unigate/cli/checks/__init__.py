@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Kind = Literal[
+    "development",
+    "django",
+    "entrypoint",
+    "handler",
+    "import",
+    "project",
+    "python",
+    "requirements",
+    "rewrite",
+    "size",
+    "sources",
+    "vercel",
+    "write",
+]
 
 
 class Finding(NamedTuple):
     """A mistake: its kind, where it is, and what it does."""
 
-    kind: str
+    kind: Kind
     place: str
     message: str

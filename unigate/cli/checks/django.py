@@ -11,12 +11,16 @@ from . import Finding
 
 
 def check_django(gateway: Gateway) -> Iterator[Finding]:
-    """Run Django's checks, where an application is Django's."""
+    """Run the checks of `manage.py check --deploy`, where an application is Django's."""
     if not any(unwrapped(mount.app, is_django) for mount in mounts_of(gateway)):
         return
     from django.core import checks
 
-    for found in checks.run_checks():
-        if found.level >= checks.WARNING and not found.is_silenced():
-            hint = f" {found.hint}" if found.hint else ""
-            yield Finding("django", found.id or "", f"{found.msg}{hint}")
+    found_by_all = checks.run_checks(include_deployment_checks=True)
+    # Django keeps its checks in a set: they come in another order each time.
+    for found in sorted(found_by_all, key=lambda one: (one.id or "", str(one.obj), str(one.msg))):
+        if found.level < checks.WARNING or found.is_silenced():
+            continue
+        where = "" if found.obj is None else f"{found.obj}: "
+        hint = f" {found.hint}" if found.hint else ""
+        yield Finding("django", found.id or "", f"{where}{found.msg}{hint}")

@@ -15,7 +15,8 @@ from pathlib import Path
 from . import Finding, probe
 
 # "import time:      1234 |       5678 |   package.module", in microseconds: itself, with all below.
-_LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
+# What the application prints without an end of line may stand before it.
+_LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
 # Where a function may write; what lies below the project is read-only there, wherever that is here.
 _WRITABLE = ("/tmp", "/dev", "/proc")
 
@@ -34,9 +35,11 @@ def check_import(root: Path, target: str, budget: float) -> Iterator[Finding]:
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, errors="replace"
         )
-        written = json.loads(report.read_text("utf-8")) if report.exists() else []
-        yield from _writes(root, written, temporary)
-    yield from _times(target.partition(":")[0], done.stderr, budget)
+        if not report.exists():
+            return
+        found = json.loads(report.read_text("utf-8"))
+        yield from _writes(root, found["written"], temporary)
+    yield from _times(target.partition(":")[0], done.stderr, found["seconds"], budget)
 
 
 def _writes(root: Path, written: list[list[str]], temporary: Path) -> Iterator[Finding]:
@@ -52,14 +55,12 @@ def _writes(root: Path, written: list[list[str]], temporary: Path) -> Iterator[F
         yield Finding("write", culprit, message)
 
 
-def _times(module: str, log: str, budget: float) -> Iterator[Finding]:
+def _times(module: str, log: str, seconds: float, budget: float) -> Iterator[Finding]:
+    if seconds <= budget:
+        return
     packages: Counter[str] = Counter()
-    for line in log.splitlines():
-        found = _LINE.match(line)
-        if found is not None:
-            packages[found[2].partition(".")[0]] += int(found[1])
-    seconds = packages.total() / 1e6
-    if seconds > budget:
-        slowest = ", ".join(f"{name} {time / 1e6:.2f}" for name, time in packages.most_common(5))
-        message = f"The import takes {seconds:.1f} s, over the budget of {budget:g}: {slowest}."
-        yield Finding("import", module, message)
+    for itself, name in _LINE.findall(log):
+        packages[name.partition(".")[0]] += int(itself)
+    slowest = ", ".join(f"{name} {time / 1e6:.2f}" for name, time in packages.most_common(5))
+    message = f"The import takes {seconds:.1f} s, over the budget of {budget:g}: {slowest}."
+    yield Finding("import", module, message)

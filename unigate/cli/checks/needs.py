@@ -1,110 +1,118 @@
-"""What is installed with an application: whether that is said, what is too much of it."""
+"""What is installed with an application: whether that is said, what should not be there."""
 
 from __future__ import annotations
 
+import os
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
-from unigate.cli.builds.bundle import MOST_BYTES
 from unigate.cli.builds.project import Project
 
 from . import Finding
 
 # What a project is worked on with; none of it answers a request.
 TOOLS = {
-    "autopep8", "bandit", "black", "build", "coverage", "django-debug-toolbar", "django-stubs",
-    "factory-boy", "faker", "flake8", "hatch", "hypothesis", "import-linter", "ipdb", "ipython",
-    "isort", "jupyter", "mkdocs", "mypy", "nox", "pdbpp", "pip-tools", "poetry", "pre-commit",
-    "pylint", "pyright", "pytest", "pytest-asyncio", "pytest-cov", "pytest-django", "pytest-xdist",
-    "ruff", "setuptools", "sphinx", "tox", "twine", "uv", "watchdog", "wheel",
+    "autopep8", "bandit", "black", "build", "bump2version", "bumpver", "commitizen", "coverage",
+    "debugpy", "django-debug-toolbar", "djlint", "factory-boy", "faker", "flake8", "flake8-*",
+    "freezegun", "hatch", "hypothesis", "import-linter", "ipdb", "ipykernel", "ipython", "isort",
+    "jupyter", "jupyterlab", "locust", "mkdocs", "mkdocs-*", "moto", "mypy", "nox", "notebook",
+    "pdbpp", "pip-audit", "pip-tools", "pipenv", "poetry", "pre-commit", "pudb", "pylint",
+    "pylint-*", "pyright", "pytest", "pytest-*", "responses", "ruff", "setuptools", "sphinx",
+    "sphinx-*", "tox", "twine", "types-*", "*-stubs", "uv", "vulture", "watchdog", "watchfiles",
+    "wheel",
 }  # fmt: skip
 
+PYPROJECT = "pyproject.toml"
+
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?")
-_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
+_FILE = re.compile(r"\s*(?:-r|--requirement)[\s=]*(\S+)")
+_PATH = re.compile(r"\s*(?:-e\s+|--editable[\s=]+)?((?:\.|/|https?:|file:|git\+)\S*)")
 
 
-def check_needs(project: Project, on_vercel: bool) -> Iterator[Finding]:
-    """Find what is missing in the files that say what to install, and what should not be there."""
-    file, needs = _needs(project)
-    told = project.pyproject.get("project", {})
-    if not needs:
-        message = "Nothing says what to install: list it in project.dependencies."
-        yield Finding("requirements", "pyproject.toml", message)
-    elif on_vercel and project.pyproject and not told.get("dependencies"):
-        message = (
-            "There is no [project] table with dependencies, and Vercel reads no requirements.txt "
-            "beside a pyproject.toml: nothing is installed."
-        )
-        yield Finding("project", "pyproject.toml", message)
-    if not (project.pinned_python or told.get("requires-python") or project.settings.get("python")):
-        message = "No Python version is said: write one into .python-version."
-        yield Finding("python", ".python-version", message)
-    if needs and not any(name == "unigate" for name, _ in needs):
-        yield Finding("requirements", file, "unigate is not among what is installed.")
-    for name, _ in needs:
-        if name in TOOLS:
-            message = f"{name} is a tool for development: move it to a dependency group."
-            yield Finding("development", file, message)
+class Need(NamedTuple):
+    """A package that is asked for, its extras, and the file that asks; a path has no name."""
+
+    name: str
+    extras: frozenset[str]
+    file: str
+    path: str = ""
 
 
-def check_size(project: Project) -> Iterator[Finding]:
-    """Find more than a function may have, by what is installed here."""
-    sizes = sizes_of(_needs(project)[1])
-    sizes["(the project)"] = sum(file.stat().st_size for file in project.files().values())
-    total = sum(sizes.values())
-    if total > MOST_BYTES:
-        largest = sorted(sizes.items(), key=lambda item: -item[1])[:5]
-        parts = ", ".join(f"{name} {size / 2**20:.0f} MB" for name, size in largest)
-        message = (
-            f"{total / 2**20:.0f} MB are more than the {MOST_BYTES / 2**20:.0f} MB that a function "
-            f"may have: {parts}."
-        )
-        yield Finding("size", "(all that is deployed)", message)
-
-
-def sizes_of(needs: Iterable[tuple[str, frozenset[str]]]) -> dict[str, int]:
-    """Return the bytes of each installed package that is needed, directly or by another."""
-    sizes: dict[str, int] = {}
-    waiting = list(needs)
-    seen: set[tuple[str, frozenset[str]]] = set()
-    while waiting:
-        need = waiting.pop()
-        if need in seen:
-            continue
-        seen.add(need)
-        try:
-            found = distribution(need[0])
-        except PackageNotFoundError:  # for another platform, or not installed here
-            continue
-        sizes[need[0]] = _size(found)
-        for line in found.requires or ():
-            requirement, _, marker = line.partition(";")
-            extra = _EXTRA.search(marker)
-            if extra is None or extra[1] in need[1]:
-                waiting += _parsed([requirement])
-    return sizes
-
-
-def _size(found: Distribution) -> int:
-    files = (Path(file.locate()) for file in found.files or () if file.suffix != ".pyc")
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _needs(project: Project) -> tuple[str, list[tuple[str, frozenset[str]]]]:
-    """Return the file that says what to install, and each package with its extras."""
-    listed: list[str] = project.pyproject.get("project", {}).get("dependencies", [])
+def read_needs(project: Project) -> list[Need]:
+    """Return what the project asks for: as Vercel, in pyproject.toml before requirements.txt."""
     name = project.settings.get("requirements", "requirements.txt")
-    file = project.root / name
-    if listed or not file.is_file():
-        return "pyproject.toml", list(_parsed(listed))
-    return name, list(_parsed(file.read_text("utf-8").splitlines()))
+    if _listed(project) or not (project.root / name).is_file():
+        return _of_project(project, frozenset())
+    return list(_of_file(project, name, {name}))
 
 
-def _parsed(lines: Iterable[str]) -> Iterator[tuple[str, frozenset[str]]]:
+def parsed(lines: Iterable[str], file: str) -> Iterator[Need]:
+    """Return the requirements among lines of text."""
     for line in lines:
         found = _REQUIREMENT.match(line)
         if found is not None:
             name = re.sub(r"[-_.]+", "-", found[1]).lower()
-            yield name, frozenset(re.findall(r"[\w.-]+", found[2] or ""))
+            yield Need(name, frozenset(re.findall(r"[\w.-]+", found[2] or "")), file)
+
+
+def check_needs(project: Project, needs: list[Need], on_vercel: bool) -> Iterator[Finding]:
+    """Find what is missing in the files that say what to install, and what should not be there."""
+    file = needs[0].file if needs else PYPROJECT
+    known = project.pyproject.get("project", {})
+    if "dependencies" not in known.get("dynamic", ()):  # which only its build backend knows
+        if not needs:
+            message = "Nothing says what to install: list it in project.dependencies."
+            yield Finding("requirements", PYPROJECT, message)
+        elif on_vercel and project.pyproject and not _listed(project):
+            message = (
+                "There is no [project] table with dependencies, and Vercel reads no "
+                "requirements.txt beside a pyproject.toml: nothing is installed."
+            )
+            yield Finding("project", PYPROJECT, message)
+        if needs and not any(need.name == "unigate" or "unigate" in need.path for need in needs):
+            yield Finding("requirements", file, "unigate is not among what is installed.")
+    for need in needs:
+        if any(fnmatch(need.name, tool) for tool in TOOLS):
+            message = f"{need.name} is a tool for development: move it to a dependency group."
+            yield Finding("development", need.file, message)
+
+
+def _listed(project: Project) -> list[str]:
+    found: list[str] = project.pyproject.get("project", {}).get("dependencies", [])
+    return found
+
+
+def _of_project(project: Project, extras: frozenset[str]) -> list[Need]:
+    """Return what pyproject.toml lists, with extras; one may name the project with others."""
+    told = project.pyproject.get("project", {})
+    optional = told.get("optional-dependencies", {})
+    lines = [*_listed(project), *(line for one in sorted(extras) for line in optional.get(one, ()))]
+    found = list(parsed(lines, PYPROJECT))
+    own = {need.name for need in parsed([str(told.get("name", ""))], PYPROJECT)}
+    more = extras.union(*(need.extras for need in found if need.name in own))
+    if more != extras:
+        return _of_project(project, more)
+    return [need for need in found if need.name not in own]
+
+
+def _of_file(project: Project, name: str, seen: set[str]) -> Iterator[Need]:
+    """Return what a file of requirements lists, and those that it includes."""
+    data = (project.root / name).read_bytes()
+    # What Windows PowerShell writes; pip and uv read it.
+    encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    for line in data.decode(encoding, "replace").splitlines():
+        included, path = _FILE.match(line), _PATH.match(line)
+        if included is not None:
+            inner = os.path.normpath(Path(name).parent / included[1])
+            if inner not in seen and (project.root / inner).is_file():
+                yield from _of_file(project, inner, seen | {inner})
+        elif path is not None and re.fullmatch(r"\./?(\[.*\])?", path[1]):
+            yield from _of_project(project, frozenset(re.findall(r"[\w-]+", path[1])))
+        elif path is not None:
+            yield Need("", frozenset(), name, path[1])
+        else:
+            yield from parsed([line], name)
