@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
 Pairs = list[tuple[str, str]]
-Address = tuple[str, int]
 
 # RFC 9110 section 7.6.1: these belong to one connection and are not an application's to send.
 HOP_BY_HOP = frozenset(
@@ -24,7 +22,6 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_DEFAULT_PORTS = {"http": 80, "ws": 80}
 
 
 def latin1(value: object) -> str:
@@ -306,37 +303,3 @@ class _FieldNames(dict[str, str]):
 
 
 _FIELD_NAMES = _FieldNames()
-
-
-def split_host(value: str, scheme: str) -> Address:
-    """Split "host", "host:port" or "[v6]:port" into a host without brackets and a port."""
-    host, colon, port = value.rpartition(":")
-    if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
-        host, port = value, ""  # no port: a plain name, or an IPv6 address
-    return host.strip("[]"), _port(port) or _DEFAULT_PORTS.get(scheme, 443)
-
-
-@lru_cache(maxsize=256)
-def server_of(host: str | None, scheme: str, forwarded_port: str | None) -> Address:
-    """Return the server's address from a Host header and what the proxy says of its port."""
-    name, port = split_host(latin1(host or "localhost"), scheme)
-    return name or "localhost", _port(forwarded_port or "") or port
-
-
-def _port(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    return number if number < 65536 else 0
-
-
-def forwarded_peer(headers: Headers) -> Address | None:
-    """Return the right-most entry of X-Forwarded-For: the peer that the proxy in front saw.
-
-    Everything left of it is what the client claims. The port is 0 where the entry has none.
-    """
-    entry = (headers.get("x-forwarded-for") or "").rpartition(",")[2].strip()
-    if not entry:
-        return None
-    if entry.startswith("[") or entry.count(":") == 1:
-        host, port = split_host(entry, "https")
-        return host, port if entry.endswith(f":{port}") else 0
-    return entry, 0

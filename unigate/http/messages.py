@@ -11,7 +11,8 @@ from unigate.errors import InvalidEvent
 from unigate.types import Environ, Scope
 
 from .bodies import decode_body
-from .headers import Address, Headers, server_of, split_host
+from .headers import Headers
+from .hosts import Address, client_of, server_of, split_host
 from .identity import Identity
 from .urls import below, decode_path, quote_path
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _new = object.__new__
 
-# What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
-_ADDRESS = "0123456789abcdefABCDEF.:"
 # RFC 9110 section 5.6.2
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # CGI's two header keys without the prefix; some servers give them with it as well.
@@ -35,16 +34,6 @@ def _method(method: Any) -> str:
     if not isinstance(method, str) or not _TOKEN.issuperset(method):
         raise InvalidEvent(f"The event names no HTTP method: {method!r}.")
     return method.upper()
-
-
-@lru_cache(maxsize=256)
-def _peer(client: str | Address) -> Address | None:
-    """Return (host, port) for either form, None for what is no address.
-
-    That is "test-invoke-source-ip" from the console, or "unknown" from a proxy.
-    """
-    peer = (client, 0) if isinstance(client, str) else client
-    return peer if peer[0] and not peer[0].strip(_ADDRESS) else None
 
 
 class Request:
@@ -173,7 +162,7 @@ class Request:
         request.body = content
         request.scheme = scheme
         request.server = server_of(known.get("host") or host, scheme, known.get("x-forwarded-port"))
-        request.client = _peer(client) if isinstance(client, (str, tuple)) else None
+        request.client = client_of(client) if isinstance(client, (str, tuple)) else None
         if not root_path.isascii():  # JSON can hold halves of characters, UTF-8 cannot
             root_path = root_path.encode("utf-8", "replace").decode("utf-8")
         request.root_path = root_path

@@ -1,0 +1,57 @@
+"""Hosts and ports at both ends of a connection, as header fields and platforms write them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from .headers import Headers, latin1
+
+Address = tuple[str, int]
+
+_DEFAULT_PORTS = {"http": 80, "ws": 80}
+# What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
+_ADDRESS = "0123456789abcdefABCDEF.:"
+
+
+def split_host(value: str, scheme: str) -> Address:
+    """Split "host", "host:port" or "[v6]:port" into a host without brackets and a port."""
+    host, colon, port = value.rpartition(":")
+    if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
+        host, port = value, ""  # no port: a plain name, or an IPv6 address
+    return host.strip("[]"), _port(port) or _DEFAULT_PORTS.get(scheme, 443)
+
+
+@lru_cache(maxsize=256)
+def server_of(host: str | None, scheme: str, forwarded_port: str | None) -> Address:
+    """Return the server's address from a Host header and what the proxy says of its port."""
+    name, port = split_host(latin1(host or "localhost"), scheme)
+    return name or "localhost", _port(forwarded_port or "") or port
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return number if number < 65536 else 0
+
+
+@lru_cache(maxsize=256)
+def client_of(client: str | Address) -> Address | None:
+    """Return (host, port) for either form, None for what is no address.
+
+    That is "test-invoke-source-ip" from the console, or "unknown" from a proxy.
+    """
+    peer = (client, 0) if isinstance(client, str) else client
+    return peer if peer[0] and not peer[0].strip(_ADDRESS) else None
+
+
+def forwarded_peer(headers: Headers) -> Address | None:
+    """Return the right-most entry of X-Forwarded-For: the peer that the proxy in front saw.
+
+    Everything left of it is what the client claims. The port is 0 where the entry has none.
+    """
+    entry = (headers.get("x-forwarded-for") or "").rpartition(",")[2].strip()
+    if not entry:
+        return None
+    if entry.startswith("[") or entry.count(":") == 1:
+        host, port = split_host(entry, "https")
+        return host, port if entry.endswith(f":{port}") else 0
+    return entry, 0
