@@ -191,7 +191,7 @@ class Gateway:
         return self._answer(azure, request, context)
 
     def _answer(self, source: EventSource, event: Any, context: Any) -> Any:
-        try:
+        try:  # what `_read` does, without another call
             request = source.to_request(event, context)
         except Exception as error:
             return source.to_reply(_refusal(error, event), event)

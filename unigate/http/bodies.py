@@ -91,7 +91,7 @@ def carries_body(method: str, status: int, headers: Headers) -> bool:
 
     The answer to HEAD keeps it: it says what GET would bring.
     """
-    if status < 200 or status in (204, 304):
+    if bodiless(status):
         headers.remove("content-length")
         return False
     return method != "HEAD"
