@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.dev_server import SECONDS, Dev, until
 
@@ -132,6 +132,37 @@ def test_a_streamed_request_is_shown_with_what_its_process_tells(
     expect(page.locator(".trace pre")).to_contain_text("ZeroDivisionError")
     expect(page.locator(".times")).to_contain_text("in all")
     expect(page.locator("#exchanges")).to_contain_text("cold")
+
+
+def test_an_answer_that_comes_late_does_not_replace_a_newer_one(
+    page: Page, dev: Callable[..., Dev], tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text(STREAMING)
+    server = dev("main:app", "--stream", "--no-reload")
+    opened(page, server)
+    late: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append((route, route.fetch()))
+
+    page.route("**/_unigate/1", hold)
+    with urlopen(f"{server.url}/tea", timeout=SECONDS) as response:
+        assert response.read(5) == b"first"
+        page.locator("#exchanges a").click()
+        until(lambda: page.wait_for_timeout(20) or late)
+        (tmp_path / "go.txt").touch()
+        assert response.read() == b"second"
+    whole = page.locator("pre", has_text="firstsecond")
+    expect(whole).to_be_visible()
+    [(route, answer)] = late
+    with page.expect_response("**/_unigate/1") as arrived:
+        route.fulfill(response=answer)
+    arrived.value.finished()
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")  # what waited for it has gone on
+    assert whole.is_visible()
 
 
 def test_a_failure_is_shown_with_its_traceback(

@@ -148,7 +148,7 @@ def vercel() -> Path:
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             Path(folder, "package.json").write_text(json.dumps(VERCEL))
             run(["npm", "install", "--no-audit", "--no-fund"], Path(folder))
-            shutil.copytree(folder, kept, symlinks=True)
+            shutil.move(folder, kept)  # at once: half of it would be taken for all of it
     return kept / "node_modules/.bin"
 
 

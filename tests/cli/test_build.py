@@ -142,6 +142,20 @@ exclude = ["docs/*"]
 
 
 @pytest.mark.parametrize(
+    ("target", "file"), [("google", ".gcloudignore"), ("azure", ".funcignore")]
+)
+def test_what_a_build_in_place_cannot_leave_out_is_worth_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], target: str, file: str
+) -> None:
+    write(folder, {"pyproject.toml": '[tool.unigate]\nexclude = ["docs/*"]\n'})
+    assert build("main:app", "--target", target, "--dry-run") == 0
+    line = f"tool.unigate.exclude is for another --output: here {file} says it.\n"
+    assert capsys.readouterr().out.endswith(line)
+    assert build("main:app", "--target", target, "--dry-run", "--output", "out") == 0
+    assert file not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     ("target", "needs", "line"),
     [
         ("google", "unigate", "Google wants functions-framework in the project.dependencies.\n"),

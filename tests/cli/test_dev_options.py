@@ -27,6 +27,7 @@ APPLICATION = """
 import json
 
 import unigate
+from unigate.platforms import provider
 
 
 def app(environ, start_response):
@@ -48,6 +49,13 @@ def app(environ, start_response):
 
 gateway = unigate.wrap(app)
 based = unigate.wrap(app, base_path="/api")
+cloudflare = unigate.wrap(app, platform="cloudflare")
+fly = unigate.wrap(app, platform="fly")
+balanced = unigate.wrap(
+    app,
+    platform=provider("google-load-balancer", country="x-country", city="x-city"),
+    trusted_proxies=["127.0.0.0/8"],
+)
 """
 
 
@@ -218,6 +226,14 @@ def test_the_options_reach_the_application(source: str, told: str, project: Path
     assert header in json.dumps(seen["event"]).lower()
 
 
+@pytest.mark.parametrize("name", ["cloudflare", "balanced"])
+def test_our_runtime_says_whose_word_the_application_takes(name: str, project: Path) -> None:
+    options = ("--stream", "--no-reload", "--geo", "Ghent,BE")
+    with dev(project, f"placed:{name}", *options) as server:
+        seen = json.loads(server.ask("/").body)
+    assert (seen["city"], seen["country"]) == ("Ghent", "BE")
+
+
 def test_without_them_nobody_is_anywhere(project: Path) -> None:
     with dev(project, "placed:gateway", "--no-reload") as server:
         seen = json.loads(server.ask("/").body)
@@ -294,3 +310,6 @@ def test_a_place_is_refused_where_nobody_tells_one(
     assert main(["dev", "placed:app", *options]) == 2
     assert "--geo: the platform that is believed tells no such place." in capsys.readouterr().err
     assert os.environ["UNIGATE_PLATFORM"] == "fly"
+    monkeypatch.delenv("UNIGATE_PLATFORM")
+    assert main(["dev", "placed:fly", "--stream", *options]) == 2
+    assert "--geo: the platform that is believed tells no such place." in capsys.readouterr().err

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +17,14 @@ import pytest
 from tests.cli.dev_server import SECONDS, Server, dev, until
 
 APPLICATION = """
+import time
+
 import words
 
 
 def app(environ, start_response):
+    while environ["PATH_INFO"] == "/stuck" and words.GREETING == "Good morning":
+        time.sleep(0.02)
     if environ["PATH_INFO"] == "/boom":
         raise ValueError("the kettle is empty")
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -134,6 +138,26 @@ def test_requests_and_news_survive_a_reload(project: Path) -> None:
         origin = "http://{}:{}".format(*server.address)
         (project / "main.py").write_text(APPLICATION.replace("/boom", "/mended"))
         until(lambda: server.ask("/boom").status == 200)
+        answer = server.ask(
+            "/_unigate/1/replay", b"{}", Origin=origin, Content_Type="application/json"
+        )
+        number = json.loads(answer.body)["number"]
+        assert b"Good evening" in server.ask(f"/_unigate/{number}").body
+
+
+def test_what_a_reload_has_cut_off_can_be_sent_again(project: Path) -> None:
+    with dev(project, "main:app") as server:
+        connection = http.client.HTTPConnection(*server.address, timeout=SECONDS)
+        with stream(server, since(server)) as news, closing(connection):
+            connection.request("GET", "/stuck")
+            assert next(news).number == 1
+            mark = next(news).mark
+            (project / "words.py").write_text("GREETING = 'Good evening'")
+            until(lambda: server.ask("/tea").body == b"Good evening")
+        with stream(server, mark, again=True) as news:
+            first = next(news)
+        assert (first.number, "failed" in first.row) == (1, True)
+        origin = "http://{}:{}".format(*server.address)
         answer = server.ask(
             "/_unigate/1/replay", b"{}", Origin=origin, Content_Type="application/json"
         )

@@ -235,8 +235,13 @@ def _start(target: str | None, folder: Path | None, setup: Setup, *, stream: boo
         return InFolder(folder)
     assert target is not None
     if stream:
-        asking.check(setup.source, default())
-        return InRuntime(target)
+        runtime = InRuntime(target)
+        try:
+            asking.check(setup.source, runtime.deployment)
+        except BaseException:
+            runtime.close()
+            raise
+        return runtime
     gateway = load(target)
     if setup.base_path and gateway._base_path != setup.base_path:
         found = import_from(target)

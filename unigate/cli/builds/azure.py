@@ -45,4 +45,6 @@ def notes(project: Project) -> list[str]:
     found = [f"{there}func azure functionapp publish NAME --python"]
     if not (project.root / "requirements.txt").is_file():
         found.append("Azure installs what requirements.txt says, and there is none.")
+    if project.in_place and "exclude" in project.settings:
+        found.append("tool.unigate.exclude is for another --output: here .funcignore says it.")
     return found

@@ -31,6 +31,8 @@ def notes(project: Project) -> list[str]:
     if not (project.root / "requirements.txt").is_file() and not _has_framework(project):
         # With a requirements.txt it installs that itself (Specify dependencies in Python).
         found.append("Google wants functions-framework in the project.dependencies.")
+    if project.in_place and "exclude" in project.settings:
+        found.append("tool.unigate.exclude is for another --output: here .gcloudignore says it.")
     return found
 
 

@@ -24,7 +24,8 @@ from .notes import Teller
 from .timing import TimedSources
 
 _target = os.environ.pop("UNIGATE_DEV_TARGET")
-_tell = Teller(int(os.environ.pop("UNIGATE_DEV_NOTES"))).tell
+_teller = Teller(int(os.environ.pop("UNIGATE_DEV_NOTES")))
+_tell = _teller.tell
 try:
     app = load(_target)
 except Unloadable as error:
@@ -54,5 +55,8 @@ class _ToldSources(TimedSources):
 
 
 _ToldSources(app)
+_teller.tell_of_start(
+    platform=app._deployment._platform, trusted_proxies=app._deployment._trusted_proxies
+)
 watch(lambda record: _tell(line=line_of(record)))
 on_invocation_end(_tell)

@@ -71,8 +71,8 @@ class InRuntime:
     def __init__(self, target: str) -> None:
         from .runtime_host import RuntimeHost
 
-        self.deployment = default()
         self._runtime = RuntimeHost(target)
+        self.deployment = self._runtime.deployment
 
     def __call__(self, event: Event, take: Take) -> Reply | Streamed:
         return self._runtime.ask(event, take)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from unigate.cli.inspector.exchanges import Take
+from unigate.cli.inspector.exchanges import Note, Take
 from unigate.lambda_runtime.logs import invocation
 
 
@@ -21,9 +22,12 @@ class Notes:
 
     An empty one says that no more will come. It comes in any case, and so nothing is kept for
     longer than the process lives.
+
+    `start_note` is what the process tells of itself, before it asks for an event.
     """
 
     def __init__(self) -> None:
+        self.start_note: Future[Note] = Future()
         self._takers: dict[str, Take] = {}
         self._file, self.other_end = os.pipe()
 
@@ -46,6 +50,8 @@ class Notes:
         self._takers.clear()
 
     def _pass_on(self, id: str, **note: Any) -> None:
+        if not id:
+            return self.start_note.set_result(note)
         take = self._takers.get(id) if note else self._takers.pop(id, None)
         if take is not None:
             take(note)
@@ -64,9 +70,17 @@ class Teller:
     def tell(self, **note: Any) -> None:
         """Tell something of the invocation that this context is of, or by nothing that it ends."""
         current = invocation.get()
-        if current is None or self._file < 0:
+        if current is not None:
+            self._write(current.id, note)
+
+    def tell_of_start(self, **note: Any) -> None:
+        """Tell something of the process, once and before its first invocation."""
+        self._write("", note)
+
+    def _write(self, name: str, note: Note) -> None:
+        if self._file < 0:
             return
-        left = memoryview(json.dumps({"id": current.id, **note}).encode() + b"\n")
+        left = memoryview(json.dumps({"id": name, **note}).encode() + b"\n")
         with self._lock, suppress(BrokenPipeError):  # nobody reads any more
             while left:
                 left = left[os.write(self._file, left) :]

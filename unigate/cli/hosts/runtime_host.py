@@ -8,10 +8,13 @@ import subprocess
 import sys
 import threading
 import uuid
+from typing import Any
 
 from unigate.cli.inspector.exchanges import Note, Take
 from unigate.cli.target import Unloadable
+from unigate.deployment import Deployment
 from unigate.local import Context
+from unigate.platforms import Provider
 from unigate.types import Event, Reply
 
 from .answers import InvocationFailed, Streamed
@@ -63,6 +66,11 @@ class RuntimeHost:
         take({"cold": cold})
         return function.ask(event, take)
 
+    @property
+    def deployment(self) -> Deployment:
+        """Return whose headers the application believes."""
+        return self._function.deployment
+
     def _start_again(self) -> _Function:
         try:
             return _Function(self._target)
@@ -99,6 +107,7 @@ class _Function:
             if self.api.refusal is not None:
                 problem, trace = self.api.refusal
                 raise Unloadable(f"{target!r} cannot be loaded: {problem}", trace)
+            self.deployment = _deployment(**self._notes.start_note.result())
         except BaseException:
             self.close()
             raise
@@ -127,6 +136,13 @@ class _Function:
         code = self._process.wait()
         name = signal.Signals(-code).name if code < 0 else str(code)
         self.api.end(f"its process ended with {name}")
+
+
+def _deployment(platform: Any, trusted_proxies: Any) -> Deployment:
+    """Return a deployment of what JSON has left of it: a list where there was a Provider."""
+    return Deployment(
+        Provider(*platform) if isinstance(platform, list) else platform, trusted_proxies
+    )
 
 
 def _environment(address: str, target: str, pipe: int) -> dict[str, str]:

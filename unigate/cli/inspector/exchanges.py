@@ -8,7 +8,7 @@ import threading
 import time
 from bisect import insort
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from unigate import Request, Response
@@ -97,9 +97,16 @@ class History:
         self._session, self._version, self._last, self._exchanges = pickle.load(file)
 
     def save(self, file: IO[bytes]) -> None:
-        """Write down what has ended, for the process after this one."""
+        """Write down what there is, for the process after this one; what goes on is cut off."""
         with self._changed:
-            ended = {number: one for number, one in self._exchanges.items() if one.ended}
+            self._version += 1
+            cut = "The server was reloaded before the end."
+            ended = {
+                number: one
+                if one.ended
+                else replace(one, ended=True, failure=cut, version=self._version)
+                for number, one in self._exchanges.items()
+            }
             file.seek(0)
             pickle.dump((self._session, self._version, self._last, ended), file)
             file.truncate()

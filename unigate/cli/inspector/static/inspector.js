@@ -34,13 +34,17 @@ function mark() {
   }
 }
 
+let asked = 0;
+
 // Show what the address names: #12 is one request, #12/13 are two beside each other.
 async function show() {
   mark();
+  const turn = ++asked;
   const numbers = shown();
   if (!numbers.length) return;
   const html = await ask(numbers.join("/"));
-  if (numbers.join() === shown().join()) detail.innerHTML = html; // escaped by the server
+  // An answer to an earlier question may come after that to a later one.
+  if (turn === asked) detail.innerHTML = html; // escaped by the server
 }
 
 async function sendAgain(path, given, beside) {
