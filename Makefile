@@ -8,8 +8,9 @@ BIN = $(VENV)/bin
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
-# What starts servers, databases and a browser, and waits for them more than it works.
-LIVE = tests/browser tests/servers tests/cli/test_dev.py tests/cli/test_dev_hosts.py \
+# What starts servers, databases, a browser or a process for each test, and mostly waits for them.
+LIVE = tests/browser tests/servers tests/lambda_runtime/test_at_once.py \
+    tests/cli/test_check.py tests/cli/test_check_django.py tests/cli/test_dev.py tests/cli/test_dev_hosts.py \
     tests/cli/test_inspector_live.py tests/cli/test_inspector_runtime.py tests/cli/test_runtime_host.py \
     tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
