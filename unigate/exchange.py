@@ -9,10 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .errors import IncompleteResponse
-from .http import Request, Response, response_headers
+from .http import Request, Response, decode_path, response_headers
 from .types import ASGIApp, Environ, Message, Scope, Send, StartResponse, WSGIApp
 
 _log = logging.getLogger("unigate")
+
+# As numbers: looked for as bytes, each would raise and catch a TypeError inside.
+LF, CR, NUL = b"\n\r\0"
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -25,7 +28,7 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "http_version": request.http_version,
         "method": request.method,
         "scheme": request.scheme,
-        "path": request.path,
+        "path": request._path or decode_path(request.raw_path),
         "raw_path": request.raw_path,
         "query_string": request.query_string,
         "root_path": root_path,
@@ -112,7 +115,7 @@ def check_start(message: Message) -> None:
     """
     for name, value in message.get("headers", ()):
         field = name + value
-        if b"\n" in field or b"\r" in field or b"\0" in field:
+        if LF in field or CR in field or NUL in field:
             raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
 
 

@@ -163,7 +163,8 @@ class Gateway:
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
         """Answer an event: AWS Lambda's, or of any platform that passes a dict."""
-        event = event if isinstance(event, dict) else parse_event(event)
+        if type(event) is not dict:
+            event = parse_event(event)
         source = find_source(event, self._sources, self._source)
         if source is None:
             with background.keeping(event, context) as kept:
@@ -203,7 +204,10 @@ class Gateway:
             if mount.interface == "wsgi":
                 response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
             else:
-                response = self._running.answer(mount, request, self._raising)
+                running = self._live  # a property takes longer
+                if running is None or running.loop.left_behind:
+                    running = self._running
+                response = running.answer(mount, request, self._raising)
         except Exception as error:
             response = self._recover(error, request)
         finally:
@@ -214,7 +218,8 @@ class Gateway:
 
     async def handle(self, event: Any, context: Any = None) -> Any:
         """Answer an event from within a running event loop, without blocking it."""
-        event = event if isinstance(event, dict) else parse_event(event)
+        if type(event) is not dict:
+            event = parse_event(event)
         source = find_source(event, self._sources, self._source)
         if source is None:
             with background.keeping(event, context) as kept:

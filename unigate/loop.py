@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from threading import get_ident
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -38,7 +39,11 @@ class ProcessLoop:
 
         Raises RuntimeError when called from inside the loop itself, which would wait for ever.
         """
-        if asyncio._get_running_loop() is not None or not self._claim():
+        if (
+            asyncio._get_running_loop() is not None
+            or not (self._owner == get_ident() or self._claim())
+            or not self._turn.acquire(False)
+        ):
             return self._wait_for(coroutine)
         loop: Any = self._loop
         try:
@@ -58,15 +63,13 @@ class ProcessLoop:
                 self.in_thread()
 
     def _claim(self) -> bool:
-        """Begin to run the loop inline, if this is the thread that does and nobody runs it yet."""
-        here = threading.get_ident()
-        if self._owner != here:
-            with self._lock:
-                if self._loop is not None:
-                    return False
-                self._loop = asyncio.new_event_loop()
-                self._owner = here
-        return self._turn.acquire(False)
+        """Make the loop this thread's, if it is nobody's yet."""
+        with self._lock:
+            if self._loop is not None:
+                return False
+            self._loop = asyncio.new_event_loop()
+            self._owner = get_ident()
+        return True
 
     def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         if self.is_running_here():

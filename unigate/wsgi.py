@@ -6,17 +6,18 @@ request behaves the same on either.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import Token
-from functools import lru_cache, partial
+from functools import partial
+from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any
 
 from .background import finish
 from .errors import IncompleteResponse
 from .http import (
+    Address,
     Request,
     Response,
     below,
@@ -26,6 +27,7 @@ from .http import (
     response_headers,
     unquote,
 )
+from .memo import Memo
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
@@ -37,21 +39,26 @@ _BARE_SCOPE: Scope = {
     "headers": [],
 }
 NEVER_CALLED = "The application never called start_response."
+_BEFORE_START = "The application sent a body before start_response."
 # As many as Starlette gives to synchronous endpoints.
 THREADS = 40
+
+_new = object.__new__
 
 
 def call(app: WSGIApp, request: Request, root_path: str) -> Response:
     """Run an application in this thread for a request whose body is in memory."""
-    environ = build_environ(request, root_path, io.BytesIO(request.body))
+    environ = build_environ(request, root_path, BytesIO(request.body))
     chunks: list[bytes] = []
-    start = StartedResponse(chunks.append)
+    start: StartedResponse = _new(StartedResponse)
+    start.status = 0
+    start.chunks = chunks
     token = current.set(request)
-    try:  # what `_drive` does, without another call
+    try:
         result = app(environ, start.start_response)
         try:
             for chunk in result:
-                start.write(chunk)
+                chunks.append(chunk)
         finally:
             if hasattr(result, "close"):
                 result.close()
@@ -59,7 +66,7 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
         current.reset(token)
     if not start.status:
         raise IncompleteResponse(NEVER_CALLED)
-    start.body = b"".join(chunks)
+    start.body = _joined(chunks)
     return start
 
 
@@ -130,28 +137,40 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     names cannot tell them from "-", and one must not pass for the other.
     """
     raw = request.raw_path
-    path = (unquote(raw) if b"%" in raw else raw).decode("latin-1")
+    path = _PATHS.get(raw) or _PATHS.learn(raw)
     if root_path:
         if not root_path.isascii():
             root_path = root_path.encode("utf-8").decode("latin-1")
         rest = below(path, root_path)
         path = path if rest is None else rest or "/"
-    environ = _surroundings(request.server, request.scheme, request.http_version).copy()
-    environ["REQUEST_METHOD"] = request.method
-    environ["SCRIPT_NAME"] = root_path
-    environ["PATH_INFO"] = path
-    environ["QUERY_STRING"] = request.query_string.decode("latin-1")
-    environ["wsgi.input"] = stream
-    environ["wsgi.errors"] = sys.stderr
-    environ["unigate.request"] = request
+    name, port = _SERVERS.get(request.server) or _SERVERS.learn(request.server)
+    environ: Environ = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": root_path,
+        "PATH_INFO": path,
+        "QUERY_STRING": request.query_string.decode("latin-1"),
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": stream,
+        "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        "unigate.request": request,
+    }
     client = request.client
     if client:
         environ["REMOTE_ADDR"] = client[0]
         if client[1]:
             environ["REMOTE_PORT"] = str(client[1])
-    identity = request._identity and request.identity
-    if identity and identity.user:
-        environ["REMOTE_USER"] = latin1(identity.user)
+    if request._identity:
+        identity = request.identity
+        if identity and identity.user:
+            environ["REMOTE_USER"] = latin1(identity.user)
     fields = request.headers.single
     if fields is None:
         fields = {
@@ -168,23 +187,6 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     return environ
 
 
-@lru_cache(maxsize=64)
-def _surroundings(server: tuple[str, int], scheme: str, http_version: str) -> Environ:
-    """Return what an environ says of the server; to be copied."""
-    host, port = server
-    return {
-        "SERVER_NAME": f"[{host}]" if ":" in host else host,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": f"HTTP/{http_version}",
-        "wsgi.url_scheme": scheme,
-        "wsgi.version": (1, 0),
-        "wsgi.input_terminated": True,  # reading it ends with the body, whatever its length
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-
-
 _KEYS: dict[str, str] = {}
 
 
@@ -199,46 +201,86 @@ def _environ_key(name: str) -> str:
     return key
 
 
+def _path(raw: bytes) -> str:
+    return unquote(raw).decode("latin-1")
+
+
+_PATHS = Memo(_path)
+
+
+def _server(server: Address) -> tuple[str, str]:
+    host, port = server
+    return f"[{host}]" if ":" in host else host, str(port)
+
+
+_SERVERS = Memo(_server)
+
+
 class StartedResponse(Response):
-    """A response in the making; its status is 0 until `start_response` is called."""
+    """A response in the making; its status is 0 until `start_response` is called.
 
-    __slots__ = ("_sink", "sent")
+    `chunks` is what there is of the body. Made without a constructor: one is there for every event.
+    """
 
-    def __init__(self, sink: Callable[[bytes], object]) -> None:
-        self._sink = sink
-        self.status = 0
-        self.sent = False
+    __slots__ = ("chunks",)
+
+    chunks: list[bytes]
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
         """Take the status and headers; with `exc_info`, in place of those not sent yet."""
         if exc_info:
-            if self.sent:
+            if any(self.chunks):
                 raise exc_info[1].with_traceback(exc_info[2])
         elif self.status:
             raise RuntimeError("start_response was called a second time, without exc_info.")
+        elif self.chunks:
+            raise IncompleteResponse(_BEFORE_START)
         self.headers = response_headers(headers)
-        self.status = _code_of(status)
+        self.status = _CODES.get(status) or _CODES.learn(status)
         return self.write
 
     def write(self, chunk: bytes) -> None:
-        """Take a part of the body."""
-        if not isinstance(chunk, bytes):
-            raise TypeError(f"A body is made of bytes, not {type(chunk).__name__}.")
+        """Take a part of the body, ahead of what the application returns."""
+        self.chunks.append(chunk)
+
+
+class LiveResponse(StartedResponse):
+    """A response whose body is sent as it comes; `chunks` is only its beginning."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Callable[[bytes], object]) -> None:
+        self.status = 0
+        self.chunks = []
+        self._send = send
+
+    def write(self, chunk: bytes) -> None:
+        """Send a part of the body."""
         if not self.status:
-            raise IncompleteResponse("The application sent a body before start_response.")
-        if chunk:
-            self.sent = True
-            self._sink(chunk)
+            raise IncompleteResponse(_BEFORE_START)
+        whole = _joined([chunk])
+        if whole:
+            self.chunks = self.chunks or [whole]
+            self._send(whole)
 
 
-@lru_cache(maxsize=256)
-def _code_of(status: str) -> int:
+def _joined(chunks: list[bytes]) -> bytes:
+    try:
+        return b"".join(chunks)
+    except TypeError as error:
+        raise TypeError(f"A body is made of bytes: {error}.") from None
+
+
+def _code(status: str) -> int:
     code = status[:3]
     if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
         raise ValueError(f"A status begins with a number of three digits, unlike {status!r}.")
     return int(code)
+
+
+_CODES = Memo(_code)
 
 
 def _drive(app: WSGIApp, environ: Environ, start: StartedResponse) -> None:
@@ -279,7 +321,7 @@ def _answer_bridged(app: WSGIApp, bridged: Environ, start_bridged: StartResponse
     gone: Callable[[], bool] = bridged["asgi.scope"]["unigate.gone"]
     scope: Scope = bridged["asgi.scope"]["unigate.scope"]
     request: Request = scope["unigate.request"]
-    stream = io.BufferedReader(_LiveBody(bridged["wsgi.input"]))
+    stream = BufferedReader(_LiveBody(bridged["wsgi.input"]))
     write: Callable[[bytes], object] | None = None
 
     def begin() -> Callable[[bytes], object]:
@@ -294,14 +336,14 @@ def _answer_bridged(app: WSGIApp, bridged: Environ, start_bridged: StartResponse
             raise ConnectionAbortedError("The client went away before it had the whole response.")
         write(chunk)
 
-    start = StartedResponse(sink)
+    start = LiveResponse(sink)
     _drive(app, build_environ(request, scope["root_path"], stream), start)
     if write is None:
         begin()
     return []
 
 
-class _LiveBody(io.RawIOBase):
+class _LiveBody(RawIOBase):
     """Read a request's body from the connection, as it arrives."""
 
     def __init__(self, body: Any) -> None:

@@ -97,12 +97,14 @@ def find_source(
             return named or source
     if not isinstance(event, dict):
         return None
-    usual = _MARKS.isdisjoint(event) and type(event.get("cookies")) is not dict
+    usual = _MARKS.isdisjoint(event)
     if usual:
         if http_api.matches(event):  # no other has its members without a mark
             return named or http_api
         about = event.get("requestContext")
-        usual = type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about))
+        usual = type(event.get("cookies")) is not dict and (
+            type(about) is not dict or (len(about) > 4 and _CONTEXT_MARKS.isdisjoint(about))
+        )
     if usual and (named or rest_api.matches(event)):
         return named or rest_api
     first, others = all_sources()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, latin1, response_headers, spelled
-from .hosts import forwarded_peer, split_host
+from .hosts import Address, forwarded_peer, split_host
 from .identity import Identity, scopes, table, text
 from .messages import Request, Response, current, current_request, forwarded, reason
 from .urls import (
@@ -24,6 +24,7 @@ from .urls import (
 )
 
 __all__ = [
+    "Address",
     "Headers",
     "Identity",
     "Request",

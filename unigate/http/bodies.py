@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -48,16 +49,13 @@ def decode_body(body: Any, is_base64: Any) -> bytes:
         raise InvalidEvent(f"The body of the event is not the base64 it claims: {error}.") from None
 
 
-def encode_body(headers: Headers, body: bytes) -> tuple[str, bool]:
+def encode_body(fields: Headers | Mapping[str, str], body: bytes) -> tuple[str, bool]:
     """Return a body as JSON can carry it, and whether that is base64.
 
     Text when it has no Content-Encoding, its type is textual (or not given) and it is UTF-8.
     """
     if not body:
         return "", False
-    fields = headers.single
-    if fields is None:
-        fields = headers.joined()
     coding = fields.get("content-encoding")
     if (not coding or coding.lower() == "identity") and is_text(fields.get("content-type", "")):
         try:

@@ -12,7 +12,8 @@ from .messages import Response
 def write_envelope(response: Response, members: Reply) -> Reply:
     """Add `statusCode`, `body` and `isBase64Encoded` to the members for header fields."""
     members["statusCode"] = response.status
-    members["body"], members["isBase64Encoded"] = encode_body(response.headers, response.body)
+    fields = response.headers.single or response.headers
+    members["body"], members["isBase64Encoded"] = encode_body(fields, response.body)
     return members
 
 

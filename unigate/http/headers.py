@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
+from unigate.memo import Memo
+
 Pairs = list[tuple[str, str]]
 
 # RFC 9110 section 7.6.1: these belong to one connection and are not an application's to send.
@@ -68,8 +70,7 @@ class Headers:
         headers.single = single if plain else None
         return headers
 
-    # Nearly every event has one ASCII value for each name. Its map is not looked at value by value
-    # but as a whole, in C; any other is left to `_read`.
+    # Nearly every event has one ASCII value for each name. What has not is left to `_read`.
 
     @classmethod
     def from_map(cls, fields: Mapping[str, Any] | None, cookie: str | None = None) -> Headers:
@@ -80,20 +81,20 @@ class Headers:
         if not fields:
             return cls.of([("cookie", latin1(cookie))] if cookie else [])
         try:
-            single: Mapping[str, str] = fields
-            if not _LOWER_ONLY.issuperset(fields):
-                single = {_LOWER[name]: value for name, value in fields.items()}
-            distinct = len(single) == len(fields)
+            single = fields if _LOWER_ONLY.issuperset(fields) else _lowered(fields)
             if cookie:
                 single = dict(single)
                 single["cookie"] = cookie
-            if distinct and "".join(single.values()).isascii():
-                return _of_single(single)
-        except KeyError:
-            _learn(fields)
-            return cls.from_map(fields, cookie)
-        except TypeError:
-            pass  # a value that is no text
+            for value in single.values():
+                if not value.isascii():
+                    break
+            else:
+                headers = _new(cls)
+                headers._pairs = None
+                headers.single = single
+                return headers
+        except (AttributeError, ValueError):
+            pass  # a value that is no text, or names that are repeated
         headers = cls.of(list(_read(fields)))
         if cookie:
             headers.set("cookie", latin1(cookie))
@@ -104,14 +105,21 @@ class Headers:
         """Read an event's two maps of the same fields: the one with lists, where it is a map."""
         if not isinstance(multi, dict):
             return cls.from_map(fields)
+        single: dict[str, str] = {}
         try:
-            single = {_LOWER[name]: value for name, (value,) in multi.items()}
-            if len(single) == len(multi) and "".join(single.values()).isascii():
-                return _of_single(single)
+            for name, (value,) in multi.items():
+                if not value.isascii():
+                    break
+                single[_LOWER[name]] = value
+            if len(single) == len(multi):
+                headers = _new(cls)
+                headers._pairs = None
+                headers.single = single
+                return headers
         except KeyError:
             _learn(multi)
             return cls.from_maps(multi, fields)
-        except (TypeError, ValueError):
+        except (AttributeError, TypeError, ValueError):
             pass  # a value that is no text, a list that is not of one
         return cls.of(list(_read(multi)))
 
@@ -191,9 +199,11 @@ class Headers:
 
     def grouped(self) -> dict[str, list[str]]:
         """Return the values of each name, as multi-value maps want them."""
-        if self.single is not None:
-            return {name: [value] for name, value in self.single.items()}
         groups: dict[str, list[str]] = {}
+        if self.single is not None:
+            for name, value in self.single.items():
+                groups[name] = [value]
+            return groups
         for name, value in self.pairs:
             groups.setdefault(name, []).append(value)
         return groups
@@ -206,14 +216,6 @@ class Headers:
 
 
 _new = object.__new__
-
-
-def _of_single(single: Mapping[str, str]) -> Headers:
-    """Take a map of fields as it is: names are in lower case, values are ASCII."""
-    headers = _new(Headers)
-    headers._pairs = None
-    headers.single = single
-    return headers
 
 
 def spelled(headers: Headers) -> dict[str, str]:
@@ -248,6 +250,18 @@ def _learn(names: Iterable[str]) -> None:
             _LOWER_ONLY.add(name)
 
 
+def _lowered(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return a map with its names in lower case, which are known from now on.
+
+    Raises ValueError for a name that is repeated.
+    """
+    _learn(fields)
+    single = {_LOWER[name]: value for name, value in fields.items()}
+    if len(single) != len(fields):
+        raise ValueError("A name is repeated.")
+    return single
+
+
 def _read(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
         if isinstance(value, (list, tuple)):
@@ -262,21 +276,20 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     Hop-by-hop fields are dropped. Raises ValueError for a line break or NUL (header injection) and
     TypeError for what is not text.
     """
-    single: dict[str, str] = {}  # while no name is repeated and all are ASCII
-    others: Pairs = []  # all of them, from the first that is not so
+    if type(fields) is not list:
+        fields = list(fields)
+    single: dict[str, str] = {}
     for name, value in fields:
+        known = _FIELD_NAMES.get(name) or _FIELD_NAMES.learn(name)
         usual = type(value) is str and value.isascii() and value.isprintable()
-        if not usual:
-            value = _checked(name, value)
-        known = _FIELD_NAMES[name]
-        if known:
-            if others:
-                others.append((known, value))
-            elif known in single or not usual:
-                others = [*single.items(), (known, value)]
-            else:
-                single[known] = value
-    return Headers.of(others) if others else _of_single(single)
+        if not usual or not known or known in single:
+            pairs = [(_field_name(name), _checked(name, value)) for name, value in fields]
+            return Headers.of([pair for pair in pairs if pair[0]])
+        single[known] = value
+    headers = _new(Headers)
+    headers._pairs = None
+    headers.single = single
+    return headers
 
 
 def _checked(name: object, value: object) -> str:
@@ -287,19 +300,14 @@ def _checked(name: object, value: object) -> str:
     return latin1(value)
 
 
-class _FieldNames(dict[str, str]):
-    """Names of response fields in lower case, "" for those that are not an application's."""
-
-    def __missing__(self, name: str) -> str:
-        if not isinstance(name, str):
-            raise TypeError(f"Header names and values must be str, not {name!r}.")
-        if not name.isprintable():
-            raise ValueError(f"The header name {name!r} holds a line break or NUL.")
-        known = "" if name.lower() in HOP_BY_HOP else name.lower()
-        if len(self) > 1000:  # an application may invent names without end
-            self.clear()
-        self[name] = known
-        return known
+def _field_name(name: str) -> str:
+    """Return the name of a response's field in lower case, "" if it is not an application's."""
+    if not isinstance(name, str):
+        raise TypeError(f"Header names and values must be str, not {name!r}.")
+    if not name.isprintable():
+        raise ValueError(f"The header name {name!r} holds a line break or NUL.")
+    lower = name.lower()
+    return "" if lower in HOP_BY_HOP else lower
 
 
-_FIELD_NAMES = _FieldNames()
+_FIELD_NAMES = Memo(_field_name)

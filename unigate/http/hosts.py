@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from unigate.memo import Memo
 
 from .headers import Headers, latin1
 
@@ -21,11 +21,14 @@ def split_host(value: str, scheme: str) -> Address:
     return host.strip("[]"), _port(port) or _DEFAULT_PORTS.get(scheme, 443)
 
 
-@lru_cache(maxsize=256)
-def server_of(host: str | None, scheme: str, forwarded_port: str | None) -> Address:
-    """Return the server's address from a Host header and what the proxy says of its port."""
+def _server(said: tuple[str | None, str, str | None]) -> Address:
+    """Return the server's address from a Host header, the scheme, the proxy's word on a port."""
+    host, scheme, forwarded_port = said
     name, port = split_host(latin1(host or "localhost"), scheme)
     return name or "localhost", _port(forwarded_port or "") or port
+
+
+SERVERS = Memo(_server)
 
 
 def _port(text: str) -> int:
@@ -33,14 +36,16 @@ def _port(text: str) -> int:
     return number if number < 65536 else 0
 
 
-@lru_cache(maxsize=256)
-def client_of(client: str | Address) -> Address | None:
+def _client(client: str | Address) -> Address | None:
     """Return (host, port) for either form, None for what is no address.
 
     That is "test-invoke-source-ip" from the console, or "unknown" from a proxy.
     """
     peer = (client, 0) if isinstance(client, str) else client
     return peer if peer[0] and not peer[0].strip(_ADDRESS) else None
+
+
+CLIENTS = Memo(_client)
 
 
 def forwarded_peer(headers: Headers) -> Address | None:

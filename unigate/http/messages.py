@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from unigate.errors import InvalidEvent
+from unigate.memo import Memo
 from unigate.types import Environ, Scope
 
 from .bodies import decode_body
 from .headers import Headers
-from .hosts import Address, client_of, server_of, split_host
+from .hosts import CLIENTS, SERVERS, Address, split_host
 from .identity import Identity
 from .urls import below, decode_path, quote_path
 
@@ -29,11 +29,15 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
-@lru_cache(maxsize=64)
 def _method(method: Any) -> str:
+    if not method:
+        return "GET"
     if not isinstance(method, str) or not _TOKEN.issuperset(method):
         raise InvalidEvent(f"The event names no HTTP method: {method!r}.")
     return method.upper()
+
+
+_METHODS = Memo(_method)
 
 
 class Request:
@@ -142,28 +146,35 @@ class Request:
         content = decode_body(body, is_base64) if body else b""
         length = known.get("content-length")
         # An event's Content-Length is a claim: missing, or of the body before it was encoded.
-        if (content or length is not None) and length != str(len(content)):
+        if (content or (length is not None and length != "0")) and length != str(len(content)):
             headers.set("content-length", str(len(content)))
         if "transfer-encoding" in known:  # what was chunked on the wire has arrived whole
             headers.remove("transfer-encoding")
         proto = known.get("x-forwarded-proto")
-        if proto == "http" or proto == "https":
+        if proto == "https" or proto == "http":
             scheme = proto
         request = _new(cls)  # as fast as it gets: this runs for every event
-        request.method = _method(method) if method else "GET"
+        request.method = _METHODS.get(method) or _METHODS.learn(method)
         request.raw_path = raw_path
         request._path = None
         request._identity = identify
         request.deferred = None
         request.deployment = None
         request.answered = False
-        request.query_string = query.encode("utf-8", "replace")
+        try:
+            request.query_string = query.encode()
+        except UnicodeEncodeError:
+            request.query_string = query.encode("utf-8", "replace")
         request.headers = headers
         request.body = content
         request.scheme = scheme
-        request.server = server_of(known.get("host") or host, scheme, known.get("x-forwarded-port"))
-        request.client = client_of(client) if isinstance(client, (str, tuple)) else None
-        if not root_path.isascii():  # JSON can hold halves of characters, UTF-8 cannot
+        listens = known.get("host") or host, scheme, known.get("x-forwarded-port")
+        request.server = SERVERS.get(listens) or SERVERS.learn(listens)
+        request.client = None
+        if type(client) is str or type(client) is tuple:
+            request.client = CLIENTS.get(client) or CLIENTS.learn(client)
+        # JSON can hold halves of characters, UTF-8 cannot.
+        if root_path and not root_path.isascii():
             root_path = root_path.encode("utf-8", "replace").decode("utf-8")
         request.root_path = root_path
         request.http_version = "1.1"

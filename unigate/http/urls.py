@@ -9,10 +9,13 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from unigate.memo import Memo
+
 # RFC 3986 section 3.3: what a path may hold unquoted.
 _PATH_SAFE = "/:@!$&'()*+,;=-._~"
 _ASCII = bytes(range(128))
 _ALPHANUMERIC = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PERCENT = ord("%")  # looked for as bytes, it would raise and catch a TypeError inside
 _PLAIN = _ALPHANUMERIC + _PATH_SAFE.encode()
 
 
@@ -25,6 +28,8 @@ def quote(raw: bytes, safe: str | bytes) -> str:
 
 def unquote(raw: bytes) -> bytes:
     """Percent-decode once."""
+    if _PERCENT not in raw:
+        return raw
     from urllib.parse import unquote_to_bytes
 
     return unquote_to_bytes(raw)
@@ -55,7 +60,7 @@ def quote_path(path: str | bytes) -> bytes:
 @lru_cache(maxsize=256)
 def decode_path(raw: bytes) -> str:
     """Percent-decode a path once; bytes that are not UTF-8 become U+FFFD."""
-    return (unquote(raw) if b"%" in raw else raw).decode("utf-8", "replace")
+    return unquote(raw).decode("utf-8", "replace")
 
 
 def below(path: str, prefix: str) -> str | None:
@@ -71,18 +76,20 @@ def below(path: str, prefix: str) -> str | None:
 
 def encode_query(values: Any) -> str:
     """Write a map of decoded values, or of lists of them, as a query string."""
-    return "&".join(
-        [
-            _encode(name, one)
-            for name, value in (values or {}).items()
-            for one in (value if isinstance(value, (list, tuple)) else (value,))
-        ]
-    )
+    pairs = []
+    for name, value in (values or {}).items():
+        for one in value if isinstance(value, (list, tuple)) else (value,):
+            pair = name, one if type(one) is str else "" if one is None else str(one)
+            pairs.append(_PAIRS.get(pair) or _PAIRS.learn(pair))
+    return "&".join(pairs)
 
 
-@lru_cache(maxsize=256, typed=True)  # 1 equals True, and is written differently
-def _encode(name: Any, value: Any) -> str:
-    return f"{_encode_part(str(name))}={'' if value is None else _encode_part(str(value))}"
+def _encode(pair: tuple[Any, str]) -> str:
+    name, value = pair
+    return f"{_encode_part(str(name))}={_encode_part(value)}"
+
+
+_PAIRS = Memo(_encode)
 
 
 def _encode_part(text: str) -> str:

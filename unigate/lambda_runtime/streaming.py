@@ -116,7 +116,7 @@ def run_wsgi(app: WSGIApp, request: Request, root_path: str, out: Outgoing) -> N
         parts = out.part(data)
         out.send(first + parts[0] if parts else first, *parts[1:])
 
-    start = wsgi.StartedResponse(sink)
+    start = wsgi.LiveResponse(sink)
     environ = wsgi.build_environ(request, root_path, io.BytesIO(request.body))
     token = current.set(request)
     try:
