@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
@@ -540,6 +541,30 @@ def test_the_last_run_needs_no_thread_whoever_ran_the_loop_before(loop: ProcessL
 
 def test_the_last_run_may_be_the_first(loop: ProcessLoop) -> None:
     assert loop.run_last(thread_id()) == threading.get_ident()
+
+
+def test_the_last_run_is_not_kept_out_by_a_run_that_a_signal_ended_at_its_start(
+    loop: ProcessLoop,
+) -> None:
+    class Turn:
+        """The lock of a loop, and a signal handler that exits just after it was taken."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.locked, self.release = self.lock.locked, self.lock.release
+            self.exits = 1
+
+        def acquire(self, blocking: bool = True) -> bool:
+            taken = self.lock.acquire(blocking)
+            if self.exits:
+                self.exits -= 1
+                sys.exit(143)
+            return taken
+
+    loop._turn = Turn()  # type: ignore[assignment]
+    with pytest.raises(SystemExit), closing(thread_id()) as first:
+        loop.run(first)
+    assert in_thread(lambda: loop.run_last(thread_id()) == threading.get_ident())
 
 
 def test_the_last_run_joins_one_that_is_under_way_in_another_thread(loop: ProcessLoop) -> None:

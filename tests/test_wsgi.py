@@ -80,6 +80,28 @@ def test_write_sends_before_what_is_returned(road: str) -> None:
 
 
 @both_roads
+def test_chunks_may_be_anything_like_bytes(road: str) -> None:
+    assert ask(road, _returning([bytearray(b"a"), memoryview(b"b"), b"c"])).body == b"abc"
+
+
+@both_roads
+@pytest.mark.parametrize("chunk", ["text", None, 7])
+def test_chunks_of_anything_else_are_refused(road: str, chunk: Any) -> None:
+    with pytest.raises(TypeError, match="A body is made of bytes: "):
+        ask(road, _returning([b"begun", chunk]), on_error="raise")
+
+
+@both_roads
+def test_what_is_written_before_the_status_is_refused(road: str) -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        yield b"early"
+        start_response("200 OK", TEXT)
+
+    with pytest.raises(unigate.IncompleteResponse, match="before start_response"):
+        ask(road, app, on_error="raise")
+
+
+@both_roads
 def test_generator_may_start_the_response_at_its_first_step(road: str) -> None:
     def app(environ: Any, start_response: Any) -> Iterator[bytes]:
         yield b""

@@ -88,7 +88,10 @@ class ProcessLoop:
         """Run a coroutine as the process ends, when Python 3.12 starts no thread any more."""
         with self._lock:
             if self._loop is not None:
-                self._owner = threading.get_ident()  # whoever it was: if idle, it runs here
+                self._owner = get_ident()  # whoever it was: if idle, it runs here
+                # A signal's exception may come just after a turn was taken: nobody gives it back.
+                if self.is_inline() and not self._loop.is_running():
+                    self._turn.release()
         return self.run(coroutine)
 
     def is_inline(self) -> bool:

@@ -251,12 +251,12 @@ def _learn(names: Iterable[str]) -> None:
 
 
 def _lowered(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return a map with its names in lower case, which are known from now on.
-
-    Raises ValueError for a name that is repeated.
-    """
-    _learn(fields)
-    single = {_LOWER[name]: value for name, value in fields.items()}
+    """Return a map with its names in lower case; ValueError for one that is repeated."""
+    try:
+        single = {_LOWER[name]: value for name, value in fields.items()}
+    except KeyError:
+        _learn(fields)
+        return _lowered(fields)
     if len(single) != len(fields):
         raise ValueError("A name is repeated.")
     return single
