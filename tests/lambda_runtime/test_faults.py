@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -197,6 +198,26 @@ def test_sigterm_ends_a_process_that_waits(tmp_path: Path) -> None:
         assert made.wait() == 128 + 15
         assert "Traceback" not in made.server.output()
         assert "lifespan.shutdown" in made.server.output()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_signal_that_does_not_interrupt_the_wait_is_handled(tmp_path: Path, name: str) -> None:
+    (tmp_path / "late.py").write_text(
+        "import signal, threading, unigate\n"
+        "signal.signal(signal.SIGUSR1, lambda number, frame: print('handled', flush=True))\n"
+        "def app(environ, start_response):\n"
+        f"    threading.Timer(0.3, signal.raise_signal, (signal.{name},)).start()\n"
+        "    start_response('204 No Content', [])\n"
+        "    return []\n"
+        "handler = unigate.wrap(app)\n"
+    )
+    with Function("late.handler", tmp_path) as made:
+        assert made.api.invoke(event("/")).json()["statusCode"] == 204
+        if name == "SIGTERM":
+            assert made.wait() == 128 + signal.SIGTERM
+        else:
+            made.server.wait_for_output("handled")
+            assert made.api.invoke(event("/")).json()["statusCode"] == 204
 
 
 @BOTH

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import signal
 from contextlib import suppress
 from select import POLLIN, poll
 
@@ -37,11 +38,29 @@ class Stop:
     def __init__(self) -> None:
         self.wanted = False
         self._file, self._other_end = os.pipe()
+        os.set_blocking(self._file, False)
+        os.set_blocking(self._other_end, False)
 
     def want(self) -> None:
         """Wake whoever waits, now or later."""
         self.wanted = True
-        os.write(self._other_end, b"\0")
+        with suppress(BlockingIOError):  # there is enough to wake everybody
+            os.write(self._other_end, b"\0")
+
+    def watch_signals(self) -> None:
+        """Let every signal wake who waits, so that Python gets to call its handler.
+
+        One that comes just before the wait, or in another thread, does not interrupt it.
+        """
+        signal.set_wakeup_fd(self._other_end, warn_on_full_buffer=False)
+
+    def is_wanted(self) -> bool:
+        """Tell whether it was the wish that woke who waits, and no other signal."""
+        with suppress(BlockingIOError):
+            os.read(self._file, 4096)
+        if self.wanted:
+            self.want()  # for the others, who wait too
+        return self.wanted
 
     def fileno(self) -> int:
         """Return the file that can be read from once the wish is there."""
@@ -134,7 +153,11 @@ class Connection:
         waiting = poll()
         waiting.register(self.socket, POLLIN)
         waiting.register(stop, POLLIN)
-        return self.socket.fileno() in dict(waiting.poll())
+        while True:
+            if self.socket.fileno() in dict(waiting.poll()):
+                return True
+            if stop.is_wanted():
+                return False
 
     def send(self, *parts: bytes) -> None:
         """Send bytes, waiting for as long as the server takes them slowly."""

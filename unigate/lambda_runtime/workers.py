@@ -52,6 +52,7 @@ class Workers:
     def run(self) -> NoReturn:
         """Answer events one by one, in this thread; SystemExit when it is over."""
         self._theirs = signal.signal(signal.SIGTERM, self._end_alone)
+        self._stop.watch_signals()
         try:
             self._work(self._api, alone=True)
             raise SystemExit(128 + signal.SIGTERM)
