@@ -172,6 +172,15 @@ def test_changing_the_fields_leaves_the_map_alone() -> None:
     assert fields == {"x-a": "1", "x-b": "2"}
 
 
+def test_a_cookie_given_apart_is_no_part_of_the_map() -> None:
+    fields = {"x-a": "1"}
+    for _ in range(2):
+        headers = Headers.from_map(fields, "a=1")
+        assert headers.pairs == [("x-a", "1"), ("cookie", "a=1")]
+        assert fields == {"x-a": "1"}
+    assert Headers.from_map(fields, "caf\xe9")["cookie"] == "caf\xe9"
+
+
 @pytest.mark.parametrize("read", [Headers.from_map, multi])
 def test_values_of_a_map_are_latin_1(read: Callable[..., Headers]) -> None:
     assert read({"x-a": ["caf\xe9"]}).single is None

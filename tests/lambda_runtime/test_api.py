@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -81,6 +82,15 @@ def test_who_waits_for_an_event_can_be_told_to_stop() -> None:
 
         assert waiting.result(10) is None
         assert one.connection.socket is None
+
+
+def test_a_wish_to_stop_wakes_all_who_wait() -> None:
+    stop = Stop()
+    assert not stop.is_wanted()
+    stop.want()
+    for _ in range(2):
+        assert select.select([stop], [], [], 0)[0] == [stop]
+        assert stop.is_wanted()
 
 
 def test_who_is_to_stop_asks_for_no_event() -> None:
