@@ -561,7 +561,7 @@ def test_the_last_run_is_not_kept_out_by_a_run_that_a_signal_ended_at_its_start(
                 sys.exit(143)
             return taken
 
-    loop._turn = Turn()  # type: ignore[assignment]
+    vars(loop)["_turn"] = Turn()
     with pytest.raises(SystemExit), closing(thread_id()) as first:
         loop.run(first)
     assert in_thread(lambda: loop.run_last(thread_id()) == threading.get_ident())

@@ -12,8 +12,8 @@ V = TypeVar("V")
 class Memo(dict[K, V]):
     """Remember what a function returned: `memo.get(argument) or memo.learn(argument)`.
 
-    Where the result is true, that takes half the time of `functools.lru_cache`. What is held is
-    bounded: with the argument after `most` others, all are forgotten.
+    Where the result is true, that takes about 0.6 of the time of `functools.lru_cache`. What is
+    held is bounded: with the argument after `most` others, all are forgotten.
     """
 
     __slots__ = ("_function", "_most")
