@@ -10,8 +10,8 @@ run: $(VENV)/ready
 
 # What starts servers, databases, a browser or a process for each test, and mostly waits for them.
 LIVE = tests/browser tests/servers tests/lambda_runtime/test_at_once.py \
-    tests/cli/test_check.py tests/cli/test_check_django.py tests/cli/test_dev.py tests/cli/test_dev_hosts.py \
-    tests/cli/test_inspector_live.py tests/cli/test_inspector_runtime.py tests/cli/test_runtime_host.py \
+    tests/cli/check/test_check.py tests/cli/check/test_django.py tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
+    tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_process.py \
     tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py

@@ -23,10 +23,12 @@ from starlette.requests import Request as StarletteRequest
 from vercel import headers as vercel_headers
 
 from unigate import platforms
+from unigate.client import providers
+from unigate.client.geolocation import Geolocation
 from unigate.deployment import Deployment, default, geolocation, ip_address
 from unigate.events import alb, cloudfront, http_api, vercel
-from unigate.geo import Geolocation
-from unigate.http import Headers, Request, current
+from unigate.http import Headers
+from unigate.request import Request, current
 
 SOCKET = "192.0.2.1"
 CLIENT = "203.0.113.7"
@@ -108,12 +110,12 @@ def test_forged_headers_count_nowhere_else(
         assert known(place) == ({"region"} if host == "vercel" else set())
 
 
-@pytest.mark.parametrize("named", platforms.PROVIDERS)
+@pytest.mark.parametrize("named", providers.PROVIDERS)
 @pytest.mark.parametrize("provider", WRITES)
 def test_naming_one_provider_is_not_naming_another(named: str, provider: str) -> None:
     deployment = Deployment(platform=named)
     request = request_with(WRITES[provider])
-    own = platforms.PROVIDERS[named].client
+    own = providers.PROVIDERS[named].client
     believed = named == provider and bool(own)
     assert deployment.ip_address(request) == (FORGED if believed else SOCKET)
     country = deployment.geolocation(request)["country"]
@@ -158,7 +160,7 @@ def test_wrong_words_of_the_deployer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_operator_chooses_names() -> None:
-    row = platforms.provider(
+    row = providers.provider(
         "fastly", client="Fastly-Client-IP", country="Client-Geo-Country", city="Client-Geo-City"
     )
     request = request_with({**WRITES["fastly"], "client-geo-city": "Santos"})
@@ -170,12 +172,12 @@ def test_operator_chooses_names() -> None:
 
 def test_names_chosen_for_the_platform_that_runs_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "notes")
-    deployment = Deployment(platform=platforms.provider("aws", country="x-country"))
+    deployment = Deployment(platform=providers.provider("aws", country="x-country"))
     request = request_with({"x-country": "BR"}, CLIENT, "http_api")
     assert deployment.geolocation(request)["country"] == "BR"
     assert deployment.ip_address(request) == CLIENT
     proxied = Deployment(
-        platform=platforms.provider("aws", country="x-country"), trusted_proxies=["10.0.0.0/8"]
+        platform=providers.provider("aws", country="x-country"), trusted_proxies=["10.0.0.0/8"]
     )
     assert proxied.geolocation(request)["country"] == "BR"  # it runs us, no proxy does
 

@@ -244,7 +244,7 @@ def test_size_is_that_of_the_json() -> None:
 
 
 def test_names_that_clients_invent_are_not_kept_for_ever() -> None:
-    from unigate.exchange import _NAMES
+    from unigate.asgi.driver import _NAMES
     from unigate.http.headers import _FIELD_NAMES, _LOWER
     from unigate.wsgi import _KEYS
 

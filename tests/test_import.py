@@ -68,13 +68,13 @@ def test_import_loads_nothing_heavy() -> None:
         "rich",
         "socket",
         "starlette",
-        "unigate.addresses",
+        "unigate.client.addresses",
         "unigate.cache",
         "unigate.events.sources",
-        "unigate.geo",
-        "unigate.origin",
+        "unigate.client.geolocation",
+        "unigate.client.trust",
         "unigate.platforms",
-        "unigate.shapes",
+        "unigate.signatures",
         "unittest",
         "urllib.parse",
         "werkzeug",
@@ -104,7 +104,7 @@ assert b"".join(app.wsgi(environ, lambda status, headers, exc_info=None: None)) 
 def test_wsgi_never_imports_asyncio(wrapping: str, invocation: str) -> None:
     loaded = loaded_by(f"{wrapping}\n{invocation}")
     assert "unigate.wsgi" in loaded
-    assert not loaded & {"asyncio", "a2wsgi", "asgiref", "unigate.running", "unigate.loop"}
+    assert not loaded & {"asyncio", "a2wsgi", "asgiref", "unigate.asgi.runtime", "unigate.loop"}
 
 
 def test_unmatched_path_never_imports_asyncio() -> None:
@@ -185,8 +185,13 @@ def loaded_by_nothing() -> set[str]:
 
 NOT_FOR_AN_ANSWER = {
     *("a2wsgi", "asgiref", "decimal", "email", "http", "logging.config", "uuid"),
-    *("unigate.addresses", "unigate.cache", "unigate.events.sources", "unigate.geo"),
-    *("unigate.origin", "unigate.platforms", "unigate.shapes", "urllib.parse"),
+    *(
+        "unigate.client.addresses",
+        "unigate.cache",
+        "unigate.events.sources",
+        "unigate.client.geolocation",
+    ),
+    *("unigate.client.trust", "unigate.platforms", "unigate.signatures", "urllib.parse"),
 }
 # These cost a WSGI application more than its runtime, or come with asyncio in any case.
 NOT_FOR_WSGI = {"asyncio", "base64", "inspect", "selectors", "socket", "ssl", "unigate.loop"}
@@ -209,7 +214,7 @@ else:
     raise AssertionError
 """
     )
-    assert {"unigate.cache", "unigate.geo", "unigate.platforms"} <= loaded
+    assert {"unigate.cache", "unigate.client.geolocation", "unigate.platforms"} <= loaded
 
 
 def test_all_is_sorted_and_complete() -> None:

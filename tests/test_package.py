@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = {"unigate", "flask_unigate", "django_unigate"}
 NOT_SOURCE = shutil.ignore_patterns(
-    ".git", ".venv*", ".cache", ".*_cache", ".hypothesis", "__pycache__", "build", "dist"
+    ".git", ".venv*", ".cache", ".*_cache", ".hypothesis", "__pycache__", "dist"
 )
 
 
@@ -57,7 +57,7 @@ def test_wheel_holds_every_module_and_no_others(wheel: zipfile.ZipFile) -> None:
 
 
 def test_wheel_holds_the_inspector_page(wheel: zipfile.ZipFile) -> None:
-    folder = ROOT / "unigate/cli/inspector"
+    folder = ROOT / "unigate/cli/dev/inspector"
     parts = [*(folder / "templates").iterdir(), *(folder / "static").iterdir()]
     assert parts
     assert {part.relative_to(ROOT).as_posix() for part in parts} <= set(wheel.namelist())

@@ -17,8 +17,8 @@ import pytest
 
 import unigate
 from tests.apps import flask_app, plain, starlette_app
+from unigate.emulator import EVENT_SOURCES
 from unigate.events import generic
-from unigate.local import EVENT_SOURCES
 from unigate.testing import Client, Response
 
 SOURCES = [*EVENT_SOURCES, "google", "azure", "asgi", "wsgi"]
@@ -625,7 +625,7 @@ def test_it_works_inside_a_running_loop() -> None:
 
 
 def test_importing_unigate_does_not_import_it() -> None:
-    code = "import sys, unigate; print({'unigate.testing', 'unigate.local'} & set(sys.modules))"
+    code = "import sys, unigate; print({'unigate.testing', 'unigate.emulator'} & set(sys.modules))"
     root = Path(__file__).parents[1]
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60

@@ -17,12 +17,13 @@ from .errors import (
     UnknownInterface,
 )
 from .gateway import Gateway, wrap
-from .http import Headers, Identity, Request, Response, current_request
+from .http import Headers, Identity, Response
+from .request import Request, current_request
 
 if TYPE_CHECKING:
     from .cache import AsyncRuntimeCache, RuntimeCache
-    from .geo import Geolocation
-    from .platforms import get_env
+    from .client.geolocation import Geolocation
+    from .vercel_env import get_env
 
 __all__ = [
     "AsyncRuntimeCache",
@@ -55,9 +56,9 @@ __all__ = [
 # tenth of its time (PEP 562).
 _LATER = {
     "AsyncRuntimeCache": "cache",
-    "Geolocation": "geo",
+    "Geolocation": "client.geolocation",
     "RuntimeCache": "cache",
-    "get_env": "platforms",
+    "get_env": "vercel_env",
 }
 
 if not TYPE_CHECKING:  # else every name would be there for a type checker

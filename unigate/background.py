@@ -10,7 +10,7 @@ from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .http import Request, current
+from .request import Request, current
 
 if TYPE_CHECKING:
     import asyncio

@@ -11,20 +11,21 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from .http import Request
+from .request import Request
 
 if TYPE_CHECKING:
     from .cache import AsyncRuntimeCache, Backend, RuntimeCache
-    from .geo import Geolocation
-    from .origin import Origin
-    from .platforms import Provider
+    from .client.geolocation import Geolocation
+    from .client.providers import Provider
+    from .client.trust import Origin
 
 
 class Deployment:
     """Where an application runs and what stands in front of it, as the deployer says.
 
-    platform: the name of a platform that requests come through (`platforms.PROVIDERS`), or what
-        `platforms.provider` makes of one; by default UNIGATE_PLATFORM, else the one we run on.
+    platform: the name of a platform that requests come through (`client.providers.PROVIDERS`), or
+        what `client.providers.provider` makes of one; by default UNIGATE_PLATFORM, else the one we
+        run on.
     trusted_proxies: our own proxies in front of the platform or the server: how many, or their
         addresses and ranges. With ranges, a platform that does not run us is believed only where
         one of them has connected.
@@ -65,7 +66,7 @@ class Deployment:
 
     def _origin(self) -> Origin:
         if self._judge is None:
-            from .origin import Origin
+            from .client.trust import Origin
 
             self._judge = Origin(self._platform, self._trusted_proxies, self._geoip)
         return self._judge
@@ -105,7 +106,7 @@ def geolocation(request_or_headers: Any) -> Geolocation:
     Takes the common request, one of Flask, Django or Starlette, anything with `headers`, a mapping
     of headers, an ASGI scope or a WSGI environ. Headers alone are judged by the current request.
     """
-    from .origin import look
+    from .client.trust import look
 
     seen = look(request_or_headers)
     return deployment_of(seen.request).geolocation(seen)
@@ -117,7 +118,7 @@ def ip_address(request_or_headers: Any) -> str | None:
     Takes what `geolocation` takes. Where headers alone are those of the current request, what the
     platform says of that one counts too.
     """
-    from .origin import look
+    from .client.trust import look
 
     seen = look(request_or_headers)
     return deployment_of(seen.request).ip_address(seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .background import wait_until
 from .cache import AsyncRuntimeCache, RuntimeCache
 from .deployment import geolocation, ip_address
-from .platforms import get_env
+from .vercel_env import get_env
 
 __all__ = [
     "AsyncRuntimeCache",

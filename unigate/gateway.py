@@ -22,16 +22,17 @@ from .events import (
     source_named,
     unknown_event,
 )
-from .http import Request, Response, below, reason
-from .replies import write_reply
+from .events.replies import write_reply
+from .http import Response, below, reason
+from .request import Request
 from .routing import Mount, Router, check_prefixes
 from .types import Environ, Receive, Scope, Send, StartResponse
 
 if TYPE_CHECKING:
+    from .asgi.lifespan import Mode
+    from .asgi.runtime import Running
     from .cache import Backend
-    from .lifespan import Mode
-    from .platforms import Provider
-    from .running import Running
+    from .client.providers import Provider
 
 _log = logging.getLogger("unigate")
 
@@ -122,7 +123,7 @@ class Gateway:
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
-        from .exchange import send_response
+        from .asgi.driver import send_response
 
         if scope["type"] == "lifespan":
             await self._running.lifespans.serve(receive, send)
@@ -307,7 +308,7 @@ class Gateway:
         """What runs in this process, made at first use and again in the child of a fork."""
         running = self._live
         if running is None or running.loop.left_behind:
-            from .running import Running
+            from .asgi.runtime import Running
 
             router = self._loaded or self._load()
             with self._lock:

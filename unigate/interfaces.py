@@ -25,7 +25,7 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
     usual = _shape_of_function(application)
     if usual is not None:
         return application, usual
-    from . import shapes
+    from . import signatures as shapes
 
     made_by = ""
     shape = shapes.shape_of(application)

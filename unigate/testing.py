@@ -19,11 +19,12 @@ from typing import Any, TypedDict, Unpack
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import Request as UrllibRequest
 
+from .emulator import BASE_URL, host_named, make_request
 from .events import EventSource, name_of
 from .gateway import Gateway, wrap
-from .http import Headers, Request, latin1
+from .http import Headers, latin1
 from .interfaces import import_from
-from .local import BASE_URL, host_named, make_request
+from .request import Request
 
 __all__ = ["Client", "Cookies", "Response"]
 

@@ -16,18 +16,9 @@ from typing import Any
 
 from .background import finish
 from .errors import IncompleteResponse
-from .http import (
-    Address,
-    Request,
-    Response,
-    below,
-    carries_body,
-    current,
-    latin1,
-    response_headers,
-    unquote,
-)
+from .http import Address, Response, below, carries_body, latin1, response_headers, unquote
 from .memo import Memo
+from .request import Request, current
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
@@ -303,7 +294,7 @@ def bridge(app: WSGIApp) -> ASGIApp:
     """
     from a2wsgi import WSGIMiddleware
 
-    from .connection import Connection
+    from .asgi.disconnects import Connection
 
     bridged: Any = WSGIMiddleware(partial(_answer_bridged, app), workers=THREADS)
 

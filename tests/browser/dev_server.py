@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cli.dev_server import ROOT, SECONDS, command, environ, until
+from tests.cli.dev.dev_server import ROOT, SECONDS, command, environ, until
 
 __all__ = ["ROOT", "SECONDS", "Dev", "serving", "until"]
 

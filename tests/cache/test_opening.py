@@ -19,7 +19,7 @@ from unigate.cache.memory import MemoryBackend
 from unigate.cache.redis import RedisBackend
 from unigate.cache.vercel import VercelBackend
 from unigate.deployment import Deployment
-from unigate.http import current
+from unigate.request import current
 
 ENDPOINT = "http://127.0.0.1:9/v1/suspense-cache/"
 

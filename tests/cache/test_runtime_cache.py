@@ -21,7 +21,7 @@ from unigate.cache import AsyncRuntimeCache, RuntimeCache, flights
 from unigate.cache.keys import LONGEST, key_maker
 from unigate.cache.memory import MemoryBackend
 from unigate.deployment import Deployment
-from unigate.http import current
+from unigate.request import current
 
 pytestmark = pytest.mark.usefixtures("bounded")
 

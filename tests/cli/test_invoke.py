@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from unigate.cli.main import main
-from unigate.local import EVENT_SOURCES
+from unigate.emulator import EVENT_SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 

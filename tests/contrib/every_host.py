@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from unigate import Gateway, Request, local, testing
+from unigate import Gateway, Request, testing
+from unigate import emulator as local
 from unigate.events import EventSource
 
 # "handle" is the door for whoever has an event loop already.

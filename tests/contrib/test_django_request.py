@@ -289,7 +289,7 @@ def test_a_type_checker_knows_the_attributes(tmp_path: Path) -> None:
         "str | None",
         "str | None",
         "unigate.cache.runtime_cache.RuntimeCache",
-        "unigate.http.messages.Request",
+        "unigate.request.Request",
         "str",
         "str | None",
         "unigate.cache.async_runtime_cache.AsyncRuntimeCache",

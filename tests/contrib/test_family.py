@@ -41,7 +41,7 @@ import unigate
 from flask_unigate import Unigate
 from tests.hosts import HOSTS, EventHost, Host
 from tests.waiting import until
-from unigate.local import make_request
+from unigate.emulator import make_request
 
 from . import live
 

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unigate.events import azure
-from unigate.http import Headers, Identity, Request, Response, forwarded
+from unigate.http import Headers, Identity, Response
+from unigate.request import Request, forwarded
 
 PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 FEW = settings(deadline=None, max_examples=80, derandomize=True)

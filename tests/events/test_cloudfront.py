@@ -11,7 +11,8 @@ from tests.samples import load
 from unigate import wrap
 from unigate.errors import InvalidEvent, TooLarge
 from unigate.events import cloudfront
-from unigate.http import Headers, Request, Response
+from unigate.http import Headers, Response
+from unigate.request import Request
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

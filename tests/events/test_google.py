@@ -26,7 +26,8 @@ from tests.events.test_round_trips import FEW, requests
 from tests.hosts import ask_asgi, ask_wsgi, wsgi_environ
 from unigate.errors import IncompleteResponse
 from unigate.events import google
-from unigate.http import Headers, Request, Response, forwarded
+from unigate.http import Headers, Response
+from unigate.request import Request, forwarded
 
 Start = Callable[..., Any]
 TEXT = [("content-type", "text/plain")]

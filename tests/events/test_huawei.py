@@ -7,19 +7,13 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 from hypothesis import given
 
-from tests.events.test_round_trips import (
-    FEW,
-    altered,
-    grouped,
-    last_forwarded,
-    requests,
-    responses,
-)
+from tests.events.test_round_trips import FEW, altered, grouped, last_forwarded, requests, responses
 from tests.samples import load, names
 from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import huawei
-from unigate.http import Headers, Request, Response, forwarded
+from unigate.http import Headers, Response
+from unigate.request import Request, forwarded
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

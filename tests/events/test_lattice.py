@@ -6,18 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests.events.test_round_trips import (
-    FEW,
-    altered,
-    grouped,
-    last_forwarded,
-    requests,
-    responses,
-)
+from tests.events.test_round_trips import FEW, altered, grouped, last_forwarded, requests, responses
 from tests.samples import load
 from unigate import wrap
 from unigate.events import lattice
-from unigate.http import Headers, Identity, Request, Response, forwarded
+from unigate.http import Headers, Identity, Response
+from unigate.request import Request, forwarded
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

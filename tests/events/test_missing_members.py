@@ -12,7 +12,7 @@ import pytest
 from tests.samples import load, names
 from unigate.errors import InvalidEvent
 from unigate.events import find_source, name_of
-from unigate.http import Request
+from unigate.request import Request
 
 Event = dict[str, Any]
 Place = tuple[str | int, ...]

@@ -13,7 +13,8 @@ import unigate
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import netlify
-from unigate.http import Headers, Identity, Request, Response, forwarded
+from unigate.http import Headers, Identity, Response
+from unigate.request import Request, forwarded
 
 Event = dict[str, Any]
 

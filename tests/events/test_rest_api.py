@@ -6,7 +6,8 @@ import pytest
 
 from tests.samples import load
 from unigate.events import rest_api
-from unigate.http import Headers, Request, Response
+from unigate.http import Headers, Response
+from unigate.request import Request
 
 Event = dict[str, Any]
 

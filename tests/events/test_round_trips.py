@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.samples import load
 from unigate.events import find_source, name_of, source_named
-from unigate.http import Headers, Request, Response, forwarded
+from unigate.http import Headers, Response
+from unigate.request import Request, forwarded
 
 FEW = settings(
     deadline=None,

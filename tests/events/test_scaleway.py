@@ -14,7 +14,8 @@ from tests.samples import load, names
 from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import scaleway
-from unigate.http import Headers, Request, Response, forwarded
+from unigate.http import Headers, Response
+from unigate.request import Request, forwarded
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

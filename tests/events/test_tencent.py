@@ -12,7 +12,8 @@ from tests.samples import load, names
 from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import tencent
-from unigate.http import Headers, Identity, Request, Response, forwarded
+from unigate.http import Headers, Identity, Response
+from unigate.request import Request, forwarded
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

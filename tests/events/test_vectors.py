@@ -15,7 +15,8 @@ from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import EventSource, find_source, name_of
 from unigate.events.sources import SOURCES
-from unigate.http import Request, split_query
+from unigate.http import split_query
+from unigate.request import Request
 
 Event = dict[str, Any]
 # Change a sample into the event that its platform sends for a path and a query as on the wire.

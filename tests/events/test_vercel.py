@@ -8,7 +8,8 @@ import pytest
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import vercel
-from unigate.http import Headers, Request, Response
+from unigate.http import Headers, Response
+from unigate.request import Request
 
 
 def read(event: dict[str, Any]) -> Request:

@@ -11,7 +11,8 @@ from tests.events.test_round_trips import FEW, altered, grouped, requests, respo
 from tests.samples import load, names
 from unigate import wrap
 from unigate.events import yandex
-from unigate.http import Headers, Identity, Request, Response, forwarded
+from unigate.http import Headers, Identity, Response
+from unigate.request import Request, forwarded
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

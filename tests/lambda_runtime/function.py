@@ -12,7 +12,8 @@ from typing import Any
 from tests.servers.processes import ROOT, Server, module
 from tests.waiting import SECONDS, until
 from unigate.events import alb, http_api, rest_api
-from unigate.http import Headers, Request
+from unigate.http import Headers
+from unigate.request import Request
 
 from .runtime_api import RuntimeApi
 

@@ -17,7 +17,8 @@ import pytest
 
 import unigate
 from unigate.events import alb, http_api, rest_api
-from unigate.http import Headers, Request
+from unigate.http import Headers
+from unigate.request import Request
 
 from . import plain_asgi, plain_wsgi
 from .client import ask

@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from unigate.http import Request, current
 from unigate.platforms import proven
+from unigate.request import Request, current
 
 from .backend import Backend
 
@@ -44,8 +44,7 @@ def default_backend() -> Backend:
 
 def _vercel_of(request: Request) -> VercelBackend | None:
     """Return the cache that Vercel's proxy names in a request, where there is such a proxy."""
-    here = proven()
-    if here is None or here.name != "vercel":
+    if proven() != "vercel":
         return None
     from .vercel import VercelBackend
 

@@ -15,10 +15,10 @@ from typing import IO, Any
 import click
 
 from unigate import Gateway, InvalidEvent, UnknownEvent
+from unigate.emulator import BASE_URL, EVENT_SOURCES, Context, make_request, sent
 from unigate.events import EventSource, find_source, parse_event
-from unigate.local import BASE_URL, EVENT_SOURCES, Context, make_request, sent
 
-from .target import load, their_part
+from .project.target import load, their_part
 
 
 @click.command()

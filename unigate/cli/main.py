@@ -20,7 +20,7 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         import click
 
-        from .target import Unloadable
+        from .project.target import Unloadable
 
         group = _group()
     except ModuleNotFoundError as error:
@@ -42,9 +42,9 @@ def main(args: Sequence[str] | None = None) -> int:
 def _group() -> click.Group:
     import click
 
-    from .build import build
-    from .check import check
-    from .dev import dev
+    from .build.command import build
+    from .check.command import check
+    from .dev.command import dev
     from .invoke import invoke
     from .routes import routes
 

@@ -9,8 +9,8 @@ from contextlib import redirect_stdout
 
 import click
 
-from .route_tables import Route, routes_of
-from .target import load
+from .project.route_tables import Route, routes_of
+from .project.target import load
 
 _TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
 

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any, Protocol
 
 from unigate.errors import UnknownEvent
-from unigate.http import Request, Response
+from unigate.http import Response
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 from . import http_api, kinds, rest_api

@@ -12,10 +12,8 @@ from typing import Any
 
 from unigate.http import (
     Headers,
-    Request,
     Response,
     encode_body,
-    forwarded,
     forwarded_peer,
     join_query,
     quote_bytes,
@@ -26,6 +24,7 @@ from unigate.http import (
     split_query,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 1024 * 1024

@@ -24,12 +24,10 @@ from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
-    Request,
     Response,
     decode_path,
     encode_body,
     encode_query,
-    forwarded,
     quote_bytes,
     raw_path,
     read_envelope,
@@ -37,6 +35,7 @@ from unigate.http import (
     table,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 32 * 1024 * 1024

@@ -31,11 +31,9 @@ from urllib.parse import parse_qs, quote, unquote_to_bytes
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     below,
     decode_path,
-    forwarded,
     forwarded_peer,
     quote_bytes,
     raw_path,
@@ -43,6 +41,7 @@ from unigate.http import (
     table,
     text,
 )
+from unigate.request import Request, forwarded
 from unigate.types import ASGIApp, Receive, Scope, Send
 
 from .azure_cookies import kept, parsed

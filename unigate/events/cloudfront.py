@@ -17,7 +17,6 @@ from typing import Any
 from unigate.errors import InvalidEvent, TooLarge
 from unigate.http import (
     Headers,
-    Request,
     Response,
     bodiless,
     decode_body,
@@ -28,6 +27,7 @@ from unigate.http import (
     table,
     text,
 )
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 MAX_REPLY = 1_048_576

@@ -10,7 +10,6 @@ from typing import Any
 
 from unigate.http import (
     Headers,
-    Request,
     Response,
     encode_body,
     encode_query,
@@ -19,6 +18,7 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

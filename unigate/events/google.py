@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from unigate.errors import IncompleteResponse
-from unigate.http import Headers, Request, Response, carries_body, forwarded, response_headers
+from unigate.http import Headers, Response, carries_body, response_headers
+from unigate.request import Request, forwarded
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
 if TYPE_CHECKING:

@@ -14,11 +14,9 @@ from typing import Any
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     below,
     encode_body,
-    forwarded,
     quote_bytes,
     quote_path,
     raw_path,
@@ -28,6 +26,7 @@ from unigate.http import (
     text,
     unquote,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

@@ -25,10 +25,8 @@ from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
-    Request,
     Response,
     encode_query,
-    forwarded,
     forwarded_peer,
     quote_bytes,
     raw_path,
@@ -36,6 +34,7 @@ from unigate.http import (
     table,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

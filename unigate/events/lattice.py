@@ -19,10 +19,8 @@ from typing import Any
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     encode_body,
-    forwarded,
     forwarded_peer,
     join_query,
     quote_bytes,
@@ -34,6 +32,7 @@ from unigate.http import (
     text,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

@@ -21,11 +21,9 @@ from urllib.parse import parse_qs
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     encode_body,
     encode_query,
-    forwarded,
     quote_bytes,
     raw_path,
     read_envelope,
@@ -33,6 +31,7 @@ from unigate.http import (
     text,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

@@ -33,18 +33,17 @@ from unigate.errors import InvalidEvent
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     decode_body,
     encode_body,
     encode_query,
-    forwarded,
     forwarded_peer,
     is_text,
     quote_bytes,
     raw_path,
     text,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 1024 * 1024  # of both platforms

@@ -13,12 +13,10 @@ from typing import Any
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     below,
     encode_body,
     encode_query,
-    forwarded,
     quote_bytes,
     raw_path,
     read_envelope,
@@ -27,6 +25,7 @@ from unigate.http import (
     text,
 )
 from unigate.memo import Memo
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

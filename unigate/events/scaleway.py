@@ -26,18 +26,17 @@ from urllib.parse import parse_qs, unquote
 from unigate.errors import InvalidEvent
 from unigate.http import (
     Headers,
-    Request,
     Response,
     decode_body,
     encode_body,
     encode_query,
-    forwarded,
     quote_bytes,
     quote_path,
     read_envelope,
     table,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024

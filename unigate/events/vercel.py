@@ -12,16 +12,8 @@ from binascii import b2a_base64
 from typing import Any
 
 from unigate.errors import InvalidEvent
-from unigate.http import (
-    Headers,
-    Request,
-    Response,
-    decode_body,
-    forwarded,
-    forwarded_peer,
-    quote_bytes,
-    raw_path,
-)
+from unigate.http import Headers, Response, decode_body, forwarded_peer, quote_bytes, raw_path
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 4_500_000

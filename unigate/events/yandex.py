@@ -25,11 +25,9 @@ from urllib.parse import parse_qs
 from unigate.http import (
     Headers,
     Identity,
-    Request,
     Response,
     encode_body,
     encode_query,
-    forwarded,
     quote_bytes,
     raw_path,
     read_envelope,
@@ -38,6 +36,7 @@ from unigate.http import (
     text,
     write_envelope,
 )
+from unigate.request import Request, forwarded
 from unigate.types import Event, Reply
 
 MAX_REPLY = 3_500_000

@@ -1,4 +1,4 @@
-"""The common request and response, and every rule about headers, paths, queries and bodies.
+"""The response, and every rule about headers, paths, queries and bodies.
 
 Plain values without I/O. Each rule that more than one format needs stands here once.
 """
@@ -10,7 +10,7 @@ from .envelope import read_envelope, write_envelope
 from .headers import Headers, latin1, response_headers, spelled
 from .hosts import Address, forwarded_peer, split_host
 from .identity import Identity, scopes, table, text
-from .messages import Request, Response, current, current_request, forwarded, reason
+from .responses import Response, reason
 from .urls import (
     below,
     decode_path,
@@ -27,18 +27,14 @@ __all__ = [
     "Address",
     "Headers",
     "Identity",
-    "Request",
     "Response",
     "below",
     "bodiless",
     "carries_body",
-    "current",
-    "current_request",
     "decode_body",
     "decode_path",
     "encode_body",
     "encode_query",
-    "forwarded",
     "forwarded_peer",
     "is_text",
     "join_query",

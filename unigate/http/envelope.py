@@ -6,7 +6,7 @@ from unigate.types import Reply
 
 from .bodies import decode_body, encode_body
 from .headers import Headers
-from .messages import Response
+from .responses import Response
 
 
 def write_envelope(response: Response, members: Reply) -> Reply:

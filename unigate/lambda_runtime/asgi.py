@@ -7,12 +7,13 @@ import logging
 from functools import partial
 from typing import Any, Protocol
 
+from unigate.asgi.driver import Exchange, build_scope
+from unigate.asgi.runtime import Running
 from unigate.background import MARGIN
 from unigate.errors import IncompleteResponse
-from unigate.exchange import Exchange, build_scope
-from unigate.http import Headers, Request, current, response_headers
+from unigate.http import Headers, response_headers
+from unigate.request import Request, current
 from unigate.routing import Mount
-from unigate.running import Running
 from unigate.types import Message, Scope
 
 from .api import Invocation, last_chunk

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from unigate import background, wsgi
 from unigate.errors import IncompleteResponse
 from unigate.events import EventSource, find_source, parse_event
+from unigate.events.replies import write_reply
 from unigate.gateway import Gateway
-from unigate.http import Request, Response
-from unigate.replies import write_reply
+from unigate.http import Response
+from unigate.request import Request
 from unigate.routing import Mount
 
 from .api import Invocation, RuntimeApi
@@ -25,7 +26,7 @@ from .streaming import Gone, Outgoing, run_wsgi, send_whole
 if TYPE_CHECKING:
     import asyncio
 
-    from unigate.running import Running
+    from unigate.asgi.runtime import Running
 
 _log = logging.getLogger("unigate")
 

@@ -12,7 +12,8 @@ import io
 from unigate import wsgi
 from unigate.errors import IncompleteResponse
 from unigate.events import EventSource
-from unigate.http import Headers, Request, Response, carries_body, current
+from unigate.http import Headers, Response, carries_body
+from unigate.request import Request, current
 from unigate.types import Event, WSGIApp
 
 from .api import Invocation, RuntimeApi, chunk, last_chunk

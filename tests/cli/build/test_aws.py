@@ -1,0 +1,365 @@
+"""`unigate build --target aws`: the template's text and the zip; tests/builds has AWS read them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cli.projects import GATEWAY, project, tree, write
+from unigate.cli.build import bundle
+from unigate.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A package as pip and uv leave it: what is needed, and what is not.
+PACKAGE = {
+    "teapot/__init__.py": "KIND = 'porcelain'\n",
+    "teapot/testing.py": "",
+    "teapot/data/tea.json": "{}",
+    "teapot/tests/test_tea.py": "",
+    "teapot/inner/tests/fixture.py": "",
+    "teapot/__init__.pyi": "KIND: str\n",
+    "teapot/_speed.c": "int main;",
+    "teapot/locale/de.po": "",
+    "teapot/locale/de.mo": "x",
+    "teapot-1.5.data/scripts/teapot": "#!python\n",
+    "teapot-1.5.dist-info/METADATA": "Metadata-Version: 2.1\nName: teapot\nVersion: 1.5\n",
+    "teapot-1.5.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+    "teapot-1.5.dist-info/entry_points.txt": "[x]\ny = teapot:KIND\n",
+}
+TAGS = ("py3-none-any", "cp312-cp312-manylinux_2_28_x86_64", "cp311-cp311-manylinux2014_aarch64")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name in ("PIP", "UV"):
+        monkeypatch.setenv(f"{name}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{name}_FIND_LINKS", str(shelf))
+    make_wheel(shelf, "py3-none-any")
+    files = {"requirements.txt": "teapot\n", "pyproject.toml": '[tool.unigate]\npython = "3.12"\n'}
+    with project(tmp_path / "project", monkeypatch, files) as made:
+        yield made
+
+
+def make_wheel(shelf: Path, tag: str) -> None:
+    with zipfile.ZipFile(shelf / f"teapot-1.5-{tag}.whl", "w") as wheel:
+        lines = ["teapot-1.5.dist-info/RECORD,,"]
+        for path, text in {**PACKAGE, "teapot/tag": tag}.items():
+            wheel.writestr(path, text.replace("{tag}", tag))
+            lines.append(f"{path},,")
+        wheel.writestr("teapot-1.5.dist-info/RECORD", "\n".join(lines) + "\n")
+
+
+def build(*args: str) -> int:
+    return main(["build", "main:app", "--target", "aws", *args])
+
+
+def members(file: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(file) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+# The zip
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_the_zip_has_the_project_and_what_it_needs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, installer: str
+) -> None:
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    write(folder, {"pages/a.html": "<h1>", "tests/test_main.py": ""})
+    assert build() == 0
+    assert set(members(folder / "build/aws/function.zip")) == {
+        "main.py", "pages/a.html", "pyproject.toml", "requirements.txt",
+        "teapot/__init__.py", "teapot/testing.py", "teapot/data/tea.json", "teapot/tag",
+        "teapot/inner/tests/fixture.py", "teapot/locale/de.mo",
+        "teapot-1.5.dist-info/METADATA", "teapot-1.5.dist-info/WHEEL",
+        "teapot-1.5.dist-info/entry_points.txt",
+    }  # fmt: skip
+
+
+def test_two_builds_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    digests = []
+    for name in ("one", "two"):
+        write(folder, {"main.py": GATEWAY})  # again, so at another time
+        assert build("--output", str(tmp_path / name)) == 0
+        zipped = (tmp_path / name / "function.zip").read_bytes()
+        digests.append(hashlib.sha256(zipped).hexdigest())
+        os.utime(folder / "requirements.txt", (0, 0))
+        with zipfile.ZipFile(tmp_path / name / "function.zip") as archive:
+            # Two builds within the same two seconds would look the same without it.
+            assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert digests[0] == digests[1]
+
+
+def test_the_order_of_files_makes_no_difference(tmp_path: Path) -> None:
+    bundle.write_zip(tmp_path / "one.zip", {"a": b"1", "b": b"2"})
+    bundle.write_zip(tmp_path / "two.zip", {"b": b"2", "a": b"1"})
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "tag"),
+    [
+        ('python = "3.12"', "cp312-cp312-manylinux_2_28_x86_64"),
+        ('python = "3.11"\n[tool.unigate.aws]\narchitecture = "arm64"',
+         "cp311-cp311-manylinux2014_aarch64"),
+        ('python = "3.11"', "py3-none-any"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_wheels_are_those_for_the_target(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, settings: str, tag: str, installer: str
+) -> None:
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    for one in TAGS:
+        make_wheel(folder.parent / "shelf", one)
+    write(folder, {"pyproject.toml": f"[tool.unigate]\n{settings}\n"})
+    assert build() == 0
+    assert members(folder / "build/aws/function.zip")["teapot/tag"].decode() == tag
+
+
+def test_dependencies_may_be_in_pyproject(folder: Path) -> None:
+    (folder / "requirements.txt").unlink()
+    write(folder, {"pyproject.toml": '[project]\nname = "x"\ndependencies = ["teapot>=1"]\n'})
+    assert build() == 0
+    assert "teapot/__init__.py" in members(folder / "build/aws/function.zip")
+
+
+def test_requirements_may_be_in_another_file(folder: Path) -> None:
+    write(folder, {
+        "all.txt": "teapot==1.5\n", "requirements.txt": "nowhere-to-be-found\n",
+        "pyproject.toml": '[tool.unigate]\nrequirements = "all.txt"\n',
+    })  # fmt: skip
+    assert build() == 0
+    (folder / "all.txt").unlink()
+    assert build() == 2
+
+
+def test_a_project_that_says_nothing_of_its_needs_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "requirements.txt").unlink()
+    assert build() == 2
+    assert "Nothing says what to install" in capsys.readouterr().err
+    assert not (folder / "build").exists()
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_what_cannot_be_installed_leaves_nothing(
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    installer: str,
+) -> None:
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    write(folder, {"requirements.txt": "nowhere-to-be-found\n"})
+    assert build() == 2
+    told = capfd.readouterr().err
+    assert "nowhere-to-be-found" in told
+    assert told.endswith("unigate: What the project needs cannot be installed.\n")
+    assert not (folder / "build").exists()
+
+
+@pytest.mark.parametrize(("installer", "line"), [
+    ("uv", "\n + teapot==1.5\n"), ("pip", "\nSuccessfully installed teapot-1.5\n"),
+])  # fmt: skip
+def test_a_log_has_what_the_installer_says_in_plain_lines(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    installer: str, line: str,
+) -> None:  # fmt: skip
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    assert build() == 0
+    out, err = capfd.readouterr()
+    assert err.startswith("Installing for Python 3.12 on x86_64:\n")
+    assert line in err
+    assert not set(err) & {"\r", "\x1b"}
+    assert out.startswith("2 files written to ")
+
+
+def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
+    ours, theirs = os.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unigate", "build", "main:app", "--target", "aws"],
+            cwd=folder, stdout=subprocess.DEVNULL, stderr=theirs,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"},
+        )  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # at its end
+            while received := os.read(ours, 65536):
+                shown += received
+        assert process.wait(60) == 0
+    finally:
+        os.close(ours)
+    before, _, after = shown.partition(b"\x1b[1mteapot\x1b[0m")  # as only a terminal gets it
+    assert b"\r" in before
+    assert b"Zip  [####" in after
+
+
+def test_a_zip_without_unigate_is_worth_a_line(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = "Warning: unigate is not among what the project needs.\n"
+    assert build() == 0
+    assert capfd.readouterr().err.endswith(told)
+    write(folder, {"unigate/__init__.py": ""})  # a copy of it will do
+    assert build() == 0
+    assert told not in capfd.readouterr().err
+
+
+def test_sizes_are_told_for_each_package(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, {"big.bin": "x" * 3 * 2**20})
+    assert build() == 0
+    told = capsys.readouterr().err
+    assert "3.0 MB  (the project)\n" in told
+    assert "0.0 MB  teapot 1.5\n" in told
+    assert "Warning: Lambda" not in told
+    monkeypatch.setattr(bundle, "MOST_BYTES", 2**20)
+    assert build() == 0
+    assert "Warning: Lambda takes 1.0 MB unpacked at most.\n" in capsys.readouterr().err
+
+
+def test_the_output_folder_is_no_part_of_the_zip(folder: Path) -> None:
+    assert build("--output", "made") == 0
+    first = (folder / "made/function.zip").read_bytes()
+    assert build("--output", "made") == 0
+    assert (folder / "made/function.zip").read_bytes() == first
+
+
+def test_what_other_builds_wrote_is_no_part_of_the_zip(folder: Path) -> None:
+    assert build() == 0
+    assert build("--output", "other") == 0
+    first, second = folder / "build/aws/function.zip", folder / "other/function.zip"
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_links_that_lead_nowhere_are_left_out(folder: Path) -> None:
+    (folder / "gone").symlink_to("/nowhere")
+    assert build() == 0
+    assert "gone" not in members(folder / "build/aws/function.zip")
+
+
+# The template
+
+
+def template(folder: Path, settings: str = "") -> str:
+    write(folder, {"pyproject.toml": f'[tool.unigate]\npython = "3.12"\n{settings}\n'})
+    assert build("--output", "out") == 0
+    return (folder / "out/template.yaml").read_text()
+
+
+def test_settings_are_in_the_template(folder: Path) -> None:
+    text = template(
+        folder,
+        'memory = 1024\ntimeout = 60\nenvironment = {B = "x: \'1\' # \\"", A = "true"}\n'
+        '[tool.unigate.aws]\narchitecture = "arm64"\n',
+    )
+    assert "Runtime: python3.12\n" in text
+    assert "Architectures: [arm64]\n" in text
+    assert "MemorySize: 1024\n      Timeout: 60\n" in text
+    assert '          A: "true"\n          B: "x: \\u00271\\u0027 # \\""\n' in text
+    assert 'Handler: "main.app"\n' in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "streams"),
+    [
+        ('trigger = "function_url"', True),
+        ('trigger = "function_url"\nruntime = "aws"', False),
+        ('trigger = "http_api"\nruntime = "unigate"', True),
+        ('trigger = "http_api"', False),
+        ('trigger = "alb"', False),
+    ],
+)
+def test_our_runtime_is_there_where_it_is_used(folder: Path, settings: str, streams: bool) -> None:
+    text = template(folder, f"[tool.unigate.aws]\n{settings}")
+    assert ('AWS_LAMBDA_EXEC_WRAPPER: "/var/task/unigate-runtime"' in text) == streams
+    assert text.count("RESPONSE_STREAM") == 2 * (streams and "function_url" in settings)
+    with zipfile.ZipFile(folder / "out/function.zip") as archive:
+        modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
+    assert ("unigate-runtime" in modes) == streams
+    assert modes.get("unigate-runtime", 0o100755) == 0o100755
+    assert modes["main.py"] == 0o100644
+
+
+def test_the_wrapper_starts_our_runtime_with_the_interpreter_of_lambda(
+    folder: Path, tmp_path: Path
+) -> None:
+    template(folder, '[tool.unigate.aws]\ntrigger = "function_url"')
+    with zipfile.ZipFile(folder / "out/function.zip") as archive:
+        archive.extractall(tmp_path / "task")
+    wrapper = tmp_path / "task/unigate-runtime"
+    wrapper.chmod(0o755)
+    python = tmp_path / "python3.12"
+    python.write_text('#!/bin/sh\npwd\necho "$@"\necho "$PYTHONPATH"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        [wrapper, python, "/var/runtime/bootstrap.py"],
+        env={
+            "_HANDLER": "main.app",
+            "LAMBDA_TASK_ROOT": str(tmp_path / "task"),
+            "LAMBDA_RUNTIME_DIR": "/var/runtime",
+            "PYTHONPATH": "/mine",
+        },
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    path = "/mine:/opt/python/lib/python3.12/site-packages:/opt/python:/var/runtime"
+    assert done.stdout == f"{tmp_path / 'task'}\n-m unigate.lambda_runtime main.app\n{path}\n"
+
+
+@pytest.mark.parametrize("target", ["main:site", "main:box.app"])
+def test_what_lambda_cannot_call_gets_a_file_of_its_own(folder: Path, target: str) -> None:
+    write(folder, {"main.py": f"{GATEWAY}\nclass box:\n    app = app\n"})
+    assert main(["build", target, "--target", "aws", "--output", "out"]) == 0
+    assert 'Handler: "lambda_function.handler"\n' in (folder / "out/template.yaml").read_text()
+    code = members(folder / "out/function.zip")["lambda_function.py"].decode()
+    namespace: dict[str, object] = {}
+    exec(code, namespace)
+    event = {"httpMethod": "GET", "path": "/users/ada"}
+    reply = namespace["handler"](event, None)
+    assert "user ada" in json.dumps(reply)
+
+
+def test_a_python_that_lambda_has_not_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("3.9", "three"):
+        write(folder, {"pyproject.toml": f'[tool.unigate]\npython = "{version}"\n'})
+        assert build() == 2
+        assert version in capsys.readouterr().err
+
+
+def test_a_dry_run_installs_nothing(folder: Path) -> None:
+    write(folder, {"requirements.txt": "nowhere-to-be-found\n"})
+    before = tree(folder)
+    assert build("--dry-run") == 0
+    assert tree(folder) == before
+
+
+def test_the_version_is_the_projects_or_that_of_the_interpreter(folder: Path) -> None:
+    write(folder, {"pyproject.toml": ""})
+    assert build("--output", "out") == 0
+    version = f"python3.{sys.version_info.minor}"
+    assert f"Runtime: {version}\n" in (folder / "out/template.yaml").read_text()
+    write(folder, {".python-version": "3.13.2\n"})
+    assert build("--output", "out") == 0
+    assert "Runtime: python3.13\n" in (folder / "out/template.yaml").read_text()

@@ -1,0 +1,174 @@
+"""`unigate check`: every mistake is found, and nothing where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.cli.projects import GATEWAY, project, write
+from unigate.cli.check import Kind
+from unigate.cli.main import main
+
+from .checking import CHECK, GOOD, PYPROJECT, ROOT, check, found_in, run
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with project(tmp_path / "project", monkeypatch, GOOD) as made:
+        yield made
+
+
+def test_nothing_is_found_in_a_project_without_mistakes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([*CHECK]) == 0
+    assert capsys.readouterr().out == "Nothing found.\n"
+    assert check(capsys) == []
+
+
+def test_a_finding_is_a_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    write(folder, {"api/index.py": "from main import site as app\n"})
+    assert main([*CHECK]) == 1
+    assert capsys.readouterr().out == (
+        "api/index.py:1: Vercel deploys 'app', which it finds first, and that is not the gateway. "
+        "[entrypoint]\n1 found.\n"
+    )
+
+
+def test_what_cannot_be_loaded_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "nowhere:app"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "code"),
+    [
+        ({"api/index.py": "def (\n", "pyproject.toml": ""}, [], 2),
+        ({"api/index.py": "raise RuntimeError\n", "pyproject.toml": ""}, [], 2),
+        ({"api/index.py": "raise RuntimeError\nfrom main import app\n"}, ["main:app"], 1),
+        ({"vercel.json": "{}", "pyproject.toml": '[tool.vercel]\nentrypoint = "x:app"\n'}, [], 2),
+        ({"pyproject.toml": "tool = 1\n"}, [], 2),
+        ({"pyproject.toml": "project = 1\n"}, [], 2),
+        ({"pyproject.toml": "[tool]\nvercel = 1\n"}, [], 2),
+        ({"pyproject.toml": '[project]\ndependencies = "flask"\n'}, [], 2),
+        ({"vercel.json": '{"rewrites": ["x"]}'}, [], 0),
+        ({"vercel.json": '{"rewrites": 1, "routes": 1, "builds": 1, "functions": 1}'}, [], 0),
+        ({"vercel.json": '{"routes": [1, {"src": 1}, {"dest": "/x", "src": "("}]}'}, [], 0),
+        ({"vercel.json": '{"builds": [1, {"use": "@vercel/python"}]}'}, [], 1),
+    ],
+)
+def test_what_is_broken_ends_in_a_line_and_no_crash(
+    capsys: pytest.CaptureFixture[str], files: dict[str, str], args: list[str], code: int
+) -> None:
+    write(Path.cwd(), files)
+    assert main([*CHECK, *args]) == code
+
+
+def test_what_the_application_prints_is_no_part_of_the_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check(capsys, files={"main.py": f"print('hello')\n{GATEWAY}"}) == []
+
+
+def test_a_project_for_other_platforms_needs_nothing_of_vercel(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    shutil.rmtree(folder / "public")
+    shutil.rmtree(folder / "api")
+    (folder / "vercel.json").unlink()
+    assert check(capsys) == []
+
+
+def test_what_is_checked_may_be_what_vercel_deploys(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    # What [tool.vercel] says is for presets.
+    pyproject = PYPROJECT.partition("[tool")[0] + '[tool.vercel]\nentrypoint = "nowhere:app"\n'
+    assert check(capsys, files={"pyproject.toml": pyproject}) == []
+    (folder / "api/index.py").unlink()
+    assert main([*CHECK]) == 2
+    assert "Say which application" in capsys.readouterr().err
+
+
+# A Django, because its checks are among those that are run; each line has one mistake or two.
+EVERY_MISTAKE = {
+    "pyproject.toml": '[tool.unigate]\napp = "main:app"\n',  # project, python
+    "requirements.txt": "django\npytest\n",  # requirements, development
+    "vercel.json": json.dumps(
+        {
+            "framework": None,  # sources, without a folder public/
+            "functions": {"api/nowhere.py": {"memory": 512}},  # vercel
+            "rewrites": [
+                {"source": "/(.*)", "destination": "/api/index"},
+                {"source": "/old", "destination": "/api/nowhere"},  # rewrite
+            ],
+        }
+    ),
+    "api/index.py": "from main import django as application\n",  # entrypoint
+    "old.py": "import mangum\n\nhandler = mangum.Mangum(None)\n",  # handler
+    "main.py": """
+import pathlib
+
+import unigate
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+pathlib.Path("log.txt").write_text("")  # write
+settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__)  # django
+urlpatterns = []
+django = get_wsgi_application()
+app = unigate.wrap(django)
+""",
+}
+
+
+def test_every_mistake_at_once(folder: Path) -> None:
+    shutil.rmtree(folder / "public")
+    write(folder, EVERY_MISTAKE)
+    with open(folder / "model.bin", "wb") as file:
+        os.truncate(file.fileno(), 300 * 2**20)  # size
+    found = found_in(folder, "--budget", "0.0001")  # import
+    places = {(finding["kind"], finding["place"]) for finding in found}
+    places = {("django", "") if kind == "django" else (kind, place) for kind, place in places}
+    assert places == {
+        ("development", "requirements.txt"),
+        ("django", ""),
+        ("entrypoint", "api/index.py:1"),
+        ("handler", "old.py:3"),
+        ("import", "main"),
+        ("project", "pyproject.toml"),
+        ("python", ".python-version"),
+        ("requirements", "requirements.txt"),
+        ("rewrite", "vercel.json"),
+        ("size", "(all that is deployed)"),
+        ("sources", "vercel.json"),
+        ("vercel", "vercel.json"),
+        ("write", "main.py:8"),
+    }
+    assert {kind for kind, _ in places} == set(get_args(Kind))
+
+
+@pytest.fixture(params=["example_flask", "example_django"])
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    copy = tmp_path / request.param
+    shutil.copytree(ROOT / request.param, copy, ignore=shutil.ignore_patterns("*.sqlite3"))
+    return copy
+
+
+def test_nothing_is_found_in_an_example(example: Path) -> None:
+    checked = run(example, *CHECK)
+    assert (checked.stdout, checked.returncode) == ("Nothing found.\n", 0), checked.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--split"]])
+def test_nothing_is_found_in_an_example_that_was_built(example: Path, options: list[str]) -> None:
+    built = run(example, "build", "api.index:app", "--target", "vercel", "--force", *options)
+    assert built.returncode == 0, built.stderr
+    checked = run(example, *CHECK)
+    assert (checked.stdout, checked.returncode) == ("Nothing found.\n", 0), checked.stderr

@@ -1,0 +1,268 @@
+"""`unigate check`: what is installed, how large that is, which Python there is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import unigate
+from tests.cli.projects import project, write
+from unigate.cli.check import Finding
+from unigate.cli.check.needs import check_needs, parsed, read_needs
+from unigate.cli.check.platforms import LAMBDA, VERCEL, platforms_of
+from unigate.cli.check.pythons import _allows, check_python
+from unigate.cli.check.sizes import _installed, check_sizes, sizes_of
+from unigate.cli.main import main
+from unigate.cli.project.project import RECORD, Project
+from unigate.cli.vercel.project import Vercel, read_vercel_json
+
+from .checking import CHECK, GOOD, PYPROJECT
+
+BARE = '[tool.unigate]\napp = "main:app"\npython = "3.12"\n'
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with project(tmp_path / "project", monkeypatch, GOOD) as made:
+        yield made
+
+
+def found_in(folder: Path, files: dict[str, str] | None = None) -> list[Finding]:
+    """Return what is found of needs, Python and sizes; nothing is imported for that."""
+    write(folder, files or {})
+    made = Project(folder, "main:app", unigate.wrap("main:app"), folder)
+    needs, told = read_needs(made), read_vercel_json(folder)
+    vercel = None if told is None else Vercel(folder, told, made.pyproject)
+    platforms = platforms_of(made, needs, vercel)
+    return [
+        *check_needs(made, needs, vercel is not None),
+        *check_python(made, platforms),
+        *check_sizes(sizes_of(made, needs), platforms),
+    ]
+
+
+def check(folder: Path, files: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    return [(finding.kind, finding.place) for finding in found_in(folder, files)]
+
+
+def test_no_project_table(folder: Path) -> None:
+    assert check(folder, {"pyproject.toml": BARE}) == [("project", "pyproject.toml")]
+    (folder / "vercel.json").unlink()  # others read requirements.txt
+    assert check(folder) == []
+    (folder / "requirements.txt").unlink()
+    assert check(folder) == [("requirements", "pyproject.toml")]
+
+
+def test_dependencies_that_a_build_backend_knows(folder: Path) -> None:
+    dynamic = PYPROJECT.replace("dependencies = [", 'dynamic = ["dependencies"]\nx = [')
+    assert check(folder, {"pyproject.toml": dynamic}) == []
+
+
+def test_unigate_is_among_what_is_installed(folder: Path) -> None:
+    (folder / "vercel.json").unlink()
+    missing = [("requirements", "requirements.txt")]
+    for line, found in (
+        ("flask", missing),
+        ("unigate-else", missing),
+        ("Unigate[cli]>=1", []),
+        ("./wheels/unigate-1-py3-none-any.whl", []),
+        ("-e git+https://example.org/unigate.git", []),
+        ("--requirement=other.txt", []),
+        ("-r requirements.txt", [("requirements", "pyproject.toml")]),  # itself, and no more
+    ):
+        files = {"pyproject.toml": BARE, "requirements.txt": line, "other.txt": "unigate\n"}
+        assert check(folder, files) == found, line
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_requirements_as_windows_writes_them(folder: Path, encoding: str) -> None:
+    (folder / "vercel.json").unlink()
+    write(folder, {"pyproject.toml": BARE})
+    (folder / "requirements.txt").write_bytes("unigate\r\npytest\r\n".encode(encoding))
+    assert check(folder) == [("development", "requirements.txt")]
+
+
+def test_what_the_project_itself_is_installed_with(folder: Path) -> None:
+    # pyproject.toml says no dependencies that others read, and requirements.txt leads back to it.
+    (folder / "vercel.json").unlink()
+    pyproject = PYPROJECT.replace('["unigate", "flask"]', "[]").replace(
+        "[tool.unigate]",
+        '[project.optional-dependencies]\nall = ["shop[web]"]\nweb = ["unigate", "pytest"]\n'
+        'dev = ["ruff"]\n\n[tool.unigate]',
+    )
+    files = {"pyproject.toml": pyproject, "requirements.txt": "-e .[all]\n"}
+    assert check(folder, files) == [("development", "pyproject.toml")]
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "requirements.txt"])
+def test_tools_for_development(folder: Path, file: str) -> None:
+    files = {
+        "pyproject.toml": PYPROJECT.replace('"flask"', '"flask", "pytest>=8", "Pytest_Cov[x]"'),
+        "requirements.txt": "# black\n-c other.txt\nunigate\npytest >= 8\npytest.cov==1 # x\n"
+        "    --hash=sha256:black\n",
+    }
+    if file == "requirements.txt":
+        (folder / "vercel.json").unlink()
+        files["pyproject.toml"] = BARE
+    assert check(folder, files) == [("development", file), ("development", file)]
+
+
+def test_tools_in_a_file_that_is_included(folder: Path) -> None:
+    (folder / "vercel.json").unlink()
+    files = {
+        "pyproject.toml": BARE,
+        "requirements.txt": "-r requirements/dev.txt\n",
+        "requirements/dev.txt": "-r base.txt\ntypes-requests\n",
+        "requirements/base.txt": "unigate\n-r ../requirements.txt\n",
+    }
+    assert check(folder, files) == [("development", "requirements/dev.txt")]
+
+
+def test_tools_in_their_place(folder: Path) -> None:
+    extras = '\n[project.optional-dependencies]\ndev = ["pytest"]\n[dependency-groups]\nt = ["tox"]'
+    assert check(folder, {"pyproject.toml": PYPROJECT + extras}) == []
+    named = PYPROJECT.replace('"flask"', '"flask", "shop[dev]"')
+    found = [("development", "pyproject.toml")]
+    assert check(folder, {"pyproject.toml": named + extras}) == found
+
+
+def test_no_python_version(folder: Path) -> None:
+    pyproject = PYPROJECT.replace("requires-python", "description")
+    found = [("python", ".python-version")]
+    assert check(folder, {"pyproject.toml": pyproject}) == found
+    assert check(folder, {".python-version": "3.12\n"}) == []
+
+
+@pytest.mark.parametrize(
+    ("pin", "vercel", "aws"),
+    [
+        ("3.11", False, True),
+        ("3.12.4\n", True, True),
+        ("cpython-3.13", True, True),
+        ("3.14", True, True),
+        ("3.9", False, False),
+        ("3.99", False, False),
+        ("pypy3.10", False, False),
+    ],
+)
+def test_a_python_that_a_platform_does_not_have(
+    folder: Path, pin: str, vercel: bool, aws: bool
+) -> None:
+    found = [("python", ".python-version")]
+    assert check(folder, {".python-version": pin}) == ([] if vercel else found)
+    (folder / "vercel.json").unlink()
+    assert check(folder) == ([] if aws else found)
+    write(folder, {"vercel.json": GOOD["vercel.json"], "template.yaml": ""})  # on both
+    assert check(folder) == found * (2 - vercel - aws)
+
+
+def test_a_python_that_settings_want(folder: Path) -> None:
+    files = {"pyproject.toml": PYPROJECT + 'python = "3.11"\n'}
+    assert "Vercel has Python 3.12, " in found_in(folder, files)[0].message
+    files = {"pyproject.toml": PYPROJECT.replace(">=3.11", ">=3.9,<3.12")}
+    assert "requires-python is '>=3.9,<3.12'" in found_in(folder, files)[0].message
+
+
+@pytest.mark.parametrize(
+    ("specifier", "allowed"),
+    [
+        (">=3.11", "12 13 14"),
+        (">3.12", "12 13 14"),
+        (">=3.13,<4", "13 14"),
+        ("<3.13", "12"),
+        ("<3.13.2", "12 13"),
+        ("<=3.13", "12 13"),
+        ("==3.13.*", "13"),
+        ("===3.13.1", "13"),
+        ("~=3.13", "13 14"),
+        ("~=3.13.0", "13"),
+        ("!=3.13.*", "12 14"),
+        ("!=3.13.1", "12 13 14"),
+        ("!= 3.13", "12 13 14"),
+        ("", "12 13 14"),
+    ],
+)
+def test_which_pythons_a_specifier_allows(specifier: str, allowed: str) -> None:
+    assert [minor for minor in ("12", "13", "14") if _allows(specifier, f"3.{minor}")] == (
+        allowed.split()
+    )
+
+
+def test_the_size_is_that_of_all_that_is_needed() -> None:
+    sizes = dict(_installed(parsed(["flask", "not-installed-here"], "")))
+    assert {"flask", "werkzeug", "jinja2", "markupsafe"} <= set(sizes)
+    assert "asgiref" not in sizes  # of the extra "async"
+    assert "asgiref" in dict(_installed(parsed(["flask[async]"], "")))
+    assert sizes["werkzeug"] > 200_000
+
+
+def test_sizes_are_shown_though_they_are_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*CHECK]) == 0
+    *packages, others, total = capsys.readouterr().err.splitlines()
+    assert len(packages) == 5
+    assert any(line.endswith(" MB  werkzeug") for line in packages)
+    assert others.endswith(" others")
+    assert total.endswith(" MB  unpacked, Vercel takes 500.0 MB")
+    assert main([*CHECK, "--json"]) == 0
+    sizes = json.loads(capsys.readouterr().out)["sizes"]
+    assert {"(the project)", "flask", "werkzeug"} <= set(sizes)
+    assert sizes["(the project)"] > 100
+    assert list(sizes.values()) == sorted(sizes.values(), reverse=True)
+    assert sum(sizes.values()) > 1_000_000
+
+
+def grow(file: Path, megabytes: int) -> None:
+    """Make a file of that size that takes no room on the disk."""
+    with open(file, "wb") as opened:
+        os.truncate(opened.fileno(), megabytes * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("vercel", "files", "megabytes", "limits"),
+    [
+        ("", {}, 240, []),
+        ("", {}, 260, ["250.0 MB that Lambda"]),
+        ("", {"requirements.txt": "unigate\nfunctions-framework\n"}, 260, []),
+        ("", {RECORD: '{"azure": {}}'}, 260, []),
+        ('{"framework": null}', {}, 210, []),
+        ('{"framework": null}', {}, 230, ["225.0 MB that Vercel"]),  # of its own alone
+        ('{"installCommand": "make"}', {}, 222, []),
+        ('{"installCommand": "make"}', {}, 224, ["225.0 MB that Vercel"]),
+        (
+            '{"framework": null}',
+            {"serverless.yml": ""},
+            249,
+            ["225.0 MB that Vercel", "250.0 MB that Lambda"],
+        ),
+    ],
+)
+def test_more_than_a_platform_takes(
+    folder: Path,
+    vercel: str,
+    files: dict[str, str],
+    megabytes: int,
+    limits: list[str],
+) -> None:
+    write(folder, {"vercel.json": vercel, **files})
+    if not vercel:
+        (folder / "vercel.json").unlink()
+        write(folder, {"pyproject.toml": BARE})
+    grow(folder / "model.bin", megabytes)
+    sizes = [found.message for found in found_in(folder) if found.kind == "size"]
+    for limit, size in zip(limits, sizes, strict=True):
+        assert f"{limit} takes: (the project) 2" in size
+
+
+def test_what_vercel_installs_at_the_start_counts() -> None:
+    for platform, megabytes, wrong in (
+        (VERCEL, 490, False),
+        (VERCEL, 510, True),
+        (LAMBDA, 240, False),
+        (LAMBDA, 260, True),
+    ):
+        sizes = {"torch": megabytes * 2**20, "(the project)": 1}
+        assert bool(list(check_sizes(sizes, [platform]))) is wrong

@@ -1,0 +1,322 @@
+"""`unigate check`: what Vercel deploys, and what its settings do to requests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+
+import unigate
+from tests.cli.projects import project, write
+from unigate.cli.check import Finding
+from unigate.cli.check.configuration import check_configuration
+from unigate.cli.check.entry import check_entries
+from unigate.cli.check.rewrites import check_rewrites
+from unigate.cli.vercel.project import Vercel
+
+from .checking import GOOD, PYPROJECT, check
+
+CATCH_ALL = {"source": "/(.*)", "destination": "/api/index"}
+ENTRY = {"src": "api/index.py", "use": "@vercel/python@25.0.0"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with project(tmp_path / "project", monkeypatch, GOOD) as made:
+        sys.path.insert(0, str(made))
+        yield made
+
+
+@pytest.fixture
+def gateway() -> unigate.Gateway:
+    site = flask.Flask("site")
+    for path in ("/", "/users/<name>", "/new/", "/files/<path:name>"):
+        site.add_url_rule(path, path, str)
+    return unigate.wrap(site)
+
+
+def configured(folder: Path, **told: Any) -> Vercel:
+    write(folder, {"vercel.json": json.dumps(told)})
+    return Vercel(folder, told, {})
+
+
+def messages(found: Iterator[Finding], kind: str) -> list[str]:
+    listed = list(found)
+    assert {finding.kind for finding in listed} <= {kind}
+    return [finding.message for finding in listed]
+
+
+# Entry points
+
+
+@pytest.mark.parametrize(
+    ("entry", "place"),
+    [
+        ("from main import site as application\nfrom main import app\n", "api/index.py:1"),
+        ("if True:\n    from main import app\n", "vercel.json"),
+        ("import main\n\nhandler = main.app\n", "vercel.json"),
+        ("class handler:\n    pass\n", "api/index.py:1"),
+    ],
+)
+def test_an_entry_point_that_is_not_the_gateway(
+    capsys: pytest.CaptureFixture[str], entry: str, place: str
+) -> None:
+    found = check(capsys, files={"api/index.py": entry})
+    assert found[0] == ("entrypoint", place)
+
+
+def test_a_name_that_is_bound_again_counts_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    entry = "import unigate\nfrom main import site as app\n\napp = unigate.wrap(app)\n"
+    assert check(capsys, files={"api/index.py": entry}) == []
+
+
+def test_a_file_that_is_imported_already_is_not_run_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entry = "import main\n\nassert not hasattr(main, 'seen')\nmain.seen = 1\napp = main.app\n"
+    assert check(capsys, "api.index:app", files={"api/index.py": entry}) == []
+
+
+def test_every_function_that_a_rewrite_leads_to_is_looked_at(folder: Path) -> None:
+    wrong = "from main import site as app\n"
+    write(folder, {f"api/{name}.py": wrong for name in ("[id]", "other", "unused", "_hidden")})
+    rewrites = [
+        {"source": "/users/(.*)", "destination": "/api/[id]"},
+        {"source": "/other", "destination": "/api/other.py"},
+        CATCH_ALL,
+    ]
+    found = check_entries(configured(folder, framework=None, rewrites=rewrites))
+    assert [finding.place for finding in found] == ["api/[id].py:1", "api/other.py:1"]
+
+
+def test_functions_that_no_rewrite_leads_to_may_be_anything(folder: Path) -> None:
+    (folder / "api/index.py").rename(folder / "api/other.py")
+    write(folder, {"api/other.py": "from main import site as app\n"})
+    assert list(check_entries(configured(folder, framework=None))) == []
+
+
+def test_a_function_that_builds_names(folder: Path) -> None:
+    write(folder, {"server.py": "from main import site as app\n"})
+    builds = [ENTRY, {"src": "/server.py", "use": "@vercel/python"}]
+    found = check_entries(configured(folder, builds=builds))
+    assert [finding.place for finding in found] == ["server.py:1"]
+
+
+def test_an_entry_point_that_pyproject_names(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    files = {
+        "pyproject.toml": PYPROJECT + '[tool.vercel]\nentrypoint = "other:gateway"\n',
+        "other.py": "from main import app\nfrom main import site as gateway\n",
+        "vercel.json": '{"framework": "flask"}',
+    }
+    assert check(capsys, files=files) == [("entrypoint", "other.py")]
+    assert check(capsys, files={"other.py": "from main import app as gateway\n"}) == []
+
+
+def test_an_entry_point_that_a_preset_finds(folder: Path) -> None:
+    write(folder, {"index.py": "from main import site as app\n"})
+    found = check_entries(configured(folder, framework="flask"))
+    assert [finding.place for finding in found] == ["index.py:1"]
+    (folder / "index.py").unlink()
+    assert list(check_entries(configured(folder, framework="flask"))) == []
+    (folder / "main.py").unlink()
+    (folder / "api/index.py").unlink()
+    found = check_entries(configured(folder, framework="flask"))
+    assert [finding.place for finding in found] == ["vercel.json"]
+
+
+# What Vercel refuses, and what everyone may read
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_vercel_json_that_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    assert check(capsys, files={"vercel.json": text}) == [("vercel", "vercel.json")]
+
+
+def test_limits_of_what_is_no_function(folder: Path) -> None:
+    limits: dict[str, object] = {"api/*.py": {}, "api/[id].py": {}, "api/{index,other}.py": {}}
+    write(folder, {"api/[id].py": "from main import app\n", "api/helper.py": "x = 1\n"})
+    assert list(check_configuration(configured(folder, framework=None, functions=limits))) == []
+    limits = {"api/helper.py": {}, "main.py": {}}
+    found = check_configuration(configured(folder, framework=None, functions=limits))
+    assert [message.split()[2] for message in messages(found, "vercel")] == [
+        "'api/helper.py'",
+        "'main.py'",
+    ]
+    assert list(check_configuration(configured(folder, framework="flask", functions=limits))) == []
+
+
+def test_builds_beside_what_they_turn_off(folder: Path) -> None:
+    vercel = configured(folder, builds=[ENTRY], functions={"api/index.py": {}})
+    refused, unserved = messages(check_configuration(vercel), "vercel")
+    assert 'refuses "functions" beside "builds"' in refused
+    assert "no file of public/" in unserved
+    others = [ENTRY, {"src": "public/**", "use": "@vercel/static"}]
+    assert list(check_configuration(configured(folder, builds=others))) == []
+
+
+def test_sources_that_everyone_may_read(folder: Path) -> None:
+    assert list(check_configuration(configured(folder, framework=None))) == []
+    (folder / "public/robots.txt").unlink()
+    (folder / "public").rmdir()
+    assert len(messages(check_configuration(configured(folder, framework=None)), "sources")) == 1
+    for told in ({"framework": None, "outputDirectory": "site"}, {}, {"builds": [ENTRY]}):
+        assert list(check_configuration(configured(folder, **told))) == []
+
+
+# Rewrites before a preset: the application sees where they lead
+
+
+@pytest.mark.parametrize("told", [{"framework": "flask"}, {}])
+@pytest.mark.parametrize(
+    ("source", "destination", "problem"),
+    [
+        ("/(.*)", "/api/index", "needs no rewrite"),
+        ("/:path*", "/api", "needs no rewrite"),
+        ("/:path(.*)", "/api/index.py", "needs no rewrite"),
+        ("(.*)", "/main", "needs no rewrite"),
+        ("/api/(.*)", "/api/index", "needs no rewrite"),
+        ("/api/(.*)", "/", "the path of every request there"),
+        ("/api/:path*", "/new/", "the path of every request there"),
+        ("/old", "/gone", "no route for"),
+        ("/old", "/new", ""),
+        ("/me", "/users/me", ""),
+        ("/me", "/users/me/more", "no route for"),
+        ("/me", "/files/a/b", ""),
+        ("/api/(.*)", "/$1", ""),
+        ("/api/:path*", "/:path*", ""),
+        ("/users/:name", "/users/:name", ""),
+        ("/(.*)", "/robots.txt", "no request gets to the application"),
+        ("/robots", "/robots.txt", ""),
+        ("/(.*)", "https://example.org/$1", ""),
+    ],
+)
+def test_a_rewrite_before_a_preset(
+    folder: Path,
+    gateway: unigate.Gateway,
+    told: dict[str, str],
+    source: str,
+    destination: str,
+    problem: str,
+) -> None:
+    # Without a word on the framework, Vercel finds out that it is one.
+    rewrite = {"source": source, "destination": destination}
+    vercel = configured(folder, **told, rewrites=[rewrite])
+    found = messages(check_rewrites(vercel, gateway), "rewrite")
+    assert len(found) == (1 if problem else 0)
+    assert all(problem in message and repr(source) in message for message in found)
+
+
+def test_a_route_before_a_preset_is_a_rewrite(folder: Path, gateway: unigate.Gateway) -> None:
+    routes = [{"handle": "filesystem"}, {"src": "^/(.*)$", "dest": "api/index.py"}]
+    found = messages(check_rewrites(configured(folder, routes=routes), gateway), "rewrite")
+    assert ["leads to '/api/index.py', and" in message for message in found] == [True]
+
+
+# Rewrites to functions: they see the path that was asked for
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "problem"),
+    [
+        ("/(.*)", "/api/index", ""),
+        ("/(.*)", "/api/index.py", ""),
+        ("/(.*)", "/api/index/", ""),
+        ("/(.*)", "/api", ""),
+        ("/(.*)", "/api/index?x=1", ""),
+        ("/(.*)", "/api/[name]", ""),
+        ("/x/(.*)", "/api/some", ""),  # by [name].py
+        ("/(.*)", "/api/$1", ""),
+        ("/(.*)", "/api/$1.py", ""),
+        ("/(.*)", "/$1", ""),
+        ("/(.*)", "/index", "a 404"),
+        ("/(.*)", "/main.py", "a 404"),
+        ("/(.*)", "/api/some/more", "a 404"),
+        ("/(.*)", "/api/index/$1", "a 404"),
+        ("/:path*", "/api/index/:path*", "a 404"),
+        ("/:path*", "/api/index", "adds path=... to the query string"),
+        ("/x/:rest(.*)", "/api/index", "write '/x/(.*)'"),
+        ("/:path+", "/api/index?path=:path", ""),  # as it is said
+        ("/users/:id", "/api/index", ""),  # what functions of one route are for
+        ("/robots", "/robots.txt", ""),
+        ("/(.*)", "https://example.org/$1", ""),
+    ],
+)
+def test_a_rewrite_to_a_function(
+    folder: Path, gateway: unigate.Gateway, source: str, destination: str, problem: str
+) -> None:
+    write(folder, {"api/[name].py": "from main import app\n"})
+    rewrites = [{"source": source, "destination": destination}, CATCH_ALL]
+    vercel = configured(folder, framework=None, rewrites=rewrites)
+    found = messages(check_rewrites(vercel, gateway), "rewrite")
+    assert len(found) == (1 if problem else 0)
+    assert all(problem in message and repr(source) in message for message in found)
+
+
+def test_builds_have_functions_at_the_names_of_their_files(
+    folder: Path, gateway: unigate.Gateway
+) -> None:
+    for destination, wrong in (("/api/index", 1), ("/api/index.py", 0)):
+        rewrite = {"source": "/(.*)", "destination": destination}
+        vercel = configured(folder, builds=[ENTRY], rewrites=[rewrite])
+        assert len(messages(check_rewrites(vercel, gateway), "rewrite")) == wrong
+    route = {"src": "/(.*)", "dest": "api/index.py?path=$1"}
+    vercel = configured(folder, builds=[ENTRY], routes=[route])
+    (folder / "public/robots.txt").unlink()
+    assert messages(check_rewrites(vercel, gateway), "rewrite") == []
+
+
+def test_a_route_that_hides_files(folder: Path, gateway: unigate.Gateway) -> None:
+    route = {"src": "/(.*)", "dest": "/api/index.py"}
+    found = messages(
+        check_rewrites(configured(folder, framework=None, routes=[route]), gateway), "rewrite"
+    )
+    assert ["goes before the files of public/" in message for message in found] == [True]
+    outside = {"src": "/docs", "dest": "https://example.org/docs"}
+    routes = [outside, {"handle": "filesystem"}, route]
+    vercel = configured(folder, framework=None, routes=routes)
+    assert messages(check_rewrites(vercel, gateway), "rewrite") == []
+
+
+@pytest.mark.parametrize(
+    ("rewrites", "problem"),
+    [
+        ([], "no rewrite leads there"),
+        ([{"source": "/api/(.*)", "destination": "/api/index"}], "take '/api/(.*)'"),
+        ([{"source": "/users/(.*)", "destination": "/api/index"}], ""),  # one is reached
+        ([{"source": "/(.*)", "destination": "/api/$1.py"}], ""),
+        ([{"source": "/users/:n", "destination": "/api/index", "has": [{"type": "host"}]}], ""),
+    ],
+)
+def test_no_route_is_reached(
+    folder: Path, gateway: unigate.Gateway, rewrites: list[dict[str, str]], problem: str
+) -> None:
+    vercel = configured(folder, framework=None, rewrites=rewrites)
+    found = messages(check_rewrites(vercel, gateway), "rewrite")
+    assert [problem in message for message in found] == ([True] if problem else [])
+
+
+def test_routes_below_a_prefix_are_reached_there(folder: Path) -> None:
+    site = flask.Flask("site", static_folder=None)
+    site.add_url_rule("/users/<name>", "user", str)
+    rewrite = {"source": "/api/(.*)", "destination": "/api/index"}
+    vercel = configured(folder, framework=None, rewrites=[rewrite])
+    assert len(list(check_rewrites(vercel, unigate.wrap(site)))) == 1
+    assert list(check_rewrites(vercel, unigate.wrap(site, base_path="/api"))) == []
+    assert list(check_rewrites(vercel, unigate.wrap(mounts={"/api": site}))) == []
+
+
+def test_what_has_no_routes_to_read_is_left_alone(folder: Path) -> None:
+    def plain(environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+    rewrite = {"source": "/api/(.*)", "destination": "/api/index"}
+    vercel = configured(folder, framework=None, rewrites=[rewrite])
+    assert list(check_rewrites(vercel, unigate.wrap(plain))) == []
+    assert len(list(check_rewrites(configured(folder, framework=None), unigate.wrap(plain)))) == 1

@@ -1,0 +1,78 @@
+"""The local host with its page, in this process, and a browser that asks either."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+import unigate
+from tests.cli.dev.dev_server import Answer
+from unigate import Headers
+from unigate.cli.dev.functions import Here, InRuntime
+from unigate.cli.dev.inspector.exchanges import Exchange, History
+from unigate.cli.dev.inspector.page import Inspector
+from unigate.cli.dev.local_host import LocalHost, Setup
+
+HOST = "localhost:8000"
+ORIGIN = f"http://{HOST}"
+
+
+class Inspected:
+    """An application under `unigate dev`, without the process and the socket.
+
+    Under `unigate dev --stream` where it is in our runtime.
+    """
+
+    def __init__(self, app: Any, setup: Setup | None = None, *, show_secrets: bool = False) -> None:
+        self.history = History()
+        if not isinstance(app, InRuntime):
+            app = Here(app if isinstance(app, unigate.Gateway) else unigate.wrap(app))
+        host = LocalHost(app, setup or Setup("http_api"), self.history)
+        mount = setup.mount if setup else ""
+        self._wsgi = Inspector(
+            host, self.history, app="main:app", mount=mount, show_secrets=show_secrets
+        )
+
+    def ask(
+        self,
+        target: str,
+        body: bytes = b"",
+        method: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        peer: str = "127.0.0.1",
+    ) -> Answer:
+        """Send a request as a client does; Host is there unless it is given."""
+        fields = Headers(headers)
+        if "host" not in fields:
+            fields = Headers([("host", HOST), *fields])
+        path, _, query = target.partition("?")
+        builder = EnvironBuilder(
+            path=path, query_string=query, method=method or ("POST" if body else "GET"),
+            headers=list(fields), data=body, environ_base={"REMOTE_ADDR": peer},
+        )  # fmt: skip
+        environ = builder.get_environ()
+        environ["RAW_URI"] = target
+        environ["unigate.headers"] = fields
+        chunks, status, received = run_wsgi_app(self._wsgi, environ, buffered=True)
+        builder.close()
+        return Answer(int(status.split()[0]), list(received), b"".join(chunks))
+
+    def page(self, path: str) -> str:
+        """Return what the page's own script would get."""
+        answer = self.ask(f"/_unigate/{path}")
+        assert answer.status == 200, answer.body
+        return answer.body.decode()
+
+    def exchange(self, number: int) -> Exchange:
+        """Return what is kept of a request."""
+        found = self.history.get(number)
+        assert found is not None
+        return found
+
+    def post(self, path: str, given: Any, **fields: str) -> Answer:
+        """Post as the page's own script does."""
+        headers = {"origin": ORIGIN, "content-type": "application/json", **fields}
+        return self.ask(f"/_unigate/{path}", json.dumps(given).encode(), "POST", headers.items())

@@ -1,0 +1,571 @@
+"""The inspector page: what it shows of a request, what it sends again, and whom it refuses."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+import flask
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+import unigate
+from tests.cli.dev.inspecting import ORIGIN, Inspected
+from unigate.cli.dev.inspector import exchanges, logs
+from unigate.cli.dev.inspector.page import ROOT
+from unigate.cli.dev.local_host import Setup
+from unigate.emulator import EVENT_SOURCES
+from unigate.types import Environ, StartResponse
+
+SECRETS = ["hush-header", "hush-cookie", "hush-json", "hush-query", "hush-set", "hush-form"]
+HOSTILE = "<script>alert('x')</script>\"'&"
+
+
+def echo(environ: Environ, start_response: StartResponse) -> list[bytes]:
+    request = environ["unigate.request"]
+    body = environ["wsgi.input"].read()
+    if environ["PATH_INFO"] == "/boom":
+        raise ValueError(f"the kettle is {HOSTILE}")
+    fields = [("Content-Type", "application/json"), ("Set-Cookie", "id=hush-set; Path=/; HttpOnly")]
+    start_response("200 OK", fields)
+    seen = {
+        "source": request.source,
+        "method": request.method,
+        "query": environ["QUERY_STRING"],
+        "authorization": environ.get("HTTP_AUTHORIZATION"),
+        "cookie": environ.get("HTTP_COOKIE"),
+        "tea": environ.get("HTTP_X_TEA"),
+        "length": environ.get("CONTENT_LENGTH"),
+        "body": body.decode("latin-1"),
+    }
+    return [json.dumps(seen).encode()]
+
+
+@pytest.fixture
+def inspected() -> Inspected:
+    return Inspected(echo)
+
+
+def shown(inspected: Inspected, number: int) -> str:
+    return html.unescape(inspected.page(str(number)))
+
+
+def section(text: str, heading: str) -> str:
+    found = re.search(rf"<summary>{heading}</summary><pre tabindex=\"0\">(.*?)</pre>", text, re.S)
+    assert found, text
+    return found[1]
+
+
+def sent_again(answer: Any) -> int:
+    assert answer.status == 200, answer.body
+    number: int = json.loads(answer.body)["number"]
+    return number
+
+
+# What is shown.
+
+
+def test_a_request_is_shown_with_all_that_became_of_it(inspected: Inspected) -> None:
+    inspected.ask(
+        "/caf%C3%A9?a=1", b'{"milk": true}', "PUT", [("content-type", "application/json")]
+    )
+    text = shown(inspected, 1)
+    assert section(text, "HTTP request").splitlines() == [
+        "PUT /caf%C3%A9?a=1",
+        "host: localhost:8000",
+        "content-type: application/json",
+        "",
+        '{"milk": true}',
+    ]
+    event = json.loads(section(text, "Event"))
+    assert (event["rawPath"], event["rawQueryString"]) == ("/café", "a=1")
+    assert event["body"] == '{"milk": true}'
+    common = json.loads(section(text, "Common request"))
+    assert (common["path"], common["raw_path"]) == ("/café", "/caf%C3%A9")
+    assert common["source"] == "http_api"
+    assert common["ip_address"] == "127.0.0.1"
+    reply = json.loads(section(text, "Reply"))
+    assert reply["statusCode"] == 200
+    assert reply["cookies"] == ["id=(masked); Path=/; HttpOnly"]
+    answer = section(text, "HTTP response").splitlines()
+    assert answer[:3] == [
+        "200 OK",
+        "content-type: application/json",
+        "set-cookie: id=(masked); Path=/; HttpOnly",
+    ]
+    assert json.loads(answer[-1])["method"] == "PUT"
+
+
+def test_the_list_has_the_latest_first(inspected: Inspected) -> None:
+    inspected.ask("/first")
+    inspected.ask("/boom")
+    page = inspected.page("")
+    assert page.index("/boom") < page.index("/first")
+    assert re.findall(r'<li id="row-(\d)" class="status-(\d)">', page) == [("2", "5"), ("1", "2")]
+
+
+def test_the_page_is_no_business_of_the_application(inspected: Inspected) -> None:
+    for path in ("", "static/inspector.js", "static/inspector.css", "static/icon.svg", "77", "x/y"):
+        answer = inspected.ask(f"/_unigate/{path}")
+        assert b"source" not in answer.body or answer.status == 200
+    assert inspected.ask("/_unigate").all("location") == [f"{ORIGIN}/_unigate/"]
+    assert inspected.history.all() == []
+    assert inspected.ask("/_unigatekeeper").status == 200
+    assert len(inspected.history.all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("77", 404), ("77/78", 404), ("1/teapot", 404), ("static/../page.py", 404), ("1/replay", 405)],
+)
+def test_what_is_not_there_is_said_so(inspected: Inspected, path: str, status: int) -> None:
+    inspected.ask("/")
+    assert inspected.ask(f"/_unigate/{path}").status == status
+
+
+def test_an_invocation_is_timed_in_three_parts() -> None:
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        unigate.wait_until(print)
+        start_response("200 OK", [])
+        return []
+
+    inspected = Inspected(app)
+    for number in (1, 2):
+        inspected.ask("/")
+        exchange = inspected.history.get(number)
+        assert exchange is not None
+        assert list(exchange.laps) == ["parse", "app", "reply"]
+        assert all(seconds > 0 for seconds in exchange.laps.values())
+        assert sum(exchange.laps.values()) < exchange.seconds
+    assert "<dd>cold</dd>" in shown(inspected, 1)
+    assert "<dd>warm</dd>" in shown(inspected, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "reply"), [(1, 5**2 - 4**2), (7_000_000, 8**2 - 7**2)], ids=["small", "too large"]
+)
+def test_the_application_is_the_part_between(
+    monkeypatch: pytest.MonkeyPatch, size: int, reply: int
+) -> None:
+    clock = (number**2 for number in range(100))
+    monkeypatch.setattr("unigate.cli.dev.timing.time.perf_counter", lambda: next(clock))
+    inspected = Inspected(echo)
+    inspected.ask("/", b"x" * size)
+    laps = {"parse": 2**2 - 1**2, "app": 3**2 - 2**2, "reply": reply}
+    assert inspected.exchange(1).laps == laps
+
+
+def test_a_source_that_the_gateway_names_or_was_given_is_used_as_without_the_page() -> None:
+    class Mine:
+        __name__ = "mine"
+        MAX_REPLY = 5000
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(EVENT_SOURCES["http_api"], name)
+
+        def to_request(self, event: Any, context: Any) -> unigate.Request:
+            request = EVENT_SOURCES["http_api"].to_request(event, context)
+            request.source = "mine"
+            return request
+
+    for gateway in (
+        unigate.wrap(echo, sources=[Mine()]),
+        unigate.wrap(echo, sources=[Mine()], source="mine"),
+    ):
+        inspected = Inspected(gateway)
+        assert b"mine takes 5000" in inspected.ask("/", b"x" * 6000).body
+        assert json.loads(section(shown(inspected, 1), "Common request"))["source"] == "mine"
+
+
+# Logs and tracebacks.
+
+
+def test_what_is_logged_for_a_request_is_shown_with_it(capfd: pytest.CaptureFixture[str]) -> None:
+    private = logging.Logger("private")  # has no handler and passes nothing on
+
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        logging.getLogger("shop").warning("asked for %s", path)
+        private.error("%d lumps", "two" if path == "/broken" else 2)
+        print("not for the page")
+        start_response("200 OK", [])
+        return []
+
+    inspected = Inspected(app)
+    inspected.ask("/one")
+    inspected.ask("/broken")
+    logging.getLogger("shop").warning("asked for nothing")
+    first, second = (inspected.history.get(number) for number in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert [line[1:4] for line in first.lines] == [
+        ("WARNING", "shop", "asked for /one"),
+        ("ERROR", "private", "2 lumps"),
+    ]
+    assert [line.message for line in second.lines] == ["asked for /broken", "%d lumps"]
+    assert "<b>WARNING</b> <i>shop</i> asked for /one" in shown(inspected, 1)
+    out, _ = capfd.readouterr()
+    assert out.count("not for the page") == 2
+
+
+def test_what_is_logged_on_the_loop_is_shown_too() -> None:
+    async def home(request: StarletteRequest) -> PlainTextResponse:
+        logging.getLogger("shop").error("on the loop")
+        return PlainTextResponse("")
+
+    inspected = Inspected(Starlette(routes=[Route("/", home)]))
+    for number in (1, 2):
+        inspected.ask("/")
+        exchange = inspected.history.get(number)
+        assert exchange is not None
+        assert [line.message for line in exchange.lines] == ["on the loop"]
+
+
+def test_what_goes_on_after_the_answer_is_logged_elsewhere() -> None:
+    later: list[Callable[[], None]] = []
+
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        from contextvars import copy_context
+
+        context = copy_context()
+        later.append(lambda: context.run(logging.getLogger("shop").error, "too late"))
+        start_response("200 OK", [])
+        return []
+
+    inspected = Inspected(app)
+    inspected.ask("/")
+    later[0]()
+    exchange = inspected.history.get(1)
+    assert exchange is not None
+    assert exchange.lines == []
+
+
+def test_lines_stand_in_order_in_whatever_order_they_come() -> None:
+    exchange = exchanges.Exchange(unigate.Request("GET"), "http_api")
+    for second in (2, 3, 1):
+        line = [float(second), "ERROR", "shop", f"pot {second}", f"trace {second}"]
+        exchange.take({"line": line})
+    assert [line.message for line in exchange.lines] == ["pot 1", "pot 2", "pot 3"]
+    assert exchange.trace == "trace 3"
+
+
+def test_who_logs_without_end_is_not_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        for number in range(5):
+            logging.getLogger("shop").error("pot %d", number)
+        start_response("200 OK", [])
+        return []
+
+    monkeypatch.setattr(logs, "MOST", 3)
+    inspected = Inspected(app)
+    inspected.ask("/")
+    exchange = inspected.history.get(1)
+    assert exchange is not None
+    assert [line.message for line in exchange.lines] == ["pot 0", "pot 1", "pot 2"]
+
+
+def test_a_failure_is_shown_with_its_traceback(inspected: Inspected) -> None:
+    inspected.ask("/boom")
+    text = inspected.page("1")
+    assert "Traceback (most recent call last)" in text
+    assert "ValueError: the kettle is &lt;script&gt;" in text
+    assert '<i class="failed">failed</i>' in inspected.page("")
+
+
+def test_a_crash_is_shown_with_its_traceback() -> None:
+    inspected = Inspected(unigate.wrap(echo, on_error="raise"))
+    assert inspected.ask("/boom").status == 500
+    assert "ValueError: the kettle is" in section(shown(inspected, 1), "HTTP response")
+    assert "<summary>Traceback</summary>" in inspected.page("1")
+
+
+# Hostile content.
+
+
+def test_nothing_that_was_sent_becomes_markup() -> None:
+    site = flask.Flask(__name__)
+
+    @site.route("/<path:name>", methods=["POST"])
+    def page(name: str) -> flask.Response:
+        logging.getLogger(HOSTILE).error(HOSTILE)
+        return flask.Response(HOSTILE, headers={"X-Note": HOSTILE}, mimetype="text/html")
+
+    inspected = Inspected(site)
+    inspected.ask(
+        f"/a?{HOSTILE}", HOSTILE.encode(), headers=[("x-note", HOSTILE), ("accept", HOSTILE)]
+    )
+    inspected.post("1/replay", {"source": "vercel"})
+    inspected.ask("/boom")
+    for path in ("", "1", "2", "1/2", "3"):
+        text = inspected.page(path)
+        assert "<script>alert" not in text
+        assert "alert(&#39;x&#39;)" in text or path == "3"
+    assert json.dumps(HOSTILE)[1:-1] in inspected.page("1/event")
+
+
+def test_half_a_character_is_shown_somehow() -> None:
+    inspected = Inspected(echo, Setup("vercel"))
+    inspected.ask("/", b'{"a": "\\ud800"}', headers=[("content-type", "application/json")])
+    assert inspected.ask("/_unigate/1").status == 200
+
+
+def test_only_the_script_and_the_style_of_the_page_may_run(inspected: Inspected) -> None:
+    inspected.ask("/")
+    for path in ("", "1", "static/inspector.js", "1/curl", "77"):
+        answer = inspected.ask(f"/_unigate/{path}")
+        (policy,) = answer.all("content-security-policy")
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.all("x-content-type-options") == ["nosniff"]
+        assert answer.all("cache-control") == ["no-store"]
+        assert answer.all("access-control-allow-origin") == []
+    page = inspected.page("") + inspected.page("1")
+    assert not re.search(
+        r"\sstyle=|\son\w+=|<script>|https?://|javascript:", page.replace(ORIGIN, "")
+    )
+
+
+# Who is refused.
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.test",
+        "localhost.evil.test",
+        "evil.test:8000",
+        "10.0.0.7:8000",
+        "",
+        "[::2]",
+        "[",
+        "0.0.0.0",
+    ],
+)
+def test_a_foreign_host_is_refused(inspected: Inspected, host: str) -> None:
+    answer = inspected.ask("/_unigate/", headers=[("host", host)])
+    assert answer.status == 403
+    assert b"<" not in answer.body
+    assert inspected.ask("/", headers=[("host", host)]).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:8000", "127.8.9.10", "[::1]:8000", "[::1]"]
+)
+def test_this_machine_has_several_names(inspected: Inspected, host: str) -> None:
+    assert inspected.ask("/_unigate/", headers=[("host", host)]).status == 200
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.7", "::2", "::ffff:10.0.0.7", ""])
+def test_another_machine_is_refused(inspected: Inspected, peer: str) -> None:
+    assert inspected.ask("/_unigate/", peer=peer).status == 403
+    assert inspected.ask("/", peer=peer).status == 200
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_this_machine_is_not_refused(inspected: Inspected, peer: str) -> None:
+    assert inspected.ask("/_unigate/", peer=peer).status == 200
+
+
+@pytest.mark.parametrize("name", ["forwarded", "via", "x-forwarded-for", "x-forwarded-host"])
+def test_who_comes_through_a_tunnel_is_refused(inspected: Inspected, name: str) -> None:
+    assert inspected.ask("/_unigate/", headers=[(name, "203.0.113.7")]).status == 403
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [None, "null", "", "http://evil.test", "http://localhost:8001", "https://localhost:8000",
+     "http://localhost", "http://localhost:8000.evil.test", "http://127.0.0.1:8000"],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["1/replay", "1/resend", ""])
+def test_a_post_from_another_site_is_refused(
+    inspected: Inspected, origin: str | None, path: str
+) -> None:
+    inspected.ask("/")
+    headers = [("content-type", "application/json"), *([("origin", origin)] if origin else [])]
+    answer = inspected.ask(f"/_unigate/{path}", b"{}", "POST", headers)
+    assert answer.status == 403
+    assert len(inspected.history.all()) == 1
+
+
+# Once more.
+
+
+def test_a_replay_is_the_same_request_again(inspected: Inspected) -> None:
+    fields = [("authorization", "Bearer hush-header"), ("x-tea", "green")]
+    before = inspected.ask("/a?b=c", b"\xff\x00", "PUT", fields)
+    number = sent_again(inspected.post("1/replay", {}))
+    first, again = (inspected.history.get(n) for n in (1, number))
+    assert first is not None
+    assert again is not None
+    assert again.replay_of == 1
+    assert again.event == first.event
+    assert again.response is not None
+    assert again.response.body == before.body
+    assert "again #1" in inspected.page("")
+    assert '<a href="#1/2">' in inspected.page("2")
+
+
+@pytest.mark.parametrize("source", EVENT_SOURCES)
+def test_a_replay_as_any_other_source_is_shown_beside_the_first(
+    inspected: Inspected, source: str
+) -> None:
+    inspected.ask("/tea?b=c", b"two lumps", "PUT", [("content-type", "text/plain")])
+    assert sent_again(inspected.post("1/replay", {"source": source})) == 2
+    again = inspected.history.get(2)
+    assert again is not None
+    assert again.request is not None
+    assert again.request["source"] == source
+    assert again.request["body"] == "two lumps"
+    assert list(again.laps) == ["parse", "app", "reply"]
+    pair = inspected.page("1/2")
+    differing = re.findall(r"<td><mark>(.*?)</mark></td>", html.unescape(pair), re.S)
+    if source == "http_api":
+        assert differing == []
+    else:
+        assert '  "source": "http_api",' in differing
+        assert f'  "source": "{source}",' in differing
+    assert "<td>200 OK</td>" in pair
+
+
+def test_a_replay_as_something_unknown_is_refused(inspected: Inspected) -> None:
+    inspected.ask("/")
+    assert inspected.post("1/replay", {"source": "teapot"}).status == 400
+    assert inspected.post("1/replay", ["alb"]).status == 400
+    assert inspected.post("7/replay", {}).status == 404
+    assert len(inspected.history.all()) == 1
+
+
+def form(inspected: Inspected, number: int) -> dict[str, str]:
+    text = inspected.page(str(number))
+    areas = re.findall(r'<textarea name="(\w+)"[^>]*>\n?(.*?)</textarea>', text, re.S)
+    inputs = re.findall(r'<input name="(\w+)" value="(.*?)"', text)
+    return {name: html.unescape(value) for name, value in (*inputs, *areas)}
+
+
+def answered(inspected: Inspected, number: int) -> dict[str, Any]:
+    exchange = inspected.history.get(number)
+    assert exchange is not None
+    assert exchange.response is not None
+    found: dict[str, Any] = json.loads(exchange.response.body)
+    return found
+
+
+def test_a_request_is_sent_as_it_was_edited(inspected: Inspected) -> None:
+    fields = [("x-tea", "grün".encode().decode("latin-1")), ("content-length", "4")]
+    inspected.ask("/a", b"milk", headers=fields)
+    given = form(inspected, 1)
+    assert given["headers"].splitlines()[1:] == ["x-tea: grün", "content-length: 4"]
+    given.update(method="patch", target="/ö?q=2", body="two\nlumps é")
+    given["headers"] += "\nAuthorization: Basic  abc\nX-Note: süß"
+    sent_again(inspected.post("1/resend", given))
+    seen = answered(inspected, 2)
+    assert seen["method"] == "PATCH"
+    assert seen["query"] == "q=2"
+    assert seen["body"].encode("latin-1").decode() == "two\nlumps é"
+    assert seen["length"] == "12"
+    assert seen["tea"].encode("latin-1").decode() == "grün"
+    assert seen["authorization"] == "Basic  abc"
+    exchange = inspected.history.get(2)
+    assert exchange is not None
+    assert exchange.sent.raw_path == b"/%C3%B6"
+    assert exchange.sent.headers["x-note"].encode("latin-1").decode() == "süß"
+    assert exchange.sent.headers.getlist("content-length") == ["12"]
+    assert exchange.replay_of == 1
+
+
+def test_what_is_masked_and_not_touched_is_sent_as_it_was(inspected: Inspected) -> None:
+    fields = [("authorization", "Bearer hush-header"), ("cookie", "a=hush-cookie; b=2"),
+              ("content-type", "application/json")]  # fmt: skip
+    inspected.ask("/?token=hush-query", b'{"password": "hush-json"}', headers=fields)
+    given = form(inspected, 1)
+    assert not any(secret in str(given) for secret in SECRETS)
+    given["headers"] += "\nx-tea: green"
+    sent_again(inspected.post("1/resend", given))
+    seen = answered(inspected, 2)
+    assert seen["authorization"] == "Bearer hush-header"
+    assert seen["cookie"] == "a=hush-cookie; b=2"
+    assert seen["query"] == "token=hush-query"
+    assert seen["body"] == '{"password": "hush-json"}'
+    assert seen["tea"] == "green"
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"body": '{"password": "(masked)", "more": 1}'},
+        {"target": "/other?token=(masked)"},
+        {"headers": "authorization: Basic (masked)"},
+        {"headers": "no colon"},
+        {"headers": ": no name"},
+        {"headers": None},
+        {"target": "no-slash"},
+        {"target": 3},
+        {"method": None},
+        {"method": ""},
+        {"method": "G ET"},
+        {"body": 3},
+    ],
+)
+def test_what_cannot_be_sent_is_refused(inspected: Inspected, edit: dict[str, Any]) -> None:
+    fields = [("authorization", "Bearer hush-header"), ("content-type", "application/json")]
+    inspected.ask("/?token=hush-query", b'{"password": "hush-json"}', headers=fields)
+    answer = inspected.post("1/resend", {**form(inspected, 1), **edit})
+    assert answer.status == 400
+    assert answer.all("content-type") == ["text/plain; charset=utf-8"]
+    assert len(inspected.history.all()) == 1
+
+
+@pytest.mark.parametrize("body", [b"\xff\x00\r\n", b"a\r\nb\rc", b""])
+def test_a_body_that_is_not_edited_stays_byte_for_byte(inspected: Inspected, body: bytes) -> None:
+    inspected.ask("/", body, "POST")
+    given = form(inspected, 1)
+    if body.startswith(b"\xff"):
+        assert given.pop("body") == "(4 bytes, sent as they are)"
+    else:
+        given["body"] = given["body"].replace("\r\n", "\n").replace("\r", "\n")
+    sent_again(inspected.post("1/resend", given))
+    assert answered(inspected, 2)["body"].encode("latin-1") == body
+
+
+# What is kept.
+
+
+def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch, inspected: Inspected) -> None:
+    monkeypatch.setattr(exchanges, "MOST", 3)
+    for _ in range(5):
+        inspected.ask("/")
+    assert [one.number for one in inspected.history.all()] == [3, 4, 5]
+    assert inspected.ask("/_unigate/2").status == 404
+
+
+def test_large_ones_are_forgotten_earlier(
+    monkeypatch: pytest.MonkeyPatch, inspected: Inspected
+) -> None:
+    monkeypatch.setattr(exchanges, "MOST_BYTES", 100_000)
+    for _ in range(4):
+        inspected.ask("/", b"x" * 20_000)
+    assert [one.number for one in inspected.history.all()] == [4]
+
+
+def test_a_long_body_is_shown_in_part(inspected: Inspected) -> None:
+    inspected.ask("/", b"x" * 300_000)
+    text = shown(inspected, 1)
+    assert "(100000 characters more)" in section(text, "HTTP request")
+    assert form(inspected, 1)["body"] == "(300000 bytes, sent as they are)"
+
+
+def test_nothing_of_it_is_imported_with_the_library() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, unigate, unigate.testing; print([m for m in sys.modules if 'cli' in m])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "unigate.cli" not in ended.stdout
+    assert ROOT == "/_unigate"

@@ -1,0 +1,528 @@
+"""`unigate dev --functions`: a folder of functions answers as Vercel serves it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.builds.conftest import MIXED
+from tests.cli.projects import project, write
+from unigate import Gateway, Request, Response, UnknownInterface
+from unigate.cli.main import main
+from unigate.cli.project.target import Unloadable
+from unigate.cli.vercel.function_folder import FunctionFolder
+from unigate.emulator import make_request
+from unigate.events import vercel
+from unigate.interfaces import import_from
+
+# What each function answers: its own name, and what it was asked for.
+ECHO = """
+def app(environ, start_response):
+    start_response("200 OK", [])
+    asked = environ["PATH_INFO"] + "?" + environ["QUERY_STRING"]
+    return [f"{__name__} {asked}".encode("latin-1")]
+"""
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Work in a folder; what is imported below `api` is forgotten at the end."""
+    with project(tmp_path / "project", monkeypatch, {"main.py": MIXED}) as made:
+        yield made
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "api":
+            del sys.modules[name]
+
+
+def functions(root: Path, *names: str) -> None:
+    write(root, {f"api/{name}.py": ECHO for name in names})
+
+
+def opened(root: Path, **configuration: Any) -> FunctionFolder:
+    if configuration:
+        (root / "vercel.json").write_text(json.dumps(configuration))
+    return FunctionFolder(root / "api")
+
+
+def ask(
+    folder: FunctionFolder, target: str, method: str = "GET", body: bytes = b""
+) -> Response | None:
+    """Ask a function as Vercel does; None where there is none."""
+    found = folder.gateway_of(request_for(target, method, body))
+    return None if found is None else asked(*found)
+
+
+def request_for(target: str, method: str = "GET", body: bytes = b"") -> Request:
+    """Return a request whose path is not looked at before."""
+    path, _, query = target.partition("?")
+    request = make_request(method, f"https://testserver/?{query}", body=body)
+    request.raw_path = path.encode("latin-1")
+    return request
+
+
+def asked(gateway: Gateway, request: Request) -> Response:
+    return vercel.from_reply(gateway.lambda_handler(vercel.make_event(request)))
+
+
+def text(folder: FunctionFolder, target: str) -> str | None:
+    response = ask(folder, target)
+    return None if response is None else response.body.decode("utf-8", "replace")
+
+
+# A build with --split
+
+
+TARGETS = [
+    "/", "/?a=1&a=2", "/users/create", "/users/ada", "/users/ada?x=%20y", "/users/caf%C3%A9",
+    "/users/a%2Fb", "/users/", "/users/ada/", "/users/create/", "/files/a", "/files/a/b/c",
+    "/files/", "/files/a//b", "/files/..%2Fb", "/v2/notes/7", "/v2/notes/seven", "/v2/notes", "/v2",
+    "/v2/notes/7/", "/nothing", "/api", "/api/index", "/api/users/ada", "//users/ada", "/static/x",
+    "/where",
+]  # fmt: skip
+
+
+@pytest.fixture
+def split(root: Path) -> Path:
+    """Return the functions of a split build; what the build has imported is forgotten."""
+    assert main(["build", "main:app", "--target", "vercel", "--split", "--output", "out"]) == 0
+    del sys.modules["main"]
+    return root / "out/api"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+def test_a_split_build_answers_as_the_whole_application(
+    root: Path, split: Path, method: str
+) -> None:
+    whole = import_from("main:app")
+    del sys.modules["main"]
+    folder = FunctionFolder(split)
+    for target in TARGETS:
+        expected = asked(whole, request_for(target, method, b"milk"))
+        assert ask(folder, target, method, b"milk") == expected, target
+    assert sys.modules["main"].__file__ == str(root / "out/main.py")
+
+
+@pytest.mark.parametrize(
+    ("target", "module"),
+    [
+        ("/", "api.index"),
+        ("/users/create", "api.users.create"),
+        ("/users/ada", "api.users.[name]"),
+        ("/files/a/b", "api.files.[...name]"),
+        ("/v2/notes/7", "api.v2.notes.[number]"),
+        ("/v2/other", "api.index"),
+        ("/api/where", "api.where"),
+    ],
+)
+def test_each_route_of_a_split_build_has_its_own_function(
+    split: Path, target: str, module: str
+) -> None:
+    assert ask(FunctionFolder(split), target) is not None
+    assert [name for name in sys.modules if name.startswith("api")] == [module]
+
+
+# Which file answers: what `vercel build` 64 writes for these files, followed path by path
+
+
+FILES = (
+    *("index", "date", "users/index", "users/create", "users/[id]", "items", "items/index"),
+    *("[a]/index", "[a]/x", "[a]/[b]", "t/[id]", "t/[id]/more", "[a]/[b]/c", "[a]/t/[b]"),
+    *("files/[...name]", "k.m", "k/m", "docs/openapi.json", "[a]/o.k"),
+    *("T/q/[b]", "[a]/q/[b]", "d/[a]/[b]/index", "d/[a]/Y", "e/[a]/c", "e/[a]/c/index"),
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        # A file, with or without its suffix, and the index of a folder.
+        ("/api", "api.index /api?"),
+        ("/api/", "api.index /api/?"),
+        ("/api/index", "api.index /api/index?"),
+        ("/api/index.py", "api.index /api/index.py?"),
+        ("/api/date", "api.date /api/date?"),
+        ("/api/date/", "api.date /api/date/?"),
+        ("/api/date.py?a=1", "api.date /api/date.py?a=1"),
+        ("/api/users", "api.users.index /api/users?"),
+        ("/api/users/", "api.users.index /api/users/?"),
+        ("/api/users/create", "api.users.create /api/users/create?"),
+        ("/api/items", "api.items /api/items?"),
+        ("/api/items/index", "api.items.index /api/items/index?"),
+        ("/api/docs/openapi.json", "api.docs.openapi.json /api/docs/openapi.json?"),
+        ("/api/d%61te", "api.date /api/date?"),
+        ("/api/users/[id]", "api.users.[id] /api/users/[id]?"),
+        # A parameter, which goes into the query.
+        ("/api/users/7", "api.users.[id] /api/users/7?id=7"),
+        ("/api/users/7?id=8&b=", "api.users.[id] /api/users/7?id=8&b="),
+        ("/api/users/7?b=1", "api.users.[id] /api/users/7?b=1&id=7"),
+        ("/api/t/%26=%2F%C3%A9+", "api.t.[id] /api/t/&=/\u00e9+?id=%26%3D%2F%C3%A9%2B"),
+        ("/api/files/a", "api.files.[...name] /api/files/a?...name=a"),
+        ("/api/t/1", "api.t.[id] /api/t/1?id=1"),
+        ("/api/t/1/more", "api.t.[id].more /api/t/1/more?id=1"),
+        ("/api/t/1/more.py", "api.t.[id].more /api/t/1/more.py?id=1"),
+        # More segments come first, then fewer parameters at the end.
+        ("/api/z", "api.[a].index /api/z?a=z"),
+        ("/api/z/", "api.[a].index /api/z/?a=z"),
+        ("/api/z/index.py", "api.[a].index /api/z/index.py?a=z"),
+        ("/api/z/x", "api.[a].x /api/z/x?a=z"),
+        ("/api/z/x/", "api.[a].x /api/z/x/?a=z"),
+        ("/api/z/y", "api.[a].[b] /api/z/y?a=z&b=y"),
+        ("/api/z/y/c", "api.[a].[b].c /api/z/y/c?a=z&b=y"),
+        ("/api/z/t/y", "api.[a].t.[b] /api/z/t/y?a=z&b=y"),
+        ("/api/t/t/c", "api.[a].[b].c /api/t/t/c?a=t&b=t"),
+        ("/api/z/o.k", "api.[a].o.k /api/z/o.k?a=z"),
+        ("/api/z/oxk", "api.[a].[b] /api/z/oxk?a=z&b=oxk"),
+        ("/api/T/q/1", "api.[a].q.[b] /api/T/q/1?a=T&b=1"),
+        ("/api/e/z/c", "api.e.[a].c.index /api/e/z/c?a=z"),
+        ("/api/d/z/Y", "api.d.[a].[b].index /api/d/z/Y?a=z&b=Y"),
+        # Two files that Python takes for one module.
+        ("/api/k.m", "api.k.m /api/k.m?"),
+        ("/api/k/m", "api.k.m_ /api/k/m?"),
+        # Nothing.
+        ("/", None),
+        ("/date", None),
+        ("/Api/date", None),
+        ("/api/z/y/", None),
+        ("/api/z/y/d", None),
+        ("/api//date", None),
+        ("/api/files/a/b/d", None),
+        ("/api/users%2Fcreate/x/y", None),
+    ],
+)  # fmt: skip
+def test_a_path_has_the_function_that_it_has_on_vercel(
+    root: Path, target: str, answer: str | None
+) -> None:
+    functions(root, *FILES)
+    assert text(opened(root), target) == answer
+
+
+def test_an_encoded_slash_ends_no_segment(root: Path) -> None:
+    functions(root, "users/create", "[name]")
+    answer = "api.[name] /api/users/create?name=users%2Fcreate"
+    assert text(opened(root), "/api/users%2Fcreate") == answer
+
+
+def test_rewrites_come_after_files_and_before_parameters(root: Path) -> None:
+    functions(root, "index", "date", "users/[id]", "posts/[id]")
+    folder = opened(
+        root,
+        rewrites=[
+            {"source": "/api/date", "destination": "/api/index"},
+            {"source": "/api/users/:id", "destination": "/api/index"},
+            {"source": "/p/:id", "destination": "/api/posts/:id"},
+            {"source": "/last/:of", "destination": "/api/posts/9"},
+            {"source": "/when/:year/:month", "destination": "/api/date?a=1"},
+            {"source": "/first", "destination": "/second"},
+            {"source": "/second", "destination": "/api/date.py"},
+            {"source": "/lost", "destination": "/api/nothing/at/all"},
+        ],
+    )
+    assert text(folder, "/api/date") == "api.date /api/date?"
+    assert text(folder, "/api/users/7") == "api.index /api/users/7?id=7"
+    assert text(folder, "/p/7?q=1") == "api.posts.[id] /p/7?q=1&id=7"
+    assert text(folder, "/last/all") == "api.posts.[id] /last/all?of=all&id=9"
+    assert text(folder, "/when/2026/11?year=1") == "api.date /when/2026/11?year=1&a=1&month=11"
+    assert text(folder, "/first") == "api.date /first?"
+    assert text(folder, "/lost") is None
+    assert text(folder, "/other") is None
+
+
+def test_the_request_itself_is_left_as_it_was(root: Path) -> None:
+    functions(root, "[id]", "date")
+    folder = opened(root)
+    request = make_request("POST", "https://testserver/api/7", [("x-a", "1")], b"milk")
+    found = folder.gateway_of(request)
+    assert found is not None
+    seen = found[1]
+    assert (request.query_string, seen.query_string) == (b"", b"id=7")
+    assert (seen.raw_path, seen.body, seen.headers) == (b"/api/7", b"milk", request.headers)
+    same = make_request("GET", "https://testserver/api/date")
+    found = folder.gateway_of(same)
+    assert found is not None
+    assert found[1] is same
+
+
+def test_the_folders_name_is_that_of_its_paths(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, {"lib/date.py": ECHO})
+    (root / "link").symlink_to("lib")
+    assert text(FunctionFolder(root / "lib"), "/lib/date") == "lib.date /lib/date?"
+    assert text(FunctionFolder(root / "link"), "/lib/date") == "lib.date /lib/date?"
+    monkeypatch.chdir(root / "lib")
+    assert text(FunctionFolder(Path()), "/lib/date") == "lib.date /lib/date?"
+    for name in ("lib", "lib.date"):
+        sys.modules.pop(name, None)
+
+
+# What a file may define
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ECHO,
+        ECHO.replace("app", "application"),
+        f"import unigate\n{ECHO.replace('app', 'inner')}\napp = unigate.wrap(inner)\n",
+        "async def app(scope, receive, send):\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    body = f\"{__name__} {scope['path']}?\".encode()\n"
+        "    await send({'type': 'http.response.body', 'body': body})\n",
+        f"# coding: latin-1\n# \u00e9\n{ECHO}",
+    ],
+    ids=["wsgi", "application", "gateway", "asgi", "latin-1"],
+)
+def test_a_file_defines_an_application_or_a_gateway(root: Path, code: str) -> None:
+    (root / "api").mkdir()
+    (root / "api/date.py").write_text(code, "latin-1")
+    folder = opened(root)
+    assert text(folder, "/api/date") == "api.date /api/date?"
+    assert text(folder, "/api/date") == "api.date /api/date?"
+
+
+def test_a_gateway_is_not_wrapped_again(root: Path) -> None:
+    write(root, {"api/date.py": "from main import app\n"})
+    found = opened(root).gateway_of(Request("GET", b"/api/date"))
+    assert found is not None
+    gateway = found[0]
+    assert isinstance(gateway, Gateway)
+    assert gateway is sys.modules["main"].app
+
+
+@pytest.mark.parametrize("name", ["handler", "Handler"])
+def test_vercels_own_kind_of_handler_is_refused(root: Path, name: str) -> None:
+    code = f"import http.server\nclass {name}(http.server.BaseHTTPRequestHandler): pass\n"
+    write(root, {"api/date.py": code})
+    with pytest.raises(UnknownInterface, match=rf"api/date\.py has a class '{name}'"):
+        ask(opened(root), "/api/date")
+
+
+@pytest.mark.usefixtures("bounded")
+def test_what_is_no_function_is_none(root: Path) -> None:
+    functions(root, "date", "_hidden", ".hidden", "_d/x", ".d/x", "node_modules/x")
+    helper = {"api/helper.py": "def f(): ...\n", "api/page.html": "", "api/app.pyc": ECHO}
+    write(root, {**helper, "api/dir.py/x.txt": ""})
+    os.mkfifo(root / "api/pipe.py")
+    folder = opened(root)
+    assert text(folder, "/api/date") is not None
+    for name in ("_hidden", ".hidden", "_d/x", ".d/x", "node_modules/x", "helper", "page.html",
+                 "app.pyc", "app", "dir", "dir.py", "pipe"):  # fmt: skip
+        assert ask(folder, f"/api/{name}") is None, name
+
+
+# Modules
+
+
+def test_helpers_are_imported_as_on_vercel(root: Path) -> None:
+    imports = "from ._words import WORD\nfrom api.users._words import WORD as same\n"
+    code = f"{imports}from main import site as app\nassert WORD is same\n"
+    write(root, {
+        "api/users/_words.py": "WORD = ['tea']\n",
+        "api/users/[name].py": code,
+        "api/users/plain.py": f"import _words\n{ECHO}",
+        "api/files/_words.py": "",
+        "api/files/[...name].py": f"from . import _words\n{ECHO}",
+    })  # fmt: skip
+    folder = opened(root)
+    assert ask(folder, "/api/users/ada") is not None
+    with pytest.raises(ModuleNotFoundError, match="No module named '_words'"):
+        ask(folder, "/api/users/plain")
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'api\.files\.\['"):
+        ask(folder, "/api/files/a")
+
+
+def test_modules_have_the_names_that_vercel_gives_them(root: Path) -> None:
+    functions(root, "index", "users/index", "users/[id]")
+    folder = opened(root)
+    for path, module in [("", "api.index"), ("/users", "api.users.index")]:
+        assert (text(folder, f"/api{path}") or "").split()[0] == module
+        assert sys.modules[module].__file__ == str(root / f"{module.replace('.', '/')}.py")
+
+
+# Loading
+
+
+COUNTED = f"with open('loaded.txt', 'a') as file:\n    file.write(__name__ + ' ')\n{ECHO}"
+
+
+def test_a_file_is_loaded_when_it_is_asked_for_and_once(root: Path) -> None:
+    write(root, {"api/a.py": COUNTED, "api/b.py": COUNTED, "loaded.txt": ""})
+    folder = opened(root)
+    assert (root / "loaded.txt").read_text() == ""
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(lambda _: text(folder, "/api/a"), range(32)))
+    assert answers == {"api.a /api/a?"}
+    assert (root / "loaded.txt").read_text() == "api.a "
+    assert text(folder, "/api/b") == "api.b /api/b?"
+    assert (root / "loaded.txt").read_text() == "api.a api.b "
+
+
+@pytest.mark.parametrize(
+    ("broken", "error", "problem"),
+    [
+        ("raise ValueError('no water')\napp = 1\n", ValueError, "no water"),
+        ("import sugar_bowl\napp = 1\n", ModuleNotFoundError, "sugar_bowl"),
+        ("def app(:\n", SyntaxError, r"invalid syntax \(date.py, line 1\)"),
+        ("app = 3\n", UnknownInterface, "int object cannot be called"),
+        ("app: int\n", AttributeError, "no attribute 'app'"),
+        ("import sys\nsys.exit(4)\napp = 1\n", SystemExit, "4"),
+        ("app = 1\x00\n", (SyntaxError, ValueError), "null bytes"),
+    ],
+)
+def test_a_file_that_fails_is_tried_again_and_the_others_go_on(
+    root: Path, broken: str, error: Any, problem: str
+) -> None:
+    functions(root, "other")
+    write(root, {"api/date.py": broken})
+    folder = opened(root)
+    for _ in range(2):
+        with pytest.raises(error, match=problem) as failed:
+            ask(folder, "/api/date")
+        assert "api.date" not in sys.modules
+        assert text(folder, "/api/other") == "api.other /api/other?"
+    if not isinstance(failed.value, SyntaxError | UnknownInterface | AttributeError | ValueError):
+        assert str(failed.traceback[-1].path).endswith("api/date.py")
+    write(root, {"api/date.py": f"{ECHO}# mended\n"})
+    assert text(folder, "/api/date") == "api.date /api/date?"
+
+
+def test_what_a_file_needs_may_come_later(root: Path) -> None:
+    write(root, {"api/date.py": f"from api._words import WORD\n{ECHO}"})
+    folder = opened(root)
+    with pytest.raises(ModuleNotFoundError):
+        ask(folder, "/api/date")
+    write(root, {"api/_words.py": "WORD = 'tea'\n"})
+    assert text(folder, "/api/date") == "api.date /api/date?"
+
+
+def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
+    functions(root, "date")
+    folder = opened(root)
+    write(root, {"api/date.py": "pass\n"})
+    with pytest.raises(UnknownInterface, match=r"date\.py has no app or application"):
+        ask(folder, "/api/date")
+
+
+# Nothing outside
+
+
+@pytest.fixture
+def trapped(root: Path) -> Path:
+    """Return the file that is there once something outside of the folder was loaded."""
+    marker = root / "loaded.txt"
+    trap = f"open({str(marker)!r}, 'w').close()\n{ECHO}"
+    outside = ["secret.py", "secret/index.py", "apis/secret.py", "api.py", "api_/secret.py"]
+    write(root, dict.fromkeys(outside, trap))
+    functions(root, "date", "users/[id]", "[...rest]")
+    (root / "api/link.py").symlink_to(root / "secret.py")
+    (root / "api/relative.py").symlink_to("../secret.py")
+    (root / "api/linked").symlink_to(root / "secret")
+    (root / "api/up").symlink_to("..")
+    (root / "api/round.py").symlink_to("round.py")
+    (root / "api/broken.py").symlink_to("nowhere.py")
+    return marker
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/../secret", "/api/..%2fsecret", "/api/%2e%2e/secret", "/api/.%2e%2fsecret.py",
+        "/api/%252e%252e/secret", "/api/..\\secret", "/api/..%5csecret", "/api/date/../../secret",
+        "/api/%2f{root}/secret", "/api/{root}/secret.py", "/{root}/secret.py", "{root}/secret.py",
+        "/../secret", "/secret", "/secret.py", "/api.py", "/apis/secret", "/api_/secret",
+        "/api/link", "/api/link.py", "/api/relative", "/api/linked", "/api/linked/index",
+        "/api/up/secret", "/api/round", "/api/%00", "/api/secret%00.py", "/api/\xff", "/api/%ff",
+        "", "*", "http://testserver/secret", "/api/[...rest]/../../secret",
+    ],
+)  # fmt: skip
+def test_nothing_outside_of_the_folder_is_loaded(root: Path, trapped: Path, path: str) -> None:
+    answer = text(opened(root), path.format(root=root))
+    assert answer is None or answer.startswith("api.[...rest] ")
+    assert not trapped.exists()
+
+
+def test_a_file_that_becomes_a_link_is_not_followed(root: Path, trapped: Path) -> None:
+    folder = opened(root)
+    (root / "api/date.py").unlink()
+    (root / "api/date.py").symlink_to(root / "secret.py")
+    with pytest.raises(FileNotFoundError, match="has become a symbolic link"):
+        ask(folder, "/api/date")
+    assert not trapped.exists()
+
+
+def test_rewrites_lead_to_nothing_outside(root: Path, trapped: Path) -> None:
+    rewrites = [
+        {"source": f"/{number}", "destination": destination}
+        for number, destination in enumerate(
+            ["/secret", "/api/../secret", "/secret.py", "/api/link", f"{root}/secret", "//secret"]
+        )
+    ]
+    folder = opened(root, rewrites=[*rewrites, {"source": "/x/(.*)", "destination": "/$1"}])
+    targets = [*(f"/{number}" for number in range(len(rewrites))), "/x/secret", "/x/../secret"]
+    assert [ask(folder, target) for target in targets if target != "/3"] == [None] * 7
+    assert text(folder, "/3") == "api.[...rest] /3?...rest=link"
+    assert not trapped.exists()
+
+
+SEGMENTS = st.sampled_from(
+    ["", ".", "..", "%2e", "%2E%2e", "..%2f", "%2f", "%5c", "\\", "api", "date", "users", "7", "up",
+     "link", "link.py", "linked", "index", "secret", "secret.py", "[id]", "[...rest]", "%00", "~"]
+)  # fmt: skip
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(segments=st.lists(SEGMENTS, max_size=6), text_=st.text(max_size=5), slash=st.booleans())
+def test_no_path_at_all_leads_out(
+    root: Path, trapped: Path, segments: list[str], text_: str, slash: bool
+) -> None:
+    folder = FunctionFolder(root / "api")
+    written = text_.encode("utf-8", "replace")
+    request = Request("GET", ("/" * slash + "/".join(segments)).encode() + written)
+    found = folder.gateway_of(request)
+    if found is not None:
+        gateway = found[0]
+        (application,) = gateway._applications.values()
+        assert application.__code__.co_filename.startswith(f"{root}/api/")
+    assert not trapped.exists()
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (["[a]", "[b]"], "api has both [a] and [b], which Vercel cannot tell apart."),
+        (["[a]/x", "[b]/y"], "api has both [a] and [b], which Vercel cannot tell apart."),
+        (["x/[a]", "x/[b]/y"], "api/x has both [a] and [b], which Vercel cannot tell apart."),
+        (["[a]/[a]"], "api/[a]/[a].py has one parameter twice."),
+    ],
+)
+def test_what_vercel_refuses_is_refused(root: Path, names: list[str], problem: str) -> None:
+    functions(root, *names)
+    with pytest.raises(Unloadable) as refused:
+        opened(root)
+    assert refused.value.message == problem
+
+
+@pytest.mark.parametrize("name", ["nowhere", "main.py", "empty"])
+def test_a_folder_without_functions_is_refused(root: Path, name: str) -> None:
+    write(root, {"empty/_hidden.py": ECHO, "empty/helper.py": "x = 1\n"})
+    with pytest.raises(Unloadable, match=f"'{name}' is no folder with functions in it"):
+        FunctionFolder(Path(name))
+
+
+def test_rewrites_that_cannot_be_read_are_refused(root: Path) -> None:
+    functions(root, "date")
+    (root / "vercel.json").write_text("{")
+    with pytest.raises(Unloadable, match=r"vercel\.json' cannot be read"):
+        opened(root)

@@ -1,0 +1,115 @@
+"""Vercel's rewrites, as its own packages read them: @vercel/routing-utils, path-to-regexp 6.1."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unigate.cli.project.target import Unloadable
+from unigate.cli.vercel.rewrites import Rewrite, read_rewrites
+
+
+def rewrites(folder: Path, *told: Any) -> list[Rewrite]:
+    (folder / "vercel.json").write_text(json.dumps({"rewrites": told}))
+    return read_rewrites(folder / "vercel.json")
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "path", "leads_to"),
+    [
+        # What `unigate build --split` writes.
+        ("/(.*)", "/api/index", "/", ("/api/index", [])),
+        ("/(.*)", "/api/index", "/a/b", ("/api/index", [])),
+        ("/users/([^/]+)", "/api/users/[name]", "/users/ada", ("/api/users/[name]", [])),
+        ("/users/([^/]+)", "/api/users/[name]", "/users/ada/", None),
+        ("/users/([^/]+)/", "/api/users/[name]", "/users/ada/", ("/api/users/[name]", [])),
+        ("/files/(.*)", "/api/files/[...name]", "/files/a/b", ("/api/files/[...name]", [])),
+        ("/files/(.*)", "/api/files/[...name]", "/files/", ("/api/files/[...name]", [])),
+        ("/files/(.*)", "/api/files/[...name]", "/files", None),
+        ("/openapi\\.json", "/api/openapi.json", "/openapi.json", ("/api/openapi.json", [])),
+        ("/openapi\\.json", "/api/openapi.json", "/openapi-json", None),
+        # Parameters: in the path, or else in the query.
+        ("/u/:name", "/api/users/:name", "/u/ada", ("/api/users/ada", [])),
+        ("/u/:name", "/api/users/:name", "/u/", None),
+        ("/u/:name", "/api/users/:name", "/u/a/b", None),
+        ("/u/:name", "/api/user", "/u/a%2Fb", ("/api/user", [("name", "a/b")])),
+        ("/u/:name", "/api/:name?n=:name&m=1", "/u/x", ("/api/x", [("n", "x"), ("m", "1")])),
+        ("/:a/:b", "/api/q?b=x:b", "/1/2", ("/api/q", [("b", "x2"), ("a", "1")])),
+        ("/:a/:b", "/api/:a", "/1/2", ("/api/1", [])),
+        ("/(a|b)/:c", "/api/$1/:c", "/b/x", ("/api/b/x", [])),
+        ("/(a|b)/:c", "/api/$1", "/b/x", ("/api/b", [("c", "x")])),
+        ("/(a|b)/:c", "/api/$1", "/c/x", None),
+        ("/(.*)", "/api/$2x", "/a", ("/api/x", [])),
+        ("/(.*)", "/api?a=$1&b=%2525", "/%25", ("/api", [("a", "%"), ("b", "%25")])),
+        # Patterns and modifiers.
+        ("/w/(.*)/x-:id(\\d+)", "/api/w", "/w/a/b/x-12", ("/api/w", [("id", "12")])),
+        ("/w/(.*)/x-:id(\\d+)", "/api/w", "/w/a/b/x-y", None),
+        ("/q/:path*", "/api/q", "/q", ("/api/q", [("path", "")])),
+        ("/q/:path*", "/api/q/:path*", "/q/a/b", ("/api/q/a/b", [])),
+        ("/q/:path+", "/api/q", "/q", None),
+        ("/q/:path+", "/api/q", "/q/a/b", ("/api/q", [("path", "a/b")])),
+        ("/a/:x.:y?", "/api/:x?z=:y", "/a/1.2", ("/api/1", [("z", "2")])),
+        ("/a/:x.:y?", "/api/:x?z=:y", "/a/1", ("/api/1", [("z", "")])),
+        ("/v:n(\\d+)?", "/api/v", "/v", ("/api/v", [("n", "")])),
+        ("/v:n(\\d+)?", "/api/v", "/v12", ("/api/v", [("n", "12")])),
+        ("/:b(\\w+|x(?:y|z))", "/api/:b", "/xz", ("/api/xz", [])),
+        ("/:x(a\\)b)", "/api/x", "/a)b", ("/api/x", [("x", "a)b")])),
+        ("/((?!api/).*)", "/api/index", "/other", ("/api/index", [])),
+        ("/((?!api/).*)", "/api/index", "/api/x", None),
+        ("/a\\:b", "/api/x", "/a:b", ("/api/x", [])),
+        ("/(\\d)", "/api/x", "/\u0663", None),
+    ],
+)
+def test_a_path_is_led_where_vercel_leads_it(
+    tmp_path: Path, source: str, destination: str, path: str, leads_to: Any
+) -> None:
+    (rewrite,) = rewrites(tmp_path, {"source": source, "destination": destination})
+    assert rewrite.follow(path) == leads_to
+
+
+def test_without_a_file_or_rewrites_there_are_none(tmp_path: Path) -> None:
+    assert read_rewrites(tmp_path / "vercel.json") == []
+    (tmp_path / "vercel.json").write_text("{}")
+    assert read_rewrites(tmp_path / "vercel.json") == []
+
+
+@pytest.mark.parametrize(
+    ("told", "problem"),
+    [
+        ({"destination": "https://example.com/"}, "leads out of the project"),
+        ({"destination": {"service": "x"}}, "leads out of the project"),
+        ({"destination": "/api/x", "has": [{"type": "host"}]}, "has conditions"),
+        ({"destination": "/api/x", "missing": [{"type": "host"}]}, "has conditions"),
+    ],
+)
+def test_what_is_not_followed_is_said_when_a_path_meets_it(
+    tmp_path: Path, told: Any, problem: str
+) -> None:
+    (rewrite,) = rewrites(tmp_path, {"source": "/x/(.*)", **told})
+    assert rewrite.follow("/y") is None
+    with pytest.raises(Unloadable, match=f"^The rewrite of '/x/\\(\\.\\*\\)' {problem}"):
+        rewrite.follow("/x/y")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"rewrites": [{"source": "/x"}]}',
+        '{"rewrites": ["/x"]}',
+        '{"rewrites": 3}',
+        '{"routes": []}',
+        *(
+            json.dumps({"rewrites": [{"source": source, "destination": "/api"}]})
+            for source in ("/(x", "/(x\\", "/{x}", "/*", "/x\\", "/([)", 3)
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "vercel.json").write_text(text)
+    with pytest.raises(Unloadable, match=r"vercel.json' cannot be read: "):
+        read_rewrites(tmp_path / "vercel.json")

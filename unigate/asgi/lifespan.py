@@ -1,0 +1,176 @@
+"""Start and stop applications: ASGI's lifespan, once per process, over all mounts.
+
+Source: the ASGI specification, "Lifespan Protocol".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextvars import Context
+from typing import Any, Literal
+
+from unigate.errors import LifespanFailed
+from unigate.types import ASGIApp, Message, Receive, Scope, Send
+
+Mode = Literal["auto", "on", "off"]
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+
+_log = logging.getLogger("unigate")
+
+
+class Lifespan:
+    """Drive the lifespan of one application; `state` is what it put into its scope's state."""
+
+    def __init__(self, app: ASGIApp, mode: Mode) -> None:
+        self._app = app
+        self._mode = mode
+        self.state: dict[str, Any] = {}
+        self._task: asyncio.Task[BaseException | None] | None = None
+
+    async def start(self) -> None:
+        """Start the application; LifespanFailed when it says no, or nothing in 30 seconds.
+
+        With "auto", one that raises or returns without an answer has no lifespan; with "on" that
+        is a failure.
+        """
+        loop = asyncio.get_running_loop()
+        self.state.clear()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._messages.put_nowait({"type": "lifespan.startup"})
+        self._started: asyncio.Future[str | None] = loop.create_future()
+        self._stopped: asyncio.Future[str | None] = loop.create_future()
+        # An empty context: it outlives the request that happens to start it.
+        task = loop.create_task(self._run(), context=Context())
+        await _first(task, self._started, START_SECONDS)
+        if not self._started.done():
+            self._without_answer(task)
+        elif (message := self._started.result()) is not None:
+            await _end(task)
+            raise LifespanFailed(f"The application failed to start: {message}")
+        else:
+            self._task = task
+
+    def _without_answer(self, task: asyncio.Task[BaseException | None]) -> None:
+        if not task.done():
+            task.cancel()
+            raise LifespanFailed(
+                f"The application did not answer lifespan.startup within {START_SECONDS} seconds. "
+                'If it has no lifespan, say so: wrap(..., lifespan="off").'
+            )
+        error = _error(task)
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        if self._mode == "on":
+            raise LifespanFailed(
+                f'lifespan="on", but the application has none: {error!r}'
+            ) from error
+        _log.info("The application has no lifespan: %r", error)
+
+    async def stop(self) -> None:
+        """Stop the application if it was started; a failure is logged."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._messages.put_nowait({"type": "lifespan.shutdown"})
+        await _first(task, self._stopped, STOP_SECONDS)
+        if not self._stopped.done() and not task.done():
+            _log.error("The application did not stop within %s seconds.", STOP_SECONDS)
+        error = await _end(task)
+        if self._stopped.done() and self._stopped.result() is not None:
+            _log.error("The application failed to stop: %s", self._stopped.result())
+        elif error is not None:
+            _log.error("The application failed to stop.", exc_info=error)
+
+    async def _run(self) -> BaseException | None:
+        scope: Scope = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self.state,
+        }
+        try:
+            await self._app(scope, self._messages.get, self._send)
+        except (SystemExit, KeyboardInterrupt) as error:
+            return error  # for who waits for this task; raised, it would leave the loop from here
+        return None
+
+    async def _send(self, message: Message) -> None:
+        phase, _, outcome = message["type"].removeprefix("lifespan.").partition(".")
+        future = {"startup": self._started, "shutdown": self._stopped}.get(phase)
+        if future is None or outcome not in ("complete", "failed"):
+            raise RuntimeError(f"Unexpected message {message['type']!r} in the lifespan.")
+        if not future.done():
+            future.set_result(message.get("message", "") if outcome == "failed" else None)
+
+
+async def _first(task: asyncio.Future[Any], answer: asyncio.Future[Any], seconds: float) -> None:
+    """Wait for an answer, or for the end of who should give it."""
+    await asyncio.wait({task, answer}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _end(task: asyncio.Task[BaseException | None]) -> BaseException | None:
+    """Cancel a task, wait for its end, and return what it failed with."""
+    task.cancel()
+    await asyncio.wait({task})
+    return _error(task)
+
+
+def _error(task: asyncio.Task[BaseException | None]) -> BaseException | None:
+    if task.cancelled():
+        return None
+    return task.exception() or task.result()
+
+
+class Lifespans:
+    """Start applications in order, stop them in reverse, once."""
+
+    def __init__(self, members: Sequence[Lifespan]) -> None:
+        self._members = members
+        self.started = False
+        self._starting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start what is not started; all who ask meanwhile wait for the same start."""
+        if self.started:
+            return
+        if self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
+        running: list[Lifespan] = []
+        try:
+            for member in self._members:
+                await member.start()
+                running.append(member)
+            self.started = True
+        except BaseException:
+            for member in reversed(running):
+                await member.stop()
+            raise
+        finally:
+            self._starting = None
+
+    async def stop(self) -> None:
+        """Stop what is started."""
+        self.started = False
+        for member in reversed(self._members):
+            await member.stop()
+
+    async def serve(self, receive: Receive, send: Send) -> None:
+        """Answer a server that sends the lifespan itself."""
+        await receive()
+        started_before = self.started  # by an event, on another loop, which must stop it too
+        try:
+            await self.start()
+        except LifespanFailed as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if not started_before:
+            await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,246 @@
+"""The inspector page: a WSGI application in front of the local host, under `/_unigate/`."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import jinja2
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound
+from werkzeug.routing import Map, RequestRedirect, Rule
+from werkzeug.utils import send_from_directory
+from werkzeug.wrappers import Request as HTTPRequest
+from werkzeug.wrappers import Response as HTTPResponse
+
+from unigate import Request, Response
+from unigate.emulator import EVENT_SOURCES
+from unigate.http import below
+from unigate.types import Environ, StartResponse
+
+from .copies import as_curl, as_event, as_test, target_of
+from .editing import Form, edited
+from .exchanges import Exchange, History
+from .guard import refusal
+from .masking import masked, masked_text
+from .views import beside, sections
+
+ROOT = "/_unigate"
+
+_ROUTES = Map(
+    [
+        Rule(f"{ROOT}/", methods=["GET"], endpoint="page"),
+        Rule(f"{ROOT}/static/<name>", methods=["GET"], endpoint="static"),
+        Rule(f"{ROOT}/stream", methods=["GET"], endpoint="stream"),
+        Rule(f"{ROOT}/<int:number>", methods=["GET"], endpoint="exchange"),
+        Rule(f"{ROOT}/<int:left>/<int:right>", methods=["GET"], endpoint="pair"),
+        Rule(
+            f"{ROOT}/<int:number>/<any(curl, test, event):kind>", methods=["GET"], endpoint="copy"
+        ),
+        Rule(f"{ROOT}/<int:number>/replay", methods=["POST"], endpoint="replay"),
+        Rule(f"{ROOT}/<int:number>/resend", methods=["POST"], endpoint="resend"),
+    ]
+)
+# Everything shown is somebody else's: nothing runs but our script, whatever gets into the page.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+_HEARTBEAT_SECONDS = 10
+_READ_SECONDS = 10
+
+_templates = jinja2.Environment(
+    loader=jinja2.PackageLoader("unigate.cli.dev.inspector"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.filters["duration"] = lambda seconds: (
+    f"{seconds * 1000:.1f} ms" if seconds >= 0.001 else f"{seconds * 1_000_000:.0f} µs"
+)
+_templates.filters["clock"] = lambda at: time.strftime("%H:%M:%S", time.localtime(at))
+
+# Those that are replayed most often first.
+_SOURCES = list(dict.fromkeys(["http_api", "rest_api", "alb", "vercel", *EVENT_SOURCES]))
+
+
+class Host(Protocol):
+    """What answers: a WSGI application that can also be asked again."""
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]: ...
+
+    def answer(self, exchange: Exchange) -> tuple[Response, Iterator[bytes] | None]: ...
+
+
+class Inspector:
+    """A host, and in front of it the page that shows what it is asked, but for the page itself.
+
+    app: what a test imports; None where there is no import string.
+    mount: where the host has mounted it, which a test does not.
+    """
+
+    def __init__(
+        self, host: Host, history: History, *, app: str | None, mount: str, show_secrets: bool
+    ) -> None:
+        self._host = host
+        self._history = history
+        self._app = app
+        self._mount = mount
+        self._show_secrets = show_secrets
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request for the page here, and pass every other on."""
+        if below(environ["PATH_INFO"], ROOT) is None:
+            return self._host(environ, start_response)
+        response: Any
+        try:
+            problem = refusal(environ)
+            if problem:
+                response = HTTPResponse(problem, 403)
+            else:
+                endpoint, values = _ROUTES.bind_to_environ(environ).match()
+                response = getattr(self, f"_{endpoint}")(HTTPRequest(environ), **values)
+        except RequestRedirect as error:
+            response = error.get_response(environ)
+        except HTTPException as error:
+            response = HTTPResponse(error.description, error.code)
+        response.headers.update(_HEADERS)
+        body: Iterable[bytes] = response(environ, start_response)
+        return body
+
+    # --- what there is to see --------------------------------------------------------------------
+
+    def _page(self, request: HTTPRequest) -> HTTPResponse:
+        since = self._history.mark()  # first: what changes meanwhile is told once more
+        rows = [self._row(one) for one in reversed(self._history.all())]
+        return _html("page.html", rows=rows, since=since)
+
+    def _static(self, request: HTTPRequest, name: str) -> Any:
+        return send_from_directory(Path(__file__).parent / "static", name, request.environ)
+
+    def _stream(self, request: HTTPRequest) -> HTTPResponse:
+        """Tell of every exchange that begins or ends, as server-sent events.
+
+        EventSource comes back after a reload of the server, and says what it has seen last.
+        """
+        since = request.headers.get("Last-Event-ID") or request.args.get("since", "")
+        return HTTPResponse(self._events(since), mimetype="text/event-stream")
+
+    def _events(self, since: str) -> Iterator[str]:
+        yield "retry: 500\n\n"
+        if not self._history.knows(since):
+            yield "event: restart\ndata:\n\n"
+            return
+        while (news := self._history.news(since, _HEARTBEAT_SECONDS)) is not None:
+            since, changed = news
+            for exchange in changed:
+                row = _templates.get_template("row.html").render(row=self._row(exchange))
+                data = json.dumps({"number": exchange.number, "row": row})
+                yield f"event: exchange\ndata: {data}\n\n"
+            yield f"id: {since}\nevent: seen\ndata:\n\n"
+
+    def _exchange(self, request: HTTPRequest, number: int) -> HTTPResponse:
+        exchange = self._shown(number)
+        return _html(
+            "exchange.html",
+            row=self._row(exchange),
+            exchange=exchange,
+            sections=sections(exchange),
+            form=Form(exchange.sent),
+            sources=[name for name in _SOURCES if name != exchange.source],
+            has_test=self._app is not None,
+        )
+
+    def _pair(self, request: HTTPRequest, left: int, right: int) -> HTTPResponse:
+        both = self._shown(left), self._shown(right)
+        rows = [self._row(exchange) for exchange in both]
+        return _html("pair.html", rows=rows, sections=beside(*both))
+
+    def _copy(self, request: HTTPRequest, number: int, kind: str) -> HTTPResponse:
+        exchange = self._shown(number)
+        if kind == "curl":
+            return HTTPResponse(as_curl(exchange))
+        if kind == "test" and self._app is not None:
+            return HTTPResponse(as_test(exchange, self._app, self._mount))
+        if kind == "event" and exchange.event is not None:
+            response = HTTPResponse(as_event(exchange), mimetype="application/json")
+            name = f"{exchange.source}-{exchange.number}.json"
+            response.headers.set("Content-Disposition", "attachment", filename=name)
+            return response
+        raise NotFound
+
+    def _row(self, exchange: Exchange) -> dict[str, Any]:
+        target = target_of(exchange.sent)
+        shown = target if self._show_secrets else masked_text(target)
+        return {"target": shown, "exchange": exchange}
+
+    # --- what there is to do ---------------------------------------------------------------------
+
+    def _replay(self, request: HTTPRequest, number: int) -> HTTPResponse:
+        """Send a request again, as the same event or another."""
+        exchange = self._get(number)
+        source = _given(request).get("source", exchange.source)
+        if not isinstance(source, str) or source not in EVENT_SOURCES:
+            raise BadRequest(f"There is no source {source!r}.")
+        return self._again(exchange, exchange.sent, source)
+
+    def _resend(self, request: HTTPRequest, number: int) -> HTTPResponse:
+        """Send a request as it was edited."""
+        exchange, shown = self._get(number), self._shown(number)
+        try:
+            sent = edited(exchange.sent, Form(shown.sent), _given(request))
+        except ValueError as error:
+            raise BadRequest(str(error)) from error
+        return self._again(exchange, sent, exchange.source)
+
+    def _again(self, exchange: Exchange, sent: Request, source: str) -> HTTPResponse:
+        again = Exchange(sent, source, replay_of=exchange.number)
+        _, chunks = self._host.answer(again)
+        if chunks is not None:
+            threading.Thread(target=_read, args=(chunks,), daemon=True).start()
+        return HTTPResponse(json.dumps({"number": again.number}), mimetype="application/json")
+
+    # --- what they share -------------------------------------------------------------------------
+
+    def _get(self, number: int) -> Exchange:
+        exchange = self._history.get(number)
+        if exchange is None:
+            raise NotFound("This request is forgotten.")
+        return exchange
+
+    def _shown(self, number: int) -> Exchange:
+        exchange = self._get(number)
+        return exchange if self._show_secrets else masked(exchange)
+
+
+def _html(template: str, **values: Any) -> HTTPResponse:
+    text = _templates.get_template(template).render(values)
+    # JSON can hold halves of characters, UTF-8 cannot.
+    return HTTPResponse(text.encode("utf-8", "replace"), mimetype="text/html")
+
+
+def _given(request: HTTPRequest) -> dict[str, Any]:
+    given = request.get_json()
+    if not isinstance(given, dict):
+        raise BadRequest("What is given here is an object.")
+    return given
+
+
+def _read(chunks: Any) -> None:
+    """Read a stream that nobody else reads, for as long as one would look at it."""
+    until = time.monotonic() + _READ_SECONDS
+    for _ in chunks:
+        if time.monotonic() > until:
+            break
+    chunks.close()

@@ -1,0 +1,3 @@
+"""What Vercel does with a project: its entry points, functions and rewrites."""
+
+from __future__ import annotations

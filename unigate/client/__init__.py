@@ -1,0 +1,3 @@
+"""The client of a request: its address and its location."""
+
+from __future__ import annotations

@@ -1,0 +1,201 @@
+"""The hosts, played in this process: how tests and the command line ask an application."""
+
+from __future__ import annotations
+
+import json
+import logging
+import string
+import time
+import uuid
+from binascii import b2a_base64
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from importlib import import_module
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from . import wsgi
+from .events import EventSource, name_of
+from .events.sources import HALVES, SOURCES
+from .gateway import Gateway
+from .http import Headers, Response, carries_body, latin1, split_host
+from .request import Request
+from .types import Environ, Event, StartResponse
+
+_log = logging.getLogger("unigate")
+
+EVENT_SOURCES: dict[str, EventSource] = {
+    **{name_of(source): source for source in SOURCES},
+    **HALVES,
+}
+
+# Where an application seems to live; https, as most platforms have it.
+BASE_URL = "https://testserver"
+
+# What API Gateway waits for at most, unless a quota was raised.
+TIMEOUT_SECONDS = 30
+
+
+class Context:
+    """What AWS Lambda passes beside an event."""
+
+    function_name = "local"
+    function_version = "$LATEST"
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:local"
+    memory_limit_in_mb = "1024"
+    log_group_name = "/aws/lambda/local"
+    log_stream_name = "local"
+    client_context = None
+    identity = None
+
+    def __init__(self) -> None:
+        self.aws_request_id = str(uuid.uuid4())
+        self._deadline = time.monotonic() + TIMEOUT_SECONDS
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return how long the function may still run, in milliseconds, never below 0."""
+        return max(0, int((self._deadline - time.monotonic()) * 1000))
+
+
+class Asked(NamedTuple):
+    """An answer, and what went to and fro where a platform calls a function."""
+
+    event: Any
+    reply: Any
+    response: Response
+
+
+Host = Callable[[Gateway, Request, bool], Asked]
+
+
+def host_named(source: str | EventSource) -> Host:
+    """Return what asks an application as the host of a source does; ValueError if there is none.
+
+    The host is called with the application, a request, and whether the event's body must be base64.
+    """
+    if not isinstance(source, str):
+        return partial(_ask_event, source)
+    if source in _FUNCTIONS:
+        return partial(_ask_function, import_module(f"unigate.events.{source}"), _FUNCTIONS[source])
+    if source in EVENT_SOURCES:
+        return partial(_ask_event, EVENT_SOURCES[source])
+    if source in _SERVERS:
+        return partial(_ask_server, _SERVERS[source])
+    names = ", ".join((*EVENT_SOURCES, *_FUNCTIONS, *_SERVERS))
+    raise ValueError(f"There is no source {source!r}; there are {names}.")
+
+
+def sent(message: Any) -> Any:
+    """Return a message as it arrives at the other side; TypeError or ValueError if not JSON."""
+    return json.loads(json.dumps(message, allow_nan=False))
+
+
+def make_request(
+    method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+) -> Request:
+    """Build the request that a client sends for an absolute URL; what it must quote is quoted."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    given = Headers((name, latin1(value)) for name, value in headers)
+    usual = [("host", host), ("user-agent", "unigate"), ("accept", "*/*")]
+    if body or method in ("POST", "PUT", "PATCH"):
+        usual.append(("content-length", str(len(body))))
+    return Request(
+        method,
+        quote(parts.path or "/", safe=string.punctuation).encode("ascii"),
+        query_string=quote(parts.query, safe=string.punctuation).encode("ascii"),
+        headers=Headers([*(field for field in usual if field[0] not in given), *given]),
+        body=body,
+        scheme=parts.scheme,
+        server=split_host(host, parts.scheme),
+        client=("127.0.0.1", 50000),
+    )
+
+
+# --- platforms that pass an event, as JSON -------------------------------------------------------
+
+
+def _ask_event(source: EventSource, app: Gateway, request: Request, base64: bool) -> Asked:
+    event = sent(source.make_event(request))
+    if base64:
+        _encode(event)
+    reply = sent(app.lambda_handler(sent(event), Context()))
+    return Asked(event, reply, source.from_reply(reply))
+
+
+def _encode(event: Event) -> None:
+    inner = event.get("http") or event  # DigitalOcean's is one level deeper
+    for flag in ("isBase64Encoded", "is_base64_encoded"):
+        if inner.get("body") and inner.get(flag) is False:
+            inner["body"] = b2a_base64(inner["body"].encode(), newline=False).decode("ascii")
+            inner[flag] = True
+
+
+# --- platforms that pass an object of theirs -----------------------------------------------------
+
+_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "google": lambda app, event: app.google(event),
+    "azure": lambda app, event: app.azure(event, None),
+}
+
+
+def _ask_function(
+    source: Any, door: Callable[[Any, Any], Any], app: Gateway, request: Request, base64: bool
+) -> Asked:
+    event = source.make_event(request)
+    reply = door(app, event)
+    return Asked(event, reply, source.from_reply(reply))
+
+
+# --- servers -------------------------------------------------------------------------------------
+
+
+def _ask_server(
+    server: Callable[[Gateway, Request], Response], app: Gateway, request: Request, base64: bool
+) -> Asked:
+    response = server(app, request)
+    if not carries_body(request.method, response.status, response.headers):
+        response.body = b""
+    return Asked(None, None, response)
+
+
+def _ask_asgi(app: Gateway, request: Request) -> Response:
+    from .asgi.driver import Exchange, build_scope
+    from .loop import process_loop
+
+    async def serve() -> Response:
+        turn = Exchange(request.body)
+        try:
+            await app.asgi(build_scope(request, "", {}), turn.receive, turn.send)
+        except Exception:
+            if app._raising or not turn.complete:
+                raise
+            _log.exception("%r failed after it was answered.", request)
+        return turn.whole()
+
+    _start(app)
+    return process_loop().run(serve())
+
+
+@cache
+def _start(app: Gateway) -> None:
+    """Start an application as a server does before its first request, and stop it at the end."""
+    from .asgi.lifespan import Lifespan
+    from .loop import at_exit, process_loop
+
+    lifespan = Lifespan(app.asgi, "on")
+    process_loop().run(lifespan.start())
+    at_exit(lambda: process_loop().run_last(lifespan.stop()))
+
+
+def _ask_wsgi(app: Gateway, request: Request) -> Response:
+    query = request.query_string.decode("ascii")
+    target = request.raw_path.decode("ascii") + (f"?{query}" if query else "")
+
+    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return app.wsgi({**environ, "RAW_URI": target}, start_response)
+
+    return wsgi.call(serve, request, "")
+
+
+_SERVERS = {"asgi": _ask_asgi, "wsgi": _ask_wsgi}

@@ -1,0 +1,46 @@
+"""The response that every host and every application have in common."""
+
+from __future__ import annotations
+
+from .headers import Headers
+
+
+class Response:
+    """What an application answered: a status, header fields, and the whole body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: Headers | None = None, body: bytes = b"") -> None:
+        self.status = status
+        self.headers = Headers() if headers is None else headers
+        self.body = body
+
+    @classmethod
+    def plain(cls, status: int, text: str) -> Response:
+        """Build a response of the gateway's own."""
+        body = text.encode()
+        headers = Headers(
+            [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
+        )
+        return cls(status, headers, body)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Response)
+            and self.status == other.status
+            and self.headers == other.headers
+            and self.body == other.body
+        )
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {len(self.body)} bytes>"
+
+
+def reason(status: int) -> str:
+    """Return the standard reason phrase of a status, or "" where it has none."""
+    from http import HTTPStatus  # a fiftieth of a cold start, for what few responses need
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

@@ -1,0 +1,72 @@
+"""Vercel's system environment variables, typed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+
+class Env:
+    """Vercel's system environment variables, by attribute or by key; None where one is not set."""
+
+    VERCEL: str | None
+    CI: str | None
+    VERCEL_ENV: str | None
+    VERCEL_TARGET_ENV: str | None
+    VERCEL_URL: str | None
+    VERCEL_BRANCH_URL: str | None
+    VERCEL_PROJECT_PRODUCTION_URL: str | None
+    VERCEL_PROJECT_ID: str | None
+    VERCEL_REGION: str | None
+    VERCEL_DEPLOYMENT_ID: str | None
+    VERCEL_SKEW_PROTECTION_ENABLED: str | None
+    VERCEL_AUTOMATION_BYPASS_SECRET: str | None
+    VERCEL_GIT_PROVIDER: str | None
+    VERCEL_GIT_REPO_SLUG: str | None
+    VERCEL_GIT_REPO_OWNER: str | None
+    VERCEL_GIT_REPO_ID: str | None
+    VERCEL_GIT_COMMIT_REF: str | None
+    VERCEL_GIT_COMMIT_SHA: str | None
+    VERCEL_GIT_COMMIT_MESSAGE: str | None
+    VERCEL_GIT_COMMIT_AUTHOR_LOGIN: str | None
+    VERCEL_GIT_COMMIT_AUTHOR_NAME: str | None
+    VERCEL_GIT_PREVIOUS_SHA: str | None
+    VERCEL_GIT_PULL_REQUEST_ID: str | None
+
+    def __init__(self, **values: str | None) -> None:
+        unknown = values.keys() - Env.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"Vercel has no variables {', '.join(sorted(unknown))}.")
+        vars(self).update(dict.fromkeys(Env.__annotations__), **values)
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return all of them."""
+        return dict(vars(self))
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """Return one of them, the default for a name that is none of them."""
+        value: str | None = vars(self).get(key, default)
+        return value
+
+    def __getitem__(self, key: str) -> str | None:
+        value: str | None = vars(self)[key]
+        return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"The environment of Vercel is fixed: {name} cannot be set.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Env) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        known = (name for name, value in vars(self).items() if value is not None)
+        return f"<Env {', '.join(known) or 'without variables'}>"  # no values: one is a secret
+
+
+def get_env(env: Mapping[str, str] | None = None) -> Env:
+    """Return Vercel's system environment variables; an empty one is None, as in Vercel's SDK."""
+    env = os.environ if env is None else env
+    return Env(**{name: env.get(name) or None for name in Env.__annotations__})
