@@ -25,10 +25,11 @@ from vercel import headers as vercel_headers
 from unigate import platforms
 from unigate.client import providers
 from unigate.client.geolocation import Geolocation
+from unigate.context import current_request_var
 from unigate.deployment import Deployment, default, geolocation, ip_address
 from unigate.events import alb, cloudfront, http_api, vercel
 from unigate.http import Headers
-from unigate.request import Request, current
+from unigate.request import Request
 
 SOCKET = "192.0.2.1"
 CLIENT = "203.0.113.7"
@@ -417,13 +418,13 @@ def test_other_things_are_refused(wrong: object) -> None:
 
 def test_headers_alone_are_judged_by_the_current_request() -> None:
     request = request_with({"host": "example.org", "accept": "*/*"}, CLIENT, "http_api")
-    token = current.set(request)
+    token = current_request_var.set(request)
     try:
         assert ip_address({"Host": "example.org", "Accept": "*/*", "Content-Length": ""}) == CLIENT
         assert ip_address({"Host": "example.org"}) == CLIENT
         assert ip_address({"Host": "other.example.org"}) is None  # of another request
     finally:
-        current.reset(token)
+        current_request_var.reset(token)
 
 
 def test_odd_peers_are_nobody() -> None:
@@ -516,9 +517,9 @@ def test_deployment_of_the_request_decides() -> None:
     assert request.geolocation["country"] == "BR"
     assert Deployment().ip_address(request) == SOCKET
     assert request.deployment.cache == "memory://"
-    token = current.set(request)
+    token = current_request_var.set(request)
     try:
         assert ip_address({"CF-Connecting-IP": CLIENT}) == CLIENT
         assert ip_address({"CF-Connecting-IP": FORGED}) == FORGED  # as much as it says
     finally:
-        current.reset(token)
+        current_request_var.reset(token)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from unigate.context import current_request_var
 from unigate.errors import InvalidEvent
-from unigate.http import Headers, Response, reason
-from unigate.request import Request, current, current_request, forwarded
+from unigate.http import Headers, Response, reason_phrase
+from unigate.request import Request, current_request, proxied_headers
 
 
 def read(headers: dict[str, Any] | None = None, **members: Any) -> Request:
@@ -201,7 +202,7 @@ def test_responses_are_equal_when_they_say_the_same() -> None:
     ("status", "phrase"), [(200, "OK"), (404, "Not Found"), (299, ""), (799, "")]
 )
 def test_a_status_has_its_standard_phrase_or_none(status: int, phrase: str) -> None:
-    assert reason(status) == phrase
+    assert reason_phrase(status) == phrase
 
 
 def test_a_request_is_forwarded_as_a_proxy_does_it() -> None:
@@ -213,7 +214,7 @@ def test_a_request_is_forwarded_as_a_proxy_does_it() -> None:
         server=("lb", 8080),
         client=("203.0.113.1", 5000),
     )
-    assert forwarded(request).pairs == [
+    assert proxied_headers(request).pairs == [
         ("x-forwarded-for", "198.51.100.1, 198.51.100.2, 203.0.113.1"),
         ("x-forwarded-proto", "http"),
         ("x-a", "1"),
@@ -223,7 +224,7 @@ def test_a_request_is_forwarded_as_a_proxy_does_it() -> None:
 
 
 def test_a_request_of_an_unknown_client_is_forwarded_without_it() -> None:
-    assert forwarded(Request("GET")).pairs == [
+    assert proxied_headers(Request("GET")).pairs == [
         ("x-forwarded-proto", "https"),
         ("x-forwarded-port", "443"),
     ]
@@ -231,11 +232,11 @@ def test_a_request_of_an_unknown_client_is_forwarded_without_it() -> None:
 
 def test_the_current_request_is_the_one_being_answered() -> None:
     request = Request("GET")
-    token = current.set(request)
+    token = current_request_var.set(request)
     try:
         assert current_request() is request
     finally:
-        current.reset(token)
+        current_request_var.reset(token)
 
 
 def test_there_is_no_current_request_outside_of_one() -> None:

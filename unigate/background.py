@@ -10,7 +10,8 @@ from contextvars import Context, ContextVar, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .request import Request, current
+from .context import current_request_var
+from .request import Request
 
 if TYPE_CHECKING:
     import asyncio
@@ -59,7 +60,7 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     time. A function under `on_event` is no exception. Outside of all that it runs in the background
     at once. What fails is logged. Raises TypeError for what is neither.
     """
-    _wait_until(current.get(None) or _kept_for.get(None), work, *args)
+    _wait_until(current_request_var.get(None) or _kept_for.get(None), work, *args)
 
 
 def _wait_until(

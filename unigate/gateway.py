@@ -23,7 +23,7 @@ from .events import (
     unknown_event,
 )
 from .events.replies import write_reply
-from .http import Response, below, reason
+from .http import Response, reason_phrase, remove_path_prefix
 from .request import Request
 from .routing import Mount, Router, check_prefixes
 from .types import Environ, Receive, Scope, Send, StartResponse
@@ -282,10 +282,10 @@ class Gateway:
         router = self._loaded or self._load()
         path = request.path
         if request.root_path:
-            rest = below(path, request.root_path)
+            rest = remove_path_prefix(path, request.root_path)
             path = path if rest is None else rest
         if self._base_path:
-            rest = below(path, self._base_path)
+            rest = remove_path_prefix(path, self._base_path)
             if rest is not None:
                 request.root_path += self._base_path
                 path = rest
@@ -323,14 +323,14 @@ def _refusal(error: Exception, event: Any) -> Response:
     """Return what to answer to an event that its source cannot read, or raise UnknownEvent."""
     if isinstance(error, InvalidEvent):
         _log.warning("Refused: %s", error)
-        return Response.plain(error.status, reason(error.status))
+        return Response.plain(error.status, reason_phrase(error.status))
     if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
         raise unknown_event(event) from error
     raise error
 
 
 def _respond(response: Response, start_response: StartResponse) -> list[bytes]:
-    status = f"{response.status} {reason(response.status)}"
+    status = f"{response.status} {reason_phrase(response.status)}"
     start_response(status, response.headers.pairs, sys.exc_info() if sys.exception() else None)
     return [response.body]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .context import current_request_var
 from .errors import InvalidEvent
 from .http.bodies import decode_body
 from .http.headers import Headers
 from .http.hosts import CLIENTS, SERVERS, Address, split_host
 from .http.identity import Identity
-from .http.urls import below, decode_path, quote_path
+from .http.urls import decode_path, quote_path, remove_path_prefix
 from .memo import Memo
 from .types import Environ, Scope
 
@@ -188,7 +188,9 @@ class Request:
         path: str = scope["path"]
         raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # daphne leaves the query on
         root_path = scope.get("root_path", "").rstrip("/")
-        if below(path, root_path) is None:  # a server of before the rule that it is part of it
+        if (
+            remove_path_prefix(path, root_path) is None
+        ):  # a server of before the rule that it is part of it
             path = root_path + path
         if decode_path(raw) != path:  # rewritten on the way, or not given
             raw = quote_path(path)
@@ -267,6 +269,13 @@ class Request:
         return path
 
     @property
+    def target(self) -> str:
+        """The path and query as in a request line (RFC 9112, section 3.2.1), Latin-1."""
+        query = self.query_string.decode("latin-1")
+        path = self.raw_path.decode("latin-1")
+        return f"{path}?{query}" if query else path
+
+    @property
     def identity(self) -> Identity | None:
         """Return who the platform says is asking, None where it has not verified anybody."""
         identity = self._identity
@@ -324,7 +333,7 @@ _ASKED = tuple(
 )
 
 
-def forwarded(request: Request) -> Headers:
+def proxied_headers(request: Request) -> Headers:
     """Return the header fields as a proxy passes them on, with X-Forwarded-For, -Proto, -Port."""
     headers = Headers(request.headers)
     headers.set("x-forwarded-proto", request.scheme)
@@ -335,12 +344,10 @@ def forwarded(request: Request) -> Headers:
     return headers
 
 
-current: ContextVar[Request] = ContextVar("unigate.request")
-
-
 def current_request() -> Request:
     """Return the request being answered; LookupError outside of one."""
     try:
-        return current.get()
+        request: Request = current_request_var.get()
+        return request
     except LookupError:
         raise LookupError("There is no current request: nothing is being answered.") from None

@@ -15,10 +15,19 @@ from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any
 
 from .background import finish
+from .context import current_request_var
 from .errors import IncompleteResponse
-from .http import Address, Response, below, carries_body, latin1, response_headers, unquote
+from .http import (
+    Address,
+    Response,
+    carries_body,
+    latin1,
+    remove_path_prefix,
+    response_headers,
+    unquote,
+)
 from .memo import Memo
-from .request import Request, current
+from .request import Request
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 _BARE_SCOPE: Scope = {
@@ -44,7 +53,7 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
     start: StartedResponse = _new(StartedResponse)
     start.status = 0
     start.chunks = chunks
-    token = current.set(request)
+    token = current_request_var.set(request)
     try:
         result = app(environ, start.start_response)
         try:
@@ -54,7 +63,7 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
             if hasattr(result, "close"):
                 result.close()
     finally:
-        current.reset(token)
+        current_request_var.reset(token)
     if not start.status:
         raise IncompleteResponse(NEVER_CALLED)
     start.body = _joined(chunks)
@@ -68,7 +77,7 @@ def mounted(environ: Environ, request: Request, root_path: str) -> Environ:
     if script != environ.get("SCRIPT_NAME", ""):
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         environ["SCRIPT_NAME"] = script
-        environ["PATH_INFO"] = below(path, script) or "/"
+        environ["PATH_INFO"] = remove_path_prefix(path, script) or "/"
     return environ
 
 
@@ -76,18 +85,18 @@ def serve(
     app: WSGIApp, environ: Environ, start_response: StartResponse, request: Request
 ) -> Iterable[bytes]:
     """Run an application for a WSGI server, which calls for the body after this returns."""
-    token = current.set(request)
+    token = current_request_var.set(request)
     try:
         body = app(environ, start_response)
     except BaseException:
-        current.reset(token)
+        current_request_var.reset(token)
         _end(request)
         raise
     # A list has nothing left to run, and servers know their own file wrapper.
     files = environ.get("wsgi.file_wrapper")
     done = isinstance(body, (list, tuple)) or (files is not None and type(body) is files)
     if done and not request.deferred:
-        current.reset(token)
+        current_request_var.reset(token)
         request.answered = True
         return body
     return _Served(body, token, request)
@@ -112,7 +121,7 @@ class _Served:
 
     def close(self) -> None:
         with suppress(ValueError):  # closed in another context than it was made in
-            current.reset(self._token)
+            current_request_var.reset(self._token)
         close = getattr(self._body, "close", None)
         try:
             if close is not None:
@@ -132,7 +141,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     if root_path:
         if not root_path.isascii():
             root_path = root_path.encode("utf-8").decode("latin-1")
-        rest = below(path, root_path)
+        rest = remove_path_prefix(path, root_path)
         path = path if rest is None else rest or "/"
     name, port = _SERVERS.get(request.server) or _SERVERS.learn(request.server)
     environ: Environ = {

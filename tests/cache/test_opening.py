@@ -18,8 +18,8 @@ from unigate.cache import RuntimeCache, default_backend, open_backend, opening
 from unigate.cache.memory import MemoryBackend
 from unigate.cache.redis import RedisBackend
 from unigate.cache.vercel import VercelBackend
+from unigate.context import current_request_var
 from unigate.deployment import Deployment
-from unigate.request import current
 
 ENDPOINT = "http://127.0.0.1:9/v1/suspense-cache/"
 
@@ -135,7 +135,7 @@ def test_gateway_chooses_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> No
     cache = RuntimeCache()
 
     def answer() -> Any:
-        current.set(asked(Deployment(cache=chosen)))
+        current_request_var.set(asked(Deployment(cache=chosen)))
         cache.set("key", 1)
         return cache.get("key")
 
@@ -151,7 +151,7 @@ def test_vercel_names_its_cache_in_the_request_where_it_runs_us(
     headers = {"x_vercel_sc_host": "cache.example.org", "x_vercel_sc_headers": "{}"}
 
     def backend() -> Any:
-        current.set(asked(**headers))
+        current_request_var.set(asked(**headers))
         return default_backend()
 
     # Elsewhere the client would say where values go.

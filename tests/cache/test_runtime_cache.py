@@ -20,8 +20,8 @@ from unigate import CacheError, Request
 from unigate.cache import AsyncRuntimeCache, RuntimeCache, flights
 from unigate.cache.keys import LONGEST, key_maker
 from unigate.cache.memory import MemoryBackend
+from unigate.context import current_request_var
 from unigate.deployment import Deployment
-from unigate.request import current
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -311,7 +311,7 @@ def test_threads_know_the_backend_of_the_request() -> None:
     async def request() -> Any:
         asked = Request("GET")
         asked.deployment = Deployment(cache=Remote())
-        current.set(asked)
+        current_request_var.set(asked)
         cache = AsyncRuntimeCache()
         await cache.set("key", 1)
         return await cache.get("key")

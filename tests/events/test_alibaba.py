@@ -13,7 +13,7 @@ from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import alibaba
 from unigate.http import Headers, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]
@@ -228,7 +228,7 @@ def test_a_request_survives_as_an_event(request: Request) -> None:
     values = parse_qs(request.query_string.decode(), keep_blank_values=True)
     assert read(event) == altered(
         request,
-        headers=Headers(forwarded(request).joined().items()),
+        headers=Headers(proxied_headers(request).joined().items()),
         query_string=urlencode({name: ",".join(many) for name, many in values.items()}).encode(),
         root_path="",
     )

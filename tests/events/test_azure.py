@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from unigate.events import azure
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 
 PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 FEW = settings(deadline=None, max_examples=80, derandomize=True)
@@ -464,7 +464,7 @@ def test_a_request_survives(
         patch.setenv(PREFIX, prefix)
         arrived = azure.to_request(azure.make_event(request), None)
     # Repeated fields are joined, and App Service adds its own.
-    fields = forwarded(request).joined()
+    fields = proxied_headers(request).joined()
     if client:
         fields["x-forwarded-for"] = arrived.headers["x-forwarded-for"]
     fields["x-waws-unencoded-url"] = f"{prefix}/{path}" + (f"?{query}" if query else "")

@@ -27,7 +27,7 @@ from tests.hosts import ask_asgi, ask_wsgi, wsgi_environ
 from unigate.errors import IncompleteResponse
 from unigate.events import google
 from unigate.http import Headers, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 
 Start = Callable[..., Any]
 TEXT = [("content-type", "text/plain")]
@@ -547,7 +547,7 @@ def test_a_request_survives_as_flasks(request: Request) -> None:
         request.method,
         request.raw_path,
         query_string=request.query_string,
-        headers=Headers(forwarded(request).joined().items()),
+        headers=Headers(proxied_headers(request).joined().items()),
         scheme=request.scheme,
         server=request.server,
         client=request.client,

@@ -13,7 +13,7 @@ from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import huawei
 from unigate.http import Headers, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]
@@ -170,7 +170,7 @@ def test_an_event_is_made_as_the_gateway_makes_it() -> None:
 def test_a_request_survives_as_an_event(request: Request) -> None:
     event = json.loads(json.dumps(huawei.make_event(request)))
     assert huawei.matches(event)
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
     query = urlencode(parse_qs(request.query_string.decode(), keep_blank_values=True), doseq=True)

@@ -11,7 +11,7 @@ from tests.samples import load
 from unigate import wrap
 from unigate.events import lattice
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]
@@ -288,7 +288,7 @@ def test_a_request_survives_as_an_event(kind: str, request: Request) -> None:
     request.source = kind
     event = json.loads(json.dumps(lattice.make_event(request)))
     assert lattice.matches(event)
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if kind == "lattice_v1":
         headers = Headers(headers.joined().items())
     client = request.client or last_forwarded(request)

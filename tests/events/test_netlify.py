@@ -14,7 +14,7 @@ from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import netlify
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 
 Event = dict[str, Any]
 
@@ -286,7 +286,7 @@ def test_a_request_comes_back(
     )
     event = json.loads(json.dumps(netlify.make_event(sent)))
     assert netlify.matches(event)
-    expected = forwarded(sent)
+    expected = proxied_headers(sent)
     if client:
         expected.set("x-nf-client-connection-ip", client[0])
     if body:

@@ -14,7 +14,7 @@ from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import openwhisk
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 
 Event = dict[str, Any]
 
@@ -495,7 +495,7 @@ def test_a_request_comes_back(
     event = json.loads(json.dumps(openwhisk.make_event(sent)))
     assert openwhisk.matches(event)
     arrived = read(event)
-    expected = Headers(forwarded(sent).joined().items())
+    expected = Headers(proxied_headers(sent).joined().items())
     expected.remove("accept-encoding")
     if body:
         expected.set("content-length", str(len(body)))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.samples import load
 from unigate.events import find_source, name_of, source_named
 from unigate.http import Headers, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 
 FEW = settings(
     deadline=None,
@@ -101,13 +101,13 @@ def last_forwarded(request: Request) -> tuple[str, int] | None:
 
 def of_function_url(request: Request) -> Request:
     # Repeats are joined.
-    return altered(request, headers=Headers(forwarded(request).joined().items()))
+    return altered(request, headers=Headers(proxied_headers(request).joined().items()))
 
 
 def of_http_api(request: Request) -> Request:
     # The path is decoded: "%2F" and "/" look the same, and so do all bytes that are not UTF-8.
     path = quote(unquote(request.raw_path.decode()), safe="/:@!$&'()*+,;=-._~")
-    headers = Headers(forwarded(request).joined().items())
+    headers = Headers(proxied_headers(request).joined().items())
     if "cookie" in headers:  # not among the fields: they come last
         cookie = headers["cookie"]
         headers.remove("cookie")
@@ -118,7 +118,7 @@ def of_http_api(request: Request) -> Request:
 def of_rest_api(request: Request) -> Request:
     # The query is decoded: its escapes are ours, and the order across keys is lost.
     query = urlencode(parse_qs(request.query_string.decode(), keep_blank_values=True), doseq=True)
-    return altered(request, query_string=query.encode(), headers=grouped(forwarded(request)))
+    return altered(request, query_string=query.encode(), headers=grouped(proxied_headers(request)))
 
 
 def of_alb(request: Request) -> Request:
@@ -130,7 +130,7 @@ def of_alb(request: Request) -> Request:
     return altered(
         request,
         query_string=query.encode(),
-        headers=grouped(forwarded(request)),
+        headers=grouped(proxied_headers(request)),
         client=request.client or last_forwarded(request),
         root_path="",
     )
@@ -144,7 +144,7 @@ def of_generic(request: Request) -> Request:
 
 def of_vercel(request: Request) -> Request:
     # The platform overwrites X-Forwarded-For and X-Real-IP.
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
         headers.set("x-forwarded-for", request.client[0])

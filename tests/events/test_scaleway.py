@@ -15,7 +15,7 @@ from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import scaleway
 from unigate.http import Headers, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]
@@ -196,7 +196,7 @@ def test_an_event_is_made_as_the_platform_makes_it() -> None:
 def test_a_request_survives_as_an_event(request: Request) -> None:
     event = json.loads(json.dumps(scaleway.make_event(request)))
     assert scaleway.matches(event)
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-envoy-external-address", request.client[0])
     path = quote(unquote(request.raw_path.decode()), safe="/:@!$&'()*+,;=-._~")

@@ -13,7 +13,7 @@ from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import tencent
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]
@@ -237,7 +237,7 @@ def survivor(request: Request, **members: Any) -> Request:
     values = parse_qs(request.query_string.decode(), keep_blank_values=True)
     return altered(
         request,
-        headers=Headers(forwarded(request).joined().items()),
+        headers=Headers(proxied_headers(request).joined().items()),
         query_string=urlencode(values, doseq=True).encode(),
         **members,
     )

@@ -12,7 +12,7 @@ from tests.samples import load, names
 from unigate import wrap
 from unigate.events import yandex
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]
@@ -271,7 +271,7 @@ def test_an_event_is_made_as_a_gateway_makes_it() -> None:
 def test_a_request_survives_as_an_event(request: Request) -> None:
     event = json.loads(json.dumps(yandex.make_event(request)))
     assert yandex.matches(event)
-    headers = grouped(forwarded(request))
+    headers = grouped(proxied_headers(request))
     assert read(event) == altered(request, headers=headers, root_path="")
     # As format 1.0: the query is decoded, and the order across keys is lost.
     event |= {"url": None, "path": request.raw_path.decode()}

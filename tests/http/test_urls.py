@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from unigate.http import (
-    below,
     decode_path,
     encode_query,
     join_query,
     quote_bytes,
     quote_path,
     raw_path,
+    remove_path_prefix,
     split_query,
 )
 
@@ -99,7 +99,7 @@ def test_a_path_is_decoded_once(raw: bytes, path: str) -> None:
     ],
 )
 def test_a_prefix_ends_at_a_slash(path: str, prefix: str, rest: str | None) -> None:
-    assert below(path, prefix) == rest
+    assert remove_path_prefix(path, prefix) == rest
 
 
 @pytest.mark.parametrize(

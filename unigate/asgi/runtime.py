@@ -14,10 +14,11 @@ from typing import Any
 
 from unigate import wsgi
 from unigate.background import finish_async
+from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse
 from unigate.http import Response
 from unigate.loop import at_exit, process_loop
-from unigate.request import Request, current
+from unigate.request import Request
 from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Message, Receive, Scope, Send, WSGIApp
 
@@ -70,7 +71,7 @@ class Running:
         state = self._states.get(mount, _NO_STATE)
         scope = exchange.build_scope(request, request.root_path + mount.prefix, state)
         turn = exchange.Exchange(request.body)
-        token = current.set(request)
+        token = current_request_var.set(request)
         try:
             await mount.app(scope, turn.receive, turn.send)
         except Exception:
@@ -78,7 +79,7 @@ class Running:
                 raise
             _log.exception("%r failed after it was answered.", request)
         finally:
-            current.reset(token)
+            current_request_var.reset(token)
         return turn.whole()
 
     async def finish_deferred(self, request: Request) -> None:
@@ -131,7 +132,7 @@ class Running:
         }
         if len(request.headers) != len(scope["headers"]):  # cookies were joined
             scope["headers"] = exchange.build_headers(request)
-        current.set(request)  # for this task, which is the connection's own
+        current_request_var.set(request)  # for this task, which is the connection's own
         if scope["type"] != "http":
             await mount.app(scope, receive, send)
             return

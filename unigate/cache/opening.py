@@ -9,8 +9,9 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from unigate.context import current_request_var
 from unigate.platforms import proven
-from unigate.request import Request, current
+from unigate.request import Request
 
 from .backend import Backend
 
@@ -31,7 +32,7 @@ def open_backend(url: str) -> Backend:
 
 def default_backend() -> Backend:
     """Return the gateway's, that of `UNIGATE_CACHE_URL`, Vercel's where it is, or memory."""
-    request = current.get(None)
+    request = current_request_var.get(None)
     chosen = request.deployment.cache if request and request.deployment else None
     chosen = chosen or os.environ.get("UNIGATE_CACHE_URL")
     if chosen:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 from urllib.parse import unquote
 
-from unigate.http import Headers, table
+from unigate.http import Headers, json_object
 
 from .providers import Provider
 
@@ -101,13 +101,13 @@ def _utf8(value: str) -> str:
 
 def _netlify(packed: str) -> dict[str, str | None]:
     try:
-        place = table(json.loads(a2b_base64(packed)))
+        place = json_object(json.loads(a2b_base64(packed)))
     except (ValueError, RecursionError):
         return {}
     return {
         "city": _text(place.get("city")),
-        "country": _text(table(place.get("country")).get("code")),
-        "country_region": _text(table(place.get("subdivision")).get("code")),
+        "country": _text(json_object(place.get("country")).get("code")),
+        "country_region": _text(json_object(place.get("subdivision")).get("code")),
         "latitude": _text(place.get("latitude")),
         "longitude": _text(place.get("longitude")),
         "postal_code": _text(place.get("postalCode")),
@@ -151,21 +151,23 @@ def look_up(address: str, path: str) -> Geolocation | None:
     """
     database = _databases.get(path) or _open(path)
     try:
-        place = table(database.get(address)) if database else None
+        place = json_object(database.get(address)) if database else None
     except ValueError:  # an IPv6 address, and the database knows none
         return None
     if not place:
         return None
     divisions = place.get("subdivisions")
-    position = table(place.get("location"))
+    position = json_object(place.get("location"))
     return located(
         {
-            "city": _text(table(table(place.get("city")).get("names")).get("en")),
-            "country": _text(table(place.get("country")).get("iso_code")),
-            "country_region": _text(table(divisions[0]).get("iso_code")) if divisions else None,
+            "city": _text(json_object(json_object(place.get("city")).get("names")).get("en")),
+            "country": _text(json_object(place.get("country")).get("iso_code")),
+            "country_region": _text(json_object(divisions[0]).get("iso_code"))
+            if divisions
+            else None,
             "latitude": _text(position.get("latitude")),
             "longitude": _text(position.get("longitude")),
-            "postal_code": _text(table(place.get("postal")).get("code")),
+            "postal_code": _text(json_object(place.get("postal")).get("code")),
         }
     )
 

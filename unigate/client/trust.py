@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unigate import platforms
+from unigate.context import current_request_var
 from unigate.http import Headers, latin1
-from unigate.request import Request, current
+from unigate.request import Request
 
 from . import addresses
 from . import geolocation as geo
@@ -144,7 +145,7 @@ def _alone(given: Any) -> Seen:
             "Takes a request, its headers, an ASGI scope or a WSGI environ, "
             f"not {type(given).__name__}."
         )
-    request = current.get(None)
+    request = current_request_var.get(None)
     if request is None:
         return Seen(headers)
     asked = request.headers.joined()

@@ -19,12 +19,12 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
-    reason,
+    reason_phrase,
     spelled,
     split_query,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 1024 * 1024
@@ -63,7 +63,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     A map of single values carries further cookies under other spellings of `set-cookie`.
     """
     reply = write_envelope(response, {})
-    phrase = reason(response.status)
+    phrase = reason_phrase(response.status)
     reply["statusDescription"] = f"{response.status} {phrase}".rstrip()
     if isinstance(event.get("multiValueHeaders"), dict):
         reply["multiValueHeaders"] = response.headers.grouped()
@@ -85,7 +85,7 @@ def make_event(request: Request) -> Event:
         "httpMethod": request.method,
         "path": quote_bytes(request.raw_path),
         "multiValueQueryStringParameters": split_query(quote_bytes(request.query_string)),
-        "multiValueHeaders": forwarded(request).grouped(),
+        "multiValueHeaders": proxied_headers(request).grouped(),
         "body": body,
         "isBase64Encoded": is_base64,
     }

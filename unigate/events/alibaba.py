@@ -28,14 +28,14 @@ from unigate.http import (
     decode_path,
     encode_body,
     encode_query,
+    json_object,
     quote_bytes,
     raw_path,
     read_envelope,
     spelled,
-    table,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 32 * 1024 * 1024
@@ -44,7 +44,7 @@ MAX_REPLY = 32 * 1024 * 1024
 def matches(event: Event) -> bool:
     """Tell whether a trigger sent this, or API Gateway: nobody else has `queryParameters`."""
     if event.get("version") == "v1":
-        http = table(event.get("requestContext")).get("http")
+        http = json_object(event.get("requestContext")).get("http")
         return isinstance(event.get("rawPath"), str) and isinstance(http, dict)
     return (
         isinstance(event.get("httpMethod"), str)
@@ -55,8 +55,8 @@ def matches(event: Event) -> bool:
 
 def to_request(event: Event, context: Any) -> Request:
     """Read an event of either form; the map is documented with its flag as text."""
-    about = table(event.get("requestContext"))
-    http = table(about.get("http"))
+    about = json_object(event.get("requestContext"))
+    http = json_object(about.get("http"))
     path: str = event.get("rawPath") or event.get("path") or "/"
     return Request.from_event(
         http.get("method") or event.get("httpMethod"),
@@ -80,7 +80,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write the event of an HTTP trigger."""
-    fields = forwarded(request).joined()
+    fields = proxied_headers(request).joined()
     body, is_base64 = encode_body(request.headers, request.body)
     values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     return {

@@ -32,16 +32,16 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
-    below,
     decode_path,
     forwarded_peer,
+    json_object,
+    json_text,
+    parse_scopes,
     quote_bytes,
     raw_path,
-    scopes,
-    table,
-    text,
+    remove_path_prefix,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import ASGIApp, Receive, Scope, Send
 
 from .azure_cookies import kept, parsed
@@ -105,7 +105,9 @@ def _as_sent(path: str, headers: Headers) -> bytes:
 def _root_path(path: str) -> str:
     """Return the route prefix as the request spells it: routes do not care for case."""
     prefix = _route_prefix(os.environ.get(_PREFIX), os.environ.get(_SCRIPT_ROOT, ""))
-    return path[: len(prefix)] if below(path.lower(), prefix.lower()) is not None else ""
+    return (
+        path[: len(prefix)] if remove_path_prefix(path.lower(), prefix.lower()) is not None else ""
+    )
 
 
 _PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
@@ -136,23 +138,23 @@ def _identify(request: Request) -> Identity | None:
     """Return the caller that App Service has signed in; it removes these headers from outside."""
     headers = request.headers
     try:
-        principal = table(json.loads(a2b_base64(headers.get("x-ms-client-principal") or "")))
+        principal = json_object(json.loads(a2b_base64(headers.get("x-ms-client-principal") or "")))
     except (ValueError, RecursionError):
         principal = {}
     user = headers.get("x-ms-client-principal-id") or headers.get("x-ms-client-principal-name")
-    user = user or text(principal.get("userId"))  # so does Static Web Apps call it
+    user = user or json_text(principal.get("userId"))  # so does Static Web Apps call it
     if not user and not principal:
         return None
     listed = principal.get("claims")
     if not isinstance(listed, list):
         return Identity("principal", user, principal)
     values: dict[str, list[Any]] = {}
-    for claim in map(table, listed):
+    for claim in map(json_object, listed):
         values.setdefault(str(claim.get("typ")), []).append(claim.get("val"))
     claims = {name: many if len(many) > 1 else many[0] for name, many in values.items()}
     scope = claims.get("scp") or claims.get("http://schemas.microsoft.com/identity/claims/scope")
     provider = headers.get("x-ms-client-principal-idp") or principal.get("auth_typ")
-    return Identity("principal", user, {"auth_typ": provider, **claims}, scopes(scope))
+    return Identity("principal", user, {"auth_typ": provider, **claims}, parse_scopes(scope))
 
 
 # --- the answer ----------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def make_event(request: Request) -> Any:
     """Make the request of a function app behind App Service."""
     from azure.functions import HttpRequest
 
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client and request.client[1]:
         host, port = request.client
         entry = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -21,11 +21,11 @@ from unigate.http import (
     bodiless,
     decode_body,
     encode_body,
+    json_object,
+    json_text,
     quote_bytes,
     raw_path,
-    reason,
-    table,
-    text,
+    reason_phrase,
 )
 from unigate.request import Request
 from unigate.types import Event, Reply
@@ -47,7 +47,7 @@ _FORBIDDEN_PREFIXES = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
 def matches(event: Event) -> bool:
     """Tell whether a request set off the function; for a response there is nothing to answer."""
     cf = _cf(event)
-    request = table(cf.get("request"))
+    request = json_object(cf.get("request"))
     return (
         all(request.get(name) and isinstance(request[name], str) for name in ("method", "uri"))
         and not cf.get("response")
@@ -58,11 +58,11 @@ def matches(event: Event) -> bool:
 def _cf(event: Event) -> dict[str, Any]:
     records = event.get("Records")
     first = records[0] if records and isinstance(records, list) else None
-    return table(table(first).get("cf"))
+    return json_object(json_object(first).get("cf"))
 
 
 def _trigger(event: Event) -> str:
-    return text(table(_cf(event).get("config")).get("eventType")) or ""
+    return json_text(json_object(_cf(event).get("config")).get("eventType")) or ""
 
 
 def max_reply(event: Event) -> int:
@@ -92,7 +92,7 @@ def to_request(event: Event, context: Any) -> Request:
         body=body.get("data"),
         is_base64=body.get("encoding") != "text",
         scheme="http" if proto == "http" else "https",
-        host=table(cf.get("config")).get("distributionDomainName"),
+        host=json_object(cf.get("config")).get("distributionDomainName"),
         client=about.get("clientIp"),
         source="cloudfront",
         event=event,
@@ -104,7 +104,7 @@ def _headers(fields: Any) -> Headers:
     """Read lists of `key` and `value`; the key is the name once more, and may be missing."""
     return Headers.from_map(
         {
-            name: [table(one).get("value") for one in many or ()]
+            name: [json_object(one).get("value") for one in many or ()]
             for name, many in (fields or {}).items()
         }
     )
@@ -125,7 +125,7 @@ def to_reply(response: Response, event: Event) -> Reply:
         if name not in _FORBIDDEN and not name.startswith(_FORBIDDEN_PREFIXES)
     )
     reply: Reply = {"status": str(response.status), "headers": _lists(headers)}
-    phrase = reason(response.status)
+    phrase = reason_phrase(response.status)
     if phrase:
         reply["statusDescription"] = phrase
     if response.body and not bodiless(response.status):

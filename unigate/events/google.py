@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 
 from unigate.errors import IncompleteResponse
 from unigate.http import Headers, Response, carries_body, response_headers
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def make_event(request: Request) -> flask.Request:
     }
     if request.client:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = map(str, request.client)
-    for name, value in forwarded(request).joined().items():
+    for name, value in proxied_headers(request).joined().items():
         key = name.upper().replace("-", "_")
         if "_" not in name:  # gunicorn drops those
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value

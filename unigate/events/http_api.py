@@ -15,18 +15,18 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
-    below,
     encode_body,
+    json_object,
+    json_text,
+    parse_scopes,
     quote_bytes,
     quote_path,
     raw_path,
     read_envelope,
-    scopes,
-    table,
-    text,
+    remove_path_prefix,
     unquote,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -58,7 +58,11 @@ def to_request(event: Event, context: Any) -> Request:
     cookies = event.get("cookies")
     cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None
     stage = about.get("stage") or "$default"
-    root = f"/{stage}" if stage != "$default" and below(path, f"/{stage}") is not None else ""
+    root = (
+        f"/{stage}"
+        if stage != "$default" and remove_path_prefix(path, f"/{stage}") is not None
+        else ""
+    )
     return _build_request(
         http.get("method"),
         raw_path(path) if function_url else quote_path(path),
@@ -78,20 +82,20 @@ def to_request(event: Event, context: Any) -> Request:
 
 def _identify(request: Request) -> Identity | None:
     """Read what one of the API's authorizers found, and the certificate of mutual TLS."""
-    about = table(table(request.event).get("requestContext"))
-    authorizer = table(about.get("authorizer"))
-    certificate = table(table(about.get("authentication")).get("clientCert")) or None
-    if jwt := table(authorizer.get("jwt")):
-        claims = table(jwt.get("claims"))
-        granted = scopes(jwt.get("scopes") or claims.get("scope"))
-        return Identity("jwt", text(claims.get("sub")), claims, granted, certificate)
-    if iam := table(authorizer.get("iam")):
-        return Identity("iam", text(iam.get("userArn")), iam, certificate=certificate)
-    if found := table(authorizer.get("lambda")):
-        user = text(found.get("principalId") or found.get("sub"))
+    about = json_object(json_object(request.event).get("requestContext"))
+    authorizer = json_object(about.get("authorizer"))
+    certificate = json_object(json_object(about.get("authentication")).get("clientCert")) or None
+    if jwt := json_object(authorizer.get("jwt")):
+        claims = json_object(jwt.get("claims"))
+        granted = parse_scopes(jwt.get("scopes") or claims.get("scope"))
+        return Identity("jwt", json_text(claims.get("sub")), claims, granted, certificate)
+    if iam := json_object(authorizer.get("iam")):
+        return Identity("iam", json_text(iam.get("userArn")), iam, certificate=certificate)
+    if found := json_object(authorizer.get("lambda")):
+        user = json_text(found.get("principalId") or found.get("sub"))
         return Identity("lambda", user, found, certificate=certificate)
     if certificate:
-        subject = text(certificate.get("subjectDN"))
+        subject = json_text(certificate.get("subjectDN"))
         return Identity("certificate", subject, {}, certificate=certificate)
     return None
 
@@ -121,7 +125,7 @@ def make_event(request: Request) -> Event:
     function_url = request.source == "function_url"
     raw = quote_bytes(request.raw_path)
     path = unquote(request.raw_path).decode("utf-8", "replace")
-    fields = forwarded(request).joined()
+    fields = proxied_headers(request).joined()
     cookie = fields.get("cookie") if function_url else fields.pop("cookie", None)
     body, is_base64 = encode_body(request.headers, request.body)
     stage = request.root_path.lstrip("/") or "$default"

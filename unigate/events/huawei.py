@@ -28,13 +28,13 @@ from unigate.http import (
     Response,
     encode_query,
     forwarded_peer,
+    json_object,
     quote_bytes,
     raw_path,
     read_envelope,
-    table,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -44,7 +44,7 @@ _CONTEXT = {"apiId", "requestId", "stage"}
 
 def matches(event: Event) -> bool:
     """Tell whether APIG sent this: others that give an `apiId` and a `stage` give much more."""
-    about = table(event.get("requestContext"))
+    about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
         and isinstance(event.get("path"), str)
@@ -82,7 +82,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write an event of a dedicated gateway."""
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
     values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)

@@ -23,16 +23,16 @@ from unigate.http import (
     encode_body,
     forwarded_peer,
     join_query,
+    json_object,
+    json_text,
     quote_bytes,
     raw_path,
     read_envelope,
     spelled,
     split_query,
-    table,
-    text,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -40,7 +40,7 @@ MAX_REPLY = 6 * 1024 * 1024
 
 def matches(event: Event) -> bool:
     """Tell whether a Lattice service sent this: V2 names it, V1 alone writes `raw_path`."""
-    context = table(event.get("requestContext"))
+    context = json_object(event.get("requestContext"))
     arns = (context.get("serviceArn"), context.get("serviceNetworkArn"))
     ours = any(isinstance(arn, str) and ":vpc-lattice:" in arn for arn in arns)
     path = event.get("path" if ours else "raw_path")
@@ -55,7 +55,7 @@ def to_request(event: Event, context: Any) -> Request:
     if not asks:
         query = join_query(event.get("query_string_parameters" if v1 else "queryStringParameters"))
     headers = Headers.from_map(event.get("headers"))
-    caller = table(event.get("requestContext")).get("identity")
+    caller = json_object(event.get("requestContext")).get("identity")
     return Request.from_event(
         event.get("method"),
         raw_path(path),
@@ -73,7 +73,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 def _identify(request: Request) -> Identity | None:
     """Return the caller whose signature Lattice has verified; its certificate's names vary."""
-    caller = table(table(request.event.get("requestContext")).get("identity"))
+    caller = json_object(json_object(request.event.get("requestContext")).get("identity"))
     if caller.get("type") != "AWS_IAM":
         return None
     certificate = {
@@ -81,7 +81,7 @@ def _identify(request: Request) -> Identity | None:
         for name, value in caller.items()
         if value and str(name).lower().startswith("x509")
     }
-    user = text(caller.get("principal"))
+    user = json_text(caller.get("principal"))
     return Identity("iam", user, caller, certificate=certificate or None)
 
 
@@ -95,7 +95,7 @@ def make_event(request: Request) -> Event:
     query = quote_bytes(request.query_string)
     path = quote_bytes(request.raw_path) + (f"?{query}" if query else "")
     values = split_query(query)
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     if request.source == "lattice_v1":
         return {

@@ -24,14 +24,14 @@ from unigate.http import (
     Response,
     encode_body,
     encode_query,
+    json_object,
+    json_text,
     quote_bytes,
     raw_path,
     read_envelope,
-    table,
-    text,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -75,7 +75,7 @@ def to_request(event: Event, context: Any) -> Request:
 def _identify(request: Request) -> Identity | None:
     """Return the user whose token Netlify Identity has verified."""
     user = _user(request.context)
-    return Identity("jwt", text(user.get("sub")), user) if user else None
+    return Identity("jwt", json_text(user.get("sub")), user) if user else None
 
 
 def _user(context: Any) -> dict[str, Any]:
@@ -83,12 +83,12 @@ def _user(context: Any) -> dict[str, Any]:
     client = _member(context, "clientContext")
     if client is None:  # Python's own runtime of Lambda spells it so
         client = _member(context, "client_context")
-    user = table(_member(client, "user"))
+    user = json_object(_member(client, "user"))
     packed = _member(_member(client, "custom"), "netlify")
     if user or not isinstance(packed, str):
         return user
     try:
-        return table(table(json.loads(a2b_base64(packed))).get("user"))
+        return json_object(json_object(json.loads(a2b_base64(packed))).get("user"))
     except (ValueError, RecursionError):
         return {}
 
@@ -108,7 +108,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write the event that Netlify sends; the port of the client is not carried."""
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-nf-client-connection-ip", request.client[0])
     body, is_base64 = encode_body(request.headers, request.body)

@@ -39,11 +39,11 @@ from unigate.http import (
     encode_query,
     forwarded_peer,
     is_text,
+    json_text,
     quote_bytes,
     raw_path,
-    text,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 1024 * 1024  # of both platforms
@@ -92,7 +92,9 @@ def to_request(event: Event, context: Any) -> Request:
     if _is_digitalocean(event):
         http = rest.pop("http")
         if _is_openwhisk(event):  # DigitalOcean is reported to have sent both: they agree then
-            if (text(about["method"]) or "").lower() != (text(http.get("method")) or "").lower():
+            if (json_text(about["method"]) or "").lower() != (
+                json_text(http.get("method")) or ""
+            ).lower():
                 raise InvalidEvent("The event names two methods, in `http` and in `__ow_method`.")
             if about["headers"] != http.get("headers"):
                 raise InvalidEvent("`http` and `__ow_headers` of the event contradict each other.")
@@ -126,7 +128,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 def _identify(request: Request) -> Identity | None:
     """Return the namespace of the authenticated subject."""
-    user = text(request.event.get("__ow_user"))
+    user = json_text(request.event.get("__ow_user"))
     return Identity("principal", user, {"__ow_user": user}) if user else None
 
 
@@ -233,7 +235,7 @@ def _written(response: Response, content_type: str) -> tuple[str, str]:
 
 def make_event(request: Request) -> Event:
     """Write the raw event that OpenWhisk sends, or DigitalOcean for a `digitalocean` request."""
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     path = quote_bytes(request.raw_path)
     query = quote_bytes(request.query_string)
     if request.source == "digitalocean":

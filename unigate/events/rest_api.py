@@ -14,18 +14,18 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
-    below,
     encode_body,
     encode_query,
+    json_object,
+    json_text,
+    parse_scopes,
     quote_bytes,
     raw_path,
     read_envelope,
-    scopes,
-    table,
-    text,
+    remove_path_prefix,
 )
 from unigate.memo import Memo
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -74,19 +74,19 @@ def to_request(event: Event, context: Any) -> Request:
 
 def _identify(request: Request) -> Identity | None:
     """Read what the method's authorizer found: of Cognito, a function, or IAM; and mutual TLS."""
-    about = table(table(request.event).get("requestContext"))
-    caller = table(about.get("identity"))
-    authorizer = table(about.get("authorizer"))
-    certificate = table(caller.get("clientCert")) or None
-    if claims := table(authorizer.get("claims")):
-        granted = scopes(claims.get("scope"))
-        return Identity("jwt", text(claims.get("sub")), claims, granted, certificate)
-    if user := text(caller.get("userArn")):
+    about = json_object(json_object(request.event).get("requestContext"))
+    caller = json_object(about.get("identity"))
+    authorizer = json_object(about.get("authorizer"))
+    certificate = json_object(caller.get("clientCert")) or None
+    if claims := json_object(authorizer.get("claims")):
+        granted = parse_scopes(claims.get("scope"))
+        return Identity("jwt", json_text(claims.get("sub")), claims, granted, certificate)
+    if user := json_text(caller.get("userArn")):
         return Identity("iam", user, caller, certificate=certificate)
-    if user := text(authorizer.get("principalId")):
+    if user := json_text(authorizer.get("principalId")):
         return Identity("lambda", user, authorizer, certificate=certificate)
     if certificate:
-        subject = text(certificate.get("subjectDN"))
+        subject = json_text(certificate.get("subjectDN"))
         return Identity("certificate", subject, {}, certificate=certificate)
     return None
 
@@ -97,13 +97,13 @@ def _target(asked: tuple[Any, Any, Any, Any]) -> tuple[bytes, str, str]:
     It is mounted at its stage on AWS's own domain, else at the root.
     """
     path, version, stage, domain = asked
-    stage = text(stage)
+    stage = json_text(stage)
     on_aws = bool(domain) and domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
     root = f"/{stage}" if on_aws and stage and stage != "$default" else ""
     path, _, query = (path or "/").partition("?")  # some gateways in front leave it on
     raw = raw_path(path)
     # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
-    if root and (version != "1.0" or below(path, root) is None):
+    if root and (version != "1.0" or remove_path_prefix(path, root) is None):
         raw = raw_path(root) + raw
     return raw, query, root
 
@@ -127,11 +127,11 @@ def make_event(request: Request) -> Event:
     """Write the event that a regional REST API sends, on AWS's domain when there is a root path."""
     from urllib.parse import parse_qs  # no function needs it
 
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     query = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     raw = quote_bytes(request.raw_path)
-    path = below(raw, request.root_path)
+    path = remove_path_prefix(raw, request.root_path)
     path = raw if path is None else path or "/"
     domain = request.server[0]
     if request.root_path:

@@ -30,13 +30,13 @@ from unigate.http import (
     decode_body,
     encode_body,
     encode_query,
+    json_object,
     quote_bytes,
     quote_path,
     read_envelope,
-    table,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -44,7 +44,7 @@ MAX_REPLY = 6 * 1024 * 1024
 
 def matches(event: Event) -> bool:
     """Tell whether Scaleway sent this: nobody else writes `stageVariable`."""
-    about = table(event.get("requestContext"))
+    about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
         and isinstance(event.get("path"), str)
@@ -103,7 +103,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write an event of the platform, but with Host."""
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-envoy-external-address", request.client[0])
     if request.body:

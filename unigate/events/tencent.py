@@ -26,18 +26,18 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
-    below,
     encode_body,
     encode_query,
+    json_object,
+    json_text,
     quote_bytes,
     raw_path,
     read_envelope,
+    remove_path_prefix,
     split_host,
-    table,
-    text,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -47,7 +47,7 @@ _GATEWAYS = (".apigw.tencentcs.com", ".apigateway.myqcloud.com")
 
 def matches(event: Event) -> bool:
     """Tell whether API Gateway or a function URL sent this."""
-    about = table(event.get("requestContext"))
+    about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
         and isinstance(event.get("path"), str)
@@ -60,10 +60,10 @@ def matches(event: Event) -> bool:
 
 def to_request(event: Event, context: Any) -> Request:
     """Read an event; a function URL's lacks most members."""
-    about = table(event.get("requestContext"))
+    about = json_object(event.get("requestContext"))
     headers = Headers.from_map(event.get("headers"))
     path: str = event.get("path") or "/"
-    stage = text(about.get("stage")) if _on_gateway(headers) else None
+    stage = json_text(about.get("stage")) if _on_gateway(headers) else None
     root = f"/{stage}" if stage else ""
     return Request.from_event(
         event.get("httpMethod"),
@@ -88,8 +88,8 @@ def _on_gateway(headers: Headers) -> bool:
 
 def _identify(request: Request) -> Identity | None:
     """Return whose key has signed the request."""
-    caller = table(table(request.event.get("requestContext")).get("identity"))
-    user = text(caller.get("secretId"))
+    caller = json_object(json_object(request.event.get("requestContext")).get("identity"))
+    user = json_text(caller.get("secretId"))
     return Identity("principal", user, caller) if user else None
 
 
@@ -104,10 +104,10 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write the event of API Gateway; a root path is carried on its own domains only."""
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     raw = quote_bytes(request.raw_path)
-    path = below(raw, request.root_path) if _on_gateway(headers) else raw
+    path = remove_path_prefix(raw, request.root_path) if _on_gateway(headers) else raw
     values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     return {
         "requestContext": {

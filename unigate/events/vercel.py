@@ -13,7 +13,7 @@ from typing import Any
 
 from unigate.errors import InvalidEvent
 from unigate.http import Headers, Response, decode_body, forwarded_peer, quote_bytes, raw_path
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 4_500_000
@@ -69,7 +69,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write an event as `vercel dev` does."""
-    headers = forwarded(request)
+    headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
         headers.set("x-forwarded-for", request.client[0])

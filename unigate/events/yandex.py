@@ -28,15 +28,15 @@ from unigate.http import (
     Response,
     encode_body,
     encode_query,
+    json_object,
+    json_text,
+    parse_scopes,
     quote_bytes,
     raw_path,
     read_envelope,
-    scopes,
-    table,
-    text,
     write_envelope,
 )
-from unigate.request import Request, forwarded
+from unigate.request import Request, proxied_headers
 from unigate.types import Event, Reply
 
 MAX_REPLY = 3_500_000
@@ -49,7 +49,7 @@ _RENAMED = {"www-authenticate": "x-yf-remapped-www-authenticate"}
 
 def matches(event: Event) -> bool:
     """Tell whether Yandex sent this; calls of an authorizer have no `multiValueHeaders`."""
-    about = table(event.get("requestContext"))
+    about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
         and isinstance(event.get("multiValueHeaders"), dict)
@@ -92,11 +92,11 @@ def to_request(event: Event, context: Any) -> Request:
 
 def _identify(request: Request) -> Identity | None:
     """Return what API Gateway's authorizer found: a token, or all that a function said."""
-    found = table(table(request.event.get("requestContext")).get("authorizer"))
-    token = table(found.get("jwt"))
-    if claims := table(token.get("claims")):
-        granted = scopes(token.get("scopes"))
-        return Identity("jwt", text(claims.get("sub")), claims, granted)
+    found = json_object(json_object(request.event.get("requestContext")).get("authorizer"))
+    token = json_object(found.get("jwt"))
+    if claims := json_object(token.get("claims")):
+        granted = parse_scopes(token.get("scopes"))
+        return Identity("jwt", json_text(claims.get("sub")), claims, granted)
     return Identity("lambda", None, found) if found else None
 
 
@@ -115,7 +115,7 @@ def make_event(request: Request) -> Event:
     path, query = quote_bytes(request.raw_path), quote_bytes(request.query_string)
     rest = path.lstrip("/")
     values = parse_qs(query, keep_blank_values=True)
-    headers = {name.title(): many for name, many in forwarded(request).grouped().items()}
+    headers = {name.title(): many for name, many in proxied_headers(request).grouped().items()}
     body, is_base64 = encode_body(request.headers, request.body)
     return {
         "httpMethod": request.method,

@@ -9,16 +9,16 @@ from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, latin1, response_headers, spelled
 from .hosts import Address, forwarded_peer, split_host
-from .identity import Identity, scopes, table, text
-from .responses import Response, reason
+from .identity import Identity, json_object, json_text, parse_scopes
+from .responses import Response, reason_phrase
 from .urls import (
-    below,
     decode_path,
     encode_query,
     join_query,
     quote_bytes,
     quote_path,
     raw_path,
+    remove_path_prefix,
     split_query,
     unquote,
 )
@@ -28,7 +28,6 @@ __all__ = [
     "Headers",
     "Identity",
     "Response",
-    "below",
     "bodiless",
     "carries_body",
     "decode_body",
@@ -38,19 +37,20 @@ __all__ = [
     "forwarded_peer",
     "is_text",
     "join_query",
+    "json_object",
+    "json_text",
     "latin1",
+    "parse_scopes",
     "quote_bytes",
     "quote_path",
     "raw_path",
     "read_envelope",
-    "reason",
+    "reason_phrase",
+    "remove_path_prefix",
     "response_headers",
-    "scopes",
     "spelled",
     "split_host",
     "split_query",
-    "table",
-    "text",
     "unquote",
     "write_envelope",
 ]

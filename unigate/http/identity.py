@@ -41,18 +41,18 @@ class Identity:
         return f"<Identity {self.kind} {self.user!r}>"  # no claims: they are a person's
 
 
-def table(value: Any) -> dict[str, Any]:
+def json_object(value: Any) -> dict[str, Any]:
     """Return a value where it is a map, else an empty one: any member of an event can be null."""
     return value if isinstance(value, dict) else {}
 
 
-def text(value: Any) -> str | None:
+def json_text(value: Any) -> str | None:
     """Return a value as text, None where it is empty or no plain value."""
     return str(value) if value and isinstance(value, (str, int, float)) else None
 
 
-def scopes(value: Any) -> tuple[str, ...]:
+def parse_scopes(value: Any) -> tuple[str, ...]:
     """Return scopes given as a list, or as RFC 6749 writes them, apart by spaces."""
     if isinstance(value, str):
         return tuple(value.split())
-    return tuple(filter(None, map(text, value))) if isinstance(value, list) else ()
+    return tuple(filter(None, map(json_text, value))) if isinstance(value, list) else ()

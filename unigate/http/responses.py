@@ -36,7 +36,7 @@ class Response:
         return f"<Response {self.status}, {len(self.body)} bytes>"
 
 
-def reason(status: int) -> str:
+def reason_phrase(status: int) -> str:
     """Return the standard reason phrase of a status, or "" where it has none."""
     from http import HTTPStatus  # a fiftieth of a cold start, for what few responses need
 

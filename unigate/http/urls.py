@@ -63,7 +63,7 @@ def decode_path(raw: bytes) -> str:
     return unquote(raw).decode("utf-8", "replace")
 
 
-def below(path: str, prefix: str) -> str | None:
+def remove_path_prefix(path: str, prefix: str) -> str | None:
     """Return what follows a prefix that ends at a "/" boundary of the path, else None."""
     if not prefix:
         return path

@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from unigate.asgi.driver import Exchange, build_scope
 from unigate.asgi.runtime import Running
 from unigate.background import MARGIN
+from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse
 from unigate.http import Headers, response_headers
-from unigate.request import Request, current
+from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Message, Scope
 
@@ -157,7 +158,7 @@ async def run(
     if not running.lifespans.started:
         await running.lifespans.start()
     scope = build_scope(request, request.root_path + mount.prefix, running._states.get(mount, {}))
-    current.set(request)  # for the task of this call, and the one that it starts
+    current_request_var.set(request)  # for the task of this call, and the one that it starts
     task = loop.create_task(_call(mount.app, scope, turn))
     answered = turn.answered
     task.add_done_callback(partial(_settle, answered))

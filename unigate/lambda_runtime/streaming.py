@@ -10,10 +10,11 @@ from __future__ import annotations
 import io
 
 from unigate import wsgi
+from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse
 from unigate.events import EventSource
 from unigate.http import Headers, Response, carries_body
-from unigate.request import Request, current
+from unigate.request import Request
 from unigate.types import Event, WSGIApp
 
 from .api import Invocation, RuntimeApi, chunk, last_chunk
@@ -119,7 +120,7 @@ def run_wsgi(app: WSGIApp, request: Request, root_path: str, out: Outgoing) -> N
 
     start = wsgi.LiveResponse(sink)
     environ = wsgi.build_environ(request, root_path, io.BytesIO(request.body))
-    token = current.set(request)
+    token = current_request_var.set(request)
     try:
         body = app(environ, start.start_response)
         try:
@@ -135,4 +136,4 @@ def run_wsgi(app: WSGIApp, request: Request, root_path: str, out: Outgoing) -> N
             if close is not None:
                 close()
     finally:
-        current.reset(token)
+        current_request_var.reset(token)

@@ -17,7 +17,7 @@ from werkzeug.wsgi import get_input_stream
 from unigate import Headers, Request, Response
 from unigate.emulator import EVENT_SOURCES, sent
 from unigate.events import EventSource
-from unigate.http import below, bodiless, quote_bytes, reason
+from unigate.http import bodiless, quote_bytes, reason_phrase, remove_path_prefix
 from unigate.types import Environ, StartResponse
 
 from .functions import Functions
@@ -78,7 +78,9 @@ class LocalHost:
             _report(request, response.status, 0)
         else:
             response, chunks = self.answer(Exchange(request, self._setup.source))
-        start_response(f"{response.status} {reason(response.status)}", response.headers.pairs)
+        start_response(
+            f"{response.status} {reason_phrase(response.status)}", response.headers.pairs
+        )
         return [response.body] if chunks is None else chunks
 
     def answer(self, exchange: Exchange) -> tuple[Response, Iterator[bytes] | None]:
@@ -149,7 +151,7 @@ class LocalHost:
         """Put a request where the host has mounted the application; return an answer elsewhere."""
         mount = self._setup.mount
         raw = quote_bytes(request.raw_path)
-        rest = below(raw, mount)
+        rest = remove_path_prefix(raw, mount)
         if rest is None:
             if raw != "/":
                 return Response.plain(404, f"Nothing is here: the application is at {mount}/.")

@@ -12,7 +12,7 @@ from pprint import pformat
 from urllib.parse import unquote
 
 from unigate import Request, Response
-from unigate.http import below
+from unigate.http import remove_path_prefix
 
 from .exchanges import Exchange
 from .masking import MASK
@@ -92,7 +92,7 @@ def as_test(exchange: Exchange, app: str, mount: str = "") -> str:
     """
     request = exchange.sent
     path, question, query = target_of(request).partition("?")
-    rest = below(path, mount)
+    rest = remove_path_prefix(path, mount)
     path = path if rest is None else rest or "/"
     arguments = [_literal(path + question + query)]
     call = request.method.lower()

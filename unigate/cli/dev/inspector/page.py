@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as HTTPResponse
 
 from unigate import Request, Response
 from unigate.emulator import EVENT_SOURCES
-from unigate.http import below
+from unigate.http import remove_path_prefix
 from unigate.types import Environ, StartResponse
 
 from .copies import as_curl, as_event, as_test, target_of
@@ -101,7 +101,7 @@ class Inspector:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request for the page here, and pass every other on."""
-        if below(environ["PATH_INFO"], ROOT) is None:
+        if remove_path_prefix(environ["PATH_INFO"], ROOT) is None:
             return self._host(environ, start_response)
         response: Any
         try:

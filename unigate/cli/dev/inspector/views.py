@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 from unigate import Request, Response
-from unigate.http import encode_body, reason
+from unigate.http import encode_body, reason_phrase
 
 from .copies import readable, target_of
 from .exchanges import Exchange
@@ -55,7 +55,7 @@ def sections(exchange: Exchange) -> dict[str, str]:
     if exchange.reply is not None:
         shown["Reply"] = _json(exchange.reply)
     if response is not None:
-        status = f"{response.status} {reason(response.status)}".strip()
+        status = f"{response.status} {reason_phrase(response.status)}".strip()
         shown["HTTP response"] = _message(status, response)
     return shown
 
