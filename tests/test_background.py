@@ -201,7 +201,7 @@ def test_work_ends_with_the_time_of_the_function(
         assert app.lambda_handler(EVENT, Context(600))["body"] == "body"
     finally:
         release.set()
-    assert "is not finished, and the function has no time left" in caplog.text
+    assert "is unfinished, and the function has no time left" in caplog.text
 
 
 def test_an_error_of_its_own_time_out_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
@@ -222,7 +222,7 @@ def test_the_remaining_time_is_the_contexts() -> None:
 
 @pytest.mark.parametrize("work", [7, None, "f"])
 def test_what_is_no_work_is_refused(work: Any) -> None:
-    with pytest.raises(TypeError, match="an awaitable, or a callable"):
+    with pytest.raises(TypeError, match="an awaitable, or a function"):
         wait_until(work)
 
 
@@ -230,7 +230,7 @@ def test_an_awaitable_takes_no_arguments() -> None:
     async def later() -> None: ...
 
     coroutine = later()
-    with pytest.raises(TypeError, match="an awaitable, or a callable"):
+    with pytest.raises(TypeError, match="an awaitable, or a function"):
         wait_until(coroutine, 1)
     coroutine.close()
 
@@ -253,7 +253,7 @@ def test_a_request_takes_work_where_it_is_not_the_current_one(
     unigate.wrap(app, interface="wsgi").lambda_handler(EVENT, None)
     assert order == ["answered", "worked"]
     assert not caplog.text
-    with pytest.raises(TypeError, match="takes an awaitable, or a callable"):
+    with pytest.raises(TypeError, match="takes an awaitable, or a function"):
         GET.wait_until(3)
 
 
@@ -270,7 +270,7 @@ def test_outside_of_a_request_a_call_runs_in_a_thread(caplog: pytest.LogCaptureF
     wait_until(work, "post")
     assert done.wait(10)
     assert seen == [("post", "green", "unigate-background")]
-    assert "runs in the background: no request is being answered" in caplog.text
+    assert "starts in the background: no request is being answered" in caplog.text
 
 
 def test_outside_of_a_request_a_coroutine_runs_on_the_loop_of_the_process() -> None:

@@ -26,7 +26,7 @@ from unigate import platforms
 from unigate.client import providers
 from unigate.client.geolocation import Geolocation
 from unigate.context import current_request_var
-from unigate.deployment import Deployment, default, geolocation, ip_address
+from unigate.deployment import Deployment, default_deployment, geolocation, ip_address
 from unigate.events import alb, cloudfront, http_api, vercel
 from unigate.http import Headers
 from unigate.request import Request
@@ -71,9 +71,9 @@ def somewhere_unknown(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             monkeypatch.delenv(name, raising=False)
     for name in ("UNIGATE_PLATFORM", "UNIGATE_GEOIP_DATABASE"):
         monkeypatch.delenv(name, raising=False)
-    default.cache_clear()
+    default_deployment.cache_clear()
     yield
-    default.cache_clear()
+    default_deployment.cache_clear()
 
 
 def request_with(
@@ -412,7 +412,7 @@ def test_names_of_headers_make_no_scope_of_a_mapping(tricky: dict[str, Any]) -> 
 @pytest.mark.parametrize("wrong", [None, 7, "x-real-ip: 203.0.113.7", [("x-real-ip", CLIENT)]])
 def test_other_things_are_refused(wrong: object) -> None:
     for ask in (ip_address, geolocation):
-        with pytest.raises(TypeError, match="Takes a request, its headers"):
+        with pytest.raises(TypeError, match="must be a request, its headers"):
             ask(wrong)
 
 

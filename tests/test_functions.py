@@ -62,7 +62,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run on no platform, whatever an earlier test has found out."""
     for name in ("VERCEL", "UNIGATE_PLATFORM", "UNIGATE_CACHE_URL", "RUNTIME_CACHE_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
-    deployment.default.cache_clear()
+    deployment.default_deployment.cache_clear()
 
 
 @every_host
@@ -141,10 +141,10 @@ def test_a_request_that_no_gateway_brought_goes_by_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("UNIGATE_PLATFORM", "cloudflare")
-    deployment.default.cache_clear()
+    deployment.default_deployment.cache_clear()
     try:
         assert ASKED.geolocation["country"] == "BR"
         assert ASKED.ip_address == "203.0.113.9"
         assert ASKED.runtime_cache is ASKED.runtime_cache
     finally:
-        deployment.default.cache_clear()
+        deployment.default_deployment.cache_clear()

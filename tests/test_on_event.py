@@ -209,7 +209,7 @@ def test_a_named_source_does_not_keep_events_from_their_handlers(kind: str) -> N
 
 
 def test_an_unheard_of_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"kind is one of 'authorizer'.*'\*', not 'http'"):
+    with pytest.raises(ValueError, match=r"kind must be one of 'authorizer'.*'\*', got 'http'"):
         unigate.wrap(plain.wsgi_app).on_event("http")
 
 

@@ -240,5 +240,5 @@ def test_the_current_request_is_the_one_being_answered() -> None:
 
 
 def test_there_is_no_current_request_outside_of_one() -> None:
-    with pytest.raises(LookupError, match="nothing is being answered"):
+    with pytest.raises(LookupError, match="while a request is being answered"):
         current_request()

@@ -87,7 +87,7 @@ def test_chunks_may_be_anything_like_bytes(road: str) -> None:
 @both_roads
 @pytest.mark.parametrize("chunk", ["text", None, 7])
 def test_chunks_of_anything_else_are_refused(road: str, chunk: Any) -> None:
-    with pytest.raises(TypeError, match="A body is made of bytes: "):
+    with pytest.raises(TypeError, match="A WSGI body must yield bytes: "):
         ask(road, _returning([b"begun", chunk]), on_error="raise")
 
 
@@ -97,7 +97,7 @@ def test_what_is_written_before_the_status_is_refused(road: str) -> None:
         yield b"early"
         start_response("200 OK", TEXT)
 
-    with pytest.raises(unigate.IncompleteResponse, match="before start_response"):
+    with pytest.raises(unigate.IncompleteResponse, match="before it called start_response"):
         ask(road, app, on_error="raise")
 
 
@@ -108,7 +108,7 @@ def test_generator_may_start_the_response_at_its_first_step(road: str) -> None:
         start_response("201 Created", TEXT)
         yield b"late"
 
-    with pytest.raises(unigate.IncompleteResponse, match="before start_response"):
+    with pytest.raises(unigate.IncompleteResponse, match="before it called start_response"):
         ask(road, app, on_error="raise")
 
     def lazy(environ: Any, start_response: Any) -> Iterator[bytes]:
@@ -171,7 +171,7 @@ def test_body_is_closed_early_when_the_client_has_gone() -> None:
         return {"type": "http.request"}
 
     gateway = unigate.wrap(_returning(body))
-    with pytest.raises(ConnectionAbortedError, match="client went away"):
+    with pytest.raises(ConnectionAbortedError, match="client disconnected"):
         asyncio.run(gateway.asgi(asgi_scope(Request("GET", b"/")), receive, send))
     assert body.closed == 1
     assert len(sent) < 30

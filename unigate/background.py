@@ -1,4 +1,4 @@
-"""Work that goes on when the application has answered."""
+"""Background work: what `wait_until` is given, and when it runs."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .context import current_request_var
-from .request import Request
 
 if TYPE_CHECKING:
     import asyncio
 
 _log = logging.getLogger("unigate")
 
-# What is left of a function's time to hand the reply over, in seconds.
+# The part of a function's remaining time that is kept for handing over the reply, in seconds.
 MARGIN = 0.5
 
-_around: list[Callable[[Any], Any]] = []
+_wrappers: list[Callable[[Any], Any]] = []
 
 
 def around_work(wrapper: Callable[[Any], Any]) -> None:
-    """Put something around all that `wait_until` is given, once; for frameworks' plugins.
+    """Wrap everything that `wait_until` is given; for plugins of frameworks.
 
-    It takes a call without arguments or an awaitable, and returns another.
+    Args:
+        wrapper: Takes a function without arguments or an awaitable, and returns another one.
+            Registering it a second time has no effect.
     """
-    if wrapper not in _around:
-        _around.append(wrapper)
+    if wrapper not in _wrappers:
+        _wrappers.append(wrapper)
 
 
 class _Work:
-    """A call, or something to await, with the context variables of where it was given."""
+    """A function or an awaitable, with the context variables of the code that deferred it."""
 
     def __init__(self, subject: Callable[[], Any] | Awaitable[Any], context: Context) -> None:
         self.subject = subject
@@ -44,7 +45,7 @@ class _Work:
         return hasattr(self.subject, "__await__")
 
     def call(self) -> Any:
-        """Make the call, and return what is to be awaited, if anything."""
+        """Call the function; return the awaitable that is left to run, or None."""
         if self.is_awaitable():
             return self.subject
         assert callable(self.subject)
@@ -52,61 +53,122 @@ class _Work:
         return result if hasattr(result, "__await__") else None
 
 
-def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
-    """Let work go on beyond the response: an awaitable, or a callable and its arguments.
+class Deferred:
+    """The background work of one request or event, kept until that is answered.
 
-    ASGI and WSGI servers do it after the response. Where a function's reply ends its life (AWS
-    Lambda and alike), it is done before the reply is handed over, for as long as the function has
-    time. A function under `on_event` is no exception. Outside of all that it runs in the background
-    at once. What fails is logged. Raises TypeError for what is neither.
+    Args:
+        context: The platform's context object. Its remaining time bounds the work.
     """
-    _wait_until(current_request_var.get(None) or _kept_for.get(None), work, *args)
+
+    __slots__ = ("_closed", "_context", "_lock", "_works")
+
+    def __init__(self, context: Any) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._works: list[_Work] = []
+        self._closed = False
+
+    def add(self, work: _Work) -> bool:
+        """Keep work for `finish`; return False once that has run."""
+        with self._lock:
+            if not self._closed:
+                self._works.append(work)
+            return not self._closed
+
+    def close(self) -> None:
+        """Take no more work."""
+        with self._lock:
+            self._closed = True
+
+    def finish(self) -> None:
+        """Run the work in this thread, and what is awaitable on the event loop of the process."""
+        while works := self._take():
+            for work in works:
+                _finish_in_thread(work, self)
+
+    async def finish_async(self) -> None:
+        """Run all the work concurrently on this event loop."""
+        import asyncio
+
+        while works := self._take():
+            limit = self.limit()
+            await asyncio.gather(*(_finish_on_loop(work, limit) for work in works))
+
+    def limit(self) -> float | None:
+        """Return how many seconds work may take from now on; None without a limit."""
+        left = remaining_seconds(self._context)
+        return None if left is None else max(0.0, left - MARGIN)
+
+    def _take(self) -> list[_Work]:
+        """Return the work so far; where there is none, no more is accepted."""
+        with self._lock:
+            works, self._works = self._works, []
+            self._closed = not works
+        return works
 
 
-def _wait_until(
-    request: Request | None, work: Awaitable[Any] | Callable[..., Any], *args: Any
-) -> None:
+def remaining_seconds(context: Any) -> float | None:
+    """Return how long the platform lets an invocation run; None if its context has no deadline."""
+    left = getattr(context, "get_remaining_time_in_millis", None)
+    return max(0.0, left() / 1000) if callable(left) else None
+
+
+def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+    """Run work after the response: an awaitable, or a function and its arguments.
+
+    ASGI and WSGI servers run it after the response. Where a function's reply ends its life (AWS
+    Lambda and similar platforms), it runs before the reply is handed over, within the time that
+    the function has left. Functions under `on_event` are treated alike. Outside of a request it
+    starts at once in the background. Failures are logged.
+
+    Raises:
+        TypeError: If `work` is neither awaitable nor callable, or an awaitable with arguments.
+    """
+    request = current_request_var.get(None)
+    defer(_event_var.get(None) if request is None else request.deferral(), work, *args)
+
+
+def defer(deferred: Deferred | None, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+    """Keep work until a request is answered; start it now where that has happened already."""
     awaitable = hasattr(work, "__await__")
     if not (awaitable or callable(work)) or (awaitable and args):
-        raise TypeError(f"wait_until() takes an awaitable, or a callable, not {work!r}.")
+        raise TypeError(
+            "wait_until() takes an awaitable, or a function and its arguments, "
+            f"got {work!r}{' with arguments' if args else ''}."
+        )
     subject = partial(work, *args) if callable(work) else work
-    for wrap in _around:
+    for wrap in _wrappers:
         subject = wrap(subject)
-    given = _Work(subject, copy_context())
-    if request is None or not _defer(request, given):
-        _log.info("%r runs in the background: no request is being answered.", work)
-        _detach(given)
+    kept = _Work(subject, copy_context())
+    if deferred is None or not deferred.add(kept):
+        _log.info("%r starts in the background: no request is being answered.", work)
+        _detach(kept)
 
 
-Request.defer = staticmethod(_wait_until)
-
-_kept_for: ContextVar[Request] = ContextVar("unigate.kept_for")
+_event_var: ContextVar[Deferred] = ContextVar("unigate.event")
 
 
 @contextmanager
-def keeping(event: Any, context: Any) -> Iterator[Request]:
-    """Keep what is given to `wait_until` while an event that is no request is being answered.
-
-    It is kept in a request that stands for the event and that nobody else sees: for `finish`.
-    """
-    request = Request("", event=event, context=context)
-    token = _kept_for.set(request)
+def deferring(context: Any) -> Iterator[Deferred]:
+    """Collect what `wait_until` is given while a non-HTTP event is handled."""
+    deferred = Deferred(context)
+    token = _event_var.set(deferred)
     try:
-        yield request
+        yield deferred
     finally:
-        _kept_for.reset(token)
+        _event_var.reset(token)
 
 
 def _detach(work: _Work) -> None:
-    """Run work on its own: on the running loop, where there is one, else in a thread."""
+    """Run work independently: on the running event loop if there is one, else in a thread."""
     loop = _running_loop() if work.is_awaitable() else None
     if loop is not None:
-        task = loop.create_task(_finish_one(work), context=work.context)
+        task = loop.create_task(_finish_on_loop(work), context=work.context)
         _detached.add(task)  # a loop holds its tasks weakly
         task.add_done_callback(_detached.discard)
         return
     # Python waits for such a thread before it ends.
-    threading.Thread(target=_finish_alone, args=(work,), name="unigate-background").start()
+    threading.Thread(target=_finish_in_thread, args=(work,), name="unigate-background").start()
 
 
 _detached: set[asyncio.Task[None]] = set()
@@ -118,53 +180,19 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
     return asyncio._get_running_loop()
 
 
-def _defer(request: Request, work: _Work) -> bool:
-    """Keep work for when a request is answered; False where it has been, and work was done."""
-    with _lock:
-        if request.deferred is None:
-            request.deferred = []
-    request.deferred.append(work)
-    if not request.answered:
-        return True
-    try:
-        request.deferred.remove(work)
-    except ValueError:
-        return True  # it was taken just before
-    return False
-
-
-_lock = threading.Lock()
-
-
-def _taken(request: Request) -> list[_Work]:
-    """Take what was deferred so far; when that is nothing, no more is taken."""
-    request.answered = not request.deferred
-    works: list[_Work] = []
-    while request.deferred:
-        works.append(request.deferred.pop(0))
-    return works
-
-
-def finish(request: Request) -> None:
-    """Do what was given to `wait_until`, in this thread and on the loop of this process."""
-    while works := _taken(request):
-        for work in works:
-            _finish_alone(work, request)
-
-
-def _finish_alone(work: _Work, request: Request | None = None) -> None:
-    limit = _limit(request)
+def _finish_in_thread(work: _Work, deferred: Deferred | None = None) -> None:
+    limit = deferred.limit() if deferred else None
     if work.is_awaitable():
         from .loop import process_loop
 
-        process_loop().run(_finish_one(work, limit))
+        process_loop().run(_finish_on_loop(work, limit))
         return
     results: list[Any] = []
     if limit is None:
         _call(work, results)
     else:
         thread = threading.Thread(
-            target=copy_context().run,  # what is logged belongs to the request
+            target=copy_context().run,  # log records belong to the request
             args=(_call, work, results),
             name="unigate-background",
             daemon=True,
@@ -172,9 +200,9 @@ def _finish_alone(work: _Work, request: Request | None = None) -> None:
         thread.start()
         thread.join(limit)
         if not results:
-            _give_up(work)
-    if results and results[0] is not None:  # an asynchronous function
-        _finish_alone(_Work(results[0], work.context), request)
+            _log_unfinished(work)
+    if results and results[0] is not None:  # of an asynchronous function
+        _finish_in_thread(_Work(results[0], work.context), deferred)
 
 
 def _call(work: _Work, results: list[Any]) -> None:
@@ -185,16 +213,7 @@ def _call(work: _Work, results: list[Any]) -> None:
         _log.exception("%r failed in the background.", work.subject)
 
 
-async def finish_async(request: Request) -> None:
-    """Do what was given to `wait_until`, all of it at the same time, on this loop."""
-    import asyncio
-
-    while works := _taken(request):
-        limit = _limit(request)
-        await asyncio.gather(*(_finish_one(work, limit) for work in works))
-
-
-async def _finish_one(work: _Work, limit: float | None = None) -> None:
+async def _finish_on_loop(work: _Work, limit: float | None = None) -> None:
     import asyncio
 
     try:
@@ -207,7 +226,7 @@ async def _finish_one(work: _Work, limit: float | None = None) -> None:
         raise
     except Exception:
         if deadline.expired():
-            _give_up(work)
+            _log_unfinished(work)
         else:
             _log.exception("%r failed in the background.", work.subject)
 
@@ -216,10 +235,5 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _limit(request: Request | None) -> float | None:
-    left = request.remaining_time() if request else None
-    return None if left is None else max(0.0, left - MARGIN)
-
-
-def _give_up(work: _Work) -> None:
-    _log.error("%r is not finished, and the function has no time left.", work.subject)
+def _log_unfinished(work: _Work) -> None:
+    _log.error("%r is unfinished, and the function has no time left.", work.subject)

@@ -1,7 +1,7 @@
-"""What the deployer says about a deployment.
+"""What the deployer says about a deployment: the platform, the proxies, the cache.
 
-Few requests are asked where they come from, or for the cache: what answers that is imported when it
-is asked. At every cold start it would take a tenth of the time.
+Few requests need a client's address or the cache. The modules behind them are imported at first
+use: at every cold start they would take a tenth of its time.
 """
 
 from __future__ import annotations
@@ -11,29 +11,30 @@ from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from .request import Request
-
 if TYPE_CHECKING:
     from .cache import AsyncRuntimeCache, Backend, RuntimeCache
     from .client.geolocation import Geolocation
     from .client.providers import Provider
-    from .client.trust import Origin
+    from .client.trust import Trust
 
 
 class Deployment:
-    """Where an application runs and what stands in front of it, as the deployer says.
+    """Where an application runs and what stands in front of it.
 
-    platform: the name of a platform that requests come through (`client.providers.PROVIDERS`), or
-        what `client.providers.provider` makes of one; by default UNIGATE_PLATFORM, else the one we
-        run on.
-    trusted_proxies: our own proxies in front of the platform or the server: how many, or their
-        addresses and ranges. With ranges, a platform that does not run us is believed only where
-        one of them has connected.
-    cache: where the runtime cache is kept: a URL, or a backend.
-    geoip: the path of a MaxMind database for what no header tells; by default
-        UNIGATE_GEOIP_DATABASE.
+    Args:
+        platform: The platform that requests come through: a name of `client.providers.PROVIDERS`,
+            or a `Provider` with other header names (`client.providers.provider`). Default:
+            UNIGATE_PLATFORM, else the platform we run on.
+        trusted_proxies: The deployer's own proxies in front of the platform or server: their
+            number, or their addresses and ranges. With ranges, the headers of a platform that we
+            do not run on are trusted only on connections from one of them.
+        cache: The runtime cache: a URL or a backend.
+        geoip: The path of a MaxMind database, for locations that no header names. Default:
+            UNIGATE_GEOIP_DATABASE.
 
-    Raises ValueError for a platform that is not known and for what is no address or range.
+    Raises:
+        ValueError: For an unknown platform or cache, and for proxies that are not numbers,
+            addresses or ranges.
     """
 
     def __init__(
@@ -44,32 +45,26 @@ class Deployment:
         *,
         geoip: str | os.PathLike[str] | None = None,
     ) -> None:
-        self._platform = platform or os.environ.get("UNIGATE_PLATFORM") or None
-        self._trusted_proxies = trusted_proxies
-        self._geoip = os.fspath(geoip or os.environ.get("UNIGATE_GEOIP_DATABASE") or "")
+        self.platform = platform or os.environ.get("UNIGATE_PLATFORM") or None
+        self.trusted_proxies = trusted_proxies
         self.cache = cache
-        self._judge: Origin | None = None
-        if self._platform or trusted_proxies is not None:
-            self._origin()
+        self._geoip = os.fspath(geoip or os.environ.get("UNIGATE_GEOIP_DATABASE") or "")
+        if self.platform or trusted_proxies is not None:
+            vars(self)["trust"] = self._trust()  # wrong arguments fail here, not at a request
         if isinstance(cache, str):
             from .cache import check_url
 
             check_url(cache)
 
-    def ip_address(self, request_or_headers: Any) -> str | None:
-        """Return the address of the client in its normal form, None where nothing tells it."""
-        return self._origin().ip_address(request_or_headers)
+    @cached_property
+    def trust(self) -> Trust:
+        """The platforms and proxies whose headers are trusted."""
+        return self._trust()
 
-    def geolocation(self, request_or_headers: Any) -> Geolocation:
-        """Return where the client is; every member is None where nobody can be believed."""
-        return self._origin().geolocation(request_or_headers)
+    def _trust(self) -> Trust:
+        from .client.trust import Trust
 
-    def _origin(self) -> Origin:
-        if self._judge is None:
-            from .client.trust import Origin
-
-            self._judge = Origin(self._platform, self._trusted_proxies, self._geoip)
-        return self._judge
+        return Trust(self.platform, self.trusted_proxies, self._geoip)
 
     @cached_property
     def runtime_cache(self) -> RuntimeCache:
@@ -80,45 +75,69 @@ class Deployment:
 
     @cached_property
     def async_runtime_cache(self) -> AsyncRuntimeCache:
-        """The same cache, awaitable."""
+        """The same cache for asynchronous code."""
         from .cache import AsyncRuntimeCache
 
         return AsyncRuntimeCache(backend=self.cache)
 
+    def ip_address(self, request_or_headers: Any) -> str | None:
+        """Return the client's address in its normal form, or None if it is unknown.
+
+        Args:
+            request_or_headers: As for `unigate.geolocation`.
+        """
+        from .client.trust import evidence_of
+
+        return self.trust.ip_address(evidence_of(request_or_headers))
+
+    def geolocation(self, request_or_headers: Any) -> Geolocation:
+        """Return the client's location; a field is None unless a trusted source provides it.
+
+        Args:
+            request_or_headers: As for `unigate.geolocation`.
+        """
+        from .client.trust import evidence_of
+
+        return self.trust.geolocation(evidence_of(request_or_headers))
+
 
 @cache
-def default() -> Deployment:
-    """Return the deployment of a process that says nothing but what its environment does."""
+def default_deployment() -> Deployment:
+    """Return the deployment that the environment alone describes."""
     return Deployment()
 
 
-def deployment_of(request: Request | None) -> Deployment:
-    """Return the deployment of the gateway that has brought a request."""
-    return (request and request.deployment) or default()
+def deployment_of(request: Any) -> Deployment:
+    """Return the deployment of the gateway that a request came through, else the default one.
 
-
-Request.default_deployment = staticmethod(default)
+    Args:
+        request: A `unigate.Request`, or None.
+    """
+    return (request is not None and request.deployment) or default_deployment()
 
 
 def geolocation(request_or_headers: Any) -> Geolocation:
-    """Return where the client is; None for what is not known.
+    """Return the client's location; a field is None unless a trusted source provides it.
 
-    Takes the common request, one of Flask, Django or Starlette, anything with `headers`, a mapping
-    of headers, an ASGI scope or a WSGI environ. Headers alone are judged by the current request.
+    Args:
+        request_or_headers: The common request, a request of Flask, Django or Starlette, any object
+            with `headers`, a mapping of headers, an ASGI scope or a WSGI environ. Headers alone
+            are judged by the current request.
     """
-    from .client.trust import look
+    from .client.trust import evidence_of
 
-    seen = look(request_or_headers)
-    return deployment_of(seen.request).geolocation(seen)
+    evidence = evidence_of(request_or_headers)
+    return deployment_of(evidence.request).geolocation(evidence)
 
 
 def ip_address(request_or_headers: Any) -> str | None:
-    """Return the address of the client in its normal form, None where nothing tells it.
+    """Return the client's address in its normal form, or None if it is unknown.
 
-    Takes what `geolocation` takes. Where headers alone are those of the current request, what the
-    platform says of that one counts too.
+    Args:
+        request_or_headers: As for `geolocation`. Headers that are those of the current request
+            are completed by what the platform says of it.
     """
-    from .client.trust import look
+    from .client.trust import evidence_of
 
-    seen = look(request_or_headers)
-    return deployment_of(seen.request).ip_address(seen)
+    evidence = evidence_of(request_or_headers)
+    return deployment_of(evidence.request).ip_address(evidence)

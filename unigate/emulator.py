@@ -160,21 +160,12 @@ def _ask_server(
 
 
 def _ask_asgi(app: Gateway, request: Request) -> Response:
-    from .asgi.driver import Exchange, build_scope
+    from .asgi.driver import build_scope, collect
     from .loop import process_loop
 
-    async def serve() -> Response:
-        turn = Exchange(request.body)
-        try:
-            await app.asgi(build_scope(request, "", {}), turn.receive, turn.send)
-        except Exception:
-            if app._raising or not turn.complete:
-                raise
-            _log.exception("%r failed after it was answered.", request)
-        return turn.whole()
-
     _start(app)
-    return process_loop().run(serve())
+    scope = build_scope(request, "", {})
+    return process_loop().run(collect(app.asgi, scope, request, app.raising))
 
 
 @cache
@@ -189,11 +180,8 @@ def _start(app: Gateway) -> None:
 
 
 def _ask_wsgi(app: Gateway, request: Request) -> Response:
-    query = request.query_string.decode("ascii")
-    target = request.raw_path.decode("ascii") + (f"?{query}" if query else "")
-
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        return app.wsgi({**environ, "RAW_URI": target}, start_response)
+        return app.wsgi({**environ, "RAW_URI": request.target}, start_response)
 
     return wsgi.call(serve, request, "")
 

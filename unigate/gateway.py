@@ -7,43 +7,47 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-from . import background, interfaces, wsgi
+from . import background, wsgi
+from .applications import Applications
 from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed
 from .events import (
     EventSource,
     find_source,
-    kind_of,
-    kinds,
     name_of,
     parse_event,
     source_named,
     unknown_event,
 )
+from .events.handlers import EventHandlers, Handler
 from .events.replies import write_reply
-from .http import Response, reason_phrase, remove_path_prefix
+from .http import Response, reason_phrase
 from .request import Request
-from .routing import Mount, Router, check_prefixes
+from .routing import Mount
 from .types import Environ, Receive, Scope, Send, StartResponse
 
 if TYPE_CHECKING:
     from .asgi.lifespan import Mode
-    from .asgi.runtime import Running
+    from .asgi.runtime import ASGIRuntime
     from .cache import Backend
     from .client.providers import Provider
 
 _log = logging.getLogger("unigate")
 
-Handler = TypeVar("Handler", bound=Callable[[Any, Any], Any])
-
 
 class Gateway:
-    """An application, or several under path prefixes, for every host.
+    """An application, or several under path prefixes, for every host. `wrap` makes it.
 
-    Named doors do the work (`asgi`, `wsgi`, `lambda_handler`, `handle`); calling the object only
-    chooses one by what it is called with. `wrap` makes it.
+    Hosts call its doors: `asgi`, `wsgi`, `lambda_handler`, `handle`, `google`, `azure`. Calling the
+    object itself chooses one of the first three by the arguments. Tools and hosts of your own use
+    the methods from `mounts` on.
+
+    Attributes:
+        deployment: The platform, proxies and cache, as the deployer names them.
+        base_path: The prefix that the host leaves on the path, with a "/" at its start, or "".
+        raising: Whether failures of the application are raised (`on_error="raise"`).
     """
 
     def __init__(
@@ -61,55 +65,42 @@ class Gateway:
         cache: str | Backend | None = None,
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
-        self._applications = dict(mounts or {})
-        check_prefixes(self._applications)
-        if application is not None:
-            self._applications = {"": application, **self._applications}
-        if not self._applications:
-            raise TypeError("wrap() takes an application, mounts, or both.")
-        _check("interface", interface, (None, "asgi", "wsgi"))
-        _check("lifespan", lifespan, ("auto", "on", "off"))
-        _check("on_error", on_error, ("respond", "raise"))
-        self._interface = interface
+        _check_choice("interface", interface, (None, "asgi", "wsgi"))
+        _check_choice("lifespan", lifespan, ("auto", "on", "off"))
+        _check_choice("on_error", on_error, ("respond", "raise"))
+        self._applications = Applications(application, mounts, interface, base_path)
+        self.base_path = self._applications.base_path
+        self.deployment = Deployment(platform, trusted_proxies, cache)
+        self.raising = on_error == "raise"
         self._lifespan: Mode = lifespan
-        self._base_path = f"/{base_path.strip('/')}" if base_path and base_path != "/" else ""
         self._sources = tuple(sources)
-        self._source = None
-        if source is not None:
-            self._source = source_named(source, self._sources)
-        self._handlers: dict[str | None, Callable[[Any, Any], Any]] = {}
-        self._raising = on_error == "raise"
-        self._deployment = Deployment(platform, trusted_proxies, cache)
+        self._source = source_named(source, self._sources) if source is not None else None
+        self._source_wrapper: Callable[[EventSource], EventSource] | None = None
+        self._handlers = EventHandlers()
         self._lock = threading.Lock()
-        self._loaded: Router | None = None
-        self._only: Mount | None = None  # where there is nothing to find out
-        self._live: Running | None = None
-        if not any(isinstance(app, str) for app in self._applications.values()):
-            self._load()
+        self._runtime: ASGIRuntime | None = None
         # Servers look at `app.__call__` to recognise ASGI; Python calls `type(app).__call__`.
         vars(self)["__call__"] = self.asgi
 
     def __repr__(self) -> str:
-        return f"<unigate.Gateway around {', '.join(map(repr, self._applications.values()))}>"
+        return f"<unigate.Gateway around {self._applications!r}>"
 
     def on_event(self, kind: str) -> Callable[[Handler], Handler]:
-        """Register a function for events that are no HTTP request; what it returns is the reply.
+        """Register a function for non-HTTP events; what it returns is the reply.
 
-        kind: "authorizer", "cognito", "dynamodb", "eventbridge", "kafka", "kinesis", "s3",
-            "schedule" (else it goes to "eventbridge"), "ses", "sns", "sqs", "warmup", "websocket",
-            or "*" for every event that nothing else takes.
+        The function is called with (event, context). An asynchronous one runs on the event loop of
+        the ASGI applications, after their start-up. An event without a function raises
+        UnknownEvent, because any reply would mean success; only a warm-up is answered at once.
 
-        The function is called with (event, context). An asynchronous one runs on the loop of the
-        ASGI applications, after their start-up. An event without a function raises UnknownEvent,
-        because any answer would mean success; only a warm-up is answered at once.
+        Args:
+            kind: "authorizer", "cognito", "dynamodb", "eventbridge", "kafka", "kinesis", "s3",
+                "schedule" (falls back to "eventbridge"), "ses", "sns", "sqs", "warmup",
+                "websocket", or "*" for every event without a function of its own.
+
+        Raises:
+            ValueError: For any other kind.
         """
-        _check("kind", kind, (*kinds.NAMES, "*"))
-
-        def register(handler: Handler) -> Handler:
-            self._handlers[kind] = handler
-            return handler
-
-        return register
+        return self._handlers.register(kind)
 
     # --- the doors -------------------------------------------------------------------------------
 
@@ -123,206 +114,237 @@ class Gateway:
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
-        from .asgi.driver import send_response
-
         if scope["type"] == "lifespan":
-            await self._running.lifespans.serve(receive, send)
+            await self.runtime.lifespans.serve(receive, send)
             return
         request = Request.from_scope(scope)
-        request.deployment = self._deployment
-        mount = self._route(request)
+        request.deployment = self.deployment
+        mount = self.route(request)
         if mount is not None and (mount.interface == "asgi" or scope["type"] == "http"):
-            serve = self._running.serve
+            serve = self.runtime.serve
             try:
-                await serve(mount, request, scope, receive, send, raising=self._raising)
+                await serve(mount, request, scope, receive, send, raising=self.raising)
             finally:
-                request.answered = True
-                if request.deferred:
-                    await background.finish_async(request)
+                await request.finish_async()
         elif scope["type"] == "http":
-            await send_response(Response.plain(404, "Not Found"), send)
+            from .asgi.driver import send_response
+
+            await send_response(_not_found(), send)
         else:
-            _log.warning("%r refused: no ASGI application is there for a WebSocket.", request)
+            _log.warning("%r refused: no ASGI application is mounted for its WebSocket.", request)
             await receive()
             await send({"type": "websocket.close", "code": 1000})
 
     def wsgi(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a WSGI server."""
         request = Request.from_environ(environ)
-        request.deployment = self._deployment
-        mount = self._route(request)
+        request.deployment = self.deployment
+        mount = self.route(request)
         if mount is None:
-            return _respond(Response.plain(404, "Not Found"), start_response)
+            return _respond(_not_found(), start_response)
         environ = wsgi.mounted(environ, request, request.root_path + mount.prefix)
         app = mount.app
         if mount.interface == "asgi":
-            app = self._running.as_wsgi(mount, raising=self._raising)
+            app = self.runtime.as_wsgi(mount, raising=self.raising)
         try:
             return wsgi.serve(app, environ, start_response, request)
         except Exception as error:
-            return _respond(self._recover(error, request), start_response)
+            return _respond(self.recover(error, request), start_response)
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
-        """Answer an event: AWS Lambda's, or of any platform that passes a dict."""
+        """Answer an event of AWS Lambda, or of any platform that passes a dict."""
         if type(event) is not dict:
             event = parse_event(event)
-        source = find_source(event, self._sources, self._source)
+        source = self.find_source(event)
+        if source is not None:
+            return self.answer(source, event, context)
+        with background.deferring(context) as deferred:
+            try:
+                result = self.notify(event, context)
+                if hasattr(result, "__await__"):
+                    result = self.runtime.run_started(result)
+                return result
+            finally:
+                deferred.finish()
+
+    async def handle(self, event: Any, context: Any = None) -> Any:
+        """Answer an event from within a running event loop, without blocking it."""
+        if type(event) is not dict:
+            event = parse_event(event)
+        source = self.find_source(event)
         if source is None:
-            with background.keeping(event, context) as kept:
+            with background.deferring(context) as deferred:
                 try:
-                    result = self._notify(event, context)
-                    return self._running.finish(result) if hasattr(result, "__await__") else result
+                    return await self.runtime.call_handler(partial(self.notify, event, context))
                 finally:
-                    background.finish(kept)
-        return self._answer(source, event, context)
+                    await self.runtime.finish(deferred)
+        request, mount, response = self.read(source, event, context)
+        if mount is not None:
+            try:
+                response = await self.runtime.answer_async(mount, request, self.raising)
+            except Exception as error:
+                response = self.recover(error, request)
+            finally:
+                work = request.mark_answered()
+                if work is not None:
+                    await self.runtime.finish(work)
+        return write_reply(source, event, request, response)
 
     def google(self, request: Any) -> Any:
         """Answer `functions_framework`: Flask's request, or Starlette's under its `aio`."""
         from .events import google
 
         if hasattr(request, "scope"):
-            return google.answer_async(self._without_lifespan, request)
+            return google.answer_async(self._asgi_without_lifespan, request)
         return google.answer(self.wsgi, request)
 
     def azure(self, request: Any, context: Any = None) -> Any:
-        """Answer Azure Functions: its `HttpRequest`, or Starlette's of its HTTP streaming."""
+        """Answer Azure Functions: its `HttpRequest`, or Starlette's with HTTP streams."""
         from .events import azure
 
         if hasattr(request, "scope"):
-            return azure.answer_streaming(self._without_lifespan, request, context)
-        return self._answer(azure, request, context)
+            return azure.answer_streaming(self._asgi_without_lifespan, request, context)
+        return self.answer(azure, request, context)
 
-    def _answer(self, source: EventSource, event: Any, context: Any) -> Any:
-        try:  # what `_read` does, without another call
-            request = source.to_request(event, context)
-        except Exception as error:
-            return source.to_reply(_refusal(error, event), event)
-        request.deployment = self._deployment
-        mount = self._only or self._route(request)
-        if mount is None:
-            return write_reply(source, event, request, Response.plain(404, "Not Found"))
-        try:
-            if mount.interface == "wsgi":
-                response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
-            else:
-                running = self._live  # a property takes longer
-                if running is None or running.loop.left_behind:
-                    running = self._running
-                response = running.answer(mount, request, self._raising)
-        except Exception as error:
-            response = self._recover(error, request)
-        finally:
-            request.answered = True
-            if request.deferred:
-                background.finish(request)
-        return write_reply(source, event, request, response)
-
-    async def handle(self, event: Any, context: Any = None) -> Any:
-        """Answer an event from within a running event loop, without blocking it."""
-        if type(event) is not dict:
-            event = parse_event(event)
-        source = find_source(event, self._sources, self._source)
-        if source is None:
-            with background.keeping(event, context) as kept:
-                try:
-                    return await self._running.notify(partial(self._notify, event, context))
-                finally:
-                    await self._running.finish_deferred(kept)
-        request, mount, response = self._read(source, event, context)
-        if mount is not None:
-            try:
-                response = await self._running.answer_async(mount, request, self._raising)
-            except Exception as error:
-                response = self._recover(error, request)
-            finally:
-                request.answered = True
-                if request.deferred:
-                    await self._running.finish_deferred(request)
-        return write_reply(source, event, request, response)
-
-    async def _without_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a host that passes no lifespan on: applications start with the first request."""
-        await self._running.lifespans.start()
+    async def _asgi_without_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a host that sends no lifespan: applications start with the first request."""
+        await self.runtime.lifespans.start()
         await self.asgi(scope, receive, send)
 
-    # --- what they share -------------------------------------------------------------------------
+    # --- for tools and hosts ---------------------------------------------------------------------
 
-    def _read(
+    @property
+    def mounts(self) -> list[Mount]:
+        """The applications and their prefixes, the root first; loads import strings."""
+        return list(self._applications.load())
+
+    def route(self, request: Request) -> Mount | None:
+        """Return the mount for a request; the base path becomes part of its root path."""
+        return self._applications.find(request)
+
+    def load(self) -> None:
+        """Load the applications that are import strings, instead of at the first request."""
+        self._applications.load()
+
+    @property
+    def runtime(self) -> ASGIRuntime:
+        """What runs ASGI applications in this process: made at first use, and after a fork."""
+        runtime = self._runtime
+        if runtime is None or runtime.loop.left_behind:
+            from .asgi.runtime import ASGIRuntime
+
+            router = self._applications.load()
+            with self._lock:
+                if self._runtime is runtime:
+                    self._runtime = ASGIRuntime(router, self._lifespan)
+                runtime = self._runtime
+        assert runtime is not None
+        return runtime
+
+    def start(self) -> None:
+        """Load the applications and run their start-up, instead of at the first request."""
+        if any(mount.interface == "asgi" for mount in self.mounts):
+            self.runtime.start()
+
+    def stop(self) -> None:
+        """Run the shutdown of the applications that were started in this process."""
+        if self._runtime is not None:
+            self._runtime.stop()
+
+    def find_source(self, event: Any) -> EventSource | None:
+        """Return the source that reads an event, or None for a non-HTTP event."""
+        source = find_source(event, self._sources, self._source)
+        if source is not None and self._source_wrapper is not None:
+            return self._source_wrapper(source)
+        return source
+
+    def wrap_sources(self, wrapper: Callable[[EventSource], EventSource]) -> None:
+        """Read events and write replies through what `wrapper` makes of their source.
+
+        A tool can see and time both steps that way.
+        """
+        self._source_wrapper = wrapper
+
+    def answer(self, source: EventSource, event: Any, context: Any) -> Any:
+        """Take an event through its whole turn, and return the reply."""
+        return self.conclude(source, event, *self.read(source, event, context))
+
+    def read(
         self, source: EventSource, event: Any, context: Any
     ) -> tuple[Request, Mount | None, Response]:
-        """Read an event and find who answers it; the response counts where nobody does."""
+        """Read an event, and find the application that answers it.
+
+        Returns:
+            The request, the mount of the application, and the response where there is no mount:
+            the event was refused, or no application has its path.
+        """
         try:
             request = source.to_request(event, context)
         except Exception as error:
             request = Request("GET", source=name_of(source), event=event, context=context)
             return request, None, _refusal(error, event)
-        request.deployment = self._deployment
-        mount = self._only or self._route(request)
-        return request, mount, Response.plain(404, "Not Found")
+        request.deployment = self.deployment
+        mount = self._applications.only or self._applications.find(request)
+        return request, mount, _NO_RESPONSE if mount is not None else _not_found()
 
-    def _notify(self, event: Any, context: Any) -> Any:
-        """Pass an event that is no request to its handler; UnknownEvent where there is none."""
-        kind = kind_of(event) if isinstance(event, dict) else None
-        for name in (kind, "eventbridge" if kind == "schedule" else "*", "*"):
-            if name in self._handlers:
-                return self._handlers[name](event, context)
-        if kind == "warmup":
-            return {}
-        raise unknown_event(event, self._sources)
+    def conclude(
+        self,
+        source: EventSource,
+        event: Any,
+        request: Request,
+        mount: Mount | None,
+        response: Response,
+        run: Callable[[Mount, Request], Response] | None = None,
+        finish: Callable[[Request], object] = Request.finish,
+    ) -> Any:
+        """Answer a request that was read, and return the reply.
 
-    def _recover(self, error: Exception, request: Request) -> Response:
-        """Log a failure and return what to answer, or raise it for the host to count."""
-        if self._raising or isinstance(error, LifespanFailed):
+        Args:
+            run: Runs the application; by default `run`.
+            finish: Runs the work given to `wait_until`, once the application has answered.
+        """
+        if mount is not None:
+            try:
+                response = (run or self.run)(mount, request)
+            except Exception as error:
+                response = self.recover(error, request)
+            finally:
+                finish(request)
+        return write_reply(source, event, request, response)
+
+    def run(self, mount: Mount, request: Request) -> Response:
+        """Run an application for a request whose body is in memory."""
+        if mount.interface == "wsgi":
+            return wsgi.call(mount.app, request, request.root_path + mount.prefix)
+        return self.runtime.answer(mount, request, self.raising)
+
+    def recover(self, error: Exception, request: Request) -> Response:
+        """Log a failure and return a plain 500, or raise it for the platform to count."""
+        if self.raising or isinstance(error, LifespanFailed):
             raise error
         _log.error("%r failed.", request, exc_info=error)
         return Response.plain(500, "Internal Server Error")
 
-    def _route(self, request: Request) -> Mount | None:
-        """Find the application of a request; the base path becomes part of its root path."""
-        router = self._loaded or self._load()
-        path = request.path
-        if request.root_path:
-            rest = remove_path_prefix(path, request.root_path)
-            path = path if rest is None else rest
-        if self._base_path:
-            rest = remove_path_prefix(path, self._base_path)
-            if rest is not None:
-                request.root_path += self._base_path
-                path = rest
-        return router.match(path)
+    def notify(self, event: Any, context: Any) -> Any:
+        """Call the handler of a non-HTTP event; UnknownEvent if there is none."""
+        handler = self._handlers.find(event)
+        if handler is None:
+            raise unknown_event(event, self._sources)
+        return handler(event, context)
 
-    def _load(self) -> Router:
-        with self._lock:
-            if self._loaded is None:
-                mounts: dict[str, Mount] = {}
-                for prefix, application in self._applications.items():
-                    told = self._interface if prefix == "" else None
-                    mounts[prefix] = Mount(prefix, *interfaces.load(application, told))
-                root = mounts.pop("", None)
-                self._only = root if not mounts and not self._base_path else None
-                self._loaded = Router(root, mounts)
-            return self._loaded
 
-    @property
-    def _running(self) -> Running:
-        """What runs in this process, made at first use and again in the child of a fork."""
-        running = self._live
-        if running is None or running.loop.left_behind:
-            from .asgi.runtime import Running
+def _not_found() -> Response:
+    return Response.plain(404, "Not Found")
 
-            router = self._loaded or self._load()
-            with self._lock:
-                if self._live is running:
-                    self._live = Running(router, self._lifespan)
-                running = self._live
-        assert running is not None
-        return running
+
+# In place of a response that an application is going to give.
+_NO_RESPONSE = Response(0)
 
 
 def _refusal(error: Exception, event: Any) -> Response:
-    """Return what to answer to an event that its source cannot read, or raise UnknownEvent."""
+    """Return the response to an event that its source cannot read, or raise UnknownEvent."""
     if isinstance(error, InvalidEvent):
-        _log.warning("Refused: %s", error)
+        _log.warning("Event refused: %s", error)
         return Response.plain(error.status, reason_phrase(error.status))
     if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
         raise unknown_event(event) from error
@@ -335,9 +357,10 @@ def _respond(response: Response, start_response: StartResponse) -> list[bytes]:
     return [response.body]
 
 
-def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}.")
+        choices = ", ".join(map(repr, allowed))
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
 
 
 def wrap(
@@ -354,24 +377,28 @@ def wrap(
     cache: str | Backend | None = None,
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
-    """Turn a WSGI or ASGI application, or several, into one object that every host runs.
+    """Turn a WSGI or ASGI application, or several, into one object that every host can run.
 
-    application: the application at the root: WSGI or ASGI, an import string
-        ("package.module:attribute", loaded at first use) or a factory without parameters.
-    mounts: applications by path prefix ("/v2"); the longest prefix wins, whole segments only.
-    interface: "asgi" or "wsgi" for the root application, where that cannot be told.
-    lifespan: "auto" starts applications that have one, "on" insists, "off" does not ask.
-    base_path: a prefix that the host leaves on the path, such as a custom domain's mapping.
-    source: the name of the event source; without it, each event is recognised by its shape.
-    sources: event sources of your own (`unigate.events.EventSource`), tried first.
-    platform: the name of the platform in front ("cloudflare", "cloudfront" and so on), whose
-        headers are believed; without it, only those of the platform that runs this.
-    trusted_proxies: how many proxies of your own are in front, or their addresses and ranges.
-    cache: where the runtime cache is: a URL ("redis://...", "memory://") or a backend.
-    on_error: what an exception in the application becomes: "respond" logs it and answers a plain
-        500, "raise" lets the host count it.
+    Args:
+        application: The application at the root: WSGI or ASGI, an import string
+            ("package.module:attribute", loaded at first use), or a factory without parameters.
+        mounts: Applications by path prefix ("/v2"). The longest prefix wins, in whole segments.
+        interface: "asgi" or "wsgi", if that of the root application cannot be determined.
+        lifespan: "auto" runs the lifespan of applications that support it, "on" requires it, "off"
+            never runs it.
+        base_path: A prefix that the host leaves on the path, such as a custom domain's mapping.
+        source: The name of the event source. Default: recognised by the shape of each event.
+        sources: Event sources of your own (`unigate.events.EventSource`), tried first.
+        platform: The platform in front ("cloudflare", "cloudfront", ...), whose headers are
+            trusted. Default: UNIGATE_PLATFORM, else the platform that runs this.
+        trusted_proxies: Your own proxies in front: their number, or addresses and ranges.
+        cache: The runtime cache: a URL ("redis://...", "memory://") or a backend.
+        on_error: "respond" logs a failure of the application and answers a plain 500, "raise" lets
+            the platform count it.
 
-    Raises UnknownInterface for what is no application, ValueError for other wrong arguments.
+    Raises:
+        UnknownInterface: If an object is neither a WSGI nor an ASGI application.
+        ValueError: For any other wrong argument.
     """
     return Gateway(
         application,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from .background import Deferred, defer, remaining_seconds
 from .context import current_request_var
+from .deployment import deployment_of
 from .errors import InvalidEvent
 from .http.bodies import decode_body
 from .http.headers import Headers
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from .client.geolocation import Geolocation
     from .deployment import Deployment
 
+_deferral_lock = threading.Lock()
+
 _new = object.__new__
 
 # RFC 9110 section 5.6.2
@@ -32,7 +37,7 @@ def _method(method: Any) -> str:
     if not method:
         return "GET"
     if not isinstance(method, str) or not _TOKEN.issuperset(method):
-        raise InvalidEvent(f"The event names no HTTP method: {method!r}.")
+        raise InvalidEvent(f"The event's method must be an HTTP token, got {method!r}.")
     return method.upper()
 
 
@@ -40,22 +45,32 @@ _METHODS = Memo(_method)
 
 
 class Request:
-    """One HTTP request, whoever brought it: an event, a server, a function platform.
+    """An HTTP request, independent of how it arrived.
 
-    `path` is decoded once and includes `root_path`, where the host has mounted the gateway;
-    `raw_path` and `query_string` are the bytes as sent. `body` is whole for events and empty where
-    a server streams it to the application. `server` and `client` are (host, port), the port of a
-    client 0 when unknown; `client` is None unless the host itself names the peer. `event` and
-    `context` are what the platform passed, as it passed them. `deferred` is what `wait_until` was
-    given, until the request is `answered`; `deployment` what the gateway knows about where it runs.
+    Attributes:
+        method: The method in upper case.
+        raw_path: The path as sent, percent-encoded. `path` is the decoded one; both include
+            `root_path`.
+        query_string: The query as sent, without the "?".
+        headers: The header fields in order, repeated ones included.
+        body: The whole body of an event; empty where a server streams it to the application.
+        scheme: "http" or "https", or "ws" or "wss".
+        server: Host and port that the client asked for.
+        client: Host and port of the peer, the port 0 if unknown; None unless the host names it.
+        root_path: The path at which the host has mounted the gateway, without a "/" at the end.
+        http_version: "1.1", for example.
+        source: The name of the event source or the server interface.
+        event: What the platform passed for the request, unchanged; None from a server.
+        context: The context object that the platform passed beside it.
+        deployment: The deployment of the gateway; None for a request made by hand, which the
+            default deployment answers for.
+        identify: Reads `identity` from the event, or None if the event names no caller.
+        deferred: The work given to `wait_until`, or None.
+        answered: Whether the response is complete, so that `wait_until` keeps no more work.
     """
 
-    # What the environment says of a deployment; given by `unigate.deployment`, above this module.
-    default_deployment: ClassVar[staticmethod[..., Deployment]]
-    # How work is kept for later; given by `unigate.background`, above this module.
-    defer: ClassVar[staticmethod[..., None]]
-
     __slots__ = (
+        "_identified",
         "_identity",
         "_path",
         "answered",
@@ -67,6 +82,7 @@ class Request:
         "event",
         "headers",
         "http_version",
+        "identify",
         "method",
         "query_string",
         "raw_path",
@@ -107,10 +123,12 @@ class Request:
         self.event = event
         self.context = context
         self._path: str | None = None
-        self.deferred: list[Any] | None = None
+        self.deferred: Deferred | None = None
         self.deployment: Deployment | None = None
         self.answered = False
-        self._identity: Identity | Callable[[Request], Identity | None] | None = None
+        self.identify: Callable[[Request], Identity | None] | None = None
+        self._identity: Identity | None = None
+        self._identified = False
 
     @classmethod
     def from_event(
@@ -130,13 +148,19 @@ class Request:
         identify: Callable[[Request], Identity | None] | None = None,
         scheme: str = "https",
     ) -> Request:
-        """Build a request from what an event source found in its event.
+        """Build the request of an event.
 
-        The sources that most events are of pass all this by position: by keyword takes longer.
+        The sources of most events pass everything by position: keywords take longer.
 
-        `host` is the platform's own name for the server, used when there is no Host header;
-        `client` an address or (address, port); `identify` says who is asking, once that is asked.
-        Raises InvalidEvent for a broken base64 body.
+        Args:
+            host: The platform's own name for the server, used if there is no Host header.
+            client: The peer: an address, or an address and a port.
+            identify: Reads the identity from the request, at first use.
+            scheme: The scheme, unless X-Forwarded-Proto names one.
+
+        Raises:
+            InvalidEvent: For a method that is not a token, and a body that is not the base64 it
+                claims to be.
         """
         known = headers.single
         if known is None:
@@ -144,19 +168,20 @@ class Request:
             known = dict(headers.pairs)
         content = decode_body(body, is_base64) if body else b""
         length = known.get("content-length")
-        # An event's Content-Length is a claim: missing, or of the body before it was encoded.
+        # An event's Content-Length may be missing, or count the body before it was encoded.
         if (content or (length is not None and length != "0")) and length != str(len(content)):
             headers.set("content-length", str(len(content)))
-        if "transfer-encoding" in known:  # what was chunked on the wire has arrived whole
+        if "transfer-encoding" in known:  # a body that was chunked on the wire is whole here
             headers.remove("transfer-encoding")
         proto = known.get("x-forwarded-proto")
         if proto == "https" or proto == "http":
             scheme = proto
-        request = _new(cls)  # as fast as it gets: this runs for every event
+        request = _new(cls)  # this runs for every event, and a constructor takes longer
         request.method = _METHODS.get(method) or _METHODS.learn(method)
         request.raw_path = raw_path
         request._path = None
-        request._identity = identify
+        request.identify = identify
+        request._identified = False
         request.deferred = None
         request.deployment = None
         request.answered = False
@@ -172,7 +197,7 @@ class Request:
         request.client = None
         if type(client) is str or type(client) is tuple:
             request.client = CLIENTS.get(client) or CLIENTS.learn(client)
-        # JSON can hold halves of characters, UTF-8 cannot.
+        # JSON can hold half of a surrogate pair, UTF-8 cannot.
         if root_path and not root_path.isascii():
             root_path = root_path.encode("utf-8", "replace").decode("utf-8")
         request.root_path = root_path
@@ -188,11 +213,10 @@ class Request:
         path: str = scope["path"]
         raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # daphne leaves the query on
         root_path = scope.get("root_path", "").rstrip("/")
-        if (
-            remove_path_prefix(path, root_path) is None
-        ):  # a server of before the rule that it is part of it
+        # Servers older than ASGI 2.4 leave the root path out of the path.
+        if remove_path_prefix(path, root_path) is None:
             path = root_path + path
-        if decode_path(raw) != path:  # rewritten on the way, or not given
+        if decode_path(raw) != path:  # rewritten on the way, or missing
             raw = quote_path(path)
         outer: Request | None = scope.get("unigate.request")  # of a gateway around this one
         scheme = scope.get("scheme") or "http"
@@ -202,7 +226,7 @@ class Request:
             (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in scope.get("headers", ())
         )
-        headers.join_cookies()  # HTTP/2 lets a client send one field for each
+        headers.join_cookies()  # HTTP/2 clients may send a field for each cookie
         request = cls(
             scope.get("method", "GET"),
             raw,
@@ -220,7 +244,7 @@ class Request:
         )
         request._path = path
         if outer is not None:
-            request._identity = outer._identity
+            request.identify = outer.identify
         return request
 
     @classmethod
@@ -257,12 +281,12 @@ class Request:
             context=outer.context if outer else None,
         )
         if outer is not None:
-            request._identity = outer._identity
+            request.identify = outer.identify
         return request
 
     @property
     def path(self) -> str:
-        """Return the path decoded once, as UTF-8 with U+FFFD for what is none."""
+        """The decoded path; invalid UTF-8 becomes U+FFFD."""
         path = self._path
         if path is None:
             path = self._path = decode_path(self.raw_path)
@@ -270,66 +294,89 @@ class Request:
 
     @property
     def target(self) -> str:
-        """The path and query as in a request line (RFC 9112, section 3.2.1), Latin-1."""
+        """The path and query as in a request line (RFC 9112, section 3.2.1), as Latin-1."""
         query = self.query_string.decode("latin-1")
         path = self.raw_path.decode("latin-1")
         return f"{path}?{query}" if query else path
 
     @property
     def identity(self) -> Identity | None:
-        """Return who the platform says is asking, None where it has not verified anybody."""
-        identity = self._identity
-        if callable(identity):
-            identity = self._identity = identity(self)
-        return identity
+        """The caller that the platform authenticated, or None; one shape for all authorizers."""
+        if self.identify is None:
+            return None
+        if not self._identified:
+            self._identity = self.identify(self)
+            self._identified = True
+        return self._identity
 
     @property
     def geolocation(self) -> Geolocation:
-        """Return where the client is; None for what nobody says who can be believed."""
-        return (self.deployment or self.default_deployment()).geolocation(self)
+        """The client's location; a field is None unless a trusted source provides it."""
+        return deployment_of(self).geolocation(self)
 
     @property
     def ip_address(self) -> str | None:
-        """Return the client's address, None where nobody says it who can be believed."""
-        return (self.deployment or self.default_deployment()).ip_address(self)
+        """The client's address in its normal form; None if no trusted source provides it."""
+        return deployment_of(self).ip_address(self)
 
     @property
     def runtime_cache(self) -> RuntimeCache:
-        """Return the cache that all requests of this deployment share."""
-        return (self.deployment or self.default_deployment()).runtime_cache
+        """The cache that all requests of the deployment share."""
+        return deployment_of(self).runtime_cache
 
     @property
     def async_runtime_cache(self) -> AsyncRuntimeCache:
-        """Return the same cache, to be awaited."""
-        return (self.deployment or self.default_deployment()).async_runtime_cache
+        """The same cache for asynchronous code."""
+        return deployment_of(self).async_runtime_cache
 
     def wait_until(self, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
-        """Let work go on beyond the response to this request, as `unigate.wait_until` says."""
-        self.defer(self, work, *args)
+        """Run work after the response to this request; see `unigate.wait_until`."""
+        defer(self.deferral(), work, *args)
+
+    def deferral(self) -> Deferred:
+        """Return `deferred`, made at first use; it takes no more work once this is answered."""
+        deferred = self.deferred
+        if deferred is None:
+            with _deferral_lock:
+                deferred = self.deferred = self.deferred or Deferred(self.context)
+            if self.answered:  # too late for `finish` to see it
+                deferred.close()
+        return deferred
+
+    def mark_answered(self) -> Deferred | None:
+        """Note that the response is complete; return the work given to `wait_until`, if any."""
+        self.answered = True
+        return self.deferred
+
+    def finish(self) -> None:
+        """Mark this as answered, and run the work given to `wait_until` in this thread."""
+        self.answered = True
+        if self.deferred is not None:
+            self.deferred.finish()
+
+    async def finish_async(self) -> None:
+        """Mark this as answered, and run the work given to `wait_until` on this event loop."""
+        self.answered = True
+        if self.deferred is not None:
+            await self.deferred.finish_async()
 
     def remaining_time(self) -> float | None:
-        """Return for how many seconds the platform lets this go on, None where it does not say."""
-        left = getattr(self.context, "get_remaining_time_in_millis", None)
-        return max(0.0, left() / 1000) if callable(left) else None
+        """Return how many seconds the platform lets the invocation run; None without a limit."""
+        return remaining_seconds(self.context)
 
     def __eq__(self, other: object) -> bool:
-        """Compare what was asked, not who passed it on (`source`, `event`, `context`)."""
+        """Compare the request itself, not how it arrived (`source`, `event`, `context`)."""
         return isinstance(other, Request) and all(
-            getattr(self, name) == getattr(other, name) for name in _ASKED
+            getattr(self, name) == getattr(other, name) for name in _COMPARED
         )
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path!r} from {self.source or 'nowhere'}>"
 
 
-_ASKED = tuple(
-    name
-    for name in Request.__slots__
-    if name
-    not in (
-        *("_path", "_identity", "answered", "deferred", "deployment"),
-        *("source", "event", "context"),
-    )
+_COMPARED = (
+    *("method", "raw_path", "query_string", "headers", "body", "scheme", "server", "client"),
+    *("root_path", "http_version"),
 )
 
 
@@ -345,9 +392,15 @@ def proxied_headers(request: Request) -> Headers:
 
 
 def current_request() -> Request:
-    """Return the request being answered; LookupError outside of one."""
+    """Return the request that is being answered.
+
+    Raises:
+        LookupError: Outside of a request.
+    """
     try:
         request: Request = current_request_var.get()
         return request
     except LookupError:
-        raise LookupError("There is no current request: nothing is being answered.") from None
+        raise LookupError(
+            "There is no current request: call current_request() while a request is being answered."
+        ) from None

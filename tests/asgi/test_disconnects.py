@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unigate.asgi.disconnects import Connection
+from unigate.asgi.disconnects import DisconnectWatcher
 
 BODY = {"type": "http.request", "body": b"x", "more_body": False}
 PART = {"type": "http.response.body", "body": b"x", "more_body": True}
@@ -28,7 +28,7 @@ def test_nothing_is_read_or_sent_for_a_client_that_has_gone() -> None:
         raise OSError("gone")
 
     async def scenario() -> None:
-        connection = Connection(receive, send)
+        connection = DisconnectWatcher(receive, send)
 
         async def answer() -> None:
             await connection.send(PART)
@@ -37,7 +37,7 @@ def test_nothing_is_read_or_sent_for_a_client_that_has_gone() -> None:
             assert (await connection.receive())["type"] == "http.disconnect"
             assert (await connection.receive())["type"] == "http.disconnect"
 
-        await connection.until(answer())
+        await connection.run(answer())
 
     asyncio.run(scenario())
     assert sent == [PART]
@@ -53,12 +53,12 @@ def test_server_that_fails_to_read_counts_as_a_client_that_has_gone(
         raise AssertionError(message)
 
     async def scenario() -> None:
-        connection = Connection(receive, send)
+        connection = DisconnectWatcher(receive, send)
 
         async def answer() -> None:
             assert (await connection.receive())["type"] == "http.disconnect"
 
-        await connection.until(answer())
+        await connection.run(answer())
 
     asyncio.run(scenario())
     assert "broken server" in caplog.text
@@ -72,7 +72,7 @@ def test_answer_goes_on_when_the_server_stops_waiting_and_sends_to_nobody() -> N
         sent.append(message)
 
     async def scenario() -> None:
-        connection = Connection(_never, send)
+        connection = DisconnectWatcher(_never, send)
         cancelled = asyncio.Event()
 
         async def answer() -> None:
@@ -81,7 +81,7 @@ def test_answer_goes_on_when_the_server_stops_waiting_and_sends_to_nobody() -> N
             await connection.send(PART)
             ended.append(connection.gone)
 
-        waiting = asyncio.create_task(connection.until(answer()))
+        waiting = asyncio.create_task(connection.run(answer()))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         waiting.cancel()

@@ -56,8 +56,8 @@ def test_body_message_may_leave_out_the_body(road: str) -> None:
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ([], "its response is none"),
-        ([TEXT], "its response is unfinished"),
+        ([], "returned without a response"),
+        ([TEXT], "returned before the end of its response"),
     ],
 )
 def test_application_without_a_whole_response_is_a_500(
@@ -72,7 +72,7 @@ def test_unfinished_body_in_memory_is_a_500(caplog: pytest.LogCaptureFixture) ->
     app = sends(TEXT, {"type": "http.response.body", "body": b"a", "more_body": True})
     response = ask("generic", app)
     assert (response.status, response.body) == (500, b"Internal Server Error")
-    assert "unfinished" in caplog.text
+    assert "before the end of its response" in caplog.text
 
 
 def test_late_message_is_refused_and_the_response_stands(
@@ -81,7 +81,7 @@ def test_late_message_is_refused_and_the_response_stands(
     last = {"type": "http.response.body", "body": b"done"}
     response = ask("generic", sends(TEXT, last, last))
     assert (response.status, response.body) == (200, b"done")
-    assert "out of turn" in caplog.text
+    assert "out of order" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_late_message_is_refused_and_the_response_stands(
     ],
 )
 def test_message_out_of_turn_is_an_error(messages: Any) -> None:
-    with pytest.raises(RuntimeError, match="out of turn"):
+    with pytest.raises(RuntimeError, match="out of order"):
         ask("generic", sends(*messages), on_error="raise")
 
 
@@ -310,7 +310,7 @@ def test_failure_after_the_response_is_only_logged_behind_a_wsgi_server(
 
 def test_live_application_that_stops_half_way_is_left_to_the_server() -> None:
     app = sends(TEXT, {"type": "http.response.body", "body": b"a", "more_body": True})
-    with pytest.raises(unigate.IncompleteResponse, match="unfinished"):
+    with pytest.raises(unigate.IncompleteResponse, match="before the end of its response"):
         ask_asgi(unigate.wrap(app, interface="asgi").asgi, Request("GET", b"/"))
 
 

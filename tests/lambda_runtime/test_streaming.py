@@ -214,7 +214,7 @@ def test_a_message_out_of_turn_is_a_failure_of_the_application(function: Functio
     posted = function.api.invoke(event("/v2/twice"))
 
     assert posted.failure["errorType"] == "RuntimeError"
-    assert "out of turn" in posted.failure["errorMessage"]
+    assert "out of order" in posted.failure["errorMessage"]
 
 
 def test_parts_sent_at_the_same_time_stay_whole(function: Function) -> None:

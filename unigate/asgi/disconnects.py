@@ -1,4 +1,4 @@
-"""The client's end of a live request (ASGI), watched for whether it is still there."""
+"""Notice when the client of a live ASGI request disconnects."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from unigate.types import Message, Receive, Send
 _log = logging.getLogger("unigate")
 
 
-class Connection:
-    """A live request that notices when its client goes, and takes messages nevertheless.
+class DisconnectWatcher:
+    """The receive and send of a live request, which notice that the client has disconnected.
 
-    It reads one message ahead, from the application's first read or the first part of its response
-    on: not before, because that lets a client that waits for "100 Continue" begin to send.
+    One message is read ahead, from the application's first read or the first part of its response
+    on. Not earlier: reading makes servers send "100 Continue", for which a client may wait.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -24,21 +24,21 @@ class Connection:
         self._send = send
         self._arrived: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
         self._reading: asyncio.Task[None] | None = None
-        self._deaf = False
+        self._closed = False
         self._left = False
 
     @property
     def gone(self) -> bool:
-        """Tell whether nobody takes the response any more."""
-        return self._left or self._deaf
+        """True once nothing more reaches the client."""
+        return self._left or self._closed
 
-    async def until(self, answering: Coroutine[Any, Any, None]) -> None:
-        """Wait until the request is answered; that a client left meanwhile is no failure.
+    async def run(self, answer: Coroutine[Any, Any, None]) -> None:
+        """Wait until the request is answered; a client that leaves is not an error.
 
-        Shielded from a server that stops waiting: the thread that answers would never end, for
-        want of somebody to take its messages.
+        The coroutine is shielded from a server that stops waiting: otherwise the thread behind it
+        would wait for ever to deliver its messages.
         """
-        task = asyncio.ensure_future(answering)
+        task = asyncio.ensure_future(answer)
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             await asyncio.shield(task)
@@ -46,29 +46,29 @@ class Connection:
             if not self._left:
                 raise
         finally:
-            self._deaf = True
+            self._closed = True
             if self._reading is not None:
                 self._reading.cancel()
             if self._arrived.empty():
                 self._arrived.put_nowait({"type": "http.disconnect"})
 
     async def receive(self) -> Message:
-        """Return the next message of the request; when the client is gone, that."""
+        """Return the next message of the request, or a disconnect once the client is gone."""
         if self.gone and self._arrived.empty():
             return {"type": "http.disconnect"}
         self._read_ahead()
         return await self._arrived.get()
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response, while there is somebody to take it."""
-        if self._deaf:
+        """Send a part of the response, unless the client is gone."""
+        if self._closed:
             return
         if message.get("more_body", False):
             self._read_ahead()
         try:
             await self._send(message)
-        except OSError:  # ASGI 2.4: the client has gone
-            self._deaf = True
+        except OSError:  # the client has disconnected (ASGI 2.4)
+            self._closed = True
 
     def _read_ahead(self) -> None:
         if self._reading is None:
@@ -79,7 +79,7 @@ class Connection:
             try:
                 message = await self._receive()
             except Exception:
-                _log.exception("The server could not tell what the client sends.")
+                _log.exception("The server failed to receive the next message of a client.")
                 message = {"type": "http.disconnect"}
             self._left = message["type"] == "http.disconnect"
             await self._arrived.put(message)

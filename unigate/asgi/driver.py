@@ -1,21 +1,20 @@
-"""Run ASGI applications (ASGI 3): one request in memory, or a WSGI server's live one."""
+"""Drive ASGI applications (ASGI 3): their scope, and the response that they send."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-from collections.abc import Iterable, Iterator
 from typing import Any
 
+from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse
 from unigate.http import Response, decode_path, response_headers
 from unigate.request import Request
-from unigate.types import ASGIApp, Environ, Message, Scope, Send, StartResponse, WSGIApp
+from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = logging.getLogger("unigate")
 
-# As numbers: looked for as bytes, each would raise and catch a TypeError inside.
+# As numbers: searching for bytes would raise and catch a TypeError inside.
 LF, CR, NUL = b"\n\r\0"
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
@@ -29,7 +28,7 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "http_version": request.http_version,
         "method": request.method,
         "scheme": request.scheme,
-        "path": request._path or decode_path(request.raw_path),
+        "path": decode_path(request.raw_path),
         "raw_path": request.raw_path,
         "query_string": request.query_string,
         "root_path": root_path,
@@ -43,14 +42,14 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
 
 
 def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
-    """Return a request's header fields as a scope holds them."""
+    """Return the header fields of a request in the form of a scope."""
     single = request.headers.single
     if single is None:
         return [(n.encode("latin-1", "replace"), v.encode("latin-1")) for n, v in request.headers]
     try:
         return [(_NAMES[name], value.encode()) for name, value in single.items()]
     except KeyError:
-        if len(_NAMES) > 1000:  # names are the clients' to invent
+        if len(_NAMES) > 1000:  # clients may send any name
             _NAMES.clear()
         _NAMES.update({name: name.encode("latin-1", "replace") for name in single})
         return build_headers(request)
@@ -59,46 +58,56 @@ def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
 _NAMES: dict[str, bytes] = {}
 
 
-class Exchange(Response):
-    """A response in the making: one request in memory, driven as an ASGI server would."""
+class ResponseCollector(Response):
+    """The response of an application to a request in memory, collected as it is sent.
 
-    __slots__ = ("_chunks", "_done", "_given", "complete")
+    `receive` and `send` are what an ASGI server passes to the application.
 
-    def __init__(self, body: bytes) -> None:
-        self._given: bytes | None = body
-        self._chunks: list[bytes] = []
-        self._done: asyncio.Event | None = None
+    Attributes:
+        status: 0 until the response has started.
+        complete: Whether the last part of the body was sent.
+    """
+
+    __slots__ = ("_over", "_request_body", "chunks", "complete")
+
+    def __init__(self, request_body: bytes) -> None:
+        self._request_body: bytes | None = request_body
+        self._over: asyncio.Event | None = None
+        self.chunks: list[bytes] = []
         self.status = 0
         self.complete = False
 
     def whole(self) -> Response:
-        """Return the response; IncompleteResponse when the application ended without one."""
+        """Return the response with its whole body; IncompleteResponse if a part is missing."""
         if not self.complete:
-            what = "unfinished" if self.status else "none"
-            raise IncompleteResponse(f"The application returned and its response is {what}.")
-        self.body = b"".join(self._chunks)
+            raise incomplete_response(started=bool(self.status))
+        self.body = b"".join(self.chunks)
         return self
 
     async def receive(self) -> Message:
-        """Give the body at once, then wait: the client is there until it has its response."""
-        if self._given is not None:
-            body, self._given = self._given, None
+        """Return the body at once, then a disconnect as soon as the response is complete."""
+        if self._request_body is not None:
+            body, self._request_body = self._request_body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        if not self.complete:
-            if self._done is None:
-                self._done = asyncio.Event()
-            await self._done.wait()
+        await self.wait_until_over()
         return {"type": "http.disconnect"}
 
+    async def wait_until_over(self) -> None:
+        """Wait until the client would have the whole response."""
+        if not self.complete:
+            if self._over is None:
+                self._over = asyncio.Event()
+            await self._over.wait()
+
     async def send(self, message: Message) -> None:
-        """Take a part of the response; RuntimeError for one that cannot come now."""
+        """Collect a part of the response; RuntimeError for one that is out of order."""
         kind = message["type"]
         if kind == "http.response.body" and self.status and not self.complete:
-            self._chunks.append(message.get("body", b""))
+            self.chunks.append(message.get("body", b""))
             if not message.get("more_body", False):
                 self.complete = True
-                if self._done is not None:
-                    self._done.set()
+                if self._over is not None:
+                    self._over.set()
         elif kind == "http.response.start" and not self.status:
             fields = []
             for name, value in message.get("headers", ()):
@@ -106,105 +115,86 @@ class Exchange(Response):
             self.headers = response_headers(fields)
             self.status = message["status"]
         else:
-            raise RuntimeError(f"The application sent {kind!r} out of turn.")
+            raise RuntimeError(f"The application sent {kind!r} out of order.")
+
+
+async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -> Response:
+    """Run an application for a request in memory, and return its response.
+
+    Args:
+        raising: Whether to raise a failure after the response was complete, instead of logging it.
+    """
+    response = ResponseCollector(request.body)
+    token = current_request_var.set(request)
+    try:
+        await app(scope, response.receive, response.send)
+    except Exception:
+        if raising or not response.complete:
+            raise
+        _log.exception("%r failed after its response was complete.", request)
+    finally:
+        current_request_var.reset(token)
+    return response.whole()
+
+
+class WatchedResponse:
+    """A live response on its way to the server, watched for how far it is.
+
+    Attributes:
+        started: Whether its start was sent.
+        complete: Whether the last part of its body was sent.
+        disconnected: Whether the client has disconnected.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.started = self.complete = self.disconnected = False
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Run an application; IncompleteResponse if it leaves a client without a whole response."""
+        await app(scope, self.receive, self.send)
+        if not (self.complete or self.disconnected):
+            raise incomplete_response(started=self.started)
+
+    async def receive(self) -> Message:
+        """Return the server's next message."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.disconnected = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; ValueError for header fields that could inject others."""
+        if message["type"] == "http.response.start":
+            check_start(message)
+            self.started = True
+        elif not message.get("more_body", False):
+            self.complete = True
+        await self._send(message)
 
 
 def check_start(message: Message) -> None:
-    """Refuse the start of a live response whose header fields hold a line break or NUL.
+    """Refuse the start of a response whose header fields contain a line break or NUL.
 
-    Not every server does: a client could be given headers of somebody else's making.
+    Not every server does, and a client could choose header fields of the response.
     """
     for name, value in message.get("headers", ()):
         field = name + value
         if LF in field or CR in field or NUL in field:
-            raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
+            raise ValueError(
+                f"The header {name!r} must not contain a line break or NUL, got {value!r}."
+            )
 
 
-def as_wsgi(app: ASGIApp, loop: asyncio.AbstractEventLoop, *, raising: bool) -> WSGIApp:
-    """Return an ASGI application for a WSGI server, run by a2wsgi on a loop in another thread.
-
-    What a2wsgi leaves open: an application that fails before its body is a plain 500 (or raised,
-    when `raising`), one that fails later is raised to the server, which then breaks the connection
-    off, and one whose client goes away is cancelled.
-    """
-    from a2wsgi import ASGIMiddleware
-
-    async def watched(scope: Any, receive: Any, send: Any) -> None:
-        await scope["wsgi_environ"]["unigate.watch"].run(app, scope, receive, send)
-
-    bridged: Any = ASGIMiddleware(watched, loop=loop)
-
-    def wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        watch = _Watch(raising)
-        body = bridged({**_measured(environ), "unigate.watch": watch}, start_response)
-        return watch.follow(body, loop)
-
-    return wsgi
-
-
-class _Watch:
-    """One run of an application behind a WSGI server, and how it went."""
-
-    def __init__(self, raising: bool) -> None:
-        self._raising = raising
-        self._task: asyncio.Task[Any] | None = None
-        self._error: BaseException | None = None
-        self._start: Message | None = None
-        self._sent = self._complete = False
-
-    async def run(self, app: ASGIApp, scope: Scope, receive: Any, send: Any) -> None:
-        """Run the application; whatever happens, the WSGI side gets a whole answer to wait for."""
-        self._task = asyncio.current_task()
-
-        async def hold(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                check_start(message)
-                self._start = message  # WSGI sends it with the body, so it can still be a 500
-                return
-            if self._start is not None:
-                start, self._start = self._start, None
-                await send(start)
-            self._sent = True
-            self._complete = not message.get("more_body", False)
-            await send(message)
-
-        try:
-            await app(scope, receive, hold)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            exits = not isinstance(error, Exception)
-            if not exits and (self._complete or not (self._sent or self._raising)):
-                request = scope["wsgi_environ"]["unigate.request"]
-                _log.error("%r failed.", request, exc_info=error)
-            else:
-                self._error = error
-            if self._sent and not self._complete:
-                await send({"type": "http.response.body"})
-            elif not self._sent:
-                await send_response(Response.plain(500, "Internal Server Error"), send)
-
-    def follow(self, body: Iterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-        """Pass the body on, and the error that there may be; end the run when it is closed."""
-        try:
-            for chunk in body:
-                if self._error is None:
-                    yield chunk
-            if self._error is not None:
-                raise self._error
-        finally:
-            if self._task is not None:
-                loop.call_soon_threadsafe(self._task.cancel)
-
-
-def _measured(environ: Environ) -> Environ:
-    """Give a chunked body the length that a2wsgi needs to read it at all."""
-    if environ.get("CONTENT_LENGTH") or not environ.get("wsgi.input_terminated"):
-        return environ
-    body = environ["wsgi.input"].read()
-    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+def incomplete_response(*, started: bool) -> IncompleteResponse:
+    """Return the error for an application that returned before it had sent its response."""
+    missing = "before the end of its response" if started else "without a response"
+    return IncompleteResponse(f"The application returned {missing}.")
 
 
 async def send_response(response: Response, send: Send) -> None:
-    """Send a response of the gateway's own."""
+    """Send a response of the gateway itself."""
     headers = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in response.headers]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

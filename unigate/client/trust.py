@@ -1,8 +1,9 @@
-"""Who has sent a request, and from where: what can be believed of its headers.
+"""Which headers of a request are trusted, and what they say about its client.
 
-Headers of a provider are believed where we run on it (`platforms.proven`) or the deployer names it
-(`platform`, UNIGATE_PLATFORM). Everywhere else they are what a client claims: no geolocation, and
-the address is the one that the platform's event or the server's socket names.
+Headers that a platform sets are trusted where we run on that platform (`platforms.proven`) or where
+the deployer says that it stands in front (`platform`, UNIGATE_PLATFORM). Anywhere else a client may
+have set them: then there is no geolocation, and the address is the one that the platform's event or
+the server's socket names.
 """
 
 from __future__ import annotations
@@ -13,26 +14,25 @@ from typing import Any
 from unigate import platforms
 from unigate.context import current_request_var
 from unigate.http import Headers, latin1
-from unigate.request import Request
 
-from . import addresses
-from . import geolocation as geo
+from . import addresses, geolocation
 from .geolocation import Geolocation
 from .providers import PROVIDERS, Provider, provider
 
-# Requests of these come through a server, which names the peer of its socket.
+# Requests of these sources come through a server, which names the peer of its socket.
 _SERVERS = ("", "asgi", "wsgi", "google")
 
 
-class Seen:
-    """What there is to judge by."""
+class Evidence:
+    """What a request says about its client.
+
+    `request` is the common request where there is one; it knows its deployment.
+    """
+
+    __slots__ = ("client", "headers", "request", "source")
 
     def __init__(
-        self,
-        headers: Headers,
-        client: str | None = None,
-        source: str = "",
-        request: Request | None = None,
+        self, headers: Headers, client: str | None = None, source: str = "", request: Any = None
     ) -> None:
         self.headers = headers
         self.client = client
@@ -40,8 +40,17 @@ class Seen:
         self.request = request
 
 
-class Origin:
-    """Judge requests by what the deployer says of what stands in front; see `Deployment`."""
+class Trust:
+    """The platforms and proxies whose headers are trusted; see `Deployment` for the arguments.
+
+    Attributes:
+        front: The platform that the deployer names, unless it is the one we run on.
+        host: The platform that we run on.
+        proxies: The deployer's own proxies.
+
+    Raises:
+        ValueError: For an unknown platform, and for proxies that are not numbers or addresses.
+    """
 
     def __init__(
         self,
@@ -54,56 +63,61 @@ class Origin:
         host = PROVIDERS[here] if here else None
         if front and host and front.name == host.name:
             front, host = None, front
-        self._front = front
-        self._host = host
-        self._trusted = addresses.read_trusted(trusted_proxies)
+        self.front = front
+        self.host = host
+        self.proxies = addresses.read_trusted(trusted_proxies)
         self._geoip = geoip
 
-    def ip_address(self, request_or_headers: Any) -> str | None:
-        """Return the address of the client in its normal form, None where nothing tells it."""
-        seen = look(request_or_headers)
-        peer, told = self._peer(seen)
-        front = self._front
-        if front and self._in_front(peer) and seen.source != front.name:
-            address = addresses.vouched(front, seen.headers, peer if told else None)
+    def ip_address(self, evidence: Evidence) -> str | None:
+        """Return the client's address in its normal form, or None if it is unknown."""
+        peer, named_by_platform = self._peer(evidence)
+        front = self.front
+        if front and self._is_front(peer) and evidence.source != front.name:
+            address = addresses.vouched(
+                front, evidence.headers, peer if named_by_platform else None
+            )
             if address:
                 return address
         return addresses.behind_proxies(
-            seen.headers, peer, self._trusted, told=told, host=self._host
+            evidence.headers, peer, self.proxies, told=named_by_platform, host=self.host
         )
 
-    def geolocation(self, request_or_headers: Any) -> Geolocation:
-        """Return where the client is; every member is None where nobody can be believed."""
-        seen = look(request_or_headers)
-        peer, _ = self._peer(seen)
-        provider = self._front if self._in_front(peer) else self._host
-        place = geo.read(provider, seen.headers) if provider else geo.located({})
+    def geolocation(self, evidence: Evidence) -> Geolocation:
+        """Return the client's location; a field is None unless a trusted source provides it."""
+        peer, _ = self._peer(evidence)
+        provider = self.front if self._is_front(peer) else self.host
+        headers = evidence.headers
+        place = geolocation.read(provider, headers) if provider else geolocation.located({})
         if self._geoip and not (place["country"] or place["city"] or place["latitude"]):
-            address = self.ip_address(seen)
-            found = geo.look_up(address, self._geoip) if address else None
+            address = self.ip_address(evidence)
+            found = geolocation.look_up(address, self._geoip) if address else None
             if found:
                 return {**found, "region": place["region"]}
         return place
 
-    def _peer(self, seen: Seen) -> tuple[str | None, bool]:
-        event = seen.source not in _SERVERS
-        return addresses.peer_of(seen.headers, seen.client, event=event, host=self._host)
+    def _peer(self, evidence: Evidence) -> tuple[str | None, bool]:
+        event = evidence.source not in _SERVERS
+        return addresses.peer_of(evidence.headers, evidence.client, event=event, host=self.host)
 
-    def _in_front(self, peer: str | None) -> bool:
-        """Tell whether the platform that the deployer has named can have sent this."""
-        return self._front is not None and addresses.is_ours(peer, self._trusted)
+    def _is_front(self, peer: str | None) -> bool:
+        """Return True if the platform that the deployer names can have sent the request."""
+        return self.front is not None and addresses.is_ours(peer, self.proxies)
 
 
-def look(carrier: Any) -> Seen:
-    """Find out what a request of any framework, or its headers, says; TypeError for other things.
+def evidence_of(carrier: Any) -> Evidence:
+    """Return the evidence in a request of any framework, or in its headers.
 
-    Frameworks are told by the attribute that holds what the server gave them. What clients choose
-    never decides: a header's value is text, these are not.
+    Frameworks are told apart by the attribute that holds what the server gave them. Nothing that a
+    client chooses decides: the value of a header is text, and these are not.
+
+    Raises:
+        TypeError: If `carrier` is neither a request, headers, an ASGI scope nor a WSGI environ.
     """
-    if isinstance(carrier, Seen):
+    if isinstance(carrier, Evidence):
         return carrier
-    if isinstance(carrier, Request):
-        return Seen(carrier.headers, _host(carrier.client), carrier.source, carrier)
+    headers: Any = getattr(carrier, "headers", None)
+    if isinstance(headers, Headers):  # the common request: no framework has headers of this class
+        return Evidence(headers, _host(carrier.client), carrier.source, carrier)
     scope: Any = getattr(carrier, "scope", None)
     environ: Any = getattr(carrier, "environ", getattr(carrier, "META", None))
     if isinstance(carrier, Mapping):
@@ -116,24 +130,24 @@ def look(carrier: Any) -> Seen:
             scope = carrier
     given = scope if isinstance(scope, Mapping) else environ
     if not isinstance(given, Mapping):
-        return _alone(getattr(carrier, "headers", carrier))
+        return _evidence_of_headers(carrier if headers is None else headers)
     common = given.get("unigate.request")
-    if isinstance(common, Request):
-        return look(common)
+    if common is not None and not isinstance(common, str):
+        return evidence_of(common)
     if given is scope:
         pairs = ((name.decode("latin-1"), value) for name, value in given.get("headers", ()))
-        headers = Headers((name, value.decode("latin-1")) for name, value in pairs)
-        return Seen(headers, _host(given.get("client")), "asgi")
-    headers = Headers(
+        fields = Headers((name, value.decode("latin-1")) for name, value in pairs)
+        return Evidence(fields, _host(given.get("client")), "asgi")
+    fields = Headers(
         (key[5:].replace("_", "-"), latin1(value))
         for key, value in given.items()
         if key.startswith("HTTP_")
     )
-    return Seen(headers, given.get("REMOTE_ADDR"), "wsgi")
+    return Evidence(fields, given.get("REMOTE_ADDR"), "wsgi")
 
 
-def _alone(given: Any) -> Seen:
-    """Judge headers by the current request, if they can be its own."""
+def _evidence_of_headers(given: Any) -> Evidence:
+    """Return the evidence in headers alone: that of the current request if they can be its own."""
     if isinstance(given, Headers):
         headers = given
     elif isinstance(given, dict):
@@ -142,16 +156,16 @@ def _alone(given: Any) -> Seen:
         headers = Headers((str(name), latin1(value)) for name, value in given.items())
     else:
         raise TypeError(
-            "Takes a request, its headers, an ASGI scope or a WSGI environ, "
-            f"not {type(given).__name__}."
+            "The argument must be a request, its headers, an ASGI scope or a WSGI environ, "
+            f"got {type(given).__name__}."
         )
     request = current_request_var.get(None)
     if request is None:
-        return Seen(headers)
-    asked = request.headers.joined()
-    if all(asked.get(name) == value for name, value in headers.joined().items() if value):
-        return Seen(headers, _host(request.client), request.source, request)
-    return Seen(headers, request=request)
+        return Evidence(headers)
+    fields = request.headers.joined()
+    if all(fields.get(name) == value for name, value in headers.joined().items() if value):
+        return Evidence(headers, _host(request.client), request.source, request)
+    return Evidence(headers, request=request)
 
 
 def _host(client: Any) -> str | None:

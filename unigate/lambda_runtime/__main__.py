@@ -111,21 +111,19 @@ def _kind(error: BaseException) -> str | None:
 def _load(target: str) -> Any:
     handler = handlers.load(target)
     if isinstance(handler, Gateway):
-        handler._load()
+        handler.load()
     return handler
 
 
 def _start_applications(handler: Any) -> None:
     """Start the ASGI applications before the first event, while Lambda gives time for that."""
-    if isinstance(handler, Gateway) and any(mount.interface == "asgi" for mount in handler._load()):
-        running = handler._running
-        running._watch_exit()
-        running.loop.run(running.lifespans.start())
+    if isinstance(handler, Gateway):
+        handler.start()
 
 
 def _stop(handler: Any) -> None:
-    if isinstance(handler, Gateway) and handler._live is not None:
-        handler._live.stop()
+    if isinstance(handler, Gateway):
+        handler.stop()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,11 @@ import logging
 from functools import partial
 from typing import Any, Protocol
 
-from unigate.asgi.driver import Exchange, build_scope
-from unigate.asgi.runtime import Running
+from unigate.asgi.driver import ResponseCollector
+from unigate.asgi.runtime import ASGIRuntime
 from unigate.background import MARGIN
 from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse
-from unigate.http import Headers, response_headers
 from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Message, Scope
@@ -30,8 +29,8 @@ POST_SECONDS = 0.1
 GONE_SECONDS = 2.0
 
 
-class Turn(Protocol):
-    """One request for an application, and what became of it."""
+class Answer(Protocol):
+    """The ASGI side of one response: its receive and send, and when it is over."""
 
     answered: asyncio.Future[None]
 
@@ -40,8 +39,8 @@ class Turn(Protocol):
     def release(self) -> None: ...
 
 
-class WholeTurn(Exchange):
-    """An answer that is collected, and known to be whole when it is."""
+class BufferedAnswer(ResponseCollector):
+    """A response that is collected; `answered` is done when it is complete."""
 
     __slots__ = ("answered",)
 
@@ -50,61 +49,48 @@ class WholeTurn(Exchange):
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def send(self, message: Message) -> None:
-        """Take a part of the response."""
+        """Collect a part of the response."""
         await super().send(message)
         if self.complete and not self.answered.done():
             self.answered.set_result(None)
 
     def release(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no socket is held."""
 
 
-class StreamedTurn:
-    """The ASGI side of a streamed answer: `receive` and `send` of one application."""
+class StreamedAnswer(ResponseCollector):
+    """A response that is sent to the Runtime API part by part."""
+
+    __slots__ = ("_ended", "_loop", "_out", "_sending", "_socket", "answered")
 
     def __init__(self, body: bytes, out: Outgoing) -> None:
-        self._given: bytes | None = body
+        super().__init__(body)
         self._out = out
-        self._status = 0
-        self._headers = Headers()
-        self._over = asyncio.Event()
-        self._turn = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
-        self._watched: Any = None
+        self._ended = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._socket: Any = None
         self.answered: asyncio.Future[None] = self._loop.create_future()
 
-    async def receive(self) -> Message:
-        """Give the body at once, then wait until the answer is complete, or nobody wants it."""
-        if self._given is not None:
-            body, self._given = self._given, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        await self._over.wait()
-        return {"type": "http.disconnect"}
+    async def wait_until_over(self) -> None:
+        """Wait until the response was sent, or the client has disconnected."""
+        await self._ended.wait()
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer; OSError where nobody takes it any more (ASGI 2.4)."""
-        kind = message["type"]
-        if kind == "http.response.body" and self._status and not self._out.complete:
-            async with self._turn:
-                await self._send(message.get("body", b""), message.get("more_body", False))
-        elif kind == "http.response.start" and not self._status:
-            self._headers = response_headers(
-                [
-                    (name.decode("latin-1"), value.decode("latin-1"))
-                    for name, value in message.get("headers", ())
-                ]
-            )
-            self._status = message["status"]
-        else:
-            raise RuntimeError(f"The application sent {kind!r} out of turn.")
+        """Send a part of the response; OSError if the client has disconnected (ASGI 2.4)."""
+        await super().send(message)
+        if self.chunks:
+            data = self.chunks.pop()
+            async with self._sending:
+                await self._send(data, message.get("more_body", False))
 
     async def _send(self, data: bytes, more: bool) -> None:
         out = self._out
         if out.gone:
-            raise Gone("The client went away before it had the whole response.")
+            raise Gone("The client disconnected before the end of the response.")
         first = b""
         if not out.started:
-            first = out.begin(self._status, self._headers)
+            first = out.begin(self.status, self.headers)
             self._watch()
         parts = out.part(data)
         pieces = [first + parts[0], *parts[1:]] if parts else [first]
@@ -114,10 +100,10 @@ class StreamedTurn:
         try:
             for piece in pieces:
                 if piece:
-                    await self._loop.sock_sendall(self._watched, piece)
+                    await self._loop.sock_sendall(self._socket, piece)
         except OSError as error:
             self._leave()
-            raise Gone(f"The client went away: {error!r}") from error
+            raise Gone(f"The client disconnected: {error!r}") from error
         out.halfway = False
         if not more:
             out.complete = True
@@ -125,10 +111,10 @@ class StreamedTurn:
             self._finish()
 
     def _watch(self) -> None:
-        """Notice when the Runtime API says something before it has the whole answer."""
-        self._watched = self._out.connection.open()
-        self._watched.setblocking(False)
-        self._loop.add_reader(self._watched, self._leave)
+        """Notice if the Runtime API replies before it has the whole response."""
+        self._socket = self._out.connection.open()
+        self._socket.setblocking(False)
+        self._loop.add_reader(self._socket, self._leave)
 
     def _leave(self) -> None:
         self._out.gone = True
@@ -136,31 +122,32 @@ class StreamedTurn:
         self._finish()
 
     def _finish(self) -> None:
-        self._over.set()
+        self._ended.set()
         if not self.answered.done():
             self.answered.set_result(None)
 
     def release(self) -> None:
-        """Give the socket back to who may wait for it."""
-        if self._watched is not None and self._watched.fileno() >= 0:
-            self._loop.remove_reader(self._watched)
-            self._watched.setblocking(True)
+        """Make the socket blocking again, for the thread that reads from it next."""
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
+            self._socket.setblocking(True)
 
 
 async def run(
-    running: Running, mount: Mount, request: Request, turn: Turn, invocation: Invocation
+    runtime: ASGIRuntime, mount: Mount, request: Request, answer: Answer, invocation: Invocation
 ) -> asyncio.Task[None]:
-    """Run an application until it has answered, or has ended; return the task in which it goes on.
+    """Run an application until it has answered or ended; return the task, which may go on.
 
-    Raises TimeoutError when there is neither as the invocation's time is over.
+    Raises:
+        TimeoutError: If the invocation's time is over first.
     """
     loop = asyncio.get_running_loop()
-    if not running.lifespans.started:
-        await running.lifespans.start()
-    scope = build_scope(request, request.root_path + mount.prefix, running._states.get(mount, {}))
+    if not runtime.lifespans.started:
+        await runtime.lifespans.start()
+    scope = runtime.scope_of(mount, request)
     current_request_var.set(request)  # for the task of this call, and the one that it starts
-    task = loop.create_task(_call(mount.app, scope, turn))
-    answered = turn.answered
+    task = loop.create_task(_call(mount.app, scope, answer))
+    answered = answer.answered
     task.add_done_callback(partial(_settle, answered))
     invocation.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
     left = request.remaining_time()
@@ -173,7 +160,7 @@ async def run(
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)
         raise
     finally:
-        turn.release()
+        answer.release()
         if bound is not None:
             bound.cancel()
     return task
@@ -184,8 +171,8 @@ def _settle(answered: asyncio.Future[None], task: asyncio.Task[None]) -> None:
         answered.set_result(None)
 
 
-async def _call(app: Any, scope: Scope, turn: Turn) -> None:
-    await app(scope, turn.receive, turn.send)
+async def _call(app: Any, scope: Scope, answer: Answer) -> None:
+    await app(scope, answer.receive, answer.send)
 
 
 def _expire(answered: asyncio.Future[None], task: asyncio.Task[None]) -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unigate import background, wsgi
-from unigate.errors import IncompleteResponse
-from unigate.events import EventSource, find_source, parse_event
-from unigate.events.replies import write_reply
+from unigate import background
+from unigate.events import parse_event
 from unigate.gateway import Gateway
 from unigate.http import Response
 from unigate.request import Request
@@ -26,7 +24,6 @@ from .streaming import Gone, Outgoing, run_wsgi, send_whole
 if TYPE_CHECKING:
     import asyncio
 
-    from unigate.asgi.runtime import Running
 
 _log = logging.getLogger("unigate")
 
@@ -43,8 +40,8 @@ def serving(handler: Any, *, streaming: bool) -> Serve:
 def _serve_function(
     handler: Any, api: RuntimeApi, invocation: Invocation, event: Any, context: Context
 ) -> None:
-    with background.keeping(event, context) as kept:
-        invocation.after.append(partial(background.finish, kept))
+    with background.deferring(context) as deferred:
+        invocation.after.append(deferred.finish)
         result = finished(handler(event, context))
     api.respond(invocation, *marshal(result))
 
@@ -58,136 +55,132 @@ def _serve_gateway(
     context: Context,
 ) -> None:
     event = event if isinstance(event, dict) else parse_event(event)
-    source = find_source(event, gateway._sources, gateway._source)
+    source = gateway.find_source(event)
     if source is None:
-        _serve_function(gateway._notify, api, invocation, event, context)
+        _serve_function(gateway.notify, api, invocation, event, context)
         return
-    request, mount, response = gateway._read(source, event, context)
-    turn = _Turn(gateway, api, invocation, source, request)
+    request, mount, response = gateway.read(source, event, context)
     if streaming and is_streamed(request):
-        turn.out = Outgoing(api, invocation, source, request)
-    turn.answer(mount, response)
+        out = Outgoing(api, invocation, source, request)
+        _stream(_Run(gateway, invocation, request, out), out, mount, response)
+        return
+    run = _Run(gateway, invocation, request, None)
+    reply = gateway.conclude(
+        source, event, request, mount, response, run.buffered, run.keep_deferred
+    )
+    api.respond(invocation, *marshal(reply))
 
 
 def is_streamed(request: Request) -> bool:
-    """Tell whether who sent an event takes an answer in parts, if the function gives it so.
+    """Return True if the sender of an event takes a response in parts.
 
-    Function URLs do, and REST APIs, but not HTTP APIs, whose payload 1.0 looks like a REST API's.
+    Function URLs do, and REST APIs; HTTP APIs do not, whose payload 1.0 looks like a REST API's.
     """
     if request.source == "rest_api":
         return request.event.get("version") is None
     return request.source == "function_url"
 
 
-class _Turn:
-    """One request, on its way through the gateway."""
+def _stream(run: _Run, out: Outgoing, mount: Mount | None, response: Response) -> None:
+    """Stream the response of an application, or the one that is there instead."""
+    if mount is not None:
+        try:
+            run.streamed(mount, out)
+        except BaseException as error:
+            if out.started:
+                run.end_early(out, error)
+            if not isinstance(error, Exception):
+                raise
+            if out.started:
+                return
+            response = run.gateway.recover(error, run.request)
+        finally:
+            run.keep_deferred(run.request)
+    if not out.started:
+        send_whole(out, response)
+    out.acknowledge()
+
+
+class _Run:
+    """An application's run for one request, which may go on after the response."""
 
     def __init__(
-        self,
-        gateway: Gateway,
-        api: RuntimeApi,
-        invocation: Invocation,
-        source: EventSource,
-        request: Request,
+        self, gateway: Gateway, invocation: Invocation, request: Request, out: Outgoing | None
     ) -> None:
-        self._gateway = gateway
-        self._api = api
+        self.gateway = gateway
+        self.request = request
+        self.out = out
         self._invocation = invocation
-        self._source = source
-        self._request = request
-        self.out: Outgoing | None = None
 
-    def answer(self, mount: Mount | None, response: Response) -> None:
-        """Answer with an application, or with the response where none is there for it."""
-        made: Response | None = response
-        if mount is not None:
-            self._invocation.after.append(self._finish)
-            try:
-                made = self._run(mount)
-            except BaseException as error:
-                if self.out is not None and self.out.started:
-                    self._end_early(self.out, error)
-                if not isinstance(error, Exception):
-                    raise
-                if self.out is not None and self.out.started:
-                    return
-                made = self._gateway._recover(error, self._request)
-        if self.out is None:
-            assert made is not None
-            reply = write_reply(self._source, self._request.event, self._request, made)
-            self._api.respond(self._invocation, *marshal(reply))
+    def buffered(self, mount: Mount, request: Request) -> Response:
+        """Run an application, and return its response."""
+        if mount.interface == "wsgi":
+            return self.gateway.run(mount, request)
+        answer = self._run_asgi(mount)
+        response: Response = answer.whole()
+        return response
+
+    def streamed(self, mount: Mount, out: Outgoing) -> None:
+        """Run an application that sends its response through `out`."""
+        request = self.request
+        if mount.interface == "wsgi":
+            run_wsgi(mount.app, request, request.root_path + mount.prefix, out)
             return
-        if made is not None:
-            send_whole(self.out, made)
-        self._api.streamed(self._invocation)
+        self._run_asgi(mount)
+        if out.gone:
+            raise Gone("The client disconnected before the end of the response.")
+        if not out.complete:
+            from unigate.asgi.driver import incomplete_response
 
-    def _run(self, mount: Mount) -> Response | None:
-        """Run an application; return its response, unless that was streamed."""
-        if mount.interface == "asgi":
-            return self._run_asgi(mount)
-        root_path = self._request.root_path + mount.prefix
-        if self.out is None:
-            return wsgi.call(mount.app, self._request, root_path)
-        run_wsgi(mount.app, self._request, root_path, self.out)
-        return None
+            raise incomplete_response(started=out.started)
 
-    def _run_asgi(self, mount: Mount) -> Response | None:
-        """Run an application until it has answered; what it does then is for afterwards."""
+    def _run_asgi(self, mount: Mount) -> Any:
+        """Run an application until it has answered; the rest of its run is left for later."""
         from . import asgi
 
-        running, request, out = self._gateway._running, self._request, self.out
-        turn: Any = None
+        runtime, request, out = self.gateway.runtime, self.request, self.out
+        answer: Any = None
 
         async def run() -> asyncio.Task[None]:
-            nonlocal turn
+            nonlocal answer
             body = request.body
-            turn = asgi.WholeTurn(body) if out is None else asgi.StreamedTurn(body, out)
-            return await asgi.run(running, mount, request, turn, self._invocation)
+            answer = asgi.BufferedAnswer(body) if out is None else asgi.StreamedAnswer(body, out)
+            return await asgi.run(runtime, mount, request, answer, self._invocation)
 
-        task = running.loop.run(run())
-        complete = turn.complete if out is None else out.complete
+        task = runtime.loop.run(run())
+        complete = answer.complete if out is None else out.complete
         if not task.done():
-            self._invocation.after.insert(0, lambda: self._go_on(running, task))
+            self._invocation.after.append(lambda: self._go_on(task))
         elif (error := asgi.error_of(task)) is not None:
-            if not isinstance(error, Exception) or not complete or self._gateway._raising:
+            if not isinstance(error, Exception) or not complete or self.gateway.raising:
                 raise error
-            _log.error("%r failed after it was answered.", request, exc_info=error)
-        if out is None:
-            whole: Response = turn.whole()
-            return whole
-        if out.gone:
-            raise Gone("The client went away before it had the whole response.")
-        if not complete:
-            what = "unfinished" if out.started else "none"
-            raise IncompleteResponse(f"The application returned and its response is {what}.")
-        return None
+            _log.error("%r failed after its response was complete.", request, exc_info=error)
+        return answer
 
-    def _go_on(self, running: Running, task: asyncio.Task[None]) -> None:
-        """Let an application do what it does after its answer."""
+    def _go_on(self, task: asyncio.Task[None]) -> None:
+        """Let an application do what it does after its response."""
         from . import asgi
 
         gone = self.out is not None and self.out.gone
-        error = running.loop.run(asgi.finish(task, self._request, gone=gone))
+        error = self.gateway.runtime.loop.run(asgi.finish(task, self.request, gone=gone))
         if error is not None and not isinstance(error, Exception):
             raise error
         if error is not None and (self.out is None or not self.out.gone):
-            _log.error("%r failed after it was answered.", self._request, exc_info=error)
+            _log.error("%r failed after its response was complete.", self.request, exc_info=error)
 
-    def _end_early(self, out: Outgoing, error: BaseException) -> None:
-        """Bring an answer that was begun to some end; a failure can only be logged by now."""
+    def end_early(self, out: Outgoing, error: BaseException) -> None:
+        """End a response that has begun; a failure can only be logged by now."""
         if out.gone or isinstance(error, Gone):
-            _log.info("%r: the client went away.", self._request)
+            _log.info("%r: the client disconnected.", self.request)
         elif out.complete:
-            _log.error("%r failed after it was answered.", self._request, exc_info=error)
+            _log.error("%r failed after its response was complete.", self.request, exc_info=error)
         else:
-            _log.error("%r failed in the middle of its answer.", self._request, exc_info=error)
+            _log.error("%r failed in the middle of its response.", self.request, exc_info=error)
         if not out.complete or out.gone:
             out.break_off(Failure(error))
         if out.complete and not out.gone:
-            self._api.streamed(self._invocation)
+            out.acknowledge()
 
-    def _finish(self) -> None:
-        """Do what the application gave to `wait_until`."""
-        self._request.answered = True
-        if self._request.deferred:
-            background.finish(self._request)
+    def keep_deferred(self, request: Request) -> None:
+        """Run the work given to `wait_until` after the response was handed over."""
+        self._invocation.after.append(request.finish)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import io
 
-from unigate import wsgi
 from unigate.context import current_request_var
-from unigate.errors import IncompleteResponse
 from unigate.events import EventSource
 from unigate.http import Headers, Response, carries_body
+from unigate.http.start_response import LiveResponse
 from unigate.request import Request
 from unigate.types import Event, WSGIApp
+from unigate.wsgi import build_environ, drive
 
 from .api import Invocation, RuntimeApi, chunk, last_chunk
 from .failures import Failure
@@ -87,6 +87,10 @@ class Outgoing:
         self.complete = True
         self.send(last_chunk())
 
+    def acknowledge(self) -> None:
+        """Read the Runtime API's reply to the whole response."""
+        self._api.streamed(self._invocation)
+
     def break_off(self, failure: Failure) -> None:
         """End an answer that is not whole, and say why, where that can still be said."""
         if not (self.gone or self.halfway):
@@ -110,30 +114,24 @@ def send_whole(out: Outgoing, response: Response) -> None:
 
 
 def run_wsgi(app: WSGIApp, request: Request, root_path: str, out: Outgoing) -> None:
-    """Run a WSGI application, its body sent as it comes, and closed whatever happens."""
+    """Run a WSGI application, and send its body while the application makes it."""
 
-    def sink(data: bytes) -> None:
-        first = b"" if out.started else out.begin(start.status, start.headers)
+    def send(data: bytes) -> None:
+        first = b"" if out.started else out.begin(response.status, response.headers)
         out.check()
         parts = out.part(data)
         out.send(first + parts[0] if parts else first, *parts[1:])
 
-    start = wsgi.LiveResponse(sink)
-    environ = wsgi.build_environ(request, root_path, io.BytesIO(request.body))
+    def end() -> None:
+        response.check_started()
+        if not out.started:
+            out.send(out.begin(response.status, response.headers))
+        out.end()
+
+    response = LiveResponse(send)
+    environ = build_environ(request, root_path, io.BytesIO(request.body))
     token = current_request_var.set(request)
     try:
-        body = app(environ, start.start_response)
-        try:
-            for data in body:
-                start.write(data)
-            if not start.status:
-                raise IncompleteResponse(wsgi.NEVER_CALLED)
-            if not out.started:
-                out.send(out.begin(start.status, start.headers))
-            out.end()
-        finally:
-            close = getattr(body, "close", None)
-            if close is not None:
-                close()
+        drive(app, environ, response, response.write, end)
     finally:
         current_request_var.reset(token)

@@ -29,7 +29,7 @@ def check_rewrites(vercel: Vercel, gateway: Gateway) -> Iterator[Finding]:
         path
         for route in routes_of(gateway)
         if "WEBSOCKET" not in route.methods
-        for path in dict.fromkeys([route.path, gateway._base_path + route.path])
+        for path in dict.fromkeys([route.path, gateway.base_path + route.path])
     ]
     lost = not vercel.preset and bool(paths)
     lost = lost and not any(_is_reached(path, vercel) for path in paths)

@@ -15,7 +15,7 @@ import click
 
 import unigate
 from unigate.cli.project.target import load
-from unigate.deployment import default
+from unigate.deployment import default_deployment
 from unigate.emulator import EVENT_SOURCES
 from unigate.interfaces import import_from
 from unigate.types import Environ, StartResponse
@@ -231,7 +231,7 @@ def _start(target: str | None, folder: Path | None, setup: Setup, *, stream: boo
     if asking.place and not os.environ.get("UNIGATE_PLATFORM"):
         os.environ["UNIGATE_PLATFORM"] = asking.platform(setup.source)
     if folder is not None:
-        asking.check(setup.source, default())
+        asking.check(setup.source, default_deployment())
         return InFolder(folder)
     assert target is not None
     if stream:
@@ -243,7 +243,7 @@ def _start(target: str | None, folder: Path | None, setup: Setup, *, stream: boo
             raise
         return runtime
     gateway = load(target)
-    if setup.base_path and gateway._base_path != setup.base_path:
+    if setup.base_path and gateway.base_path != setup.base_path:
         found = import_from(target)
         if found is gateway:
             raise click.UsageError(
@@ -251,7 +251,7 @@ def _start(target: str | None, folder: Path | None, setup: Setup, *, stream: boo
                 f"unigate.wrap(..., base_path={setup.base_path!r})."
             )
         gateway = unigate.wrap(found, base_path=setup.base_path)
-    asking.check(setup.source, gateway._deployment)
+    asking.check(setup.source, gateway.deployment)
     return Here(gateway)
 
 

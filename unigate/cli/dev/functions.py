@@ -1,4 +1,4 @@
-"""What the local host calls with an event: an application here or elsewhere, or one of many."""
+"""The functions that `unigate dev` calls with events: in this process, in another, in a folder."""
 
 from __future__ import annotations
 
@@ -6,46 +6,50 @@ from pathlib import Path
 from typing import Protocol
 
 from unigate import Gateway, Request
-from unigate.deployment import Deployment, default
+from unigate.deployment import Deployment, default_deployment
 from unigate.emulator import Context, sent
 from unigate.types import Event, Reply
 
 from .inspector.exchanges import Take
 from .inspector.views import table_of
 from .lambda_host.streams import Streamed
-from .timing import TimedSources
+from .timing import Stopwatch
 
 
 class Function(Protocol):
-    """Something to call with an event."""
+    """A function that is called with events.
+
+    Attributes:
+        deployment: The deployment whose headers the function trusts.
+    """
 
     deployment: Deployment
-    """Whose headers are believed there."""
 
     def __call__(self, event: Event, take: Take) -> Reply | Streamed:
-        """Return the reply to an event, or a stream; raise what has failed.
+        """Return the reply to an event, or a stream; raise the failure of the function.
 
-        take: is told what there is to know of it, perhaps afterwards and by another thread.
+        Args:
+            take: Receives notes about the invocation, possibly later and from another thread.
         """
 
 
 class Functions(Protocol):
-    """Where there is a function for each request."""
+    """A choice of functions by request."""
 
     def find(self, request: Request) -> tuple[Function, Request] | None:
-        """Return what to call, and the request as it sees it; None where there is nothing."""
+        """Return the function for a request, and the request as it sees it; None for a 404."""
 
     def close(self) -> None:
-        """End what was started for them."""
+        """Stop the processes that were started for the functions."""
 
 
 class Here:
     """A gateway in this process."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self.deployment = gateway._deployment
+        self.deployment = gateway.deployment
         self._handler = gateway.lambda_handler
-        self._sources = TimedSources(gateway)
+        self._stopwatch = Stopwatch(gateway)
         self._called = False
 
     def __call__(self, event: Event, take: Take) -> Reply:
@@ -53,20 +57,20 @@ class Here:
         try:
             reply: Reply = sent(self._handler(event, Context()))
         finally:
-            seen = self._sources.seen
-            request = table_of(seen.request) if seen.request else None
-            take({"cold": cold, "laps": seen.laps, "request": request})
+            timings = self._stopwatch.timings
+            request = table_of(timings.request) if timings.request else None
+            take({"cold": cold, "laps": timings.laps, "request": request})
         return reply
 
     def find(self, request: Request) -> tuple[Function, Request]:
         return self, request
 
     def close(self) -> None:
-        """Leave it to the process, which stops lifespans at its end."""
+        """Do nothing: lifespans stop with the process."""
 
 
 class InRuntime:
-    """An application in a process of its own, under our runtime for AWS Lambda."""
+    """An application in another process, under our Lambda runtime."""
 
     def __init__(self, target: str) -> None:
         from .lambda_host.process import RuntimeHost
@@ -85,12 +89,12 @@ class InRuntime:
 
 
 class InFolder:
-    """A folder of files, each of which is a function."""
+    """A folder with a function in each file."""
 
     def __init__(self, folder: Path) -> None:
         from unigate.cli.vercel.function_folder import FunctionFolder
 
-        self.deployment = default()
+        self.deployment = default_deployment()
         self._folder = FunctionFolder(folder)
         self._functions: dict[Gateway, Here] = {}
 
@@ -104,4 +108,4 @@ class InFolder:
         return self._functions[gateway], request
 
     def close(self) -> None:
-        """Leave it to the process, which stops lifespans at its end."""
+        """Do nothing: lifespans stop with the process."""

@@ -1,4 +1,4 @@
-"""How long the parts of an invocation take, seen from between a gateway and its event sources."""
+"""How long the parts of an invocation take: reading the event, the application, the reply."""
 
 from __future__ import annotations
 
@@ -10,64 +10,70 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unigate import Gateway, Request, Response
-from unigate.events import EventSource, find_source, generic
+from unigate.events import EventSource
 from unigate.types import Event, Reply
 
 
 @dataclass
-class Seen:
-    """What was seen of an invocation; `laps` are the seconds for parts of it."""
+class Timings:
+    """What is measured of an invocation; `laps` are seconds, by the name of the part."""
 
-    source: EventSource
     request: Request | None = None
     laps: dict[str, float] = field(default_factory=dict)
-    parsed: float = 0.0
-    """When the application's part began."""
+    application_began: float = 0.0
 
 
-class TimedSources:
-    """The event sources of a gateway as a single one, chosen as the gateway would, and timed.
+class TimedSource:
+    """An event source whose steps are timed."""
 
-    It stands in their place. The gateway itself knows nothing of clocks.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._sources, self._named = gateway._sources, gateway._source
-        self._seen: ContextVar[Seen] = ContextVar("unigate.dev.seen")
-        timed: Any = self
-        gateway._sources, gateway._source = (timed,), None
-
-    @property
-    def seen(self) -> Seen:
-        """Return what was seen of the invocation that this context is of."""
-        return self._seen.get(Seen(generic))
-
-    def matches(self, event: Event) -> bool:
-        source = find_source(event, self._sources, self._named)
-        self._seen.set(Seen(source or generic))
-        return source is not None
+    def __init__(self, source: EventSource, timings: Timings) -> None:
+        self._source = source
+        self.timings = timings
 
     def to_request(self, event: Event, context: Any) -> Request:
-        with self._lap("parse") as seen:
-            request = seen.request = seen.source.to_request(event, context)
+        with self._lap("parse"):
+            request = self.timings.request = self._source.to_request(event, context)
         return request
 
     def to_reply(self, response: Response, event: Event) -> Reply:
-        seen = self.seen
-        seen.laps.setdefault("app", time.perf_counter() - seen.parsed)
+        seconds = time.perf_counter() - self.timings.application_began
+        self.timings.laps.setdefault("app", seconds)
         with self._lap("reply"):
-            return seen.source.to_reply(response, event)
+            return self._source.to_reply(response, event)
 
     def __getattr__(self, name: str) -> Any:
-        """Return what else the source has: its limit, its name."""
-        return getattr(self.seen.source, name)
+        """Return what else a source has, such as its name and its limit."""
+        return getattr(self._source, name)
 
     @contextmanager
-    def _lap(self, name: str) -> Iterator[Seen]:
-        seen = self.seen
+    def _lap(self, name: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
-            yield seen
+            yield
         finally:
-            seen.parsed = time.perf_counter()
-            seen.laps[name] = seen.parsed - began
+            self.timings.application_began = time.perf_counter()
+            self.timings.laps[name] = self.timings.application_began - began
+
+
+def as_source(timed: Any) -> EventSource:
+    """Return a timed source under the type of those that it delegates to."""
+    source: EventSource = timed
+    return source
+
+
+class Stopwatch:
+    """The timings of a gateway's invocations, one for each context."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._timings: ContextVar[Timings] = ContextVar("unigate.dev.timings")
+        gateway.wrap_sources(self._start)
+
+    @property
+    def timings(self) -> Timings:
+        """The timings of the invocation of this context."""
+        return self._timings.get(Timings())
+
+    def _start(self, source: EventSource) -> EventSource:
+        timings = Timings()
+        self._timings.set(timings)
+        return as_source(TimedSource(source, timings))

@@ -1,7 +1,7 @@
-"""Who seems to be asking: `--ip` and `--geo`, said as the platform in front says it.
+"""The visitor that `--ip` and `--geo` simulate, in the form of the platform in front.
 
 The address is the peer of the request, which each event carries in its own field. A location stands
-in the header fields of the platform that is believed, as does the address where that one tells it.
+in the header fields of the trusted platform, and so does the address if that platform sends it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from unigate.client.providers import Provider
 from unigate.deployment import Deployment
 from unigate.emulator import EVENT_SOURCES, Context, sent
 
-# Who tells where a client is, for events whose platform does; for others, a CDN in front of it.
-_TELLS = {"vercel": "vercel", "netlify": "netlify"}
+# The platforms that send a location with their events; for others a CDN in front does.
+_SENDERS = {"vercel": "vercel", "netlify": "netlify"}
 _IN_FRONT = "cloudfront"
 
 
@@ -34,39 +34,41 @@ class Place(NamedTuple):
 
 
 def address(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Take an IP address in its normal form."""
+    """Parse --ip: return the address in its normal form."""
     try:
         return parse(str(ipaddress.ip_address(value))) if value is not None else None
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no IP address.", context, option) from error
+        raise click.BadParameter(
+            f"must be an IP address, got {value!r}.", context, option
+        ) from error
 
 
 def place(context: click.Context, option: click.Parameter, value: str | None) -> Place | None:
-    """Take a city and a country, or a country alone."""
+    """Parse --geo: a city and a country code, or a country code alone."""
     if value is None:
         return None
     city, _, country = value.rpartition(",")
     country = country.strip()
     if not (len(country) == 2 and country.isascii() and country.isalpha()):
-        problem = f"{value!r} does not end with the two letters of a country."
+        problem = f"must end with a country code of two letters, got {value!r}."
         raise click.BadParameter(problem, context, option)
     return Place(city.strip(), country.upper())
 
 
 class Visitor(NamedTuple):
-    """Who is asking, None for what the connection says."""
+    """The simulated visitor; None stands for what the connection provides."""
 
     address: str | None = None
     place: Place | None = None
 
     def platform(self, source: str) -> str:
-        """Return the name of the platform that tells where requests of a source come from."""
-        return _TELLS.get(source, _IN_FRONT)
+        """Return the name of the platform that sends the location for a source."""
+        return _SENDERS.get(source, _IN_FRONT)
 
     def enter(self, request: Request, deployment: Deployment) -> None:
-        """Write into a request who is asking."""
-        origin = deployment._origin()
-        front, provider = origin._front, origin._front or origin._host
+        """Add the visitor to a request."""
+        trust = deployment.trust
+        front, provider = trust.front, trust.front or trust.host
         if self.address:
             request.client = (self.address, 0)
         if self.place and provider:
@@ -76,21 +78,21 @@ class Visitor(NamedTuple):
             if front.client:
                 port = ":443" if front.name == "cloudfront" else ""
                 request.headers.set(front.client, request.client[0] + port)
-            if isinstance(origin._trusted, tuple):  # the only ones that it can come from
-                request.client = (str(origin._trusted[0][0]), 0)
+            if isinstance(trust.proxies, tuple):  # only their connections are trusted
+                request.client = (str(trust.proxies[0][0]), 0)
 
     def check(self, source: str, deployment: Deployment) -> None:
-        """Raise UsageError where an event of a source would not say all that."""
+        """Raise UsageError if an event of a source cannot carry the visitor."""
         written = Request("GET", client=("127.0.0.1", 0), source=source)
         self.enter(written, deployment)
         module = EVENT_SOURCES[source]
         read = module.to_request(sent(module.make_event(written)), Context())
         read.deployment = deployment
-        seen = read.geolocation
-        if self.place and self.place != (seen["city"] or "", seen["country"]):
-            raise click.UsageError("--geo: the platform that is believed tells no such place.")
+        found = read.geolocation
+        if self.place and self.place != (found["city"] or "", found["country"]):
+            raise click.UsageError("--geo: the trusted platform does not send such a location.")
         if self.address and self.address != read.ip_address:
-            raise click.UsageError(f"--ip: {source} events do not tell that.")
+            raise click.UsageError(f"--ip: {source} events do not carry the address of the client.")
 
 
 def _fields(provider: Provider, place: Place) -> list[tuple[str, str]]:

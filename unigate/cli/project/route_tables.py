@@ -45,7 +45,7 @@ def routes_of(gateway: Gateway) -> list[Route]:
 
 def mounts_of(gateway: Gateway) -> list[Mount]:
     """Return the applications of a gateway, the one at the root first."""
-    return list(gateway._loaded or gateway._load())
+    return gateway.mounts
 
 
 def unwrapped(app: Any, knows: Callable[[Any], bool]) -> Any:

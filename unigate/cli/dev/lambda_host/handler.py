@@ -1,7 +1,7 @@
-"""The handler that `unigate dev --stream` runs: its target, wrapped where it is no gateway.
+"""The Lambda handler of `unigate dev --stream`: its target, wrapped unless it is a gateway.
 
-The runtime takes a handler as Lambda does, and Lambda knows neither WSGI nor ASGI applications.
-What the page shows of an invocation, this tells the process that has started it.
+The runtime takes handlers only, as Lambda does, not WSGI or ASGI applications. What the page shows
+of an invocation, this module reports to the process that started it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from unigate import Request, Response
 from unigate.cli.dev.inspector.logs import line_of, watch
 from unigate.cli.dev.inspector.views import table_of
-from unigate.cli.dev.timing import TimedSources
+from unigate.cli.dev.timing import TimedSource, Timings, as_source
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end
 from unigate.lambda_runtime.api import RuntimeApi
@@ -29,34 +29,34 @@ _tell = _teller.tell
 try:
     app = load(_target)
 except Unloadable as error:
-    # It is for the process that has started this one to say, and not for the runtime's log as well.
+    # Reported to the parent process, which prints it; the runtime would log it a second time.
     problem = error.message.removeprefix(f"{_target!r} cannot be loaded: ")
     fault = Fault("Unloadable", problem, trace=[error.trace])
     RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"]).init_failed(Failure(fault))
     os._exit(1)
 
 
-class _ToldSources(TimedSources):
-    """Event sources that tell what is seen at once: the application may end the process."""
+class _ReportingSource(TimedSource):
+    """A timed source that reports each step at once: the application may end the process."""
 
     def to_request(self, event: Event, context: Any) -> Request:
         request = super().to_request(event, context)
         routed = copy.copy(request)
-        routed.deployment = app._deployment
-        app._route(routed)
-        _tell(laps=self.seen.laps, request=table_of(routed))
-        self.seen.parsed = time.perf_counter()
+        routed.deployment = app.deployment
+        app.route(routed)
+        _tell(laps=self.timings.laps, request=table_of(routed))
+        self.timings.application_began = time.perf_counter()
         return request
 
     def to_reply(self, response: Response, event: Event) -> Reply:
         reply = super().to_reply(response, event)
-        _tell(laps=self.seen.laps)
+        _tell(laps=self.timings.laps)
         return reply
 
 
-_ToldSources(app)
+app.wrap_sources(lambda source: as_source(_ReportingSource(source, Timings())))
 _teller.tell_of_start(
-    platform=app._deployment._platform, trusted_proxies=app._deployment._trusted_proxies
+    platform=app.deployment.platform, trusted_proxies=app.deployment.trusted_proxies
 )
 watch(lambda record: _tell(line=line_of(record)))
 on_invocation_end(_tell)

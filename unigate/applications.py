@@ -1,0 +1,82 @@
+"""The applications of a gateway: loaded at first use, found by the path of a request."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from . import interfaces
+from .http import remove_path_prefix
+from .request import Request
+from .routing import Interface, Mount, Router, check_prefixes
+
+
+class Applications:
+    """Applications by path prefix; import strings are loaded at first use.
+
+    Args:
+        root: The application at the root, or None.
+        mounts: The others, by prefix.
+        interface: The interface of the root application, or None to determine it.
+        base_path: A prefix that the host leaves on the path.
+
+    Attributes:
+        only: The mount that answers every path, once it is loaded and if there is just one.
+    """
+
+    def __init__(
+        self,
+        root: Any,
+        mounts: Mapping[str, Any] | None,
+        interface: Interface | None,
+        base_path: str | None,
+    ) -> None:
+        self._given = dict(mounts or {})
+        check_prefixes(self._given)
+        if root is not None:
+            self._given = {"": root, **self._given}
+        if not self._given:
+            raise TypeError("wrap() takes an application, mounts, or both, got neither.")
+        self.base_path = f"/{base_path.strip('/')}" if base_path and base_path != "/" else ""
+        self.only: Mount | None = None
+        self._interface = interface
+        self._router: Router | None = None
+        self._lock = threading.Lock()
+        if not any(isinstance(app, str) for app in self._given.values()):
+            self.load()
+
+    def __repr__(self) -> str:
+        return ", ".join(map(repr, self._given.values()))
+
+    def load(self) -> Router:
+        """Return the loaded applications.
+
+        Raises:
+            UnknownInterface: If an object is neither a WSGI nor an ASGI application.
+            ImportError: If an import string does not lead to an object.
+        """
+        with self._lock:
+            if self._router is None:
+                mounts: dict[str, Mount] = {}
+                for prefix, application in self._given.items():
+                    interface = self._interface if prefix == "" else None
+                    mounts[prefix] = Mount(prefix, *interfaces.load(application, interface))
+                root = mounts.pop("", None)
+                self.only = root if not mounts and not self.base_path else None
+                self._router = Router(root, mounts)
+            return self._router
+
+    def find(self, request: Request) -> Mount | None:
+        """Return the mount for a request; the base path becomes part of its root path."""
+        router = self._router or self.load()
+        path = request.path
+        if request.root_path:
+            rest = remove_path_prefix(path, request.root_path)
+            path = path if rest is None else rest
+        if self.base_path:
+            rest = remove_path_prefix(path, self.base_path)
+            if rest is not None:
+                request.root_path += self.base_path
+                path = rest
+        return router.match(path)

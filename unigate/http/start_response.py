@@ -1,0 +1,108 @@
+"""WSGI's `start_response` (PEP 3333): its rules, and the response that it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from unigate.errors import IncompleteResponse
+from unigate.memo import Memo
+
+from .headers import response_headers
+from .responses import Response
+
+_BEFORE_START = "The application sent a part of the body before it called start_response."
+
+
+class StartedResponse(Response):
+    """A response in progress; its status is 0 until `start_response` is called.
+
+    Attributes:
+        chunks: The parts of the body so far.
+    """
+
+    __slots__ = ("chunks",)
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.chunks: list[bytes] = []
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Set the status and the header fields; with `exc_info`, replace those not sent yet.
+
+        Returns:
+            The `write` callable of PEP 3333.
+        """
+        if exc_info:
+            if any(self.chunks):
+                raise exc_info[1].with_traceback(exc_info[2])
+        elif self.status:
+            raise RuntimeError("start_response was called a second time without exc_info.")
+        elif self.chunks:
+            raise IncompleteResponse(_BEFORE_START)
+        self.headers = response_headers(headers)
+        self.status = _CODES.get(status) or _CODES.learn(status)
+        return self.write
+
+    def write(self, chunk: bytes) -> None:
+        """Add a part of the body, before those that the application returns."""
+        self.chunks.append(chunk)
+
+    def whole(self) -> Response:
+        """Return the response with its whole body.
+
+        Raises:
+            IncompleteResponse: If `start_response` was never called.
+            TypeError: For chunks that are not bytes.
+        """
+        self.check_started()
+        self.body = join_chunks(self.chunks)
+        return self
+
+    def check_started(self) -> None:
+        """Raise IncompleteResponse if `start_response` was never called."""
+        if not self.status:
+            raise IncompleteResponse("The application never called start_response.")
+
+
+class LiveResponse(StartedResponse):
+    """A response whose body is sent while the application makes it.
+
+    `chunks` holds the first part only: what matters is whether anything was sent.
+    """
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Callable[[bytes], object]) -> None:
+        super().__init__()
+        self._send = send
+
+    def write(self, chunk: bytes) -> None:
+        """Send a part of the body."""
+        if not self.status:
+            raise IncompleteResponse(_BEFORE_START)
+        data = join_chunks([chunk])
+        if data:
+            self.chunks = self.chunks or [data]
+            self._send(data)
+
+
+def join_chunks(chunks: list[bytes]) -> bytes:
+    """Return the chunks of a body as one; TypeError for one that is not bytes-like."""
+    try:
+        return b"".join(chunks)
+    except TypeError as error:
+        raise TypeError(f"A WSGI body must yield bytes: {error}.") from None
+
+
+def status_code(status: str) -> int:
+    """Return the code of a status such as "404 Not Found"."""
+    code = status[:3]
+    if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
+        raise ValueError(f'A status must begin with three digits, as in "200 OK", got {status!r}.')
+    return int(code)
+
+
+_CODES = Memo(status_code)
