@@ -155,8 +155,10 @@ class Gateway:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
         if type(event) is not dict:
             event = parse_event(event)
-        source = self.find_source(event)
+        source = find_source(event, self._sources, self._source)
         if source is not None:
+            if self._source_wrapper is not None:
+                source = self._source_wrapper(source)
             return self.answer(source, event, context)
         with background.deferring(context) as deferred:
             try:
@@ -265,9 +267,45 @@ class Gateway:
         """
         self._source_wrapper = wrapper
 
-    def answer(self, source: EventSource, event: Any, context: Any) -> Any:
-        """Take an event through its whole turn, and return the reply."""
-        return self.conclude(source, event, *self.read(source, event, context))
+    def answer(
+        self,
+        source: EventSource,
+        event: Any,
+        context: Any,
+        run: Callable[[Mount, Request], Response] | None = None,
+        finish: Callable[[Request], object] | None = None,
+    ) -> Any:
+        """Take an event through its whole turn, and return the reply.
+
+        Args:
+            run: Runs the application in place of this gateway.
+            finish: Called when the application has answered, in place of `Request.finish`.
+        """
+        try:
+            request = source.to_request(event, context)
+        except Exception as error:
+            return source.to_reply(_refusal(error, event), event)
+        request.deployment = self.deployment
+        mount = self._applications.only or self.route(request)
+        if mount is None:
+            return write_reply(source, event, request, _not_found())
+        try:
+            if run is not None:
+                response = run(mount, request)
+            elif mount.interface == "wsgi":
+                response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
+            else:
+                response = self.runtime.answer(mount, request, self.raising)
+        except Exception as error:
+            response = self.recover(error, request)
+        finally:
+            if finish is not None:
+                finish(request)
+            else:
+                request.answered = True
+                if request.deferred is not None:
+                    request.deferred.finish()
+        return write_reply(source, event, request, response)
 
     def read(
         self, source: EventSource, event: Any, context: Any
@@ -286,37 +324,6 @@ class Gateway:
         request.deployment = self.deployment
         mount = self._applications.only or self._applications.find(request)
         return request, mount, _NO_RESPONSE if mount is not None else _not_found()
-
-    def conclude(
-        self,
-        source: EventSource,
-        event: Any,
-        request: Request,
-        mount: Mount | None,
-        response: Response,
-        run: Callable[[Mount, Request], Response] | None = None,
-        finish: Callable[[Request], object] = Request.finish,
-    ) -> Any:
-        """Answer a request that was read, and return the reply.
-
-        Args:
-            run: Runs the application; by default `run`.
-            finish: Runs the work given to `wait_until`, once the application has answered.
-        """
-        if mount is not None:
-            try:
-                response = (run or self.run)(mount, request)
-            except Exception as error:
-                response = self.recover(error, request)
-            finally:
-                finish(request)
-        return write_reply(source, event, request, response)
-
-    def run(self, mount: Mount, request: Request) -> Response:
-        """Run an application for a request whose body is in memory."""
-        if mount.interface == "wsgi":
-            return wsgi.call(mount.app, request, request.root_path + mount.prefix)
-        return self.runtime.answer(mount, request, self.raising)
 
     def recover(self, error: Exception, request: Request) -> Response:
         """Log a failure and return a plain 500, or raise it for the platform to count."""

@@ -70,7 +70,6 @@ class Request:
     """
 
     __slots__ = (
-        "_identified",
         "_identity",
         "_path",
         "answered",
@@ -91,6 +90,8 @@ class Request:
         "server",
         "source",
     )
+
+    _identity: Identity | None
 
     def __init__(
         self,
@@ -127,8 +128,6 @@ class Request:
         self.deployment: Deployment | None = None
         self.answered = False
         self.identify: Callable[[Request], Identity | None] | None = None
-        self._identity: Identity | None = None
-        self._identified = False
 
     @classmethod
     def from_event(
@@ -181,7 +180,6 @@ class Request:
         request.raw_path = raw_path
         request._path = None
         request.identify = identify
-        request._identified = False
         request.deferred = None
         request.deployment = None
         request.answered = False
@@ -304,10 +302,11 @@ class Request:
         """The caller that the platform authenticated, or None; one shape for all authorizers."""
         if self.identify is None:
             return None
-        if not self._identified:
+        try:
+            return self._identity
+        except AttributeError:  # not set before it is needed
             self._identity = self.identify(self)
-            self._identified = True
-        return self._identity
+            return self._identity
 
     @property
     def geolocation(self) -> Geolocation:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .context import current_request_var
 from .http import Address, Response, latin1, remove_path_prefix, unquote
-from .http.start_response import StartedResponse
+from .http.start_response import StartedResponse, join_chunks
 from .memo import Memo
 from .request import Request
 from .types import Environ, StartResponse, WSGIApp
@@ -34,7 +34,10 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
         drive(app, environ, response, response.chunks.append)
     finally:
         current_request_var.reset(token)
-    return response.whole()
+    if not response.status:
+        response.check_started()
+    response.body = join_chunks(response.chunks)
+    return response
 
 
 def drive(
@@ -56,7 +59,7 @@ def drive(
         if end is not None:
             end()
     finally:
-        if hasattr(body, "close"):
+        if type(body) is not list and hasattr(body, "close"):  # lists are the usual bodies
             body.close()
 
 
@@ -133,6 +136,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         rest = remove_path_prefix(path, root_path)
         path = path if rest is None else rest or "/"
     name, port = _SERVERS.get(request.server) or _SERVERS.learn(request.server)
+    version = request.http_version
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": root_path,
@@ -140,7 +144,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         "QUERY_STRING": request.query_string.decode("latin-1"),
         "SERVER_NAME": name,
         "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
+        "SERVER_PROTOCOL": "HTTP/1.1" if version == "1.1" else f"HTTP/{version}",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": request.scheme,
         "wsgi.input": stream,

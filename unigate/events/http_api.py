@@ -31,6 +31,9 @@ from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
 
+# A part of the domain of every function URL.
+_FUNCTION_URL = ".lambda-url."
+
 # Bound once: to look a class method up takes longer than half of what it does.
 _read_headers = Headers.from_map
 _build_request = Request.from_event
@@ -47,13 +50,19 @@ def matches(event: Event) -> bool:
     )
 
 
+def is_function_url(event: Event) -> bool:
+    """Return True for an event of a function URL, False for one of an HTTP API."""
+    domain = json_object(event.get("requestContext")).get("domainName")
+    return isinstance(domain, str) and _FUNCTION_URL in domain
+
+
 def to_request(event: Event, context: Any) -> Request:
     """Read an event; never from `http.path`, which loses a trailing slash."""
     about: dict[str, Any] = event.get("requestContext") or {}
     http: dict[str, Any] = about.get("http") or {}
     path = event.get("rawPath") or "/"
     domain = about.get("domainName") or ""
-    function_url = ".lambda-url." in domain
+    function_url = _FUNCTION_URL in domain
     # A function URL gives cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
     cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None

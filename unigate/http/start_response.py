@@ -50,17 +50,6 @@ class StartedResponse(Response):
         """Add a part of the body, before those that the application returns."""
         self.chunks.append(chunk)
 
-    def whole(self) -> Response:
-        """Return the response with its whole body.
-
-        Raises:
-            IncompleteResponse: If `start_response` was never called.
-            TypeError: For chunks that are not bytes.
-        """
-        self.check_started()
-        self.body = join_chunks(self.chunks)
-        return self
-
     def check_started(self) -> None:
         """Raise IncompleteResponse if `start_response` was never called."""
         if not self.status:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from unigate import background
-from unigate.events import parse_event
+from unigate import background, wsgi
+from unigate.events import EventSource, http_api, name_of, parse_event
 from unigate.gateway import Gateway
 from unigate.http import Response
 from unigate.request import Request
 from unigate.routing import Mount
+from unigate.types import Event
 
 from .api import Invocation, RuntimeApi
 from .context import Context
@@ -59,74 +60,86 @@ def _serve_gateway(
     if source is None:
         _serve_function(gateway.notify, api, invocation, event, context)
         return
-    request, mount, response = gateway.read(source, event, context)
-    if streaming and is_streamed(request):
+    if streaming and is_streamed(source, event):
+        request, mount, response = gateway.read(source, event, context)
         out = Outgoing(api, invocation, source, request)
-        _stream(_Run(gateway, invocation, request, out), out, mount, response)
+        _stream(_Run(gateway, invocation, out), out, request, mount, response)
         return
-    run = _Run(gateway, invocation, request, None)
-    reply = gateway.conclude(
-        source, event, request, mount, response, run.buffered, run.keep_deferred
-    )
+    run = _Run(gateway, invocation)
+    reply = gateway.answer(source, event, context, run.buffered, run.finish_later)
     api.respond(invocation, *marshal(reply))
 
 
-def is_streamed(request: Request) -> bool:
+def is_streamed(source: EventSource, event: Event) -> bool:
     """Return True if the sender of an event takes a response in parts.
 
     Function URLs do, and REST APIs; HTTP APIs do not, whose payload 1.0 looks like a REST API's.
     """
-    if request.source == "rest_api":
-        return request.event.get("version") is None
-    return request.source == "function_url"
+    name = name_of(source)
+    if name == "rest_api":
+        return event.get("version") is None
+    return name == "http_api" and http_api.is_function_url(event)
 
 
-def _stream(run: _Run, out: Outgoing, mount: Mount | None, response: Response) -> None:
+def _stream(
+    run: _Run, out: Outgoing, request: Request, mount: Mount | None, response: Response
+) -> None:
     """Stream the response of an application, or the one that is there instead."""
     if mount is not None:
         try:
-            run.streamed(mount, out)
+            run.streamed(mount, request, out)
         except BaseException as error:
             if out.started:
-                run.end_early(out, error)
+                _end_early(out, request, error)
             if not isinstance(error, Exception):
                 raise
             if out.started:
                 return
-            response = run.gateway.recover(error, run.request)
+            response = run.gateway.recover(error, request)
         finally:
-            run.keep_deferred(run.request)
+            run.finish_later(request)
     if not out.started:
         send_whole(out, response)
     out.acknowledge()
 
 
+def _end_early(out: Outgoing, request: Request, error: BaseException) -> None:
+    """End a response that has begun; a failure can only be logged by now."""
+    if out.gone or isinstance(error, Gone):
+        _log.info("%r: the client disconnected.", request)
+    elif out.complete:
+        _log.error("%r failed after its response was complete.", request, exc_info=error)
+    else:
+        _log.error("%r failed in the middle of its response.", request, exc_info=error)
+    if not out.complete or out.gone:
+        out.break_off(Failure(error))
+    if out.complete and not out.gone:
+        out.acknowledge()
+
+
 class _Run:
-    """An application's run for one request, which may go on after the response."""
+    """The run of an application for one invocation, which may go on after the response."""
 
     def __init__(
-        self, gateway: Gateway, invocation: Invocation, request: Request, out: Outgoing | None
+        self, gateway: Gateway, invocation: Invocation, out: Outgoing | None = None
     ) -> None:
         self.gateway = gateway
-        self.request = request
-        self.out = out
         self._invocation = invocation
+        self._out = out
 
     def buffered(self, mount: Mount, request: Request) -> Response:
         """Run an application, and return its response."""
         if mount.interface == "wsgi":
-            return self.gateway.run(mount, request)
-        answer = self._run_asgi(mount)
-        response: Response = answer.whole()
+            return wsgi.call(mount.app, request, request.root_path + mount.prefix)
+        response: Response = self._run_asgi(mount, request).whole()
         return response
 
-    def streamed(self, mount: Mount, out: Outgoing) -> None:
+    def streamed(self, mount: Mount, request: Request, out: Outgoing) -> None:
         """Run an application that sends its response through `out`."""
-        request = self.request
         if mount.interface == "wsgi":
             run_wsgi(mount.app, request, request.root_path + mount.prefix, out)
             return
-        self._run_asgi(mount)
+        self._run_asgi(mount, request)
         if out.gone:
             raise Gone("The client disconnected before the end of the response.")
         if not out.complete:
@@ -134,11 +147,11 @@ class _Run:
 
             raise incomplete_response(started=out.started)
 
-    def _run_asgi(self, mount: Mount) -> Any:
+    def _run_asgi(self, mount: Mount, request: Request) -> Any:
         """Run an application until it has answered; the rest of its run is left for later."""
         from . import asgi
 
-        runtime, request, out = self.gateway.runtime, self.request, self.out
+        runtime, out = self.gateway.runtime, self._out
         answer: Any = None
 
         async def run() -> asyncio.Task[None]:
@@ -150,37 +163,24 @@ class _Run:
         task = runtime.loop.run(run())
         complete = answer.complete if out is None else out.complete
         if not task.done():
-            self._invocation.after.append(lambda: self._go_on(task))
+            self._invocation.after.append(lambda: self._go_on(task, request))
         elif (error := asgi.error_of(task)) is not None:
             if not isinstance(error, Exception) or not complete or self.gateway.raising:
                 raise error
             _log.error("%r failed after its response was complete.", request, exc_info=error)
         return answer
 
-    def _go_on(self, task: asyncio.Task[None]) -> None:
+    def _go_on(self, task: asyncio.Task[None], request: Request) -> None:
         """Let an application do what it does after its response."""
         from . import asgi
 
-        gone = self.out is not None and self.out.gone
-        error = self.gateway.runtime.loop.run(asgi.finish(task, self.request, gone=gone))
+        gone = self._out is not None and self._out.gone
+        error = self.gateway.runtime.loop.run(asgi.finish(task, request, gone=gone))
         if error is not None and not isinstance(error, Exception):
             raise error
-        if error is not None and (self.out is None or not self.out.gone):
-            _log.error("%r failed after its response was complete.", self.request, exc_info=error)
+        if error is not None and not (self._out is not None and self._out.gone):
+            _log.error("%r failed after its response was complete.", request, exc_info=error)
 
-    def end_early(self, out: Outgoing, error: BaseException) -> None:
-        """End a response that has begun; a failure can only be logged by now."""
-        if out.gone or isinstance(error, Gone):
-            _log.info("%r: the client disconnected.", self.request)
-        elif out.complete:
-            _log.error("%r failed after its response was complete.", self.request, exc_info=error)
-        else:
-            _log.error("%r failed in the middle of its response.", self.request, exc_info=error)
-        if not out.complete or out.gone:
-            out.break_off(Failure(error))
-        if out.complete and not out.gone:
-            out.acknowledge()
-
-    def keep_deferred(self, request: Request) -> None:
-        """Run the work given to `wait_until` after the response was handed over."""
+    def finish_later(self, request: Request) -> None:
+        """Run the work given to `wait_until` once the response was handed over."""
         self._invocation.after.append(request.finish)
