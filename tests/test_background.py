@@ -16,6 +16,7 @@ import pytest
 import unigate
 from tests.hosts import HOSTS, wsgi_environ
 from unigate import Gateway, Request, wait_until
+from unigate.background import MARGIN, Deferred
 from unigate.events import google
 
 GET = Request("GET", server=("example.org", 443))
@@ -299,18 +300,52 @@ def test_outside_of_a_request_a_coroutine_runs_on_the_running_loop() -> None:
     assert asyncio.run(main()) is loops[0]
 
 
-def test_what_comes_after_the_answer_is_not_lost() -> None:
-    requests: list[contextvars.Context] = []
-    done = threading.Event()
-
-    def app(environ: Any, start_response: Any) -> Any:
-        requests.append(contextvars.copy_context())
-        start_response("200 OK", [])
+def keeps_its_context(
+    interface: str, contexts: list[contextvars.Context], early: list[int]
+) -> Gateway:
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        contexts.append(contextvars.copy_context())
+        for work in early:
+            wait_until(early.remove, work)
+        start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"body"]
 
-    unigate.wrap(app, interface="wsgi").lambda_handler(EVENT, None)
-    requests[0].run(wait_until, done.set)
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        contexts.append(contextvars.copy_context())
+        for work in early:
+            wait_until(early.remove, work)
+        fields = [(b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": b"body"})
+
+    app: Any = {"wsgi": wsgi, "asgi": asgi}[interface]
+    return unigate.wrap(app, interface="wsgi" if interface == "wsgi" else "asgi", lifespan="off")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+@pytest.mark.parametrize("early", [[], [1]], ids=["alone", "after other work"])
+def test_work_that_comes_after_the_response_is_not_lost(
+    host: str, interface: str, early: list[int]
+) -> None:
+    contexts: list[contextvars.Context] = []
+    done = threading.Event()
+    early = early.copy()
+    app = keeps_its_context(interface, contexts, early)
+    assert HOSTS[host](app, GET).body == b"body"
+    assert not early
+    contexts[0].run(wait_until, done.set)
     assert done.wait(10)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"), [(3000, 3.0 - MARGIN), (1000 * MARGIN, 0.0), (20, 0.0)]
+)
+def test_a_part_of_the_remaining_time_is_kept_for_the_reply(
+    milliseconds: int, seconds: float
+) -> None:
+    assert Deferred(Context(milliseconds)).limit() == seconds
+    assert Deferred(None).limit() is None
 
 
 def test_a_list_stays_a_list_for_its_server_where_nothing_is_left_to_do() -> None:
