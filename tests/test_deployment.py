@@ -151,12 +151,12 @@ def test_platform_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_wrong_words_of_the_deployer(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="no platform 'heroku'; there are vercel"):
+    with pytest.raises(ValueError, match=r"must be one of vercel, .*got 'heroku'"):
         Deployment(platform="heroku")
-    with pytest.raises(ValueError, match="number of hops"):
+    with pytest.raises(ValueError, match="0 or more hops"):
         Deployment(trusted_proxies=-1)
     monkeypatch.setenv("UNIGATE_PLATFORM", "heroku")
-    with pytest.raises(ValueError, match="no platform 'heroku'"):
+    with pytest.raises(ValueError, match="got 'heroku'"):
         Deployment()
 
 

@@ -114,7 +114,7 @@ def test_a_cache_made_anywhere_is_that_of_the_request_in_hand() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"platform": "vercle"}, "vercle.*cloudflare"),
+        ({"platform": "vercle"}, "cloudflare.*vercle"),
         ({"trusted_proxies": "10.0.0.0/99"}, "10.0.0.0/99"),
         ({"trusted_proxies": -1}, "-1"),
         ({"cache": "memcached://x"}, "memcached.*redis"),

@@ -135,12 +135,12 @@ def test_header_names_of_a_provider_can_be_chosen() -> None:
 
 
 def test_unknown_provider_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"no platform 'heroku'; there are vercel, aws, .*akamai"):
+    with pytest.raises(ValueError, match=r"must be one of vercel, aws, .*akamai, got 'heroku'"):
         providers.provider("heroku")
 
 
 def test_unknown_header_of_a_provider_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"no header for appends, town; there are client, country"):
+    with pytest.raises(ValueError, match=r"must be among client, country, .*got appends, town"):
         providers.provider("fastly", town="x-town", appends="yes")
 
 

@@ -420,7 +420,7 @@ def test_on_insists_on_a_lifespan(application: type[App], seen: str) -> None:
     log: list[str] = []
     gateway = unigate.wrap(application(log), lifespan="on")
     for _ in range(3):
-        with pytest.raises(LifespanFailed, match=f"has none: {seen}"):
+        with pytest.raises(LifespanFailed, match=f"it ended with {seen}"):
             ask(gateway)
     assert log == ["asked"] * 3
 
@@ -474,7 +474,7 @@ def test_a_message_that_no_lifespan_has_is_an_error_in_the_application() -> None
         async def live(self, scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "lifespan.startup.done"})
 
-    with pytest.raises(LifespanFailed, match=r"Unexpected message 'lifespan\.startup\.done'"):
+    with pytest.raises(LifespanFailed, match=r"got 'lifespan\.startup\.done'"):
         ask(unigate.wrap(Odd([]), lifespan="on"))
 
 

@@ -71,7 +71,9 @@ def test_garbage_is_never_an_error(text: str) -> None:
     for trusted in (1, 3, addresses.read_trusted(["10.0.0.0/8"])):
         for told in (True, False):
             host = PROVIDERS["fly"]
-            found = addresses.behind_proxies(headers, "10.0.0.1", trusted, told=told, host=host)
+            found = addresses.behind_proxies(
+                headers, "10.0.0.1", trusted, named_by_platform=told, host=host
+            )
             assert found is not None
 
 
@@ -111,7 +113,7 @@ def test_client_is_before_our_own_proxies(
 ) -> None:
     checked = addresses.read_trusted(trusted)
     headers = forwarded(*entries)
-    found = addresses.behind_proxies(headers, peer, checked, told=False, host=None)
+    found = addresses.behind_proxies(headers, peer, checked, named_by_platform=False, host=None)
     assert found == expected
 
 
@@ -126,13 +128,15 @@ def test_client_is_before_our_own_proxies(
 )
 def test_what_the_platform_appends_is_no_hop(host: str, entries: list[str], expected: str) -> None:
     row = PROVIDERS[host]
-    found = addresses.behind_proxies(forwarded(*entries), "198.51.100.1", 1, told=True, host=row)
+    found = addresses.behind_proxies(
+        forwarded(*entries), "198.51.100.1", 1, named_by_platform=True, host=row
+    )
     assert found == expected
 
 
 @pytest.mark.parametrize("wrong", [-1, True, "10.0.0.0/99", ["10.0.0.1", "proxy.local"], [""]])
 def test_proxies_that_make_no_sense(wrong: int | str | list[str]) -> None:
-    with pytest.raises(ValueError, match="trusted_proxies is a number of hops"):
+    with pytest.raises(ValueError, match="trusted_proxies must be"):
         addresses.read_trusted(wrong)
 
 

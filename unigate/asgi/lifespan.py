@@ -1,4 +1,4 @@
-"""Start and stop applications: ASGI's lifespan, once per process, over all mounts.
+"""ASGI's lifespan, run once per process for the applications of all mounts.
 
 Source: the ASGI specification, "Lifespan Protocol".
 """
@@ -23,7 +23,11 @@ _log = logging.getLogger("unigate")
 
 
 class Lifespan:
-    """Drive the lifespan of one application; `state` is what it put into its scope's state."""
+    """The lifespan of one application.
+
+    Attributes:
+        state: What the application has put into the state of its lifespan scope.
+    """
 
     def __init__(self, app: ASGIApp, mode: Mode) -> None:
         self._app = app
@@ -32,10 +36,13 @@ class Lifespan:
         self._task: asyncio.Task[BaseException | None] | None = None
 
     async def start(self) -> None:
-        """Start the application; LifespanFailed when it says no, or nothing in 30 seconds.
+        """Run the start-up of the application.
 
-        With "auto", one that raises or returns without an answer has no lifespan; with "on" that
-        is a failure.
+        In mode "auto", an application that raises or returns without an answer has no lifespan.
+
+        Raises:
+            LifespanFailed: If the start-up fails or takes more than 30 seconds, or, in mode "on",
+                if the application has no lifespan.
         """
         loop = asyncio.get_running_loop()
         self.state.clear()
@@ -43,7 +50,7 @@ class Lifespan:
         self._messages.put_nowait({"type": "lifespan.startup"})
         self._started: asyncio.Future[str | None] = loop.create_future()
         self._stopped: asyncio.Future[str | None] = loop.create_future()
-        # An empty context: it outlives the request that happens to start it.
+        # In an empty context: the lifespan outlives the request that happens to start it.
         task = loop.create_task(self._run(), context=Context())
         await _first(task, self._started, START_SECONDS)
         if not self._started.done():
@@ -59,19 +66,20 @@ class Lifespan:
             task.cancel()
             raise LifespanFailed(
                 f"The application did not answer lifespan.startup within {START_SECONDS} seconds. "
-                'If it has no lifespan, say so: wrap(..., lifespan="off").'
+                'If it has no lifespan, pass lifespan="off" to wrap().'
             )
         error = _error(task)
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
         if self._mode == "on":
             raise LifespanFailed(
-                f'lifespan="on", but the application has none: {error!r}'
+                'With lifespan="on" the application must complete its start-up, '
+                f"it ended with {error!r}."
             ) from error
         _log.info("The application has no lifespan: %r", error)
 
     async def stop(self) -> None:
-        """Stop the application if it was started; a failure is logged."""
+        """Run the shutdown of the application if it was started; a failure is logged."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -94,25 +102,28 @@ class Lifespan:
         try:
             await self._app(scope, self._messages.get, self._send)
         except (SystemExit, KeyboardInterrupt) as error:
-            return error  # for who waits for this task; raised, it would leave the loop from here
+            return error  # to the waiter; raised here, it would end the event loop
         return None
 
     async def _send(self, message: Message) -> None:
         phase, _, outcome = message["type"].removeprefix("lifespan.").partition(".")
         future = {"startup": self._started, "shutdown": self._stopped}.get(phase)
         if future is None or outcome not in ("complete", "failed"):
-            raise RuntimeError(f"Unexpected message {message['type']!r} in the lifespan.")
+            raise RuntimeError(
+                "The application must answer with lifespan.startup.complete, .failed, or the same "
+                f"of lifespan.shutdown, got {message['type']!r}."
+            )
         if not future.done():
             future.set_result(message.get("message", "") if outcome == "failed" else None)
 
 
 async def _first(task: asyncio.Future[Any], answer: asyncio.Future[Any], seconds: float) -> None:
-    """Wait for an answer, or for the end of who should give it."""
+    """Wait for an answer, or for the end of the task that should give it."""
     await asyncio.wait({task, answer}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _end(task: asyncio.Task[BaseException | None]) -> BaseException | None:
-    """Cancel a task, wait for its end, and return what it failed with."""
+    """Cancel a task, wait for its end, and return its error."""
     task.cancel()
     await asyncio.wait({task})
     return _error(task)
@@ -125,7 +136,7 @@ def _error(task: asyncio.Task[BaseException | None]) -> BaseException | None:
 
 
 class Lifespans:
-    """Start applications in order, stop them in reverse, once."""
+    """Several lifespans: started once, in order, and stopped in reverse order."""
 
     def __init__(self, members: Sequence[Lifespan]) -> None:
         self._members = members
@@ -133,7 +144,7 @@ class Lifespans:
         self._starting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start what is not started; all who ask meanwhile wait for the same start."""
+        """Start the lifespans once; concurrent calls wait for the same start."""
         if self.started:
             return
         if self._starting is None:
@@ -155,15 +166,15 @@ class Lifespans:
             self._starting = None
 
     async def stop(self) -> None:
-        """Stop what is started."""
+        """Stop the lifespans that were started."""
         self.started = False
         for member in reversed(self._members):
             await member.stop()
 
     async def serve(self, receive: Receive, send: Send) -> None:
-        """Answer a server that sends the lifespan itself."""
+        """Answer the lifespan of an ASGI server."""
         await receive()
-        started_before = self.started  # by an event, on another loop, which must stop it too
+        started_before = self.started  # by an event, on another loop, which must also stop it
         try:
             await self.start()
         except LifespanFailed as error:

@@ -1,7 +1,7 @@
-"""The address of the client: who can be believed about it, and how it is written.
+"""The client's address: its normal form, and the header fields and proxies that name it.
 
-Nothing here raises for what a client sends. An entry that is no address ends the search, because
-whoever wrote it vouches for nothing further to the left.
+Nothing here raises for what a client sends. An entry that is not an address ends the search: the
+proxy that wrote it does not vouch for the entries to its left.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from .providers import Provider
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Trusted = int | tuple[Network, ...] | None
-"""Our own proxies: how many, or which addresses they have."""
+"""The deployer's own proxies: their number, or their addresses and ranges."""
 
 
 def parse(text: object) -> str | None:
-    """Return an address in its normal form, without port, brackets or zone; None for no address."""
+    """Return an address in its normal form, without port, brackets and zone, or None."""
     if not isinstance(text, str):
         return None
     text = text.strip().strip('"')
@@ -36,17 +36,21 @@ def parse(text: object) -> str | None:
 
 
 def _with_port(text: str | None) -> str | None:
-    """Return the address of "address:port", where an IPv6 address has no brackets either."""
+    """Return the address in "address:port", where IPv6 addresses have no brackets."""
     return parse((text or "").rpartition(":")[0])
 
 
 def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
-    """Check what the deployer says of its proxies; ValueError where it makes no sense."""
+    """Return trusted proxies in checked form.
+
+    Raises:
+        ValueError: If `value` is neither a number of hops nor addresses or ranges.
+    """
     if value is None:
         return None
     if isinstance(value, int):
         if isinstance(value, bool) or value < 0:
-            raise ValueError(f"trusted_proxies is a number of hops from 0 up, not {value!r}.")
+            raise ValueError(f"trusted_proxies must be 0 or more hops, got {value!r}.")
         return value
     ranges: list[Network] = []
     for one in [value] if isinstance(value, str) else value:
@@ -54,16 +58,16 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
             ranges.append(ipaddress.ip_network(one, strict=False))
         except ValueError:
             raise ValueError(
-                "trusted_proxies is a number of hops or a list of addresses and ranges such as "
-                f'"10.0.0.0/8", not {one!r}.'
+                "trusted_proxies must be a number of hops, or addresses and ranges such as "
+                f'"10.0.0.0/8", got {one!r}.'
             ) from None
     return tuple(ranges)
 
 
 def is_ours(address: str | None, trusted: Trusted) -> bool:
-    """Tell whether a peer may be one of our proxies: in a range, or with nothing to check.
+    """Return True if a peer may be one of our proxies: in a range, or nothing can be checked.
 
-    A Unix socket has no peer: only what runs beside us can connect to it.
+    A Unix socket has no peer: only processes of this machine can connect to it.
     """
     if address is None or not isinstance(trusted, tuple):
         return True
@@ -74,25 +78,27 @@ def is_ours(address: str | None, trusted: Trusted) -> bool:
 def peer_of(
     headers: Headers, client: str | None, *, event: bool, host: Provider | None
 ) -> tuple[str | None, bool]:
-    """Return who has connected to the platform, and whether that is the platform's own word.
+    """Return the peer of the platform, and whether the platform itself named it.
 
-    An event names it in a field; a server names its socket, which on a platform is a proxy's.
+    An event names its peer in a field. A server names the peer of its socket, which on a platform
+    is a proxy.
     """
-    known = parse(client)
-    if event and known:
-        return known, True
-    told = host and vouched(host, headers)
-    return (told, True) if told else (known, False)
+    address = parse(client)
+    if event and address:
+        return address, True
+    named = host and vouched(host, headers)
+    return (named, True) if named else (address, False)
 
 
 def vouched(provider: Provider, headers: Headers, peer: str | None = None) -> str | None:
-    """Return the client as a provider has seen it.
+    """Return the client that a provider names.
 
-    `peer` is the provider's own address, where the platform behind it has appended that.
+    Args:
+        peer: The provider's own address, if the platform behind it has appended that.
     """
     if provider.client:
         value = headers.get(provider.client)
-        # CloudFront's is the one with a port behind an IPv6 address without brackets.
+        # CloudFront alone appends a port to IPv6 addresses without brackets.
         read = _with_port if provider.name == "cloudfront" else parse
         address = read(value)
         if address:
@@ -102,24 +108,31 @@ def vouched(provider: Provider, headers: Headers, peer: str | None = None) -> st
     entries = _entries(headers)
     behind = provider.own
     if peer and entries and parse(entries[-1]) == peer:
-        behind = 1  # the provider's own address, whoever has written it
+        behind = 1  # the provider's own address
     return parse(entries[-1 - behind]) if len(entries) > behind else None
 
 
 def behind_proxies(
-    headers: Headers, peer: str | None, trusted: Trusted, *, told: bool, host: Provider | None
+    headers: Headers,
+    peer: str | None,
+    trusted: Trusted,
+    *,
+    named_by_platform: bool,
+    host: Provider | None,
 ) -> str | None:
-    """Return the client before our own proxies, which stand in front of the platform.
+    """Return the client in front of our own proxies, which stand in front of the platform.
 
-    `told`: the platform has named the peer, and has appended it to X-Forwarded-For if it does so.
-    The socket's peer is no reason to skip an entry: servers put the client there (uvicorn does).
+    Args:
+        named_by_platform: Whether the platform named the peer, and so has appended it to
+            X-Forwarded-For if it appends. The peer of a socket is no reason to skip an entry:
+            some servers (uvicorn) replace it by the client.
     """
     if not trusted:
         return peer
     entries = _entries(headers)
-    if told and host and host.own:
+    if named_by_platform and host and host.own:
         del entries[-host.own :]
-    if told and entries and parse(entries[-1]) == peer:
+    if named_by_platform and entries and parse(entries[-1]) == peer:
         entries.pop()
     if isinstance(trusted, int):
         return (parse(entries[-trusted]) if len(entries) >= trusted else None) or peer

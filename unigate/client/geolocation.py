@@ -1,4 +1,4 @@
-"""Where the client is: read from the headers of a provider, or looked up by its address."""
+"""The client's location: read from the headers of a provider, or looked up by its address."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from .providers import Provider
 
 _log = logging.getLogger("unigate")
 
-# What providers write when they do not know: XX and T1 (Tor) Cloudflare, ZZ and "?" App Engine,
-# "reserved" Akamai for addresses that belong to nobody.
+# The values for an unknown country: XX and T1 (Tor) of Cloudflare, ZZ and "?" of App Engine, and
+# "reserved", Akamai's for unassigned addresses.
 _UNKNOWN = frozenset({"", "?", "XX", "ZZ", "T1", "RESERVED"})
 _FLAG = ord("\N{REGIONAL INDICATOR SYMBOL LETTER A}") - ord("A")
 
 
 class Geolocation(TypedDict):
-    """Where the client is, under the names of Vercel's SDK; None for what is not known."""
+    """The location of a client, under the names of Vercel's SDK; None for what is unknown."""
 
     city: str | None
     country: str | None
-    """The country's code of two letters (ISO 3166-1)."""
+    """The country code of two letters (ISO 3166-1)."""
     flag: str | None
-    """The country's flag, an emoji."""
+    """The flag of the country, an emoji."""
     countryRegion: str | None
-    """The code of a part of the country (ISO 3166-2), without the country's."""
+    """The subdivision code (ISO 3166-2) without the country code."""
     region: str | None
-    """The region of the platform that took the request, not of the client."""
+    """The platform's region that received the request, not the client's region."""
     latitude: str | None
     longitude: str | None
     postalCode: str | None
 
 
 def located(values: Mapping[str, str | None]) -> Geolocation:
-    """Make a geolocation of what is known, by the names of `Provider`."""
+    """Return a geolocation with the given values, under the names of `Provider`."""
     country = values.get("country") or ""
     if country.upper() in _UNKNOWN:
         country = ""
@@ -66,14 +66,14 @@ def _flag(country: str) -> str | None:
 
 
 def read(provider: Provider, headers: Headers) -> Geolocation:
-    """Read the headers of a provider that can be believed."""
+    """Read a location from the headers of a trusted provider."""
     values: dict[str, str | None] = {}
     for field in ("country", "country_region", "latitude", "longitude", "postal_code", "region"):
         values[field] = _value(headers, getattr(provider, field))
     city = _value(headers, provider.city)
     values["city"] = unquote(city) if city and provider.percent else city and _utf8(city)
     position = _value(headers, provider.position)
-    if position and position.strip("0.,- "):  # App Engine's "0.000000,0.000000" is nowhere
+    if position and position.strip("0.,- "):  # "0.000000,0.000000" of App Engine is unknown
         latitude, _, longitude = position.partition(",")
         values.update(latitude=latitude.strip() or None, longitude=longitude.strip() or None)
     packed = _value(headers, provider.packed)
@@ -82,7 +82,7 @@ def read(provider: Provider, headers: Headers) -> Geolocation:
     if provider.region:
         values["region"] = (values["region"] or "").partition(":")[0] or None
     if provider.name == "vercel" and not values["region"]:
-        values["region"] = "dev1"  # where there is no edge, as Vercel's SDK says
+        values["region"] = "dev1"  # without an edge, as in Vercel's SDK
     return located(values)
 
 
@@ -92,7 +92,7 @@ def _value(headers: Headers, name: str) -> str | None:
 
 
 def _utf8(value: str) -> str:
-    """Mend UTF-8 that a server has shown as Latin-1; leave what is something else."""
+    """Decode UTF-8 that a server passes as Latin-1; other text stays as it is."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -115,7 +115,7 @@ def _netlify(packed: str) -> dict[str, str | None]:
 
 
 def _akamai(packed: str) -> dict[str, str | None]:
-    """Read "georegion=...,country_code=US,...,zip=02138-02142+02238": several codes are none."""
+    """Read "georegion=...,country_code=US,...,zip=02138-02142+02238": a range of codes is None."""
     pairs = (pair.partition("=") for pair in packed.split(","))
     place = {name.strip(): value.strip() or None for name, _, value in pairs}
     code = place.get("zip")
@@ -145,14 +145,14 @@ _databases: dict[str, Any] = {}
 
 
 def look_up(address: str, path: str) -> Geolocation | None:
-    """Return where a MaxMind database (City or Country) has an address; None where it has not.
+    """Return the location of an address in a MaxMind database (City or Country), or None.
 
-    The database is opened once in a process. One that cannot be opened is logged once.
+    A database is opened once per process. One that cannot be opened is logged once.
     """
     database = _databases.get(path) or _open(path)
     try:
         place = json_object(database.get(address)) if database else None
-    except ValueError:  # an IPv6 address, and the database knows none
+    except ValueError:  # an IPv6 address in a database of IPv4 addresses
         return None
     if not place:
         return None
@@ -180,9 +180,9 @@ def _open(path: str) -> Any:
 
                 _databases[path] = maxminddb.open_database(path)
             except ImportError:
-                _log.error("%s needs maxminddb: install unigate[geoip].", path)
+                _log.error("Reading %s requires maxminddb: pip install 'unigate[geoip]'.", path)
                 _databases[path] = None
-            except Exception as error:  # whatever is wrong with the file
-                _log.error("The database %s cannot be opened: %s", path, error)
+            except Exception as error:  # of any kind: the file may be damaged
+                _log.error("The geolocation database %s cannot be opened: %s", path, error)
                 _databases[path] = None
         return _databases[path]

@@ -1,7 +1,7 @@
-"""Which headers of the platforms in front of an application can be believed.
+"""The headers that platforms set, by platform.
 
-A header that a platform overwrites is its word only if the request came through that platform:
-where we run there (`platforms.proven`), or where the deployer says that it stands in front.
+They can be trusted only if the request came through that platform: where we run on it
+(`platforms.proven`), or where the deployer says that it stands in front.
 """
 
 from __future__ import annotations
@@ -10,37 +10,37 @@ from typing import NamedTuple
 
 
 class Provider(NamedTuple):
-    """What a platform writes into the headers of a request, whatever the client sent there.
+    """The headers of a request that a platform sets, replacing what the client sent.
 
-    Naming one that we do not run on states two things: that requests cannot reach the application
-    around it, and that it is set up to write the headers below. `provider` changes the names.
+    A deployer who names a platform that we do not run on states two things: requests cannot reach
+    the application around it, and it is configured to set these headers. `provider` changes names.
     """
 
     name: str
     client: str = ""
-    """The header with the client's address alone."""
+    """The header that holds the client's address alone."""
     appends: bool = False
-    """Whether the last of X-Forwarded-For, but for its own, is the peer that it has seen."""
+    """Whether it appends its peer to X-Forwarded-For."""
     own: int = 0
-    """How many addresses of its own it writes behind that one."""
+    """The number of its own addresses that it appends after that one."""
     country: str = ""
     country_region: str = ""
     city: str = ""
     latitude: str = ""
     longitude: str = ""
     position: str = ""
-    """The header with latitude and longitude, a comma between them."""
+    """The header that holds latitude and longitude, separated by a comma."""
     postal_code: str = ""
     region: str = ""
-    """The header that begins with the platform's region that took the request."""
+    """The header that begins with the platform's region that received the request."""
     packed: str = ""
-    """The header with everything at once, in a form of the platform's own."""
+    """The header that holds the whole location, in the platform's own format."""
     percent: bool = False
-    """Whether the city is percent-encoded; else it is UTF-8, which servers show as Latin-1."""
+    """Whether the city is percent-encoded; else it is UTF-8, which servers pass as Latin-1."""
 
 
 _ROWS = (
-    # vercel.com/docs/headers/request-headers: all of these are Vercel's own, X-Forwarded-For too.
+    # vercel.com/docs/headers/request-headers: Vercel overwrites all of these and X-Forwarded-For.
     Provider(
         "vercel",
         client="x-real-ip",
@@ -53,11 +53,11 @@ _ROWS = (
         region="x-vercel-id",
         percent=True,
     ),
-    # API Gateway, function URLs and load balancers pass every header on as the client sent it. What
-    # they know is in the event. CloudFront in front of them shows in no variable: name it.
+    # API Gateway, function URLs and load balancers pass the client's headers on; their own
+    # information is in the event. No variable reveals a CloudFront in front: it must be named.
     Provider("aws"),
-    # CloudFront developer guide, "Add CloudFront request headers": written where a policy asks for
-    # them, and only after the viewer-request trigger of Lambda@Edge. X-Forwarded-For is appended.
+    # CloudFront developer guide, "Add CloudFront request headers": set where a policy includes
+    # them, and only after the viewer-request trigger of Lambda@Edge. Appends to X-Forwarded-For.
     Provider(
         "cloudfront",
         client="cloudfront-viewer-address",
@@ -70,8 +70,8 @@ _ROWS = (
         postal_code="cloudfront-viewer-postal-code",
         percent=True,
     ),
-    # developers.cloudflare.com, "HTTP headers"; all but the country come with the managed transform
-    # "Add visitor location headers". X-Forwarded-For is appended; True-Client-IP is not protected.
+    # developers.cloudflare.com, "HTTP headers"; all but the country need the managed transform
+    # "Add visitor location headers". Appends to X-Forwarded-For; True-Client-IP is not protected.
     Provider(
         "cloudflare",
         client="cf-connecting-ip",
@@ -82,11 +82,11 @@ _ROWS = (
         longitude="cf-iplongitude",
         postal_code="cf-postal-code",
     ),
-    # Cloud Run and Cloud Functions: the last of X-Forwarded-For is the peer, whether Google appends
-    # or overwrites. Nobody promises that X-Appengine-* of a client is removed there.
+    # Cloud Run and Cloud Functions: the last entry of X-Forwarded-For is the peer, whether Google
+    # appends or overwrites. No document promises that a client's X-Appengine-* is removed there.
     Provider("google", appends=True),
-    # App Engine, "Request headers": exactly these names of a client are removed. Functions of the
-    # first generation get them too, but nothing tells those from others: name it.
+    # App Engine, "Request headers": exactly these are removed from a client's request. Functions
+    # of the first generation get them too, but cannot be told from others: it must be named.
     Provider(
         "app-engine",
         client="x-appengine-user-ip",
@@ -95,16 +95,16 @@ _ROWS = (
         city="x-appengine-city",
         position="x-appengine-citylatlong",
     ),
-    # Cloud Load Balancing, "Custom headers": the names are the operator's choice, so there are none
-    # here. X-Forwarded-For is "<what the client sent>,<client>,<load balancer>".
+    # Cloud Load Balancing, "Custom headers": the operator chooses the names, so none stand here.
+    # X-Forwarded-For is "<what the client sent>,<client>,<load balancer>".
     Provider("google-load-balancer", appends=True, own=1),
     # App Service appends "address:port" to X-Forwarded-For.
     Provider("azure", appends=True),
     # "Protocol support for HTTP headers in Azure Front Door": X-Azure-ClientIP and X-Forwarded-For
-    # are what the client says. The origin has to check X-Azure-FDID: others have a Front Door too.
+    # can be the client's. The origin must check X-Azure-FDID: any customer may own a Front Door.
     Provider("azure-front-door", client="x-azure-socketip"),
     # Netlify, "Functions API reference" and netlify/cli, `src/lib/functions/server.ts`: X-Nf-Geo is
-    # base64 of JSON, and X-Country what there was before.
+    # base64 of JSON, X-Country its predecessor.
     Provider(
         "netlify",
         client="x-nf-client-connection-ip",
@@ -112,11 +112,11 @@ _ROWS = (
         packed="x-nf-geo",
     ),
     # fly.io/docs/networking/request-headers. Fly-Region is where the connection was accepted; the
-    # last of X-Forwarded-For is the application's own address. No geolocation.
+    # last entry of X-Forwarded-For is the application's own address. No geolocation.
     Provider("fly", client="fly-client-ip", own=1, region="fly-region"),
-    # Fastly, "Fastly-Client-IP": kept as the client sent it, unless VCL sets it at the edge; a
-    # location is there only where VCL writes client.geo.* into headers of the operator's choice.
-    # X-Forwarded-For is not touched for plain HTTP. So nothing here can be believed unseen.
+    # Fastly, "Fastly-Client-IP": kept as the client sent it, unless VCL sets it at the edge. A
+    # location exists only where VCL copies client.geo.* into headers that the operator chooses.
+    # X-Forwarded-For is unchanged for plain HTTP. So no header can be trusted by default.
     Provider("fastly"),
     # Akamai Property Manager: "True Client IP Header" (clients must not be allowed to set it) and
     # "Content Targeting (EdgeScape)", both off unless switched on.
@@ -126,18 +126,21 @@ PROVIDERS = {row.name: row for row in _ROWS}
 
 
 def provider(name: str, **headers: str) -> Provider:
-    """Return what a platform writes, with other header names where the operator chooses them.
+    """Return a platform with the header names that its operator has chosen.
 
-    `provider("google-load-balancer", country="x-client-region", city="x-client-city")` names what
-    its configuration writes; it has to write those headers on every request, or clients do.
+    Example: `provider("google-load-balancer", country="x-client-region", city="x-client-city")`.
+    The platform must set those headers on every request, otherwise clients can.
+
+    Raises:
+        ValueError: For an unknown platform or kind of header.
     """
     if name not in PROVIDERS:
-        raise ValueError(f"There is no platform {name!r}; there are {', '.join(PROVIDERS)}.")
+        raise ValueError(f"platform must be one of {', '.join(PROVIDERS)}, got {name!r}.")
     unknown = headers.keys() - set(_HEADERS)
     if unknown:
         raise ValueError(
-            f"A platform has no header for {', '.join(sorted(unknown))}; "
-            f"there are {', '.join(_HEADERS)}."
+            f"The headers of a platform must be among {', '.join(_HEADERS)}, "
+            f"got {', '.join(sorted(unknown))}."
         )
     return Provider(**PROVIDERS[name]._asdict() | headers)
 

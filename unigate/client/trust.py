@@ -79,7 +79,11 @@ class Trust:
             if address:
                 return address
         return addresses.behind_proxies(
-            evidence.headers, peer, self.proxies, told=named_by_platform, host=self.host
+            evidence.headers,
+            peer,
+            self.proxies,
+            named_by_platform=named_by_platform,
+            host=self.host,
         )
 
     def geolocation(self, evidence: Evidence) -> Geolocation:
