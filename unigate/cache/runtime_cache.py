@@ -19,8 +19,8 @@ from . import flights
 from .backend import Backend
 from .guard import guard_of
 from .keys import key_maker, namespace_tag
-from .opening import default_backend, open_backend
 from .options import MAX_BYTES, Options, checked_tags
+from .selection import default_backend, open_backend
 from .values import decode, encode
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from unigate import Headers, Request
-from unigate.cache import RuntimeCache, default_backend, open_backend, opening
+from unigate.cache import RuntimeCache, default_backend, open_backend, selection
 from unigate.cache.memory import MemoryBackend
 from unigate.cache.redis import RedisBackend
 from unigate.cache.vercel import VercelBackend
@@ -26,9 +26,9 @@ ENDPOINT = "http://127.0.0.1:9/v1/suspense-cache/"
 
 @pytest.fixture(autouse=True)
 def _nothing_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(opening, "_opened", {})
+    monkeypatch.setattr(selection, "_opened", {})
     yield
-    for backend in set(opening._opened.values()):
+    for backend in set(selection._opened.values()):
         backend.close()
 
 
@@ -167,11 +167,11 @@ def test_child_has_backends_of_its_own() -> None:
     code = """
     import os, threading
     from unigate.cache import AsyncRuntimeCache, RuntimeCache, default_backend, flights, guard
-    from unigate.cache import opening, async_runtime_cache
+    from unigate.cache import async_runtime_cache, selection
     cache = RuntimeCache()
     cache.set("key", "parent")
     before = default_backend()
-    locks = [before._lock, flights._lock, guard._lock, opening._lock, async_runtime_cache._lock]
+    locks = [before._lock, flights._lock, guard._lock, selection._lock, async_runtime_cache._lock]
     assert async_runtime_cache._threads().submit(int).result() == 0
     held, over = threading.Event(), threading.Event()
 
