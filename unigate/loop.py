@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -18,6 +17,8 @@ from collections.abc import Callable, Coroutine
 from threading import get_ident
 from types import FrameType
 from typing import Any, TypeVar
+
+from .forking import after_in_child
 
 T = TypeVar("T")
 
@@ -164,6 +165,7 @@ def process_loop() -> ProcessLoop:
     return _process_loop
 
 
+@after_in_child
 def _after_fork() -> None:
     global _process_loop
     # Kept alive: closing it would unregister the parent's sockets from the epoll they share.
@@ -199,5 +201,3 @@ def _exit(signum: int, frame: FrameType | None) -> None:
 
 
 atexit.register(lambda: _process_loop.close())
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

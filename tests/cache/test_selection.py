@@ -26,9 +26,9 @@ ENDPOINT = "http://127.0.0.1:9/v1/suspense-cache/"
 
 @pytest.fixture(autouse=True)
 def _nothing_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(selection, "_opened", {})
+    monkeypatch.setattr(selection, "open_backends", {})
     yield
-    for backend in set(selection._opened.values()):
+    for backend in set(selection.open_backends.values()):
         backend.close()
 
 

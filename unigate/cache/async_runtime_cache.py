@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from unigate.forking import after_in_child
 
 from .backend import Backend
 from .options import Options
@@ -165,11 +166,8 @@ def _threads() -> ThreadPoolExecutor:
         return _pool
 
 
+@after_in_child
 def _after_fork() -> None:
     global _pool, _lock
     _pool = None  # its threads stay in the parent
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

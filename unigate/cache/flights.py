@@ -6,13 +6,13 @@ joined before get what it brings, but it is not stored, and who comes later star
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from unigate.errors import CacheError
+from unigate.forking import after_in_child
 
 from .backend import Backend
 
@@ -144,12 +144,9 @@ def overtake_tags(backend: Backend, tags: Iterable[str] | None) -> None:
         )
 
 
+@after_in_child
 def _after_fork() -> None:
     global _flights, _lock
     _flights = {}  # theirs land in the parent
     _writing.clear()
     _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from unigate.errors import CacheError
+from unigate.forking import after_in_child
 
 from .backend import Backend
 
@@ -83,10 +83,7 @@ def guard_of(backend: Backend) -> Guard:
     return guard
 
 
+@after_in_child
 def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,4 +1,4 @@
-"""Which backend a cache has: one for each URL and process."""
+"""Backend selection: by URL, or by the gateway, the environment and the platform."""
 
 from __future__ import annotations
 
@@ -10,28 +10,39 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from unigate.context import current_request_var
+from unigate.forking import after_in_child
 from unigate.platforms import proven
-from unigate.request import Request
 
 from .backend import Backend
 
 if TYPE_CHECKING:
+    from unigate.http import Headers
+
     from .vercel import VercelBackend
 
 _log = logging.getLogger("unigate")
 
 
 def open_backend(url: str) -> Backend:
-    """Return the backend of a URL, opened once in each process.
+    """Return the backend of a URL; each process opens a URL once.
 
-    `memory://` (a store of its own for each name after it, `?max_bytes=` long), `redis://`,
-    `rediss://`, `valkey://`, `valkeys://` or `unix://`.
+    Args:
+        url: `memory://` (a separate store for each name after it; `?max_bytes=` limits its size),
+            `redis://`, `rediss://`, `valkey://`, `valkeys://` or `unix://`.
+
+    Raises:
+        ValueError: The scheme or an option is unknown.
+        ImportError: The client library of the backend is not installed.
     """
-    return _opened.get(url) or _open_once(url, lambda: _open(url))
+    return open_backends.get(url) or _open_once(url, lambda: _open(url))
 
 
 def default_backend() -> Backend:
-    """Return the gateway's, that of `UNIGATE_CACHE_URL`, Vercel's where it is, or memory."""
+    """Return the backend of a cache that names none.
+
+    In this order: the gateway's of the current request, that of `UNIGATE_CACHE_URL`, Vercel's
+    Runtime Cache (from the environment or, on Vercel, from the request's headers), memory.
+    """
     request = current_request_var.get(None)
     chosen = request.deployment.cache if request and request.deployment else None
     chosen = chosen or os.environ.get("UNIGATE_CACHE_URL")
@@ -39,25 +50,27 @@ def default_backend() -> Backend:
         return open_backend(chosen) if isinstance(chosen, str) else chosen
     if endpoint := os.environ.get("RUNTIME_CACHE_ENDPOINT"):
         name = ("vercel", endpoint, os.environ.get("RUNTIME_CACHE_HEADERS"))
-        return _opened.get(name) or _open_once(name, _vercel_or_memory)
-    return (request and _vercel_of(request)) or open_backend("memory://")
+        return open_backends.get(name) or _open_once(name, _vercel_or_memory)
+    return (request and _from_headers(request.headers)) or open_backend("memory://")
 
 
-def _vercel_of(request: Request) -> VercelBackend | None:
-    """Return the cache that Vercel's proxy names in a request, where there is such a proxy."""
+def _from_headers(headers: Headers) -> VercelBackend | None:
+    """Return the cache named in headers that Vercel's proxy adds; None on other platforms."""
     if proven() != "vercel":
         return None
     from .vercel import VercelBackend
 
-    return VercelBackend.from_request_headers(request.headers)
+    return VercelBackend.from_request_headers(headers)
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError for a URL of no cache that is known."""
+    """Raise ValueError unless the scheme of a URL names a backend."""
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
-        # Only the scheme: the rest may have a password in it.
-        raise ValueError(f"No cache is known for {scheme!r}. These are: {', '.join(SCHEMES)}.")
+        # Only the scheme: the rest may contain a password.
+        raise ValueError(
+            f"The scheme of a cache URL must be one of {', '.join(SCHEMES)}; got {scheme!r}."
+        )
 
 
 def _open(url: str) -> Backend:
@@ -70,7 +83,7 @@ def _memory(url: str) -> Backend:
 
     options = parse_qs(urlsplit(url).query, strict_parsing=True) if "?" in url else {}
     if options.keys() - {"max_bytes"}:
-        raise ValueError(f"A cache in memory has the option max_bytes, unlike {url!r}.")
+        raise ValueError(f"The only option of memory:// is max_bytes; got {url!r}.")
     return MemoryBackend(int(options["max_bytes"][-1])) if options else MemoryBackend()
 
 
@@ -86,7 +99,7 @@ def _vercel_or_memory() -> Backend:
     try:
         backend = VercelBackend.from_environ()
     except (ImportError, ValueError) as error:
-        _log.warning("The cache is in memory, Vercel's cannot be used: %s", error)
+        _log.warning("Vercel's Runtime Cache cannot be used, caching in memory instead: %s", error)
         backend = None
     return backend or open_backend("memory://")
 
@@ -99,26 +112,26 @@ SCHEMES: dict[str, Callable[[str], Backend]] = {
     "valkey": _redis,
     "valkeys": _redis,
 }
+"""The schemes of cache URLs, each with the function that opens its backend."""
 
-_opened: dict[Hashable, Backend] = {}
+open_backends: dict[Hashable, Backend] = {}
+"""The backends that this process has opened, by URL or by Vercel's variables."""
+
 _lock = threading.RLock()
-_abandoned: list[dict[Hashable, Backend]] = []
+_backends_of_parents: list[dict[Hashable, Backend]] = []
 
 
 def _open_once(name: Hashable, opener: Callable[[], Backend]) -> Backend:
     with _lock:
-        if name not in _opened:
-            _opened[name] = opener()
-        return _opened[name]
+        if name not in open_backends:
+            open_backends[name] = opener()
+        return open_backends[name]
 
 
+@after_in_child
 def _after_fork() -> None:
-    global _opened, _lock
-    # Kept alive: to close what they have open would end the parent's connections.
-    _abandoned.append(_opened)
-    _opened = {}
+    global open_backends, _lock
+    # Kept alive, because closing their connections would end the parent's.
+    _backends_of_parents.append(open_backends)
+    open_backends = {}
     _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

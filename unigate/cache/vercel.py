@@ -28,6 +28,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
+from unigate.forking import after_in_child
+
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
@@ -216,9 +218,8 @@ def _connections() -> PoolManager:
     return PoolManager(maxsize=_KEPT)
 
 
-if hasattr(os, "register_at_fork"):
-    # Two processes that read from one connection would get each other's values.
-    os.register_at_fork(after_in_child=_connections.cache_clear)
+# Two processes that read from one connection would get each other's values.
+after_in_child(_connections.cache_clear)
 
 
 def _each(function: Callable[[A], R], arguments: Sequence[A]) -> list[R]:
