@@ -96,7 +96,7 @@ class AsyncRuntimeCache:
         call of one factory, and gets a copy of its value or its exception, which is not kept.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
-        steps = self._cache._get_or_set(key, factory, options, True)
+        steps = self._cache.get_or_set_steps(key, factory, options, may_wait=True)
         try:
             kind, what = next(steps)
             while True:
