@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unigate.cache.memory import BURIED_AT_ONCE, ENTRY_BYTES, MemoryBackend
+from unigate.cache.memory import ENTRY_BYTES, REMOVED_AT_ONCE, MemoryBackend
 
 
 class Clock:
@@ -102,7 +102,7 @@ def test_entries_of_an_expired_tag_do_not_stay() -> None:
         put(backend, f"{number}", "tag", "other", size=100)
     backend.expire_tags(["tag"])
     assert backend.get("1") is None
-    for _ in range(1000 // (BURIED_AT_ONCE - 1) + 2):
+    for _ in range(1000 // (REMOVED_AT_ONCE - 1) + 2):
         put(backend, "new")
     assert backend.size()["entries"] == 1
     backend.delete(["new"])

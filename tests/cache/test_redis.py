@@ -33,7 +33,7 @@ from tests.cache.redis_server import (
 from tests.waiting import until
 from unigate.cache import RuntimeCache
 from unigate.cache.memory import MemoryBackend
-from unigate.cache.redis import RedisBackend, _moved
+from unigate.cache.redis import RedisBackend, moved_to
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -461,7 +461,7 @@ def test_the_url_says_how_long_an_answer_may_take(
 @pytest.mark.parametrize(("options", "seconds"), [("", 0.25), ("?socket_connect_timeout=2", 2.0)])
 def test_a_connection_is_not_waited_for_long(options: str, seconds: float) -> None:
     with opened(f"redis://localhost{options}") as cache:
-        assert cache._opened.pool.connection_kwargs["socket_connect_timeout"] == seconds
+        assert cache.pool.connection_kwargs["socket_connect_timeout"] == seconds
 
 
 def test_connections_that_the_server_has_closed_are_not_used(cache: RedisBackend) -> None:
@@ -583,7 +583,7 @@ def test_a_fork_need_not_wait_for_a_thread_it_does_not_have(cache: RedisBackend)
     locked, over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with cache._opened.pool._lock:
+        with cache.pool._lock:
             locked.set()
             over.wait()
 
@@ -696,7 +696,7 @@ def test_without_redis_py_it_is_told_what_to_install(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_move_is_understood_from_any_redis_py(said: redis.ResponseError, expected: Any) -> None:
-    assert _moved(said) == expected
+    assert moved_to(said) == expected
 
 
 @pytest.mark.parametrize("endpoint", ["ip", "unknown-endpoint"])

@@ -187,14 +187,14 @@ def test_child_has_backends_of_its_own() -> None:
     holder.start()
     held.wait()
     flight = flights.Flight(before, "0.0:key", ())
-    flights._flights[id(before), "0.0:key"] = flight
-    flights._writing[id(before), "0.0:key"] = 1
+    flights.in_flight[id(before), "0.0:key"] = flight
+    flights.writing[id(before), "0.0:key"] = 1
     child = os.fork()
     if not child:
         import signal; signal.alarm(20)
         assert default_backend() is not before
         assert "key" not in cache
-        assert not flights._flights and not flights._writing
+        assert not flights.in_flight and not flights.writing
         assert cache.get_or_set("key", lambda: "child") == "child"
         assert async_runtime_cache._threads().submit(int).result(10) == 0
         os._exit(0)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.cache.vercel_stub import BASE, FAULTS, TOKEN, Asked, Stub, serve
 from unigate.cache.async_runtime_cache import AsyncRuntimeCache
 from unigate.cache.runtime_cache import RuntimeCache
-from unigate.cache.vercel import VercelBackend, vercel_key_hash
+from unigate.cache.vercel import VercelBackend, vercel_key_hash, wire_tag
 from unigate.http import Headers
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -283,9 +283,7 @@ def test_a_tag_cannot_name_all_values(cache: VercelBackend) -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=5), min_size=2, max_size=2, unique=True))
 def test_two_tags_never_go_as_one(pair: list[str]) -> None:
-    from unigate.cache.vercel import _TAG, _carried
-
-    one, other = (_carried(tag, _TAG) for tag in pair)
+    one, other = map(wire_tag, pair)
     assert one != other
     assert "," not in one
 
@@ -703,7 +701,7 @@ def test_a_request_without_it_is_none(stub: Stub, change: dict[str, str]) -> Non
 def test_a_missing_urllib3_is_named_with_its_extra() -> None:
     code = (
         "import sys; sys.modules['urllib3'] = None\n"
-        "from unigate.cache.vercel import VercelBackend, vercel_key_hash\n"
+        "from unigate.cache.vercel import VercelBackend, vercel_key_hash, wire_tag\n"
         "print(vercel_key_hash('user:1'))\n"
         "try: VercelBackend('http://x', {})\n"
         "except ImportError as error: print(error)"
