@@ -150,7 +150,7 @@ def test_without_a_secret_only_json_is_kept_and_pickles_are_not_read() -> None:
     make_cache(backend=backend).set("leaf", Leaf("green"))
     cache = make_cache(backend=backend, secret_key=None)
 
-    with pytest.raises(RuntimeError, match=r"type Leaf is no JSON.* Set SECRET_KEY"):
+    with pytest.raises(RuntimeError, match=r"type Leaf is not JSON.* Set SECRET_KEY"):
         cache.set("leaf", Leaf("red"))
     assert cache.get("leaf") is None
     assert cache.set("plain", [1]) is True
