@@ -72,11 +72,11 @@ class Server:
         if self._process.poll() is not None:
             raise RuntimeError(f"redis-server has exited: {self._process.args!r}")
         try:
-            return bool(self.ask("PING"))
+            return bool(self.run("PING"))
         except (redis.ConnectionError, redis.TimeoutError):  # not listening yet, or loading
             return False
 
-    def ask(self, *command: Any) -> Any:
+    def run(self, *command: Any) -> Any:
         """Send a command on the test's own connection."""
         return self.client.execute_command(*command)
 
@@ -100,12 +100,12 @@ class Server:
         self._process.send_signal(signal.SIGCONT)
 
     @contextmanager
-    def asked(self) -> Iterator[list[str]]:
+    def commands(self) -> Iterator[list[str]]:
         """Yield a list of the commands that clients send meanwhile, in order of arrival."""
         names: list[str] = []
         with self._connect() as own, own.monitor() as monitor:
             yield names
-            self.ask("ECHO", "the end")
+            self.run("ECHO", "the end")
             for entry in monitor.listen():
                 if entry["command"] == "ECHO the end":
                     break
@@ -127,11 +127,11 @@ class Cluster:
             for number, node in enumerate(self.nodes):
                 self._entered.append(node.__enter__())
                 share = range(SLOTS)[number :: len(self.nodes)]
-                node.ask("CLUSTER", "ADDSLOTS", *share)
+                node.run("CLUSTER", "ADDSLOTS", *share)
                 # Or two nodes may have the same epoch, a conflict that takes time to settle.
-                node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+                node.run("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             for node in self.nodes[1:]:
-                self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
+                self.nodes[0].run("CLUSTER", "MEET", "127.0.0.1", node.port)
             until(lambda: all(self._knows_all(node) for node in self.nodes))
         except BaseException:
             self.__exit__()
@@ -148,7 +148,7 @@ class Cluster:
 
     def owner(self, key: str) -> Server:
         """Return the node that owns a key."""
-        slot = self.nodes[0].ask("CLUSTER", "KEYSLOT", key)
+        slot = self.nodes[0].run("CLUSTER", "KEYSLOT", key)
         return self.nodes[slot % len(self.nodes)]
 
 
@@ -157,8 +157,8 @@ def program() -> str:
     """Return the path of the server: Redis, or Valkey on distributions without Redis."""
     names = [os.environ.get("REDIS_SERVER", "redis-server"), "valkey-server"]
     for name in names:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     raise RuntimeError("These tests need a Redis server: apt-get install redis-server")
 
 

@@ -101,33 +101,33 @@ OPERATIONS: dict[str, tuple[Callable[[RedisBackend], object], list[str]]] = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_call_is_one_command(cache: RedisBackend, name: str) -> None:
-    call, commands = OPERATIONS[name]
+    call, expected = OPERATIONS[name]
     cache.set_many({f"k{n}": b"1" for n in range(500)}, ttl=None, tags=["t"])
     cache.get("k0")
-    with shared().asked() as asked:
+    with shared().commands() as commands:
         call(cache)
-    assert asked == commands
+    assert commands == expected
 
 
 def test_an_unknown_script_is_sent_once(cache: RedisBackend) -> None:
     put(cache, "k")
     cache.get("k")
-    shared().ask("SCRIPT", "FLUSH")
-    with shared().asked() as asked:
+    shared().run("SCRIPT", "FLUSH")
+    with shared().commands() as commands:
         assert cache.get("k") == b"1"
         assert cache.get("k") == b"1"
         put(cache, "k")
         put(cache, "k")
-    assert asked == ["EVALSHA", "EVAL", "EVALSHA", "EVALSHA", "EVAL", "EVALSHA"]
+    assert commands == ["EVALSHA", "EVAL", "EVALSHA", "EVALSHA", "EVAL", "EVALSHA"]
 
 
 def test_a_new_connection_sends_no_needless_commands(cache: RedisBackend) -> None:
     put(cache, "k")
     cache.get("k")
     cache.close()
-    with shared().asked() as asked:
+    with shared().commands() as commands:
         assert cache.get("k") == b"1"
-    assert [name for name in asked if name != "CLIENT"] == [
+    assert [name for name in commands if name != "CLIENT"] == [
         "EVALSHA"
     ]  # CLIENT: redis-py's name and version
 
@@ -148,9 +148,9 @@ def test_calls_one_after_the_other_share_a_connection(server: Server) -> None:
 
 def test_expiring_a_tag_removes_one_key_for_any_number_of_entries(cache: RedisBackend) -> None:
     cache.set_many({f"k{n}": b"1" for n in range(3000)}, ttl=None, tags=["t"])
-    before = shared().ask("DBSIZE")
+    before = shared().run("DBSIZE")
     cache.expire_tags(["t"])
-    assert shared().ask("DBSIZE") == before - 1
+    assert shared().run("DBSIZE") == before - 1
     assert cache.get_many([f"k{n}" for n in range(3000)]) == {}
 
 
@@ -207,13 +207,13 @@ def test_namespaces_have_nothing_in_common(opener: Opener) -> None:
 
 
 def test_clearing_leaves_foreign_keys(cache: RedisBackend) -> None:
-    shared().ask("SET", "theirs", "1")
+    shared().run("SET", "foreign", "1")
     put(cache, "k")
     cache.clear()
     assert cache.get("k") is None
     put(cache, "k", b"2")
     assert cache.get("k") == b"2"
-    assert shared().ask("GET", "theirs") == b"1"
+    assert shared().run("GET", "foreign") == b"1"
 
 
 def test_the_default_namespace_is_unigate() -> None:
@@ -266,9 +266,9 @@ def test_every_key_can_be_evicted_and_no_entry_outlives_a_tag(
         put(cache, "a", b"1", "t", ttl=first)
         put(cache, "b", b"1", "t", ttl=second)
     lives = {
-        key: server.ask("TTL", "{unigate}:" + key) for key in ("all", "tag:t", "key:a", "key:b")
+        key: server.run("TTL", "{unigate}:" + key) for key in ("all", "tag:t", "key:a", "key:b")
     }
-    assert len(lives) == server.ask("DBSIZE")
+    assert len(lives) == server.run("DBSIZE")
     for key, ttls in {"all": [first, second], "tag:t": [first, second], "key:a": [first]}.items():
         expected = max(30 * DAY if ttl is None else ttl for ttl in ttls)
         assert expected - 30 < lives[key] <= expected
@@ -281,7 +281,7 @@ def test_every_key_can_be_evicted_and_no_entry_outlives_a_tag(
 def test_an_entry_whose_record_was_evicted_never_comes_back(server: Server, lost: str) -> None:
     with opened(server.url()) as cache:
         put(cache, "old", b"1", "t", "u")
-        server.ask("DEL", lost)
+        server.run("DEL", lost)
         assert cache.get("old") is None
         put(cache, "new", b"2", "t", "u")  # recreates the record
         assert cache.get_many(["old", "new"]) == {"new": b"2"}
@@ -293,11 +293,11 @@ def test_an_entry_whose_record_was_evicted_never_comes_back(server: Server, lost
     "policy", ["allkeys-random", "allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-ttl"]
 )
 def test_a_full_server_evicts_but_never_returns_expired_values(server: Server, policy: str) -> None:
-    server.ask("CONFIG", "SET", "maxmemory-policy", policy)
+    server.run("CONFIG", "SET", "maxmemory-policy", policy)
     with opened(server.url()) as cache:
         put(cache, "k")
         used = server.client.info("memory")["used_memory"]
-        server.ask("CONFIG", "SET", "maxmemory", used + 1_000_000)
+        server.run("CONFIG", "SET", "maxmemory", used + 1_000_000)
         expired: set[str] = set()
         hits = 0
         for number in range(3000):
@@ -317,7 +317,7 @@ def test_a_full_server_that_evicts_nothing_still_reads_and_expires(server: Serve
     with opened(server.url()) as cache:
         cache.set_many({"a": b"1", "b": b"2"}, ttl=60, tags=["t"])
         put(cache, "c", b"3", ttl=60)
-        server.ask("CONFIG", "SET", "maxmemory", 1)
+        server.run("CONFIG", "SET", "maxmemory", 1)
         for ttl in (1, 60, None):  # the last one extends the ttl of records, too
             with pytest.raises(redis.ResponseError):
                 put(cache, "d", b"4", "t", ttl=ttl)
@@ -422,8 +422,8 @@ def test_a_stopped_server_is_called_once(server: Server) -> None:
 
 def test_a_server_that_hangs_costs_a_timeout_a_few_times_and_then_nothing() -> None:
     with silent() as (port, accepted):
-        with opened(f"redis://127.0.0.1:{port}?socket_timeout=0.05") as made:
-            cache = RuntimeCache(backend=made)
+        with opened(f"redis://127.0.0.1:{port}?socket_timeout=0.05") as store:
+            cache = RuntimeCache(backend=store)
             for number in range(500):
                 assert cache.get("k", "missing") == "missing"
                 cache.set(f"k{number}", number, tags=["t"])
@@ -433,8 +433,8 @@ def test_a_server_that_hangs_costs_a_timeout_a_few_times_and_then_nothing() -> N
 
 def test_a_server_that_hung_is_used_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unigate.cache.guard.REST", 0.05)
-    with opened(server.url(socket_timeout=0.1)) as made:
-        cache = RuntimeCache(backend=made)
+    with opened(server.url(socket_timeout=0.1)) as store:
+        cache = RuntimeCache(backend=store)
         cache.set("k", "value")
         server.freeze()
         assert cache.get("k") is None
@@ -467,7 +467,7 @@ def test_the_timeout_of_connecting_is_short(options: str, seconds: float) -> Non
 def test_connections_that_the_server_has_closed_are_not_used(cache: RedisBackend) -> None:
     put(cache, "k")
     for _ in range(10):
-        shared().ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        shared().run("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert cache.get("k") == b"1"
 
 
@@ -518,8 +518,8 @@ def test_no_request_fails_while_the_server_dies_and_comes_back(
         before = dict(counts)
         until(lambda: all(counts[each] > before[each] for each in counts))
 
-    with opened(server.url()) as made, ThreadPoolExecutor(8) as threads:
-        cache = RuntimeCache(backend=made)
+    with opened(server.url()) as store, ThreadPoolExecutor(8) as threads:
+        cache = RuntimeCache(backend=store)
         working = [threads.submit(work, number) for number in range(8)]
         try:
             all_have_more(hits)
@@ -586,8 +586,8 @@ def test_a_fork_does_not_wait_for_a_lock_of_the_parents_threads(cache: RedisBack
 
 
 def test_password_and_database_are_taken_from_the_url(server: Server) -> None:
-    server.ask("ACL", "SETUSER", "ada", "on", ">p%40:/ss", "~{unigate}:*", "+@all")
-    server.ask("CONFIG", "SET", "requirepass", "secret")
+    server.run("ACL", "SETUSER", "ada", "on", ">p%40:/ss", "~{unigate}:*", "+@all")
+    server.run("CONFIG", "SET", "requirepass", "secret")
     where = f"127.0.0.1:{server.port}"
     with (
         opened(f"redis://ada:p%2540%3A%2Fss@{where}/3?socket_timeout=10") as cache,
@@ -632,9 +632,9 @@ def test_a_server_can_be_behind_a_socket_or_tls(tmp_path: Any) -> None:
 
 
 def test_valkey_is_a_scheme(cache: RedisBackend) -> None:
-    with opened(shared().url().replace("redis", "valkey", 1)) as made:
-        put(made, "k")
-        assert made.get("k") == b"1"
+    with opened(shared().url().replace("redis", "valkey", 1)) as store:
+        put(store, "k")
+        assert store.get("k") == b"1"
 
 
 def test_a_url_can_open_a_cache() -> None:
@@ -689,13 +689,13 @@ def test_every_node_redirects_to_the_owner_of_the_keys(endpoint: str) -> None:
     cluster = shared_cluster()
     owner = cluster.owner("{anywhere}")
     for number, node in enumerate(cluster.nodes):
-        node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", endpoint)
+        node.run("CONFIG", "SET", "cluster-preferred-endpoint-type", endpoint)
         with opened(node.url(namespace="anywhere")) as cache:
             put(cache, "k", b"%d" % number)
-            with owner.asked() as asked:
+            with owner.commands() as commands:
                 assert cache.get("k") == b"%d" % number
-            assert asked == ["EVALSHA"]
-        node.ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
+            assert commands == ["EVALSHA"]
+        node.run("CONFIG", "SET", "cluster-preferred-endpoint-type", "ip")
 
 
 def test_all_keys_of_a_namespace_are_in_one_slot() -> None:
@@ -703,18 +703,18 @@ def test_all_keys_of_a_namespace_are_in_one_slot() -> None:
     with opened(cluster.nodes[0].url(namespace="c}")) as cache:
         cache.set_many(dict.fromkeys(HARD, b"1"), ttl=None, tags=HARD)
         owner = cluster.owner("{c%7D}")
-        keys = owner.ask("KEYS", "{c%7D}*")
+        keys = owner.run("KEYS", "{c%7D}*")
         assert len(keys) == 2 * len(HARD) + 1
-        assert len({owner.ask("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
+        assert len({owner.run("CLUSTER", "KEYSLOT", key) for key in keys}) == 1
         cache.clear()
 
 
 def give_slot(cluster: Cluster, key: str, new: Server) -> None:
     """Move the slot of a key, which must be empty, to another node."""
-    slot = cluster.nodes[0].ask("CLUSTER", "KEYSLOT", key)
-    identity = new.ask("CLUSTER", "MYID")
+    slot = cluster.nodes[0].run("CLUSTER", "KEYSLOT", key)
+    identity = new.run("CLUSTER", "MYID")
     for node in [new, *(node for node in cluster.nodes if node is not new)]:
-        eventually(lambda node=node: node.ask("CLUSTER", "SETSLOT", slot, "NODE", identity))
+        eventually(lambda node=node: node.run("CLUSTER", "SETSLOT", slot, "NODE", identity))
 
 
 def test_a_slot_that_has_moved_is_followed() -> None:
@@ -724,12 +724,12 @@ def test_a_slot_that_has_moved_is_followed() -> None:
         with opened(third.url()) as cache:
             put(cache, "k", b"before", "t")
             assert cache.get("k") == b"before"
-            owner.ask("FLUSHALL")
+            owner.run("FLUSHALL")
             give_slot(cluster, "{unigate}", new)
             assert cache.get("k") is None
             put(cache, "k", b"after", "t")
             assert cache.get("k") == b"after"
-            assert new.ask("DBSIZE") == 3
+            assert new.run("DBSIZE") == 3
 
 
 @pytest.mark.parametrize("fail", [Server.kill, Server.freeze])
@@ -744,10 +744,10 @@ def test_when_the_owner_fails_the_node_of_the_url_is_called_again(
             fail(owner)
             with pytest.raises((redis.ConnectionError, redis.TimeoutError)):
                 cache.get("k")
-            slot = new.ask("CLUSTER", "KEYSLOT", "{unigate}")
-            identity = new.ask("CLUSTER", "MYID")
+            slot = new.run("CLUSTER", "KEYSLOT", "{unigate}")
+            identity = new.run("CLUSTER", "MYID")
             for node in (new, first):
-                node.ask("CLUSTER", "SETSLOT", slot, "NODE", identity)
+                node.run("CLUSTER", "SETSLOT", slot, "NODE", identity)
             eventually(lambda: put(cache, "k", b"after"))
             assert cache.get("k") == b"after"
-            assert new.ask("DBSIZE") == 2
+            assert new.run("DBSIZE") == 2

@@ -310,9 +310,9 @@ def test_memory_is_called_in_the_thread_of_the_event_loop() -> None:
 
 def test_threads_use_the_backend_of_the_request() -> None:
     async def request() -> Any:
-        asked = Request("GET")
-        asked.deployment = Deployment(cache=Remote())
-        current_request_var.set(asked)
+        current = Request("GET")
+        current.deployment = Deployment(cache=Remote())
+        current_request_var.set(current)
         cache = AsyncRuntimeCache()
         await cache.set("key", 1)
         return await cache.get("key")
@@ -591,12 +591,12 @@ def test_factories_share_what_they_need(cache: RuntimeCache, pool: ThreadPoolExe
         part = cache.get_or_set("part", lambda: calls.append(1) or time.sleep(0.05) or "part")
         return [number, part]
 
-    made = pool.map(
+    pages = pool.map(
         lambda number: cache.get_or_set(f"{number}", lambda: page(number)),
         range(8),
         timeout=SECONDS,
     )
-    assert list(made) == [[number, "part"] for number in range(8)]
+    assert list(pages) == [[number, "part"] for number in range(8)]
     assert calls == [1]
 
 
@@ -612,9 +612,9 @@ def test_call_on_an_event_loop_does_not_wait_for_a_task_of_it(
 
         task = asyncio.create_task(awaited.get_or_set("key", make))
         await joined(awaited, 1)
-        made = cache.get_or_set("key", lambda: ("at", "once"))
+        own = cache.get_or_set("key", lambda: ("at", "once"))
         over.set()
-        return made, await task
+        return own, await task
 
     assert asyncio.run(main()) == (["at", "once"], "awaited")
 
@@ -756,10 +756,10 @@ def test_value_that_came_after_the_look_is_found(backend: Remote) -> None:
 
     class Late(Remote):
         def get(self, key: str) -> bytes | None:
-            found = super().get(key)
+            value = super().get(key)
             if not self.stored:
                 RuntimeCache(backend=self).set("key", "stored")
-            return found
+            return value
 
     cache = RuntimeCache(backend=Late())
     assert cache.get_or_set("key", lambda: "made") == "stored"

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cache.concurrency import in_a_child, in_threads
-from tests.cache.vercel_stub import BASE, FAULTS, TOKEN, Asked, Stub, serve
+from tests.cache.vercel_stub import BASE, FAULTS, TOKEN, ReceivedRequest, Stub, serve
 from tests.waiting import SECONDS
 from unigate.cache.async_runtime_cache import AsyncRuntimeCache
 from unigate.cache.runtime_cache import RuntimeCache
@@ -57,11 +57,11 @@ def put(cache: VercelBackend, key: str, value: object = 1, *tags: str) -> None:
     cache.set(key, json.dumps(value).encode(), ttl=None, tags=tags, name=None)
 
 
-def shape(asked: Asked) -> tuple[str, str, dict[str, str], bytes]:
+def shape(request: ReceivedRequest) -> tuple[str, str, dict[str, str], bytes]:
     """Return a request without the headers that every HTTP client adds."""
     common = {"host", "accept", "accept-encoding", "connection", "user-agent"}
-    headers = {name: value for name, value in asked.headers.items() if name not in common}
-    return asked.method, asked.target, headers, asked.body
+    headers = {name: value for name, value in request.headers.items() if name not in common}
+    return request.method, request.target, headers, request.body
 
 
 # Requests
@@ -69,14 +69,14 @@ def shape(asked: Asked) -> tuple[str, str, dict[str, str], bytes]:
 
 def test_get_requests_the_key_below_the_endpoint(stub: Stub, cache: VercelBackend) -> None:
     assert cache.get("ns$1f") is None
-    assert shape(stub.asked[0]) == ("GET", BASE + "ns$1f", {"authorization": TOKEN}, b"")
+    assert shape(stub.requests[0]) == ("GET", BASE + "ns$1f", {"authorization": TOKEN}, b"")
 
 
 def test_set_sends_the_value_as_body_and_options_as_headers(
     stub: Stub, cache: VercelBackend
 ) -> None:
     cache.set("k", b'{"a": [1, null]}', ttl=60.0, tags=["a b", "c/d%2C"], name="Ada's")
-    assert shape(stub.asked[0]) == (
+    assert shape(stub.requests[0]) == (
         "POST",
         BASE + "k",
         {
@@ -92,7 +92,7 @@ def test_set_sends_the_value_as_body_and_options_as_headers(
 
 def test_options_without_a_value_are_not_sent(stub: Stub, cache: VercelBackend) -> None:
     cache.set("k", b"null", ttl=None, tags=[], name=None)
-    assert shape(stub.asked[0])[2] == {
+    assert shape(stub.requests[0])[2] == {
         "authorization": TOKEN,
         "content-length": "4",
         "x-vercel-cache-tags": "unigate:all",
@@ -101,7 +101,7 @@ def test_options_without_a_value_are_not_sent(stub: Stub, cache: VercelBackend) 
 
 def test_a_fraction_of_a_second_is_sent_as_it_is(stub: Stub, cache: VercelBackend) -> None:
     cache.set("k", b"1", ttl=1.5, tags=[], name=None)
-    assert stub.asked[0].headers["x-vercel-revalidate"] == "1.5"
+    assert stub.requests[0].headers["x-vercel-revalidate"] == "1.5"
 
 
 def test_delete_and_expiry_send_what_the_official_client_sends(
@@ -111,7 +111,7 @@ def test_delete_and_expiry_send_what_the_official_client_sends(
     cache.expire_tags(["a b", "c+d&e=/:~*%2C"])
     cache.clear()
     headers = {"authorization": TOKEN, "content-length": "0"}
-    assert [shape(asked) for asked in stub.asked] == [
+    assert [shape(request) for request in stub.requests] == [
         ("DELETE", BASE + "k", {"authorization": TOKEN}, b""),
         (
             "POST",
@@ -126,8 +126,8 @@ def test_delete_and_expiry_send_what_the_official_client_sends(
 def test_no_name_prevents_a_value_from_being_stored(stub: Stub, cache: VercelBackend) -> None:
     cache.set("k", b"1", ttl=None, tags=[], name="é\r\nx: 1\udc80 100%")
     assert cache.get("k") == b"1"
-    assert stub.asked[0].headers["x-vercel-cache-item-name"] == "%C3%A9%0D%0Ax: 1? 100%"
-    assert "x" not in stub.asked[0].headers
+    assert stub.requests[0].headers["x-vercel-cache-item-name"] == "%C3%A9%0D%0Ax: 1? 100%"
+    assert "x" not in stub.requests[0].headers
 
 
 def test_empty_calls_send_nothing(stub: Stub, cache: VercelBackend) -> None:
@@ -135,7 +135,7 @@ def test_empty_calls_send_nothing(stub: Stub, cache: VercelBackend) -> None:
     cache.delete([])
     cache.set_many({}, ttl=None, tags=[])
     assert cache.get_many([]) == {}
-    assert stub.asked == []
+    assert stub.requests == []
 
 
 def test_many_tags_expire_without_a_long_request_line(stub: Stub, cache: VercelBackend) -> None:
@@ -144,7 +144,7 @@ def test_many_tags_expire_without_a_long_request_line(stub: Stub, cache: VercelB
     put(cache, "other", 2, "other")
     cache.expire_tags(tags)
     assert cache.get_many(["last", "other"]) == {"other": b"2"}
-    assert max(len(asked.target) for asked in stub.asked) < 4096
+    assert max(len(request.target) for request in stub.requests) < 4096
 
 
 @pytest.mark.parametrize("state", ["stale", "expired", "error", "STALE"])
@@ -237,7 +237,7 @@ def test_every_key_has_an_entry_of_its_own(stub: Stub, cache: VercelBackend) -> 
     assert {key: cache.get(key) for key in values} == values
     assert len(stub.entries) == len(values)
     assert "" not in stub.entries
-    sent = [asked.target.removeprefix(BASE) for asked in stub.asked]
+    sent = [request.target.removeprefix(BASE) for request in stub.requests]
     assert not any("/" in key or "%2F" in key or "%25" in key for key in sent)
 
 
@@ -247,8 +247,8 @@ def test_a_key_is_sent_as_the_official_client_sends_it(
 ) -> None:
     cache.get(key)
     official.RuntimeCache(key_hash_function=str).get(key)
-    ours, theirs = stub.asked
-    assert ours.target == theirs.target
+    sent, expected = stub.requests
+    assert sent.target == expected.target
 
 
 def test_a_tag_with_a_comma_is_one_tag(stub: Stub, cache: VercelBackend) -> None:
@@ -270,7 +270,7 @@ def test_a_tag_that_no_header_can_carry_works(stub: Stub, cache: VercelBackend, 
     put(cache, "k", 1, "a", tag)
     put(cache, "other", 2, "a")
     assert [len(sent) <= 256 for sent in stub.entries["k"].tags] == [True] * 3
-    assert "x" not in stub.asked[0].headers
+    assert "x" not in stub.requests[0].headers
     cache.expire_tags([tag])
     assert cache.get_many(["k", "other"]) == {"other": b"2"}
 
@@ -316,13 +316,13 @@ def test_the_official_client_reads_what_we_wrote(
 ) -> None:
     key = (f"{namespace}$" if namespace else "") + vercel_key_hash("user:1")
     cache.set(key, json.dumps(VALUE).encode(), ttl=60, tags=["a,b", "users"], name="Ada")
-    theirs = official_caller(official, asynchronous, namespace=namespace)
-    assert theirs("get", "user:1") == VALUE
-    assert theirs("get", "user:2") is None
-    theirs("expire_tag", ["users", "other"])
+    client = official_caller(official, asynchronous, namespace=namespace)
+    assert client("get", "user:1") == VALUE
+    assert client("get", "user:2") is None
+    client("expire_tag", ["users", "other"])
     assert cache.get(key) is None
     put(cache, key)
-    theirs("delete", "user:1")
+    client("delete", "user:1")
     assert cache.get(key) is None
 
 
@@ -332,17 +332,17 @@ def test_we_read_what_the_official_client_wrote(
     cache: VercelBackend, official: Any, namespace: str | None, asynchronous: bool
 ) -> None:
     key = (f"{namespace}$" if namespace else "") + vercel_key_hash("user:1")
-    theirs = official_caller(official, asynchronous, namespace=namespace)
-    theirs("set", "user:1", VALUE, {"ttl": 60, "tags": ["users", "x y"], "name": "Ada"})
+    client = official_caller(official, asynchronous, namespace=namespace)
+    client("set", "user:1", VALUE, {"ttl": 60, "tags": ["users", "x y"], "name": "Ada"})
     assert json.loads(cache.get(key) or b"") == VALUE
     cache.clear()  # values of this backend only
     assert json.loads(cache.get(key) or b"") == VALUE
     cache.expire_tags(["x y"])
-    assert theirs("get", "user:1") is None
-    theirs("set", "user:1", None)
+    assert client("get", "user:1") is None
+    client("set", "user:1", None)
     assert cache.get(key) == b"null"
     cache.delete([key])
-    assert theirs("get", "user:1") is None
+    assert client("get", "user:1") is None
 
 
 @pytest.mark.parametrize("colour", [RuntimeCache, AsyncRuntimeCache])
@@ -352,7 +352,7 @@ def test_both_caches_share_an_entry(
     cache: VercelBackend, official: Any, colour: Any, asynchronous: bool, hashed: bool
 ) -> None:
     named = {"namespace": "team", "namespace_separator": ":"}
-    ours = caller(
+    call = caller(
         colour(
             key_hash_function=vercel_key_hash if hashed else str,
             backend=cache,
@@ -361,32 +361,32 @@ def test_both_caches_share_an_entry(
         )
     )
     options = {} if hashed else {"key_hash_function": str}
-    theirs = official_caller(official, asynchronous, **named, **options)
-    ours("set", "user:1", VALUE, {"ttl": 60, "tags": ["a"], "name": "user 1"})
-    assert theirs("get", "user:1") == VALUE
-    theirs("set", "user:1", None, {"ttl": 60, "tags": ["b"]})
-    assert ours("get", "user:1", "missing") is None
-    theirs("expire_tag", "b")
-    assert ours("get", "user:1", "missing") == "missing"
-    theirs("set", "user:1", VALUE)
-    assert ours("get", "user:1") == VALUE
-    ours("set", "user:1", 2, {"tags": ["a"]})
-    ours("expire_tag", "a")
-    assert theirs("get", "user:1") is None
-    ours("set", "user:1", 3)
-    ours("clear")
-    assert theirs("get", "user:1") is None
-    ours("set", "user:1", 4)
-    theirs("delete", "user:1")
-    assert ours("get", "user:1", "missing") == "missing"
+    client = official_caller(official, asynchronous, **named, **options)
+    call("set", "user:1", VALUE, {"ttl": 60, "tags": ["a"], "name": "user 1"})
+    assert client("get", "user:1") == VALUE
+    client("set", "user:1", None, {"ttl": 60, "tags": ["b"]})
+    assert call("get", "user:1", "missing") is None
+    client("expire_tag", "b")
+    assert call("get", "user:1", "missing") == "missing"
+    client("set", "user:1", VALUE)
+    assert call("get", "user:1") == VALUE
+    call("set", "user:1", 2, {"tags": ["a"]})
+    call("expire_tag", "a")
+    assert client("get", "user:1") is None
+    call("set", "user:1", 3)
+    call("clear")
+    assert client("get", "user:1") is None
+    call("set", "user:1", 4)
+    client("delete", "user:1")
+    assert call("get", "user:1", "missing") == "missing"
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_plain_keys_are_shared_too(cache: VercelBackend, official: Any, asynchronous: bool) -> None:
-    theirs = official_caller(official, asynchronous, key_hash_function=lambda key: key)
+    client = official_caller(official, asynchronous, key_hash_function=lambda key: key)
     put(cache, "user:1", VALUE)
-    assert theirs("get", "user:1") == VALUE
-    theirs("set", "user:2", VALUE)
+    assert client("get", "user:1") == VALUE
+    client("set", "user:2", VALUE)
     assert json.loads(cache.get("user:2") or b"") == VALUE
 
 
@@ -394,15 +394,15 @@ def test_plain_keys_are_shared_too(cache: VercelBackend, official: Any, asynchro
 def test_both_write_the_same(
     stub: Stub, cache: VercelBackend, official: Any, asynchronous: bool
 ) -> None:
-    theirs = official_caller(official, asynchronous, key_hash_function=lambda key: key)
-    theirs("set", "k", [1], {"ttl": 60, "tags": ["a", "b"], "name": "Ada"})
-    theirs("expire_tag", ["a b", "c&d"])
-    theirs("delete", "k")
+    client = official_caller(official, asynchronous, key_hash_function=lambda key: key)
+    client("set", "k", [1], {"ttl": 60, "tags": ["a", "b"], "name": "Ada"})
+    client("expire_tag", ["a b", "c&d"])
+    client("delete", "k")
     cache.set("k", b"[1]", ttl=60, tags=["a", "b"], name="Ada")
     cache.expire_tags(["a b", "c&d"])
     cache.delete(["k"])
-    stub.asked[3].headers["x-vercel-cache-tags"] = "a,b"  # this backend adds one
-    assert [shape(a) for a in stub.asked[:3]] == [shape(a) for a in stub.asked[3:]]
+    stub.requests[3].headers["x-vercel-cache-tags"] = "a,b"  # this backend adds one
+    assert [shape(a) for a in stub.requests[:3]] == [shape(a) for a in stub.requests[3:]]
 
 
 def official_caller(official: Any, asynchronous: bool, **options: Any) -> Any:
@@ -444,7 +444,9 @@ def test_a_fault_ends_in_an_exception_and_the_next_call_works(
     with pytest.raises(Exception) as caught:
         call(cache)
     assert "Nothing here takes so long" not in str(caught.value)  # not the timeout of the test
-    assert all(asked.target.startswith(BASE) for asked in stub.asked)  # no redirect is followed
+    assert all(
+        request.target.startswith(BASE) for request in stub.requests
+    )  # no redirect is followed
     stub.fault = ""
     patient = VercelBackend(stub.endpoint, stub.headers, timeout=10)
     put(patient, "k", "after")
@@ -489,15 +491,15 @@ def test_only_a_closed_connection_is_tried_twice(stub: Stub) -> None:
     stub.fault = "500"
     with pytest.raises(ConnectionError, match="500 to GET"):
         cache.get("k")
-    assert len(stub.asked) == 1
+    assert len(stub.requests) == 1
     stub.fault = "garbage"
     with pytest.raises(Exception, match="aborted"):
         cache.get("k")
-    assert len(stub.asked) == 2
+    assert len(stub.requests) == 2
     stub.fault = "closes"
     with pytest.raises(Exception, match="aborted"):
         cache.get("k")
-    assert len(stub.asked) == 4
+    assert len(stub.requests) == 4
 
 
 def test_a_connection_that_closes_as_it_is_used_is_opened_again(
@@ -555,7 +557,7 @@ def test_backends_of_the_process_share_their_connections(stub: Stub) -> None:
         cache = VercelBackend(stub.endpoint, {**stub.headers, "x-request": str(number)}, timeout=10)
         put(cache, "k", number)
     assert stub.connections == 1
-    assert stub.asked[-1].headers["x-request"] == "19"
+    assert stub.requests[-1].headers["x-request"] == "19"
 
 
 def test_close_closes_connections_and_a_later_call_works(stub: Stub, cache: VercelBackend) -> None:
@@ -587,7 +589,7 @@ def test_the_environment_configures_it(stub: Stub, monkeypatch: pytest.MonkeyPat
     cache = VercelBackend.from_environ()
     assert cache is not None
     assert cache.get("k") is None
-    assert stub.asked[0].target == BASE + "k"
+    assert stub.requests[0].target == BASE + "k"
 
 
 @pytest.mark.parametrize(
@@ -637,7 +639,7 @@ def test_headers_of_a_request_configure_it(stub: Stub, kind: Any) -> None:
     assert cache is not None
     put(cache, "k")
     assert cache.get("k") == b"1"
-    assert shape(stub.asked[1]) == (
+    assert shape(stub.requests[1]) == (
         "GET",
         BASE + "k",
         {
@@ -674,7 +676,7 @@ def test_the_base_path_may_be_left_out(stub: Stub) -> None:
     assert cache is not None
     with pytest.raises(ConnectionError, match="401"):
         cache.get("k")
-    assert stub.asked[0].target == "/v1/suspense-cache/k"
+    assert stub.requests[0].target == "/v1/suspense-cache/k"
 
 
 @pytest.mark.parametrize(

@@ -39,22 +39,22 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 )
 def test_both_libraries_read_one_entry(options: dict[str, str], sdk: Any) -> None:
     official = sdk.RuntimeCache(**options)  # a strict one leaks a connection per call
-    ours = RuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
+    cache = RuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
     awaited = AsyncRuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
 
-    ours.set("ours", VALUE, {"ttl": 60, "tags": ["a", "b"], "name": "Ours"})
-    assert official["ours"] == VALUE
-    official.set("theirs", VALUE, {"ttl": 60, "tags": ["b"]})
-    assert ours["theirs"] == asyncio.run(awaited.get("theirs")) == VALUE
+    cache.set("from unigate", VALUE, {"ttl": 60, "tags": ["a", "b"], "name": "Name"})
+    assert official["from unigate"] == VALUE
+    official.set("from vercel", VALUE, {"ttl": 60, "tags": ["b"]})
+    assert cache["from vercel"] == asyncio.run(awaited.get("from vercel")) == VALUE
 
     official.expire_tag("a")
-    assert "ours" not in ours
-    ours.expire_tag("b")
-    assert "theirs" not in official
+    assert "from unigate" not in cache
+    cache.expire_tag("b")
+    assert "from vercel" not in official
 
     official.set("key", 1)
-    ours.delete("key")
+    cache.delete("key")
     assert "key" not in official
-    ours.set("key", 1)
+    cache.set("key", 1)
     official.delete("key")
-    assert "key" not in ours
+    assert "key" not in cache

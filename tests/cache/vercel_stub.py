@@ -31,7 +31,7 @@ class Entry:
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """A received request."""
 
     method: str
@@ -53,7 +53,7 @@ class Stub(ThreadingHTTPServer):
         self.endpoint = self.origin + BASE
         self.headers = {"authorization": TOKEN}
         self.fault = ""
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.entries: dict[str, Entry] = {}
         self.expired: dict[str, int] = {}
@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         """Read the body and return the path below the endpoint."""
         self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.asked.append(Asked(self.command, self.path, headers, self.body))
+        self.server.requests.append(ReceivedRequest(self.command, self.path, headers, self.body))
         return self.path.removeprefix(BASE)
 
     def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
