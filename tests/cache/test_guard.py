@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cache.clock import Clock
 from tests.waiting import SECONDS
 from unigate import CacheError
 from unigate.cache import AsyncRuntimeCache, RuntimeCache
@@ -22,16 +23,6 @@ from unigate.cache.guard import BETWEEN_LINES, FAILURES, REST, Guard, guard_of
 from unigate.cache.memory import MemoryBackend
 
 pytestmark = pytest.mark.usefixtures("bounded")
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Remote(MemoryBackend):

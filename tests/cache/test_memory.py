@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.cache.clock import Clock
 from tests.cache.concurrency import in_threads
 from unigate.cache.memory import ENTRY_BYTES, REMOVED_AT_ONCE, MemoryBackend
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def put(

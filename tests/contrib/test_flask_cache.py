@@ -20,14 +20,8 @@ from markupsafe import Markup
 import unigate
 from flask_unigate import Unigate
 from flask_unigate.cache import RuntimeCache
+from tests.cache.clock import Clock
 from unigate.cache.memory import MemoryBackend
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class BrokenBackend(MemoryBackend):
@@ -185,7 +179,7 @@ def test_the_methods_of_cachelib_return_what_they_did() -> None:
 
 
 def test_a_value_lives_as_long_as_its_timeout() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     cache = make_cache(backend=MemoryBackend(clock=clock), default_timeout=60)
     cache.set("default", 1)
     cache.set("longer", 1, timeout=100)
