@@ -69,7 +69,7 @@ def check_url(url: str) -> None:
     if scheme not in SCHEMES:
         # Only the scheme: the rest may contain a password.
         raise ValueError(
-            f"The scheme of a cache URL must be one of {', '.join(SCHEMES)}; got {scheme!r}."
+            f"Unknown scheme {scheme!r} of a cache URL; it must be one of {', '.join(SCHEMES)}."
         )
 
 
