@@ -1,8 +1,8 @@
-"""Measure what the runtime cache costs, ours against the other caches.
+"""Compare the runtime cache with other caches.
 
-That is the time of a hit, a miss and a write; the time to expire a tag, which must not depend on
-how many entries have it; and the memory of an entry. README.md beside this file says how to read
-the tables.
+Measured are the time of a hit, a miss and a write, the time to expire a tag, which must not depend
+on the number of its entries, and the memory of an entry. README.md in this directory explains the
+tables.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ from vercel.cache.cache_in_memory import InMemoryCache
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.cache import redis_server, vercel_stub
+from tests.waiting import SECONDS
 from unigate.cache import Backend, RuntimeCache
 from unigate.cache.memory import MemoryBackend
 from unigate.cache.redis import RedisBackend
 from unigate.cache.vercel import VercelBackend
 
 PEERS = ("cachetools", "django", "redis", "vercel-cache")
-OURS = "unigate"
+UNIGATE = "unigate"
 TTL = 3600
-ROOM = 2**32  # bytes: nothing has to go
+ROOM = 2**32  # bytes, more than is stored, so that nothing is evicted
 VALUE = {
     "id": 7,
     "name": "An example of a product",
@@ -68,9 +69,9 @@ TAKES = {1: 31, 10_000: 7, 100_000: 3, 1_000_000: 1}
 
 @dataclass(frozen=True)
 class Contender:
-    """A cache by name, and what is timed of it; `expire` and `fill` where it has tags.
+    """A cache by name and its timed calls; `expire` and `fill` are None for caches without tags.
 
-    `fill` stores so many small values under the tag.
+    `fill` stores a number of small values with the tag.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Call:
-    """Medians over the rounds; `ratio` is the time of ours divided by this, None for ours."""
+    """Medians over the rounds; `ratio` is unigate's time divided by this one, None for unigate."""
 
     store: str
     operation: str
@@ -93,7 +94,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Expiry:
-    """Medians over the takes: to expire a tag, and one write of the thousand that follow."""
+    """Medians over the repetitions: expiring a tag, and each of the thousand writes that follow."""
 
     store: str
     contender: str
@@ -104,7 +105,7 @@ class Expiry:
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes for each entry, key and value included; `counted` is what the cache itself says."""
+    """Bytes per entry, key and value included; `counted` is the cache's own count."""
 
     store: str
     contender: str
@@ -113,7 +114,7 @@ class Size:
 
 
 def small_values(entries: int) -> Iterator[dict[str, bytes]]:
-    """Yield that many entries, a batch at a time."""
+    """Yield a number of entries in batches."""
     for start in range(0, entries, BATCH):
         numbers = range(start, min(start + BATCH, entries))
         yield {f"small:{number}": b"%07d" % number for number in numbers}
@@ -124,11 +125,11 @@ def fill(backend: Backend, entries: int, tags: Sequence[str] = TAGS) -> None:
         backend.set_many(values, ttl=TTL, tags=tags)
 
 
-def ours(backend: Backend) -> Contender:
-    """Give our cache as applications have it."""
+def unigate_cache(backend: Backend) -> Contender:
+    """Return unigate's cache as applications use it."""
     cache = RuntimeCache(backend=backend, strict=True)
     return Contender(
-        OURS,
+        UNIGATE,
         cache.get,
         lambda key: cache.set(key, VALUE, ttl=TTL, tags=TAGS),
         cache.expire_tag,
@@ -137,7 +138,7 @@ def ours(backend: Backend) -> Contender:
 
 
 def bare(backend: Backend) -> Contender:
-    """Give a backend of ours without the cache in front of it; it keeps bytes."""
+    """Return a backend of unigate without the cache in front of it; it stores bytes."""
     data = json.dumps(VALUE).encode()
     return Contender(
         "unigate's backend alone",
@@ -147,7 +148,7 @@ def bare(backend: Backend) -> Contender:
 
 
 def vercel_cache(cache: Any) -> Contender:
-    """Give Vercel's client, without what looks for it at each call."""
+    """Return Vercel's client, without its lookup at each call."""
     options = {"ttl": TTL, "tags": TAGS}
 
     def fill(entries: int) -> None:
@@ -169,7 +170,7 @@ def django_cache(cache: Any) -> Contender:
 
 
 def locked_json() -> Contender:
-    """Give TTLCache what ours has besides tags: a lock, and copies that are JSON."""
+    """Return TTLCache with what unigate has besides tags: a lock, and copies by JSON."""
     cache: TTLCache[str, str] = TTLCache(ROOM, TTL)
     lock = threading.Lock()
 
@@ -187,11 +188,11 @@ def locked_json() -> Contender:
 
 
 def memory() -> list[Contender]:
-    """Name who keeps values in this process; the floor gives out the object that it was given."""
+    """Return the caches in this process; the floor returns the stored object itself."""
     floor: TTLCache[str, Any] = TTLCache(ROOM, TTL)
     options = {"OPTIONS": {"MAX_ENTRIES": ROOM}, "TIMEOUT": TTL}
     return [
-        ours(MemoryBackend(ROOM)),
+        unigate_cache(MemoryBackend(ROOM)),
         bare(MemoryBackend(ROOM)),
         vercel_cache(InMemoryCache()),
         django_cache(LocMemCache("benchmark", options)),
@@ -201,15 +202,15 @@ def memory() -> list[Contender]:
 
 
 def in_redis(server: redis_server.Server) -> list[Contender]:
-    """Name who keeps values in Redis; the floor is one command of redis-py, and JSON."""
+    """Return the caches in Redis; the floor is one command of redis-py, and JSON."""
     client = redis.Redis(port=server.port, protocol=2)
 
     def get(key: str) -> Any:
-        found: Any = client.get(key)
-        return None if found is None else json.loads(found)
+        value: Any = client.get(key)
+        return None if value is None else json.loads(value)
 
     return [
-        ours(RedisBackend(server.url())),
+        unigate_cache(RedisBackend(server.url())),
         bare(RedisBackend(server.url(namespace="bare"))),
         django_cache(RedisCache(f"redis://127.0.0.1:{server.port}/1", {"TIMEOUT": TTL})),
         Contender("floor: redis-py", get, lambda key: client.set(key, json.dumps(VALUE), ex=TTL)),
@@ -217,7 +218,7 @@ def in_redis(server: redis_server.Server) -> list[Contender]:
 
 
 def in_vercel(port: int) -> list[Contender]:
-    """Name who keeps values in the stub; the floor is one request of http.client, and JSON."""
+    """Return the caches in the stub; the floor is one request of http.client, and JSON."""
     address = f"http://127.0.0.1:{port}{vercel_stub.BASE}"
     headers = {"authorization": vercel_stub.TOKEN}
     connection = HTTPConnection("127.0.0.1", port)
@@ -225,11 +226,11 @@ def in_vercel(port: int) -> list[Contender]:
     def ask(method: str, key: str, body: str | None = None) -> Any:
         connection.request(method, f"{vercel_stub.BASE}floor-{key}", body, headers)
         response = connection.getresponse()
-        found = response.read()
-        return json.loads(found) if found and response.status == 200 else None
+        value = response.read()
+        return json.loads(value) if value and response.status == 200 else None
 
     return [
-        ours(VercelBackend(address, headers, timeout=10)),
+        unigate_cache(VercelBackend(address, headers, timeout=10)),
         vercel_cache(BuildCache(endpoint=address, headers=headers)),
         Contender(
             "floor: http.client",
@@ -241,38 +242,40 @@ def in_vercel(port: int) -> list[Contender]:
 
 @contextmanager
 def stub() -> Iterator[int]:
-    """Run Vercel's stub in a process of its own and give its port."""
+    """Run Vercel's stub in another process and yield its port."""
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
     process = spawn.Process(target=serve_stub, args=(there,), daemon=True)
     process.start()
     try:
+        if not here.poll(SECONDS):
+            raise SystemExit("The stub of Vercel's cache has not started.")
         yield here.recv()
     finally:
         here.send("end")
-        process.join()
+        process.join(SECONDS)
 
 
 def serve_stub(pipe: Any) -> None:
-    """Serve until a word comes."""
+    """Serve until a message arrives."""
     with vercel_stub.serve() as server:
         pipe.send(server.server_address[1])
         pipe.recv()
 
 
 def check(contender: Contender) -> None:
-    """Exit on a wrong answer, so that no failure is timed."""
+    """Exit on a wrong value, so that no failure is timed."""
     for key in KEYS:
         contender.set(key)
-    found = contender.get(KEYS[-1])
-    if isinstance(found, bytes):
-        found = json.loads(found)
-    if found != VALUE or contender.get(ABSENT[0]) is not None:
-        raise SystemExit(f"{contender.name}: wrong answer, {found!r}")
+    value = contender.get(KEYS[-1])
+    if isinstance(value, bytes):
+        value = json.loads(value)
+    if value != VALUE or contender.get(ABSENT[0]) is not None:
+        raise SystemExit(f"{contender.name} must return {VALUE!r}, got {value!r}.")
 
 
 def time_calls(call: Callable[[str], Any], keys: Sequence[str]) -> float:
-    """Return the mean microseconds of one call, after one that is not counted."""
+    """Return the mean microseconds of a call, after one untimed call."""
     call(keys[0])
     start = perf_counter()
     for key in keys:
@@ -281,31 +284,31 @@ def time_calls(call: Callable[[str], Any], keys: Sequence[str]) -> float:
 
 
 def calls(stores: dict[str, list[Contender]], rounds: int) -> Iterator[Call]:
-    """Take `rounds` turns through all, the contenders in a new order each time."""
+    """Time all contenders in `rounds` rounds, in a new order each time."""
     shuffle = random.Random(11).sample
     times: dict[tuple[str, str], dict[str, list[float]]] = {}
     for contenders in stores.values():
-        for one in contenders:
-            check(one)
+        for contender in contenders:
+            check(contender)
     for _ in range(rounds):
         for store, contenders in stores.items():
             part = slice(CALLS[store])
             for operation, keys in (("hit", KEYS), ("miss", ABSENT), ("set", KEYS)):
-                found = times.setdefault((store, operation), {one.name: [] for one in contenders})
-                for one in shuffle(contenders, len(contenders)):
-                    call = one.set if operation == "set" else one.get
-                    found[one.name].append(time_calls(call, keys[part]))
-    for (store, operation), found in times.items():
-        for name, theirs in found.items():
-            pairs = zip(found[OURS], theirs, strict=True)
-            ratio = None if name == OURS else median(mine / other for mine, other in pairs)
-            yield Call(store, operation, name, median(theirs), ratio)
+                samples = times.setdefault((store, operation), {c.name: [] for c in contenders})
+                for contender in shuffle(contenders, len(contenders)):
+                    call = contender.set if operation == "set" else contender.get
+                    samples[contender.name].append(time_calls(call, keys[part]))
+    for (store, operation), samples in times.items():
+        for name, own in samples.items():
+            pairs = zip(samples[UNIGATE], own, strict=True)
+            ratio = None if name == UNIGATE else median(ours / other for ours, other in pairs)
+            yield Call(store, operation, name, median(own), ratio)
 
 
 def expiries(
     store: str, contender: Contender, most: int, empty: Callable[[], Any]
 ) -> Iterator[Expiry]:
-    """Time one call for a tag, with more and more entries under it."""
+    """Time the expiry of a tag with more and more entries."""
     if contender.fill is None or contender.expire is None:
         return
     for entries, takes in TAKES.items():
@@ -314,7 +317,7 @@ def expiries(
         took, after = [], []
         for _ in range(takes):
             contender.fill(entries)
-            gc.collect()  # or the one that the filling left may fall into the time
+            gc.collect()  # now, so that no collection due after filling is timed
             contender.expire("another tag")
             start = perf_counter()
             contender.expire(TAG)
@@ -325,14 +328,14 @@ def expiries(
 
 
 def traced(make: Callable[[int], Any], entries: int) -> tuple[float, Any]:
-    """Return the bytes that Python has asked for, for each entry, and what has them."""
+    """Return the bytes per entry that Python has allocated, and the filled cache."""
     gc.collect()
     tracemalloc.start()
-    made = make(entries)
+    cache = make(entries)
     gc.collect()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    return held / entries, made
+    return held / entries, cache
 
 
 def memory_sizes(entries: int) -> Iterator[Size]:
@@ -345,7 +348,7 @@ def memory_sizes(entries: int) -> Iterator[Size]:
             cache.update(values)
         return cache
 
-    def in_ours(tags: Sequence[str], entries: int) -> Any:
+    def in_unigate(tags: Sequence[str], entries: int) -> Any:
         backend = MemoryBackend(ROOM)
         fill(backend, entries, tags)
         return backend
@@ -357,17 +360,17 @@ def memory_sizes(entries: int) -> Iterator[Size]:
         return contender
 
     makers: dict[str, Callable[[int], Any]] = {
-        "unigate": partial(in_ours, ()),
-        "unigate, one tag": partial(in_ours, TAGS),
+        "unigate": partial(in_unigate, ()),
+        "unigate, one tag": partial(in_unigate, TAGS),
         "vercel-cache, one tag": in_vercel_cache,
         "cachetools": in_cachetools,
         "floor: dict": plain,
     }
     for name, make in makers.items():
-        held, made = traced(make, entries)
-        counted = made.size()["bytes"] / entries if isinstance(made, MemoryBackend) else None
+        held, cache = traced(make, entries)
+        counted = cache.size()["bytes"] / entries if isinstance(cache, MemoryBackend) else None
         yield Size("memory", name, held, counted)
-        del made
+        del cache
 
 
 def redis_sizes(server: redis_server.Server, entries: int) -> Iterator[Size]:
@@ -404,28 +407,28 @@ def redis_sizes(server: redis_server.Server, entries: int) -> Iterator[Size]:
 
 
 def run(rounds: int, most: int) -> tuple[list[Call], list[Expiry], list[Size]]:
-    """Measure everything there is, times first."""
+    """Measure all times, then all sizes."""
     with ExitStack() as stack:
         server = stack.enter_context(redis_server.Server())
         port = stack.enter_context(stub())
         stores = {"memory": memory(), "Redis": in_redis(server), "Vercel": in_vercel(port)}
-        found = list(calls(stores, rounds))
+        timed = list(calls(stores, rounds))
         server.client.flushall()
         expired: list[Expiry] = []
         backend = MemoryBackend(ROOM)
-        expired += expiries("memory", ours(backend), most, backend.clear)
-        theirs = InMemoryCache()
-        expired += expiries("memory", vercel_cache(theirs), most, theirs._cache.clear)
+        expired += expiries("memory", unigate_cache(backend), most, backend.clear)
+        peer = InMemoryCache()
+        expired += expiries("memory", vercel_cache(peer), most, peer._cache.clear)
         expired += expiries("Redis", stores["Redis"][0], most, server.client.flushall)
-        # How many entries the service has is the service's affair.
-        for one in stores["Vercel"][:2]:
-            expired += expiries("Vercel", one, 1, lambda: None)
+        # One entry: the cost of more is the service's, which the stub does not model.
+        for contender in stores["Vercel"][:2]:
+            expired += expiries("Vercel", contender, 1, lambda: None)
         sizes = [*memory_sizes(most), *redis_sizes(server, most)]
-    return found, expired, sizes
+    return timed, expired, sizes
 
 
 def machine() -> dict[str, str]:
-    """Name what the figures depend on: interpreter, processor, versions of the peers."""
+    """Return what the figures depend on: interpreter, processor, versions of the peers."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -433,11 +436,11 @@ def machine() -> dict[str, str]:
     }
 
 
-def tables(found: list[Call], expired: list[Expiry], sizes: list[Size]) -> str:
-    """Lay the results out in aligned columns, one block for each question."""
+def tables(timed: list[Call], expired: list[Expiry], sizes: list[Size]) -> str:
+    """Format the results in aligned columns, one block per measurement."""
     lines = [", ".join(f"{name} {value}" for name, value in machine().items())]
     block = None
-    for call in found:
+    for call in timed:
         if block != (block := f"{call.store}, {call.operation}"):
             lines += ["", f"{block:<34}{'microseconds':>12}{'ours / this':>14}"]
         ratio = "" if call.ratio is None else f"{call.ratio:.3f}"
@@ -456,21 +459,21 @@ def tables(found: list[Call], expired: list[Expiry], sizes: list[Size]) -> str:
 
 
 def main() -> None:
-    """Read the command line, measure, print."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=30, help="turns of each (default 30)")
+    parser.add_argument("--rounds", type=int, default=30, help="rounds of timing (default 30)")
     parser.add_argument(
-        "--million", action="store_true", help="up to 1,000,000 entries (default 100,000)"
+        "--million", action="store_true", help="measure up to 1,000,000 entries (default 100,000)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     options = parser.parse_args()
     if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
+        parser.error(f"--rounds must be at least 1, got {options.rounds}")
     settings.configure()
     results = run(options.rounds, 1_000_000 if options.million else 100_000)
     if options.json:
-        found, expired, sizes = results
-        named: dict[str, Sequence[Any]] = {"calls": found, "expiries": expired, "sizes": sizes}
+        timed, expired, sizes = results
+        named: dict[str, Sequence[Any]] = {"calls": timed, "expiries": expired, "sizes": sizes}
         rows = {name: [asdict(row) for row in part] for name, part in named.items()}
         print(json.dumps({"machine": machine(), **rows}, indent=2))
     else:

@@ -1,8 +1,8 @@
-"""The one event loop of this process, on which ASGI applications run for hosts that have none.
+"""The event loop of the process, which runs ASGI applications for hosts without an event loop.
 
-While a single thread calls, the loop runs inline in that thread: a hop to another costs tens of
-microseconds. As soon as a second thread or a running loop appears, it moves to a thread of its own
-and stays there. It is created at first use, and again in the child of a fork.
+While only one thread uses the loop, it runs inline in that thread, because a hop to another thread
+costs tens of microseconds. As soon as a second thread or a running loop uses it, it moves to a
+background thread and stays there. It is created at first use, and again in the child of a fork.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-import os
 import signal
 import sys
 import threading
@@ -19,25 +18,28 @@ from threading import get_ident
 from types import FrameType
 from typing import Any, TypeVar
 
+from .forking import after_in_child
+
 T = TypeVar("T")
 
 
 class ProcessLoop:
-    """Own an event loop and run coroutines on it for any thread."""
+    """An event loop that runs coroutines for any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # for the members; a signal handler may come back to it
+        self._lock = threading.RLock()  # of the attributes; signal handlers may enter it again
         self._turn = threading.Lock()  # held while the loop runs, inline or in its thread
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._owner = 0  # the thread that runs the loop inline
-        self._hand_over = False  # move to a thread as soon as the inline run ends
-        self.left_behind = False  # in the parent, by a fork
+        self._owner = 0  # the id of the thread that runs the loop inline
+        self._hand_over = False  # move to a thread when the inline run ends
+        self.left_behind = False  # set in the child of a fork, where the parent's loop is unusable
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its result, from any thread.
 
-        Raises RuntimeError when called from inside the loop itself, which would wait for ever.
+        Raises:
+            RuntimeError: The caller is on this loop, so it would wait for itself.
         """
         if (
             asyncio._get_running_loop() is not None
@@ -47,14 +49,14 @@ class ProcessLoop:
             return self._wait_for(coroutine)
         loop: Any = self._loop
         try:
-            # With a name, because asyncio would make one, which takes longer.
+            # Named, because generating a name takes asyncio longer.
             task: asyncio.Task[T] = loop.create_task(coroutine, name="unigate")
-            loop.stop()  # asked for before the loop starts, this makes it take exactly one turn
+            loop.stop()  # before the loop starts, this limits it to one iteration
             try:
                 loop.run_forever()
                 return task.result() if task.done() else loop.run_until_complete(task)
             except BaseException:
-                # Nobody waits for it now; if it is done, this tells asyncio not to report it.
+                # No caller waits for it any more; if it is done, asyncio will not report it.
                 task.cancel()
                 raise
         finally:
@@ -63,7 +65,7 @@ class ProcessLoop:
                 self.in_thread()
 
     def _claim(self) -> bool:
-        """Make the loop this thread's, if it is nobody's yet."""
+        """Create the loop, to run inline in this thread; return False if it exists."""
         with self._lock:
             if self._loop is not None:
                 return False
@@ -75,7 +77,8 @@ class ProcessLoop:
         if self.is_running_here():
             coroutine.close()
             raise RuntimeError(
-                "This runs on the event loop that it would wait for. Use `await app.handle(...)`."
+                "This call would wait for the event loop that it runs on. "
+                "Use `await app.handle(...)`."
             )
         future = asyncio.run_coroutine_threadsafe(coroutine, self.in_thread())
         try:
@@ -85,21 +88,22 @@ class ProcessLoop:
             raise
 
     def run_last(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine as the process ends, when Python 3.12 starts no thread any more."""
+        """Run a coroutine at the end of the process, when Python 3.12 and up start no threads."""
         with self._lock:
             if self._loop is not None:
-                self._owner = get_ident()  # whoever it was: if idle, it runs here
-                # A signal's exception may come just after a turn was taken: nobody gives it back.
+                self._owner = get_ident()  # an idle loop runs in this thread from now on
+                # The exception of a signal handler can arrive just after `_turn` was acquired, and
+                # then it is never released.
                 if self.is_inline() and not self._loop.is_running():
                     self._turn.release()
         return self.run(coroutine)
 
     def is_inline(self) -> bool:
-        """Tell whether some thread runs the loop inline just now."""
+        """Return True while a thread runs the loop inline."""
         return self._thread is None and self._turn.locked()
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine from within any running loop, without blocking that."""
+        """Run a coroutine on this loop, awaited from any running loop."""
         if self.is_running_here():
             return await coroutine
         return await asyncio.wrap_future(
@@ -107,22 +111,22 @@ class ProcessLoop:
         )
 
     def is_running_here(self) -> bool:
-        """Tell whether the calling thread is inside the loop."""
+        """Return True if the calling code runs on this loop."""
         return self._loop is not None and asyncio._get_running_loop() is self._loop
 
     def in_thread(self) -> asyncio.AbstractEventLoop:
-        """Return the loop, running in a thread of its own from now on."""
+        """Return the loop; it runs in a background thread as soon as no thread runs it inline."""
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
             if self._thread is None:
-                self._hand_over = True  # seen by whoever runs it inline just now
+                self._hand_over = True  # read by the thread that runs the loop inline, if any
                 if self._turn.acquire(blocking=False):
                     self._start_thread(self._loop)
             return self._loop
 
     def close(self) -> None:
-        """Cancel what still runs, and close the loop."""
+        """Cancel the tasks that still run, and close the loop, unless a thread runs it inline."""
         with self._lock:
             loop, thread = self._loop, self._thread
             if loop is None or self.is_inline():
@@ -149,33 +153,35 @@ class ProcessLoop:
         self._thread.start()
 
     def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._thread is threading.current_thread():  # until it is closed
-            # Raised again in the thread that waits for the task; others go on.
+        while self._thread is threading.current_thread():  # until `close`
+            # They are raised again in the thread that waits for the task; other tasks go on.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()
 
 
 _process_loop = ProcessLoop()
-_abandoned: list[ProcessLoop] = []
+_loops_of_parents: list[ProcessLoop] = []
 
 
 def process_loop() -> ProcessLoop:
-    """Return the loop of this process."""
+    """Return the event loop of this process."""
     return _process_loop
 
 
+@after_in_child
 def _after_fork() -> None:
     global _process_loop
-    # Kept alive: closing it would unregister the parent's sockets from the epoll they share.
-    _abandoned.append(_process_loop)
+    # Kept alive, because closing it would unregister the parent's sockets from the shared epoll.
+    _loops_of_parents.append(_process_loop)
     _process_loop.left_behind = True
     _process_loop = ProcessLoop()
 
 
 def at_exit(stop: Callable[[], object]) -> None:
-    """Call something when the process ends, by SIGTERM too where nobody else handles that.
+    """Register a function to be called when the process ends.
 
-    A signal handler can only be set in the main thread; elsewhere SIGTERM stays as it is.
+    That includes SIGTERM, if it has no other handler and this is called in the main thread, the
+    only one that can set a signal handler.
     """
     atexit.register(stop)
     _stops.append(stop)
@@ -190,8 +196,8 @@ _stops: list[Callable[[], object]] = []
 
 
 def _exit(signum: int, frame: FrameType | None) -> None:
-    # At once where the loop is idle: as Python ends, it waits for threads before it calls anybody,
-    # and AWS's runtime client has one that waits for the next event.
+    # Not left to atexit unless the loop is busy: Python joins all threads before it calls atexit
+    # functions, and AWS's runtime client has a thread that waits for the next event.
     if not _process_loop.is_inline():
         for stop in reversed(_stops):
             stop()
@@ -199,5 +205,3 @@ def _exit(signum: int, frame: FrameType | None) -> None:
 
 
 atexit.register(lambda: _process_loop.close())
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,13 +1,13 @@
-"""The runtime cache as a backend for CACHES.
+"""The runtime cache as a Django cache backend.
 
     CACHES = {"default": {"BACKEND": "django_unigate.cache.RuntimeCache"}}
 
-LOCATION is the URL of a store ("redis://..."); without one it is that of the gateway, of
-UNIGATE_CACHE_URL, Vercel's where we run there, or memory. OPTIONS are `namespace` ("django"), which
-keeps the entries apart from those of `request.runtime_cache` and is what `clear` clears, and
-`strict`, to raise `unigate.CacheError` where a store is down. Values are pickled, as Django's other
-backends do it; what is over 1.5 MB then is not kept. The store decides how much it holds, so
-MAX_ENTRIES means nothing. `add`, `incr` and `touch` are atomic within a process, not over several.
+LOCATION is the URL of a store ("redis://..."). By default it is the gateway's, that of
+UNIGATE_CACHE_URL, Vercel's Runtime Cache on Vercel, or memory. OPTIONS are `namespace` ("django"),
+which separates the entries from those of `request.runtime_cache` and is what `clear` clears, and
+`strict`, which raises `unigate.CacheError` when the store is down. Values are pickled, as in
+Django's other backends; pickles over 1.5 MB are not stored. MAX_ENTRIES is ignored, because the
+store limits its own size. `add`, `incr` and `touch` are atomic within a process only.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 import unigate
 
-# Django has a cache object for each thread.
+# Of the module, because Django has a cache object for each thread.
 _changing = threading.RLock()
 
 
 class RuntimeCache(BaseCache):
-    """Keep Django's cache entries in the runtime cache; what stores takes `tags=` as well."""
+    """Django's cache API over the runtime cache; the methods that store also take `tags=`."""
 
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
@@ -94,7 +94,11 @@ class RuntimeCache(BaseCache):
         return self._key(key, version) in self._cache
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
-        """Add to a value and leave its life and its tags; ValueError where there is none."""
+        """Add to a value; its timeout and tags stay.
+
+        Raises:
+            ValueError: The key is missing.
+        """
         full = self._key(key, version)
         with _changing:
             entry = self._cache.get(full)
@@ -115,7 +119,10 @@ class RuntimeCache(BaseCache):
         *,
         tags: str | Iterable[str] = (),
     ) -> Any:
-        """Return a value, or store the default; one that is called, once for all who miss it."""
+        """Return a value; for a missing key, store and return the default.
+
+        Concurrent callers of a missing key share one call of a callable default.
+        """
         ttl, names = self._ttl(timeout), _names(tags)
 
         def make() -> dict[str, Any]:
@@ -124,9 +131,9 @@ class RuntimeCache(BaseCache):
         return _value(self._cache.get_or_set(self._key(key, version), make, ttl=ttl, tags=names))
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
-        wanted = {self._key(key, version): key for key in keys}
-        found = self._cache.get_many(wanted)
-        return {wanted[full]: _value(entry) for full, entry in found.items()}
+        full_keys = {self._key(key, version): key for key in keys}
+        entries = self._cache.get_many(full_keys)
+        return {full_keys[full]: _value(entry) for full, entry in entries.items()}
 
     def set_many(
         self,
@@ -145,10 +152,10 @@ class RuntimeCache(BaseCache):
         self._cache.clear()
 
     def expire_tag(self, tag: str | Iterable[str]) -> None:
-        """Expire what was stored with the tag, or one of the tags, by any cache of the store."""
+        """Expire the entries with the tag, or one of the tags, in every cache of the store."""
         self._cache.expire_tag(tag)
 
-    # What Django's asynchronous methods do, for those that take tags.
+    # Django's asynchronous methods pass no tags.
 
     async def aset(self, *args: Any, **options: Any) -> None:
         await _in_thread(self.set, *args, **options)

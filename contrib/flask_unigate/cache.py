@@ -1,13 +1,13 @@
-"""The runtime cache for what takes a class of cachelib: Flask-Caching and Flask-Session.
+"""The runtime cache as a cachelib cache, for Flask-Caching and Flask-Session.
 
     app.config["CACHE_TYPE"] = "flask_unigate.cache.RuntimeCache"    # Flask-Caching
     app.config["SESSION_CACHELIB"] = RuntimeCache(namespace="session")    # Flask-Session
 
-Values that JSON can say exactly are kept as JSON, so that other users of the same cache can read
-them. Everything else (responses, tuples, Markup, objects) is pickled. Whoever can write to a cache
-could run code through a pickle, so each is signed with the application's SECRET_KEY and for its own
-key, and is not loaded unless the signature is right: what is forged or moved is a miss. Without a
-SECRET_KEY only JSON can be kept. Nothing is encrypted: whoever can read the cache, can read it all.
+Values that survive JSON unchanged are stored as JSON, so that other users of the cache can read
+them. Everything else (responses, tuples, Markup, objects) is pickled. A pickle can run code when it
+is loaded, so each is signed with the application's SECRET_KEY for its own key, and loaded only if
+the signature is valid; a forged or moved pickle is a miss. Without a SECRET_KEY only JSON values
+can be stored. Values are not encrypted, so read access to the cache is read access to all of it.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("unigate")
 
-# The one member of an object that stands for a pickled value.
+# The only key of an object that represents a pickled value.
 _PICKLED = "flask_unigate.pickled"
 
 
 class RuntimeCache(BaseCache):
-    """The runtime cache behind cachelib's methods.
+    """The runtime cache with the methods of cachelib.
 
-    Flask-Caching passes what it passes to any factory: the application, its configuration, and
-    CACHE_ARGS and CACHE_OPTIONS, which may have the keywords below. CACHE_KEY_PREFIX is then the
-    namespace.
+    `add`, `inc` and `dec` read and then write, so concurrent calls can lose an update.
 
-    default_timeout: seconds; 0, there and in every method, keeps a value as long as there is room.
-    namespace: caches of different namespaces share no entries, and `clear` empties only its own.
-    backend: a backend or its URL; by default the application's UNIGATE_CACHE, else that of the
-        gateway or of the environment.
-    secret_key: what pickled values are signed with; by default the application's SECRET_KEY.
+    Flask-Caching passes the application, its configuration, CACHE_ARGS and CACHE_OPTIONS, which
+    take the arguments below; CACHE_KEY_PREFIX is the namespace.
 
-    `add`, `inc` and `dec` read and then write: of two at the same time, one can get lost.
+    Args:
+        default_timeout: Seconds; 0, here and in every method, means as long as there is room.
+        namespace: Caches of different namespaces share no entries; `clear` empties one namespace.
+        backend: A backend or its URL. By default the application's UNIGATE_CACHE, the gateway's or
+            that of the environment.
+        secret_key: Signs pickled values; by default the application's SECRET_KEY.
     """
 
     def __init__(
@@ -80,22 +80,22 @@ class RuntimeCache(BaseCache):
     ) -> None:
         super().__init__(default_timeout, ignore_delete_many_errors)
         self._secret_key = secret_key
-        # Strict, because cachelib's methods tell whether they have worked.
+        # Strict, because cachelib's methods return whether they succeeded.
         self._cache = unigate.RuntimeCache(
             namespace=namespace or "flask", backend=backend, strict=True
         )
 
     def get(self, key: str) -> Any:
-        """Return a value, None where there is none or it cannot be read."""
+        """Return a value, or None if it is missing or cannot be read."""
         return self.get_many(key)[0]
 
     def get_many(self, *keys: str) -> list[Any]:
-        """Return the values of keys, None for each that has none; one call of the backend."""
+        """Return the value of each key, None for a missing one, with one call of the backend."""
         try:
-            found = self._cache.get_many(keys)
+            values = self._cache.get_many(keys)
         except CacheError:
-            found = {}
-        return [self._unpacked(key, found.get(key)) for key in keys]
+            values = {}
+        return [self._unpacked(key, values.get(key)) for key in keys]
 
     def set(
         self,
@@ -105,9 +105,16 @@ class RuntimeCache(BaseCache):
         *,
         tags: str | Iterable[str] | None = None,
     ) -> bool:
-        """Keep a value, with tags if `RuntimeCache.expire_tag` shall expire it.
+        """Store a value and return whether it was stored.
 
-        Raises RuntimeError for what must be pickled where there is no SECRET_KEY.
+        Args:
+            key: Any text.
+            value: A JSON value or anything that can be pickled.
+            timeout: Seconds to live; 0 means as long as there is room.
+            tags: What `unigate.RuntimeCache.expire_tag` finds the entry by.
+
+        Raises:
+            RuntimeError: The value must be pickled, but there is no SECRET_KEY.
         """
         packed = {key: self._packed(key, value)}
         return bool(self._set_many(packed, timeout, tags))
@@ -115,32 +122,32 @@ class RuntimeCache(BaseCache):
     def set_many(
         self, mapping: dict[str, Any], timeout: int | timedelta | None = None
     ) -> list[Any]:
-        """Keep values; return the keys of those that were kept."""
+        """Store values; return the keys of those that were stored."""
         packed = {key: self._packed(key, value) for key, value in mapping.items()}
         return self._set_many(packed, timeout)
 
     def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
-        """Keep a value where there is none."""
+        """Store a value unless the key has one; return whether it was stored."""
         return not self.has(key) and self.set(key, value, timeout)
 
     def delete(self, key: str) -> bool:
-        """Remove a value; tell whether there was one."""
+        """Remove a value; return whether it existed."""
         try:
-            there = key in self._cache
+            existed = key in self._cache
             self._cache.delete(key)
         except CacheError:
             return False
-        return there
+        return existed
 
     def has(self, key: str) -> bool:
-        """Tell whether there is a value."""
+        """Return True if the key has a value."""
         try:
             return key in self._cache
         except CacheError:
             return False
 
     def clear(self) -> bool:
-        """Remove every value of the namespace."""
+        """Remove every value of the namespace; return whether that succeeded."""
         try:
             self._cache.clear()
         except CacheError:
@@ -166,7 +173,7 @@ class RuntimeCache(BaseCache):
         signer = self._signer(key)
         if signer is None:
             raise RuntimeError(
-                f"A value of type {type(value).__name__} is no JSON, and can only be kept as a "
+                f"A value of type {type(value).__name__} is not JSON and must be stored as a "
                 "signed pickle. Set SECRET_KEY, or pass secret_key."
             )
         return {_PICKLED: b64encode(signer.sign(pickle.dumps(value))).decode("ascii")}
@@ -180,8 +187,8 @@ class RuntimeCache(BaseCache):
         try:
             return pickle.loads(signer.unsign(b64decode(value[_PICKLED])))
         except BadData:
-            _log.warning("Not loaded from the cache: the signature of %r is not ours.", key)
-        except Exception as error:  # of a class that has changed since, for example
+            _log.warning("Not loaded from the cache: the signature of %r is invalid.", key)
+        except Exception as error:  # for example, its class has changed
             _log.warning("Not loaded from the cache: %r cannot be unpickled: %r", key, error)
         return None
 
@@ -195,7 +202,7 @@ class RuntimeCache(BaseCache):
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether a value comes out of JSON as it went in: its own type included."""
+    """Return True if JSON preserves a value, its types included."""
     kind = type(value)
     if kind is dict:
         return all(type(name) is str and _is_plain(child) for name, child in value.items()) and (

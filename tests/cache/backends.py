@@ -1,4 +1,4 @@
-"""The backends that one contract holds for: each a context manager that gives a fresh one."""
+"""The backends that the contract is tested on: context managers that yield an empty backend."""
 
 from __future__ import annotations
 

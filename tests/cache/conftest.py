@@ -1,4 +1,4 @@
-"""Every backend, and a cache of both colours in front of it that tests call in one way."""
+"""Fixtures for every backend, with a sync and an async cache that tests call in the same way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VARIABLES = ["UNIGATE_CACHE_URL", "RUNTIME_CACHE_ENDPOINT", "RUNTIME_CACHE_HEADE
 
 
 class Awaited:
-    """An `AsyncRuntimeCache` called like a `RuntimeCache`, on a new event loop each time."""
+    """An `AsyncRuntimeCache` called like a `RuntimeCache`, each call on a new event loop."""
 
     def __init__(self, **options: Any) -> None:
         self._cache = AsyncRuntimeCache(**options)
@@ -33,27 +33,27 @@ class Awaited:
         return lambda *args, **options: asyncio.run(call(*args, **options))
 
 
-COLOURS: dict[str, Callable[..., Any]] = {"sync": RuntimeCache, "async": Awaited}
+CACHES: dict[str, Callable[..., Any]] = {"sync": RuntimeCache, "async": Awaited}
 
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what would choose another backend than the test does."""
+    """Unset the variables that choose a backend."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """A fresh backend of each kind."""
+    """An empty backend of each kind."""
     with BACKENDS[request.param]() as backend:
         yield backend
 
 
-@pytest.fixture(params=COLOURS)
+@pytest.fixture(params=CACHES)
 def open_cache(request: pytest.FixtureRequest, backend: Backend) -> Callable[..., Any]:
-    """Open a cache over the backend, in each colour; every error of the backend is raised."""
-    return partial(COLOURS[request.param], backend=backend, strict=True)
+    """Open a strict cache of the backend, sync and async."""
+    return partial(CACHES[request.param], backend=backend, strict=True)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""Real Redis servers on loopback ports, each in a directory of its own.
+"""Real Redis servers on loopback ports, each in a temporary directory.
 
-`backend` is what the contract of all backends runs over. Debian's `redis-server` has the program.
+`backend` and `cluster_backend` are for the contract tests. The program comes from Debian's package
+`redis-server`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ PATIENT = {"socket_connect_timeout": 10, "socket_timeout": 10}
 
 
 class Server:
-    """A server that keeps nothing on disk unless told so by its options, running when entered."""
+    """A server that runs while entered; it persists nothing unless its options say so."""
 
     def __init__(self, *options: str) -> None:
         self._options = options
@@ -57,7 +58,7 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/?{urlencode(PATIENT | options)}"
 
     def start(self) -> None:
-        """Start it on the port that it has had, and wait until it answers."""
+        """Start the server on its port and wait until it answers."""
         command = [program(), "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", self.folder, "--save", "", *self._options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -69,18 +70,18 @@ class Server:
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:
-            raise RuntimeError(f"redis-server has ended: {self._process.args!r}")
+            raise RuntimeError(f"redis-server has exited: {self._process.args!r}")
         try:
-            return bool(self.ask("PING"))
-        except (redis.ConnectionError, redis.TimeoutError):  # or it is loading
+            return bool(self.run("PING"))
+        except (redis.ConnectionError, redis.TimeoutError):  # not listening yet, or loading
             return False
 
-    def ask(self, *command: Any) -> Any:
-        """Send a command from outside of the backend."""
+    def run(self, *command: Any) -> Any:
+        """Send a command on the test's own connection."""
         return self.client.execute_command(*command)
 
     def stop(self) -> None:
-        """End it in order: it writes what it is to keep."""
+        """Shut the server down; it saves what it persists."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -92,28 +93,28 @@ class Server:
         self._process.wait(10)
 
     def freeze(self) -> None:
-        """Let it hang: connections are still accepted, by the system."""
+        """Make the server hang; the operating system still accepts connections."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
     @contextmanager
-    def asked(self) -> Iterator[list[str]]:
-        """Give the commands that clients send meanwhile, in the order of their arrival."""
+    def commands(self) -> Iterator[list[str]]:
+        """Yield a list of the commands that clients send meanwhile, in order of arrival."""
         names: list[str] = []
         with self._connect() as own, own.monitor() as monitor:
             yield names
-            self.ask("ECHO", "the end")
-            for seen in monitor.listen():
-                if seen["command"] == "ECHO the end":
+            self.run("ECHO", "the end")
+            for entry in monitor.listen():
+                if entry["command"] == "ECHO the end":
                     break
-                if seen["client_type"] != "lua":
-                    names.append(seen["command"].split(" ")[0].upper())
+                if entry["client_type"] != "lua":
+                    names.append(entry["command"].split(" ")[0].upper())
 
 
 class Cluster:
-    """Nodes that share the slots among them, running when entered."""
+    """A cluster of servers that runs while entered."""
 
     def __init__(self, size: int) -> None:
         options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
@@ -126,11 +127,11 @@ class Cluster:
             for number, node in enumerate(self.nodes):
                 self._entered.append(node.__enter__())
                 share = range(SLOTS)[number :: len(self.nodes)]
-                node.ask("CLUSTER", "ADDSLOTS", *share)
-                # Else two of them may say the same, which they only settle in time.
-                node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+                node.run("CLUSTER", "ADDSLOTS", *share)
+                # Or two nodes may have the same epoch, a conflict that takes time to settle.
+                node.run("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             for node in self.nodes[1:]:
-                self.nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
+                self.nodes[0].run("CLUSTER", "MEET", "127.0.0.1", node.port)
             until(lambda: all(self._knows_all(node) for node in self.nodes))
         except BaseException:
             self.__exit__()
@@ -146,23 +147,23 @@ class Cluster:
         return info["cluster_slots_ok"] == str(SLOTS) and info["cluster_state"] == "ok"
 
     def owner(self, key: str) -> Server:
-        """Return the node that has a key."""
-        slot = self.nodes[0].ask("CLUSTER", "KEYSLOT", key)
+        """Return the node that owns a key."""
+        slot = self.nodes[0].run("CLUSTER", "KEYSLOT", key)
         return self.nodes[slot % len(self.nodes)]
 
 
 @cache
 def program() -> str:
-    """Return the server's program: Redis, or Valkey where distributions have that instead."""
+    """Return the path of the server: Redis, or Valkey on distributions without Redis."""
     names = [os.environ.get("REDIS_SERVER", "redis-server"), "valkey-server"]
     for name in names:
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     raise RuntimeError("These tests need a Redis server: apt-get install redis-server")
 
 
 def free_port() -> int:
-    """Return a port that is free, and so is the one 10000 above it, where cluster nodes talk."""
+    """Return a free port, such that the one 10000 above, the cluster bus, is free too."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as above:
             port: int = above.getsockname()[1] - 10000
@@ -175,7 +176,7 @@ def free_port() -> int:
 
 @cache
 def shared() -> Server:
-    """Return the server that the tests of this process share."""
+    """Return the server shared by all tests of this process."""
     server = Server().__enter__()
     atexit.register(server.__exit__)
     return server
@@ -183,7 +184,7 @@ def shared() -> Server:
 
 @cache
 def shared_cluster() -> Cluster:
-    """Return the cluster that the tests of this process share."""
+    """Return the cluster shared by all tests of this process."""
     cluster = Cluster(3).__enter__()
     atexit.register(cluster.__exit__)
     return cluster
@@ -194,23 +195,23 @@ _namespaces = (f"test {number}" for number in count())
 
 @contextmanager
 def opened(url: str) -> Iterator[RedisBackend]:
-    """Open a backend for a while."""
-    made = RedisBackend(url)
+    """Yield the backend of a URL."""
+    backend = RedisBackend(url)
     try:
-        yield made
+        yield backend
     finally:
-        made.close()
+        backend.close()
 
 
 @contextmanager
 def backend() -> Iterator[RedisBackend]:
-    """Give a backend with a namespace that nobody has used."""
-    with opened(shared().url(namespace=next(_namespaces))) as made:
-        yield made
+    """Yield a backend with an unused namespace."""
+    with opened(shared().url(namespace=next(_namespaces))) as fresh:
+        yield fresh
 
 
 @contextmanager
 def cluster_backend() -> Iterator[RedisBackend]:
-    """Give one that knows a node of a cluster, which only has a third of the keys."""
-    with opened(shared_cluster().nodes[0].url(namespace=next(_namespaces))) as made:
-        yield made
+    """Yield a backend that knows one node of a cluster, which has a third of the slots."""
+    with opened(shared_cluster().nodes[0].url(namespace=next(_namespaces))) as fresh:
+        yield fresh

@@ -1,19 +1,18 @@
-"""What a cache does, whatever is behind it, for code that waits and code that awaits."""
+"""The contract of all caches, sync and async, on every backend."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.cache.concurrency import in_threads
 from tests.waiting import until
 from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
 from unigate.cache.options import MAX_BYTES, MAX_TAG_BYTES, MAX_TAGS
@@ -21,7 +20,7 @@ from unigate.cache.options import MAX_BYTES, MAX_TAG_BYTES, MAX_TAGS
 pytestmark = pytest.mark.usefixtures("bounded")
 OpenCache = Callable[..., Any]
 
-# Two of them share Vercel's 32-bit hash, pair by pair; the others break paths, headers or prefixes.
+# The first are pairs with equal 32-bit hashes of Vercel's; the others break paths or headers.
 KEYS = [
     *["a6", "gp", "a7", "gq", "a0", "gv", "session:1", "session:2"],
     *["", " ", ".", "..", "/", "a/b", "a%2Fb", "a%2fb", "a?b", "a#b", "a+b", "a b", "revalidate"],
@@ -276,7 +275,7 @@ def test_get_or_set(cache: Any) -> None:
     assert cache.get("key") == "b"
 
 
-def test_made_value_is_a_copy_as_a_found_one_is(cache: Any) -> None:
+def test_made_value_is_a_copy_as_a_cached_one_is(cache: Any) -> None:
     value = {"pair": (1, 2)}
     made = cache.get_or_set("key", lambda: value)
     assert made == {"pair": [1, 2]} == cache.get_or_set("key", dict)
@@ -302,7 +301,7 @@ def test_two_megabytes_are_cached_and_no_more(cache: Any, caplog: pytest.LogCapt
     assert cache.get("key") == largest
     assert not caplog.records
     cache.set("key", largest + "x")
-    assert "key" not in cache  # not the old one either
+    assert "key" not in cache  # nor the old value
     cache.set_many({"key": largest + "x", "small": 1})
     assert cache.get_many(["key", "small"]) == {"small": 1}
     assert cache.get_or_set("key", lambda: largest + "x") == largest + "x"
@@ -333,24 +332,12 @@ THREADS, TASKS = 32, 200
 
 
 def whole(number: int) -> dict[str, Any]:
-    """Return a value that shows when it is put together from two."""
+    """Return a value that is recognisable as torn when mixed with another."""
     return {"number": number, "text": str(number) * 500, "list": [number] * 50}
 
 
 def is_whole(value: Any) -> bool:
     return value is None or bool(value == whole(value["number"]))
-
-
-def in_threads(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
-    """Run work in threads that begin together."""
-    start = threading.Barrier(count)
-
-    def begin(number: int) -> Any:
-        start.wait()
-        return work(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(begin, range(count)))
 
 
 async def in_tasks(work: Callable[[int], Any], count: int = TASKS) -> list[Any]:
@@ -364,7 +351,7 @@ def test_threads_lose_no_update_and_tear_no_value(backend: Backend) -> None:
         mine, next_one = f"of {thread}", f"of {(thread + 1) % THREADS}"
         for number in range(8):
             cache.delete(mine)
-            # Somebody else finds nothing just now, and wants to store what it has made.
+            # Another thread misses this key now, and stores what it has made.
             assert is_whole(cache.get_or_set(next_one, lambda: whole(-1)))
             cache.set(mine, whole(number))
             assert cache.get(mine) == whole(number)
@@ -373,7 +360,7 @@ def test_threads_lose_no_update_and_tear_no_value(backend: Backend) -> None:
             if number == 4:
                 cache.expire_tag("t")
 
-    in_threads(work)
+    in_threads(work, THREADS)
     assert cache.stats()["errors"] == 0
     assert cache.get_many([f"of {thread}" for thread in range(THREADS)]) == {
         f"of {thread}": whole(7) for thread in range(THREADS)
@@ -420,7 +407,7 @@ def test_factory_is_called_once_for_all_threads(backend: Backend) -> None:
 
     for key in ("a", "b", "c"):
         ask = partial(cache.get_or_set, key, partial(factory, key))
-        assert in_threads(lambda _, ask=ask: ask()) == [whole(1)] * THREADS
+        assert in_threads(lambda _, ask=ask: ask(), THREADS) == [whole(1)] * THREADS
     assert calls == ["a", "b", "c"]
 
 
@@ -440,7 +427,7 @@ def test_factory_is_called_once_for_all_tasks(backend: Backend) -> None:
 
 
 def test_factory_is_called_once_for_threads_and_loops_together(backend: Backend) -> None:
-    """Eight loops with tasks, and as many threads, ask for the same keys in different orders."""
+    """Eight event loops with tasks, and eight threads, get the same keys in different orders."""
     threaded, awaited = RuntimeCache(backend=backend), AsyncRuntimeCache(backend=backend)
     keys = [f"key {number}" for number in range(20)]
     calls: list[str] = []
@@ -469,14 +456,14 @@ def test_factory_is_called_once_for_threads_and_loops_together(backend: Backend)
     assert sorted(calls) == sorted(keys)
 
 
-def test_failing_factory_raises_to_all_who_wait(backend: Backend) -> None:
+def test_failing_factory_raises_to_all_waiters(backend: Backend) -> None:
     cache = RuntimeCache(backend=backend, strict=True)
     calls: list[int] = []
 
     def factory() -> Any:
         calls.append(1)
         until(lambda: cache.stats()["misses"] == THREADS)
-        time.sleep(0.2)  # until those who found nothing wait as well
+        time.sleep(0.2)  # until the other callers that missed the key wait, too
         raise LookupError("nothing to cache")
 
     def work(_: int) -> str:
@@ -484,6 +471,6 @@ def test_failing_factory_raises_to_all_who_wait(backend: Backend) -> None:
             cache.get_or_set("key", factory)
         return str(error.value)
 
-    assert in_threads(work) == ["nothing to cache"] * THREADS
+    assert in_threads(work, THREADS) == ["nothing to cache"] * THREADS
     assert len(calls) == 1
     assert "key" not in cache

@@ -1,4 +1,4 @@
-"""A backend that fails: what it costs, what is logged, and when it is asked again."""
+"""Failing backends: what a failure costs, what is logged, and when the backend is called again."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.cache.clock import Clock
+from tests.waiting import SECONDS
 from unigate import CacheError
 from unigate.cache import AsyncRuntimeCache, RuntimeCache
 from unigate.cache import guard as guard_module
@@ -23,18 +25,8 @@ from unigate.cache.memory import MemoryBackend
 pytestmark = pytest.mark.usefixtures("bounded")
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Remote(MemoryBackend):
-    """A store on a server: with its address, a connection is opened for each call."""
+    """A backend that connects to `address`, if set, for each call."""
 
     waits = True
 
@@ -52,7 +44,7 @@ class Remote(MemoryBackend):
 
 
 @pytest.fixture
-def nobody_listens() -> tuple[str, int]:
+def closed_port() -> tuple[str, int]:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address: tuple[str, int] = unused.getsockname()
@@ -61,10 +53,15 @@ def nobody_listens() -> tuple[str, int]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Move the time of the guards that are made from now on."""
+    """The clock of all guards that are created in the test."""
     clock = Clock()
     monkeypatch.setattr(Guard.__init__, "__defaults__", (clock,))
     return clock
+
+
+def run(guard: Guard, call: Callable[[], Any]) -> Any:
+    with guard:
+        return call()
 
 
 EVERYTHING: list[tuple[Callable[[Any], Any], Any]] = [
@@ -82,10 +79,10 @@ EVERYTHING: list[tuple[Callable[[Any], Any], Any]] = [
 
 @pytest.mark.parametrize(("call", "answer"), EVERYTHING)
 def test_backend_that_is_down_costs_a_miss(
-    call: Callable[[Any], Any], answer: Any, nobody_listens: tuple[str, int]
+    call: Callable[[Any], Any], answer: Any, closed_port: tuple[str, int]
 ) -> None:
     backend = Remote()
-    backend.address = nobody_listens
+    backend.address = closed_port
     cache = RuntimeCache(backend=backend)
     assert call(cache) == answer
     assert cache.stats()["errors"] in (1, 2)
@@ -94,10 +91,10 @@ def test_backend_that_is_down_costs_a_miss(
 
 @pytest.mark.parametrize(("call", "_"), EVERYTHING)
 def test_strict_cache_raises(
-    call: Callable[[Any], Any], _: Any, nobody_listens: tuple[str, int]
+    call: Callable[[Any], Any], _: Any, closed_port: tuple[str, int]
 ) -> None:
     backend = Remote()
-    backend.address = nobody_listens
+    backend.address = closed_port
     with pytest.raises(CacheError, match="ConnectionRefusedError"):
         call(RuntimeCache(backend=backend, strict=True))
     with pytest.raises(CacheError):
@@ -108,9 +105,9 @@ async def awaited(call: Callable[[Any], Any], cache: AsyncRuntimeCache) -> Any:
     return await call(cache)
 
 
-def test_subscript_and_in_of_a_backend_that_is_down(nobody_listens: tuple[str, int]) -> None:
+def test_subscript_and_in_of_a_backend_that_is_down(closed_port: tuple[str, int]) -> None:
     backend = Remote()
-    backend.address = nobody_listens
+    backend.address = closed_port
     cache = RuntimeCache(backend=backend)
     assert "key" not in cache
     with pytest.raises(KeyError):
@@ -119,12 +116,12 @@ def test_subscript_and_in_of_a_backend_that_is_down(nobody_listens: tuple[str, i
     del cache["key"]
 
 
-def test_backend_that_is_down_is_left_alone(clock: Clock, nobody_listens: tuple[str, int]) -> None:
+def test_backend_that_is_down_is_not_called(clock: Clock, closed_port: tuple[str, int]) -> None:
     backend = Remote()
     cache = RuntimeCache(backend=backend)
     cache.set("key", 1)
     backend.calls = 0
-    backend.address = nobody_listens
+    backend.address = closed_port
     for _ in range(100):
         assert cache.get("key") is None
     assert backend.calls == FAILURES
@@ -142,11 +139,11 @@ def test_backend_that_is_down_is_left_alone(clock: Clock, nobody_listens: tuple[
     assert cache.stats()["errors"] == 201
 
 
-def test_all_caches_of_a_backend_leave_it_alone(
-    clock: Clock, nobody_listens: tuple[str, int]
+def test_all_caches_of_a_backend_stop_calling_it(
+    clock: Clock, closed_port: tuple[str, int]
 ) -> None:
     backend = Remote()
-    backend.address = nobody_listens
+    backend.address = closed_port
     for _ in range(20):
         RuntimeCache(backend=backend, namespace="a").get("key")
         asyncio.run(AsyncRuntimeCache(backend=backend).get("key"))
@@ -154,12 +151,12 @@ def test_all_caches_of_a_backend_leave_it_alone(
 
 
 def test_failures_between_successes_are_not_a_row(
-    clock: Clock, nobody_listens: tuple[str, int]
+    clock: Clock, closed_port: tuple[str, int]
 ) -> None:
     backend = Remote()
     cache = RuntimeCache(backend=backend)
     for _ in range(FAILURES * 3):
-        backend.address = nobody_listens
+        backend.address = closed_port
         for _ in range(FAILURES - 1):
             cache.get("key")
         backend.address = None
@@ -167,75 +164,75 @@ def test_failures_between_successes_are_not_a_row(
     assert backend.calls == FAILURES * 3 * FAILURES
 
 
-def test_strict_cache_says_that_the_backend_is_left_alone(clock: Clock) -> None:
+def test_strict_cache_reports_that_the_backend_is_not_called(clock: Clock) -> None:
     guard = Guard()
     for _ in range(FAILURES):
         with pytest.raises(CacheError, match="ZeroDivisionError"):
-            guard.run(lambda: 1 / 0)
-    with pytest.raises(CacheError, match="left alone"):
-        guard.run(lambda: 1)
+            run(guard, lambda: 1 / 0)
+    with pytest.raises(CacheError, match="is not called"):
+        run(guard, lambda: 1)
 
 
 def test_error_of_the_backend_is_the_cause() -> None:
     with pytest.raises(CacheError) as error:
-        Guard().run(lambda: 1 / 0)
+        run(Guard(), lambda: 1 / 0)
     assert isinstance(error.value.__cause__, ZeroDivisionError)
 
 
-def test_wish_to_exit_passes() -> None:
+def test_keyboard_interrupt_passes() -> None:
     def leave() -> None:
         raise KeyboardInterrupt
 
     guard = Guard()
     for _ in range(FAILURES + 1):
         with pytest.raises(KeyboardInterrupt):
-            guard.run(leave)
+            run(guard, leave)
 
 
 def test_one_thread_tries_while_the_others_go_on(clock: Clock) -> None:
     guard = Guard()
     for _ in range(FAILURES):
         with pytest.raises(CacheError):
-            guard.run(lambda: 1 / 0)
+            run(guard, lambda: 1 / 0)
     clock.now += REST
     trying, over = threading.Event(), threading.Event()
 
     def slow() -> int:
         trying.set()
-        over.wait()
+        assert over.wait(SECONDS)
         return 1
 
     with ThreadPoolExecutor(1) as pool:
-        trial = pool.submit(guard.run, slow)
-        trying.wait()
+        trial = pool.submit(run, guard, slow)
+        assert trying.wait(SECONDS)
         for _ in range(10):
-            with pytest.raises(CacheError, match="left alone"):
-                guard.run(lambda: 2)
+            with pytest.raises(CacheError, match="is not called"):
+                run(guard, lambda: 2)
         over.set()
-        assert trial.result() == 1
-    assert guard.run(lambda: 2) == 2
+        assert trial.result(SECONDS) == 1
+    assert run(guard, lambda: 2) == 2
 
 
-def test_trial_that_never_ends_does_not_keep_the_others_away(clock: Clock) -> None:
+def test_interrupted_trial_does_not_block_the_next_one(clock: Clock) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     guard = Guard()
     for _ in range(FAILURES):
         with pytest.raises(CacheError):
-            guard.run(lambda: 1 / 0)
+            run(guard, lambda: 1 / 0)
     clock.now += REST
     with pytest.raises(KeyboardInterrupt):
-        guard.run(interrupted)
+        run(guard, interrupted)
     clock.now += REST
-    assert guard.run(lambda: 2) == 2
+    assert run(guard, lambda: 2) == 2
 
 
 def test_one_line_a_minute(
-    clock: Clock, caplog: pytest.LogCaptureFixture, nobody_listens: tuple[str, int]
+    clock: Clock, caplog: pytest.LogCaptureFixture, closed_port: tuple[str, int]
 ) -> None:
     backend = Remote()
-    backend.address = nobody_listens
+    backend.address = closed_port
     cache = RuntimeCache(backend=backend)
     for _ in range(int(BETWEEN_LINES / REST)):
         for _ in range(10):

@@ -1,28 +1,18 @@
-"""The backend in memory: what it forgets, and that it counts what it holds."""
+"""The backend in memory: expiry, eviction and the count of its bytes."""
 
 from __future__ import annotations
 
 import gc
-import threading
 import tracemalloc
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unigate.cache.memory import BURIED_AT_ONCE, ENTRY_BYTES, MemoryBackend
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.cache.clock import Clock
+from tests.cache.concurrency import in_threads
+from unigate.cache.memory import ENTRY_BYTES, REMOVED_AT_ONCE, MemoryBackend
 
 
 def put(
@@ -75,7 +65,7 @@ def test_one_large_value_takes_the_room_of_many_small_ones() -> None:
     assert backend.size()["bytes"] <= 100_000
 
 
-def test_value_larger_than_all_is_not_kept_and_drives_nothing_out() -> None:
+def test_value_larger_than_the_limit_is_not_stored_and_evicts_nothing() -> None:
     backend = MemoryBackend(10_000)
     put(backend, "key", size=10)
     put(backend, "other", "tag", size=10)
@@ -102,7 +92,7 @@ def test_entries_of_an_expired_tag_do_not_stay() -> None:
         put(backend, f"{number}", "tag", "other", size=100)
     backend.expire_tags(["tag"])
     assert backend.get("1") is None
-    for _ in range(1000 // (BURIED_AT_ONCE - 1) + 2):
+    for _ in range(1000 // (REMOVED_AT_ONCE - 1) + 2):
         put(backend, "new")
     assert backend.size()["entries"] == 1
     backend.delete(["new"])
@@ -131,7 +121,7 @@ def test_tag_of_removed_entries_does_not_stay() -> None:
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_room_for_nothing_is_an_error(size: int) -> None:
+def test_limit_must_be_above_0(size: int) -> None:
     with pytest.raises(ValueError):
         MemoryBackend(size)
 
@@ -178,14 +168,14 @@ def test_it_is_a_dictionary_that_forgets(steps: list[tuple], tight: bool) -> Non
             put(backend, key, *sorted(tags), size=size, ttl=ttl)
             model[key] = (size, tags, clock.now + ttl)
         elif name == "get":
-            found = backend.get(what[0])
-            known = model.get(what[0])
-            if known is None or known[2] <= clock.now:
-                assert found is None
-            elif found is None:
+            value = backend.get(what[0])
+            expected = model.get(what[0])
+            if expected is None or expected[2] <= clock.now:
+                assert value is None
+            elif value is None:
                 assert tight
             else:
-                assert len(found) == known[0]
+                assert len(value) == expected[0]
         elif name == "delete":
             backend.delete(what)
             model.pop(what[0], None)
@@ -206,12 +196,11 @@ def test_it_is_a_dictionary_that_forgets(steps: list[tuple], tight: bool) -> Non
     assert backend.size() == {"entries": 0, "bytes": 0}
 
 
+@pytest.mark.usefixtures("bounded")
 def test_bytes_add_up_after_many_threads() -> None:
     backend = MemoryBackend(200_000)
-    start = threading.Barrier(8)
 
     def work(thread: int) -> None:
-        start.wait()
         for number in range(2000):
             key = f"{number * (thread + 1) % 300}"
             put(backend, key, f"{number % 7}", f"own {thread}", size=number % 1000)
@@ -222,8 +211,7 @@ def test_bytes_add_up_after_many_threads() -> None:
             if number % 31 == 0:
                 backend.delete([key])
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
+    in_threads(work, 8)
     assert 0 < backend.size()["bytes"] <= 200_000
     backend.delete([f"{number}" for number in range(300)])
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""The cache in front of its backend: keys, arguments, and one call of a factory for all."""
+"""The cache in front of its backend: keys, options, and shared calls of factories."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import SECONDS, until
 from unigate import CacheError, Request
 from unigate.cache import AsyncRuntimeCache, RuntimeCache, flights
 from unigate.cache.keys import LONGEST, key_maker
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("bounded")
 
 
 class Remote(MemoryBackend):
-    """Memory that caches take for a server; it keeps a list of what it is asked."""
+    """A backend in memory that behaves like a remote one and records its calls."""
 
     waits = True
 
@@ -71,8 +72,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 @pytest.fixture(autouse=True)
 def _no_flight_is_left() -> Iterator[None]:
     yield
-    assert not flights._flights
-    assert not flights._writing
+    assert not flights.in_flight
+    assert not flights.writing
 
 
 # Keys
@@ -87,7 +88,7 @@ KEYS = st.one_of(st.text(), st.text("a$:.1#", max_size=6), st.text("ab", min_siz
 def test_different_keys_are_different_to_the_backend(
     one: str | None, by: str | None, key: str, other: str | None, via: str | None, other_key: str
 ) -> None:
-    # Without a namespace the separator separates nothing; none, or none to speak of, is "$".
+    # The separator matters only with a namespace; None and "" stand for "$".
     first = (one or "", (one and (by or "$")) or "", key)
     second = (other or "", (other and (via or "$")) or "", other_key)
     same = key_maker(None, one, by)(key) == key_maker(None, other, via)(other_key)
@@ -157,9 +158,9 @@ def test_text_is_the_only_key(cache: RuntimeCache) -> None:
             lambda wrong=wrong: cache.get_many([wrong]),
             lambda wrong=wrong: cache.set_many({wrong: 1}),
         ):
-            with pytest.raises(TypeError, match="A cache key is text"):
+            with pytest.raises(TypeError, match="A cache key must be a str"):
                 call()
-    with pytest.raises(TypeError, match="A cache key is text"):
+    with pytest.raises(TypeError, match="A cache key must be a str"):
         RuntimeCache(key_hash_function=lambda key: 7).get("key")
 
 
@@ -186,7 +187,7 @@ def test_keys_cannot_be_listed(cache: RuntimeCache, awaited: AsyncRuntimeCache) 
         _ = "key" in awaited
 
 
-def test_looking_for_a_key_counts_nothing(cache: RuntimeCache) -> None:
+def test_in_counts_no_hit_or_miss(cache: RuntimeCache) -> None:
     assert "key" not in cache
     cache.set("key", 1)
     assert "key" in cache
@@ -195,14 +196,14 @@ def test_looking_for_a_key_counts_nothing(cache: RuntimeCache) -> None:
     }  # fmt: skip
 
 
-def test_stats_of_a_backend_that_knows_nothing_of_itself() -> None:
+def test_stats_of_a_backend_without_a_size() -> None:
     class Silent(MemoryBackend):
         size = property()
 
     assert RuntimeCache(backend=Silent()).stats().keys() == {"hits", "misses", "sets", "errors"}
 
 
-# What a value is stored with
+# Options
 
 
 def test_options_reach_the_backend(cache: RuntimeCache, backend: Remote) -> None:
@@ -212,7 +213,7 @@ def test_options_reach_the_backend(cache: RuntimeCache, backend: Remote) -> None
     cache.set("key", 1, {"ttl": 5, "tags": ["a"], "name": "One"}, ttl=6, tags="b", name="Two")
     cache.set("key", 1, ttl=timedelta(minutes=1), tags=("a", "b", "a"))
     cache.set("key", 1, {"ttl": None, "tags": None, "name": None}, ttl=0.5, tags=iter("ab"))
-    cache.set("key", 1, ttl=0)  # for which no backend needs a word
+    cache.set("key", 1, ttl=0)  # stores nothing, so there is no call
     assert [stored[2:] for stored in backend.stored] == [
         (None, (), None),
         (None, (), None),
@@ -290,28 +291,28 @@ def test_value_that_is_not_json_is_an_error_that_names_the_place(
     assert cache.get_many(["key", "other", "made"]) == {"key": 1}
 
 
-# Both colours
+# Sync and async
 
 
-def test_a_backend_that_waits_does_so_in_threads_of_ours(
+def test_a_backend_that_waits_is_called_in_the_caches_own_threads(
     awaited: AsyncRuntimeCache, backend: Remote
 ) -> None:
     asyncio.run(awaited.get("key"))
     assert all(name.startswith("unigate-cache") for name in backend.threads)
 
 
-def test_memory_is_asked_in_the_thread_of_the_event_loop() -> None:
+def test_memory_is_called_in_the_thread_of_the_event_loop() -> None:
     backend = Remote()
     backend.waits = False
     asyncio.run(AsyncRuntimeCache(backend=backend).get("key"))
     assert backend.threads == {threading.current_thread().name}
 
 
-def test_threads_know_the_backend_of_the_request() -> None:
+def test_threads_use_the_backend_of_the_request() -> None:
     async def request() -> Any:
-        asked = Request("GET")
-        asked.deployment = Deployment(cache=Remote())
-        current_request_var.set(asked)
+        current = Request("GET")
+        current.deployment = Deployment(cache=Remote())
+        current_request_var.set(current)
         cache = AsyncRuntimeCache()
         await cache.set("key", 1)
         return await cache.get("key")
@@ -337,7 +338,7 @@ def test_asynchronous_factory_needs_the_asynchronous_cache(cache: RuntimeCache) 
 
     with pytest.raises(TypeError, match="AsyncRuntimeCache"):
         cache.get_or_set("key", make)
-    gc.collect()  # where a coroutine that nobody awaits would say so
+    gc.collect()  # emits the warning about a coroutine that was never awaited
 
 
 def test_factory_runs_on_the_event_loop_of_its_caller(awaited: AsyncRuntimeCache) -> None:
@@ -351,11 +352,11 @@ def test_factory_runs_on_the_event_loop_of_its_caller(awaited: AsyncRuntimeCache
     assert asyncio.run(ask())
 
 
-# One call for all: who is cut off, who waits for whom, who overtakes
+# Single flight: interrupted factories, circular waits, overtaking
 
 
 class Slow:
-    """A factory that says when it has begun, and ends when it is told."""
+    """A factory that sets `begun` when it is called, and returns when `over` is set."""
 
     def __init__(self, value: Any = "made") -> None:
         self.begun, self.over = threading.Event(), threading.Event()
@@ -365,28 +366,29 @@ class Slow:
     def __call__(self) -> Any:
         self.calls += 1
         self.begun.set()
-        self.over.wait()
+        assert self.over.wait(SECONDS)
         return self.value
 
     def start(self, pool: ThreadPoolExecutor, cache: RuntimeCache, **options: Any) -> Future[Any]:
         future = pool.submit(cache.get_or_set, "key", self, **options)
-        self.begun.wait()
+        assert self.begun.wait(SECONDS)
         return future
 
 
 async def joined(cache: AsyncRuntimeCache, misses: int) -> None:
-    """Wait until so many have found nothing, and then have joined a flight."""
-    while (await cache.stats())["misses"] < misses:
-        await asyncio.sleep(0.001)
+    """Wait until so many callers have missed the key and joined a flight."""
+    async with asyncio.timeout(SECONDS):
+        while (await cache.stats())["misses"] < misses:
+            await asyncio.sleep(0.001)
     await asyncio.sleep(0.05)
 
 
-def test_those_who_wait_try_again_when_the_task_is_cancelled(awaited: AsyncRuntimeCache) -> None:
+def test_waiters_try_again_when_the_leading_task_is_cancelled(awaited: AsyncRuntimeCache) -> None:
     calls = []
 
     async def forever() -> None:
         calls.append("cancelled")
-        await asyncio.Event().wait()
+        await asyncio.sleep(SECONDS)
 
     async def make() -> str:
         calls.append("made")
@@ -413,22 +415,20 @@ def test_thread_tries_again_when_the_event_loop_ends(
 
     async def forever() -> None:
         begun.set()
-        await asyncio.Event().wait()
+        await asyncio.sleep(SECONDS)
 
     async def main() -> Future[Any]:
         task = asyncio.create_task(awaited.get_or_set("key", forever))
-        while not begun.is_set():
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, SECONDS)
         waiting = pool.submit(cache.get_or_set, "key", lambda: "made")
-        while not cache.stats()["misses"]:
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(until, lambda: cache.stats()["misses"])
         assert not task.done()
-        return waiting  # and asyncio.run cancels the task
+        return waiting  # asyncio.run cancels the task
 
-    assert asyncio.run(main()).result() == "made"
+    assert asyncio.run(main()).result(SECONDS) == "made"
 
 
-def test_one_who_stops_waiting_leaves_the_others_alone(
+def test_cancelled_waiter_does_not_affect_the_others(
     awaited: AsyncRuntimeCache, cache: RuntimeCache, pool: ThreadPoolExecutor
 ) -> None:
     slow = Slow()
@@ -445,7 +445,7 @@ def test_one_who_stops_waiting_leaves_the_others_alone(
         return await patient
 
     assert asyncio.run(main()) == "made"
-    assert leader.result() == "made"
+    assert leader.result(SECONDS) == "made"
 
 
 def test_interrupt_in_a_factory_is_not_raised_to_others(
@@ -459,15 +459,14 @@ def test_interrupt_in_a_factory_is_not_raised_to_others(
     slow = Interrupted()
     leader = slow.start(pool, cache)
     other = pool.submit(cache.get_or_set, "key", lambda: "made")
-    while cache.stats()["misses"] < 2:
-        time.sleep(0.001)
+    until(lambda: cache.stats()["misses"] >= 2)
     slow.over.set()
-    assert other.result() == "made"
+    assert other.result(SECONDS) == "made"
     with pytest.raises(SystemExit):
-        leader.result()
+        leader.result(SECONDS)
 
 
-def test_error_of_the_cache_is_for_those_who_want_it(
+def test_error_of_the_cache_is_not_raised_to_waiters(
     cache: RuntimeCache, pool: ThreadPoolExecutor
 ) -> None:
     class Strict(Slow):
@@ -478,13 +477,12 @@ def test_error_of_the_cache_is_for_those_who_want_it(
     slow = Strict()
     leader = slow.start(pool, cache)
     other = pool.submit(cache.get_or_set, "key", lambda: "made")
-    while cache.stats()["misses"] < 2:
-        time.sleep(0.001)
+    until(lambda: cache.stats()["misses"] >= 2)
     time.sleep(0.05)
     slow.over.set()
-    assert other.result() == "made"
+    assert other.result(SECONDS) == "made"
     with pytest.raises(CacheError):
-        leader.result()
+        leader.result(SECONDS)
 
 
 def test_every_error_reaches_waiting_tasks(
@@ -507,28 +505,27 @@ def test_every_error_reaches_waiting_tasks(
 
     asyncio.run(main())
     with pytest.raises(RuntimeError):
-        leader.result()
+        leader.result(SECONDS)
 
 
-def test_everyone_gets_a_copy(cache: RuntimeCache, pool: ThreadPoolExecutor) -> None:
+def test_every_caller_gets_a_copy(cache: RuntimeCache, pool: ThreadPoolExecutor) -> None:
     slow = Slow([1])
     leader = slow.start(pool, cache)
     others = [pool.submit(cache.get_or_set, "key", dict) for _ in range(3)]
-    while cache.stats()["misses"] < 4:
-        time.sleep(0.001)
+    until(lambda: cache.stats()["misses"] >= 4)
     slow.over.set()
     for future in (leader, *others):
-        future.result().append(2)
-    assert [future.result() for future in (leader, *others)] == [[1, 2]] * 4
+        future.result(SECONDS).append(2)
+    assert [future.result(SECONDS) for future in (leader, *others)] == [[1, 2]] * 4
     assert cache.get("key") == [1]
 
 
-def test_factory_that_asks_for_its_own_value_is_an_error(
+def test_factory_that_gets_its_own_value_is_an_error(
     cache: RuntimeCache, awaited: AsyncRuntimeCache
 ) -> None:
-    with pytest.raises(RuntimeError, match="asks for that value itself"):
+    with pytest.raises(RuntimeError, match="must not get that value itself"):
         cache.get_or_set("key", lambda: cache.get_or_set("key", dict))
-    with pytest.raises(RuntimeError, match="asks for that value itself"):
+    with pytest.raises(RuntimeError, match="must not get that value itself"):
         cache.get_or_set(
             "key", lambda: cache.get_or_set("other", lambda: cache.get_or_set("key", dict))
         )
@@ -536,7 +533,7 @@ def test_factory_that_asks_for_its_own_value_is_an_error(
     async def again() -> Any:
         return await awaited.get_or_set("key", dict)
 
-    with pytest.raises(RuntimeError, match="asks for that value itself"):
+    with pytest.raises(RuntimeError, match="must not get that value itself"):
         asyncio.run(awaited.get_or_set("key", again))
     assert cache.get_or_set("key", lambda: cache.get_or_set("other", lambda: 1)) == 1
 
@@ -544,7 +541,7 @@ def test_factory_that_asks_for_its_own_value_is_an_error(
 def test_factories_that_wait_for_each_other_are_an_error(
     cache: RuntimeCache, pool: ThreadPoolExecutor
 ) -> None:
-    both = threading.Barrier(2)
+    both = threading.Barrier(2, timeout=SECONDS)
 
     def ask_for(other: str) -> Any:
         both.wait()
@@ -555,14 +552,12 @@ def test_factories_that_wait_for_each_other_are_an_error(
         pool.submit(cache.get_or_set, "b", lambda: ask_for("a")),
     ]
     for future in futures:
-        with pytest.raises(RuntimeError, match="asks for that value itself"):
-            future.result()
+        with pytest.raises(RuntimeError, match="must not get that value itself"):
+            future.result(SECONDS)
 
 
-def test_flight_is_forgotten_by_whoever_has_landed(
-    cache: RuntimeCache, pool: ThreadPoolExecutor
-) -> None:
-    """Or a key could not be asked for again by those that once were in its factory."""
+def test_flight_is_forgotten_after_its_end(cache: RuntimeCache, pool: ThreadPoolExecutor) -> None:
+    """Otherwise a factory could not get the same key twice."""
 
     def outer() -> Any:
         mine = flights.leading.get()
@@ -585,7 +580,7 @@ def test_expired_tag_overtakes_nothing_of_another_backend(pool: ThreadPoolExecut
     here.expire_tag("tag")
     for slow in (untagged, tagged):
         slow.over.set()
-    assert [leader.result() for leader in leaders] == ["here", "there"]
+    assert [leader.result(SECONDS) for leader in leaders] == ["here", "there"]
     assert [here.get("key"), there.get("key")] == ["here", "there"]
 
 
@@ -596,8 +591,12 @@ def test_factories_share_what_they_need(cache: RuntimeCache, pool: ThreadPoolExe
         part = cache.get_or_set("part", lambda: calls.append(1) or time.sleep(0.05) or "part")
         return [number, part]
 
-    made = pool.map(lambda number: cache.get_or_set(f"{number}", lambda: page(number)), range(8))
-    assert list(made) == [[number, "part"] for number in range(8)]
+    pages = pool.map(
+        lambda number: cache.get_or_set(f"{number}", lambda: page(number)),
+        range(8),
+        timeout=SECONDS,
+    )
+    assert list(pages) == [[number, "part"] for number in range(8)]
     assert calls == [1]
 
 
@@ -608,14 +607,14 @@ def test_call_on_an_event_loop_does_not_wait_for_a_task_of_it(
         over = asyncio.Event()
 
         async def make() -> str:
-            await over.wait()
+            await asyncio.wait_for(over.wait(), SECONDS)
             return "awaited"
 
         task = asyncio.create_task(awaited.get_or_set("key", make))
         await joined(awaited, 1)
-        made = cache.get_or_set("key", lambda: ("at", "once"))
+        own = cache.get_or_set("key", lambda: ("at", "once"))
         over.set()
-        return made, await task
+        return own, await task
 
     assert asyncio.run(main()) == (["at", "once"], "awaited")
 
@@ -623,14 +622,14 @@ def test_call_on_an_event_loop_does_not_wait_for_a_task_of_it(
 def test_threads_of_the_event_loop_may_all_wait(
     cache: RuntimeCache, awaited: AsyncRuntimeCache
 ) -> None:
-    """The task needs threads itself, and must not need those that wait for it."""
+    """The task needs a thread other than those that wait for it."""
 
     async def main() -> list[Any]:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         over = asyncio.Event()
 
         async def make() -> Any:
-            await over.wait()
+            await asyncio.wait_for(over.wait(), SECONDS)
             return [await awaited.get("other"), "made"]
 
         task = asyncio.create_task(awaited.get_or_set("key", make))
@@ -638,8 +637,9 @@ def test_threads_of_the_event_loop_may_all_wait(
         threads = [
             asyncio.create_task(asyncio.to_thread(cache.get_or_set, "key", dict)) for _ in range(4)
         ]
-        while cache.stats()["misses"] < 2:
-            await asyncio.sleep(0.001)
+        async with asyncio.timeout(SECONDS):
+            while cache.stats()["misses"] < 2:
+                await asyncio.sleep(0.001)
         over.set()
         return [await task, *[await thread for thread in threads]]
 
@@ -671,12 +671,12 @@ def test_value_made_before_a_change_does_not_outlive_it(
     slow = Slow("older")
     leader = slow.start(pool, cache, tags=["tag"])
     overtake(cache)
-    # Who comes now does not wait for what was made before.
+    # A new caller does not wait for the value made before the change.
     assert cache.get_or_set("key", lambda: "later") == (left or "later")
     if left is None:
         cache.delete("key")
     slow.over.set()
-    assert leader.result() == "older"
+    assert leader.result(SECONDS) == "older"
     assert cache.get("key") == left
 
 
@@ -698,7 +698,7 @@ def test_change_of_something_else_overtakes_nothing(
     leader = slow.start(pool, cache, tags=["tag"])
     change(cache)
     slow.over.set()
-    assert leader.result() == cache.get("key") == "made"
+    assert leader.result(SECONDS) == cache.get("key") == "made"
 
 
 def test_factory_may_store_its_value_itself(cache: RuntimeCache) -> None:
@@ -714,17 +714,17 @@ def test_write_waits_for_the_value_that_is_being_stored(
     def hold() -> None:
         backend.before_set = lambda: None
         storing.set()
-        over.wait()
+        assert over.wait(SECONDS)
 
     backend.before_set = hold
     leader = pool.submit(cache.get_or_set, "key", lambda: "older")
-    storing.wait()
+    assert storing.wait(SECONDS)
     writer = pool.submit(cache.set, "key", "newer")
     time.sleep(0.05)
     assert not writer.done()
     over.set()
-    writer.result()
-    assert leader.result() == "older"
+    writer.result(SECONDS)
+    assert leader.result(SECONDS) == "older"
     assert cache.get("key") == "newer"
 
 
@@ -736,30 +736,30 @@ def test_value_made_during_a_write_is_not_stored_over_it(
     def hold() -> None:
         backend.before_set = lambda: None
         writing.set()
-        over.wait()
+        assert over.wait(SECONDS)
 
     backend.before_set = hold
     writer = pool.submit(cache.set, "key", "newer")
-    writing.wait()
+    assert writing.wait(SECONDS)
     slow = Slow("older")
-    leader = slow.start(pool, cache)  # found nothing yet
+    leader = slow.start(pool, cache)  # has missed the key
     over.set()
-    writer.result()
+    writer.result(SECONDS)
     slow.over.set()
-    assert leader.result() == "older"
+    assert leader.result(SECONDS) == "older"
     assert cache.get("key") == "newer"
 
 
 def test_value_that_came_after_the_look_is_found(backend: Remote) -> None:
-    """Whoever finds nothing looks again if something has been stored before it could join."""
+    """A caller that missed the key looks again if a write ended before it could join."""
     cache = RuntimeCache(backend=backend)
 
     class Late(Remote):
         def get(self, key: str) -> bytes | None:
-            found = super().get(key)
+            value = super().get(key)
             if not self.stored:
                 RuntimeCache(backend=self).set("key", "stored")
-            return found
+            return value
 
     cache = RuntimeCache(backend=Late())
     assert cache.get_or_set("key", lambda: "made") == "stored"
@@ -771,13 +771,13 @@ def test_cancelled_while_it_is_stored(awaited: AsyncRuntimeCache, backend: Remot
     def hold() -> None:
         backend.before_set = lambda: None
         storing.set()
-        over.wait()
+        assert over.wait(SECONDS)
 
     backend.before_set = hold
 
     async def main() -> None:
         task = asyncio.create_task(awaited.get_or_set("key", lambda: "older"))
-        await asyncio.to_thread(storing.wait)
+        assert await asyncio.to_thread(storing.wait, SECONDS)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -793,7 +793,7 @@ def test_cancelled_while_it_is_stored(awaited: AsyncRuntimeCache, backend: Remot
 def test_cancelled_before_it_is_stored(awaited: AsyncRuntimeCache, backend: Remote) -> None:
     async def main() -> None:
         async def make() -> str:
-            # Takes effect where the task next waits: for a thread that stores the value.
+            # Takes effect at the next await, that of the thread that stores the value.
             current = asyncio.current_task()
             assert current is not None
             current.cancel()
@@ -807,7 +807,7 @@ def test_cancelled_before_it_is_stored(awaited: AsyncRuntimeCache, backend: Remo
         assert asyncio.run(awaited.get_or_set("other", lambda: 1)) == 1
 
 
-def test_coroutine_that_is_dropped_lets_others_go_on(
+def test_dropped_coroutine_does_not_block_others(
     awaited: AsyncRuntimeCache, cache: RuntimeCache
 ) -> None:
     backend = cache.backend
@@ -819,7 +819,7 @@ def test_coroutine_that_is_dropped_lets_others_go_on(
 
     coroutine = awaited.get_or_set("key", Never)
     coroutine.send(None)
-    assert len(flights._flights) == 1
+    assert len(flights.in_flight) == 1
     del coroutine
     gc.collect()
     assert cache.get_or_set("key", lambda: "made") == "made"

@@ -1,4 +1,4 @@
-"""Values as JSON: all of it there and back, and what is refused, with the place where it is."""
+"""Values as JSON: round trips, and the path in the error for values that are not JSON."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def test_json_comes_back(value: Any) -> None:
 
 @settings(deadline=None)
 @given(JSON)
-def test_what_others_write_is_read(value: Any) -> None:
+def test_json_of_other_writers_is_read(value: Any) -> None:
     assert decode(json.dumps(value, indent=1).encode()) == value
 
 
-def test_text_is_utf_8_and_half_a_surrogate_pair_an_escape() -> None:
+def test_text_is_utf_8_and_a_lone_surrogate_an_escape() -> None:
     assert encode({"ä": "日"}) == '{"ä":"日"}'.encode()
     assert encode("\ud800") == b'"\\ud800"'
     assert decode(encode(["ä\ud800"])) == ["ä\ud800"]
@@ -67,7 +67,7 @@ class Colour(enum.StrEnum):
         ([enum.IntEnum("One", "ONE").ONE], [1]),
     ],
 )
-def test_what_json_has_another_word_for_is_kept_as_that(value: Any, stored: Any) -> None:
+def test_subclasses_are_stored_as_their_json_types(value: Any, stored: Any) -> None:
     assert decode(encode(value)) == stored
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_json_is_named(value: Any, fault: str) -> None:
     assert str(error.value).startswith(fault)
 
 
-def test_value_that_is_there_twice_is_no_cycle() -> None:
+def test_repeated_value_is_not_a_cycle() -> None:
     twice = [1]
     assert decode(encode({"a": twice, "b": [twice, twice]})) == {"a": [1], "b": [[1], [1]]}
 

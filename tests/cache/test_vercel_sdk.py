@@ -1,4 +1,4 @@
-"""One entry, two libraries: `vercel.cache` reads what unigate writes, and the other way round."""
+"""Entries shared with `vercel.cache`, in both directions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUE = {"city": "Zürich \U0001f600", "half": "\ud83d", "none": None, "list": [
 
 @pytest.fixture
 def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The official library; both are pointed at one server, as Vercel does it."""
+    """The official library, with the same server as unigate's default backend."""
     from vercel.cache import cache_build, runtime_cache
 
     monkeypatch.setattr(cache_build, "track", lambda *args, **kwargs: None)
@@ -38,23 +38,23 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     "options", [{}, {"namespace": "ns"}, {"namespace": "ns", "namespace_separator": ":"}]
 )
 def test_both_libraries_read_one_entry(options: dict[str, str], sdk: Any) -> None:
-    theirs = sdk.RuntimeCache(**options)  # a strict one leaves a connection open at each call
-    ours = RuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
+    official = sdk.RuntimeCache(**options)  # a strict one leaks a connection per call
+    cache = RuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
     awaited = AsyncRuntimeCache(key_hash_function=vercel_key_hash, strict=True, **options)
 
-    ours.set("ours", VALUE, {"ttl": 60, "tags": ["a", "b"], "name": "Ours"})
-    assert theirs["ours"] == VALUE
-    theirs.set("theirs", VALUE, {"ttl": 60, "tags": ["b"]})
-    assert ours["theirs"] == asyncio.run(awaited.get("theirs")) == VALUE
+    cache.set("from unigate", VALUE, {"ttl": 60, "tags": ["a", "b"], "name": "Name"})
+    assert official["from unigate"] == VALUE
+    official.set("from vercel", VALUE, {"ttl": 60, "tags": ["b"]})
+    assert cache["from vercel"] == asyncio.run(awaited.get("from vercel")) == VALUE
 
-    theirs.expire_tag("a")
-    assert "ours" not in ours
-    ours.expire_tag("b")
-    assert "theirs" not in theirs
+    official.expire_tag("a")
+    assert "from unigate" not in cache
+    cache.expire_tag("b")
+    assert "from vercel" not in official
 
-    theirs.set("key", 1)
-    ours.delete("key")
-    assert "key" not in theirs
-    ours.set("key", 1)
-    theirs.delete("key")
-    assert "key" not in ours
+    official.set("key", 1)
+    cache.delete("key")
+    assert "key" not in official
+    cache.set("key", 1)
+    official.delete("key")
+    assert "key" not in cache

@@ -1,6 +1,6 @@
-"""Vercel's Runtime Cache as its clients see it: an HTTP server on the loopback interface.
+"""A stub of Vercel's Runtime Cache: an HTTP server on the loopback interface.
 
-Written from reading the official clients; it can also do what a server should not.
+It implements what the official clients use, and faults.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.waiting import SECONDS
 from unigate.cache.vercel import VercelBackend
 
 BASE = "/iad1/v1/suspense-cache/"
@@ -30,8 +31,8 @@ class Entry:
 
 
 @dataclass
-class Asked:
-    """A request as it came in."""
+class ReceivedRequest:
+    """A received request."""
 
     method: str
     target: str
@@ -40,7 +41,7 @@ class Asked:
 
 
 class Stub(ThreadingHTTPServer):
-    """The server; `fault` names what it does wrong from now on."""
+    """The server; `fault` is the key in `FAULTS` of what every response does wrong."""
 
     daemon_threads = True
     block_on_close = False
@@ -52,7 +53,7 @@ class Stub(ThreadingHTTPServer):
         self.endpoint = self.origin + BASE
         self.headers = {"authorization": TOKEN}
         self.fault = ""
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.connections = 0
         self.entries: dict[str, Entry] = {}
         self.expired: dict[str, int] = {}
@@ -61,7 +62,7 @@ class Stub(ThreadingHTTPServer):
         self.closing = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away."""
+        """Ignore clients that disconnect."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -106,8 +107,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         key = self.receive()
         with self.server.lock:
-            found = self.server.entries.pop(key, None)
-        self.answer(200 if found else 404)
+            entry = self.server.entries.pop(key, None)
+        self.answer(200 if entry else 404)
 
     def revalidate(self, target: str) -> None:
         tags = parse_qs(urlsplit(target).query)["tags"][0].split(",")
@@ -116,10 +117,10 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(200)
 
     def receive(self) -> str:
-        """Take the body in and return what is asked for below the endpoint."""
+        """Read the body and return the path below the endpoint."""
         self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.asked.append(Asked(self.command, self.path, headers, self.body))
+        self.server.requests.append(ReceivedRequest(self.command, self.path, headers, self.body))
         return self.path.removeprefix(BASE)
 
     def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
@@ -136,17 +137,17 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def fail(self, fault: str) -> None:
-        """Send what the fault says, then wait for ever or close."""
+        """Send the parts of a fault, then hang or close."""
         self.close_connection = True
         for part in FAULTS[fault].parts:
             self.wfile.write(part)
             if len(FAULTS[fault].parts) > 2:
                 self.server.closing.wait(0.05)
         if FAULTS[fault].hangs:
-            self.server.closing.wait()
+            self.server.closing.wait(SECONDS)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @dataclass
@@ -178,7 +179,7 @@ FAULTS = {
 
 @contextmanager
 def serve() -> Iterator[Stub]:
-    """Run a server that nobody has used."""
+    """Run an empty server."""
     stub = Stub()
     thread = threading.Thread(target=stub.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -188,15 +189,16 @@ def serve() -> Iterator[Stub]:
         stub.closing.set()
         stub.shutdown()
         stub.server_close()
-        thread.join()
+        thread.join(SECONDS)
+        assert not thread.is_alive()
 
 
 @contextmanager
 def backend() -> Iterator[VercelBackend]:
-    """Give an empty backend; its timeout suits a machine that is busy with other tests."""
+    """Yield an empty backend, with a timeout long enough for a busy machine."""
     with serve() as stub:
-        made = VercelBackend(stub.endpoint, stub.headers, timeout=10)
+        backend = VercelBackend(stub.endpoint, stub.headers, timeout=10)
         try:
-            yield made
+            yield backend
         finally:
-            made.close()
+            backend.close()

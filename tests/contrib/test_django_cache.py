@@ -1,10 +1,9 @@
-"""The runtime cache behind Django's cache API: what Django promises of every backend, and tags."""
+"""The runtime cache as a Django cache backend: Django's contract for backends, and tags."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import threading
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,8 +17,10 @@ from django.test import override_settings
 
 import unigate
 from django_unigate.cache import RuntimeCache
+from tests.cache.concurrency import in_threads
 from unigate.cache.memory import MemoryBackend
 
+pytestmark = pytest.mark.usefixtures("bounded")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_settings")
 django.setup()
 
@@ -36,7 +37,7 @@ def cache(location: str) -> RuntimeCache:
     return RuntimeCache(location, {})
 
 
-def test_it_is_found_by_its_name_in_caches(location: str) -> None:
+def test_it_can_be_named_in_the_setting_caches(location: str) -> None:
     backend = "django_unigate.cache.RuntimeCache"
     with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": location}}):
         caches["default"].set("leaf", "green")
@@ -58,8 +59,8 @@ def test_it_is_found_by_its_name_in_caches(location: str) -> None:
 )
 def test_values_come_back_as_they_are(cache: RuntimeCache, value: Any) -> None:
     cache.set("key", value)
-    found = cache.get("key", "nothing")
-    assert (found, type(found)) == (value, type(value))
+    value_again = cache.get("key", "nothing")
+    assert (value_again, type(value_again)) == (value, type(value))
     assert cache.get_many(["key", "other"]) == {"key": value}
 
 
@@ -69,7 +70,7 @@ def test_what_comes_out_is_a_copy(cache: RuntimeCache) -> None:
     assert cache.get("leaves") == ["green"]
 
 
-def test_what_is_not_there_is_the_default(cache: RuntimeCache) -> None:
+def test_a_missing_key_has_the_default(cache: RuntimeCache) -> None:
     assert cache.get("nothing") is None
     assert cache.get("nothing", 7) == 7
     assert "nothing" not in cache
@@ -83,33 +84,18 @@ def test_add_keeps_what_is_there(cache: RuntimeCache) -> None:
 
 
 def test_one_of_many_threads_adds(cache: RuntimeCache) -> None:
-    barrier = threading.Barrier(8)
-    added: list[bool] = []
-
-    def add(number: int) -> None:
-        barrier.wait()
-        added.append(cache.add("key", number))
-
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    added = in_threads(lambda number: cache.add("key", number), 8)
     assert sorted(added) == [False] * 7 + [True]
 
 
 def test_no_increment_is_lost(cache: RuntimeCache) -> None:
     cache.set("cups", 0)
 
-    def drink() -> None:
+    def drink(_: int) -> None:
         for _ in range(50):
             cache.incr("cups")
 
-    threads = [threading.Thread(target=drink) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(drink, 4)
     assert cache.get("cups") == 200
 
 
@@ -120,7 +106,7 @@ def test_increments(cache: RuntimeCache) -> None:
         cache.incr("nothing")
 
 
-def test_delete_tells_whether_there_was_something(cache: RuntimeCache) -> None:
+def test_delete_returns_whether_the_key_existed(cache: RuntimeCache) -> None:
     cache.set("key", None)
     assert cache.delete("key")
     assert not cache.delete("key")
@@ -133,7 +119,7 @@ def test_many(cache: RuntimeCache) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
-def test_a_timeout_of_nothing_is_over_at_once(cache: RuntimeCache, timeout: int) -> None:
+def test_a_timeout_of_0_or_less_expires_at_once(cache: RuntimeCache, timeout: int) -> None:
     cache.set("key", "old")
     cache.set("key", "new", timeout)
     assert "key" not in cache
@@ -144,9 +130,10 @@ def test_a_timeout_of_nothing_is_over_at_once(cache: RuntimeCache, timeout: int)
     assert "touched" not in cache
 
 
-def life(cache: RuntimeCache, key: str) -> float | None:
-    """Return for how long an entry has been given to live, from now."""
-    expires = cache._cache.get(cache.make_key(key))["expires"]
+def life(location: str, cache: RuntimeCache, key: str) -> float | None:
+    """Return the seconds that an entry has left, rounded to tens."""
+    entries = unigate.RuntimeCache(backend=location, namespace="django")
+    expires = entries.get(cache.make_key(key))["expires"]
     return None if expires is None else round(expires - time.time(), -1)
 
 
@@ -156,14 +143,14 @@ def test_timeouts(location: str) -> None:
     cache.set("short", 1, 60)
     cache.set("always", 1, None)
 
-    assert [life(cache, key) for key in ("usual", "short", "always")] == [600, 60, None]
-    assert life(RuntimeCache(location, {}), "usual") == 600
+    assert [life(location, cache, key) for key in ("usual", "short", "always")] == [600, 60, None]
+    assert life(location, RuntimeCache(location, {}), "usual") == 600
     cache.incr("short")
     cache.incr("always")
-    assert (life(cache, "short"), life(cache, "always")) == (60, None)
+    assert (life(location, cache, "short"), life(location, cache, "always")) == (60, None)
     assert cache.touch("short")
     assert cache.touch("always", 60)
-    assert (life(cache, "short"), life(cache, "always")) == (600, 60)
+    assert (life(location, cache, "short"), life(location, cache, "always")) == (600, 60)
     assert not cache.touch("nothing")
 
 
@@ -188,12 +175,12 @@ def test_versions_and_prefixes_keep_entries_apart(location: str) -> None:
     assert (cache.get("key", version=2), cache.get("key", version=3)) == (None, 2)
 
 
-def test_a_key_that_other_backends_refuse_is_warned_of(cache: RuntimeCache) -> None:
+def test_a_key_that_other_backends_refuse_causes_a_warning(cache: RuntimeCache) -> None:
     with pytest.warns(CacheKeyWarning):
         cache.set("two words", 1)
 
 
-def test_clear_leaves_what_is_not_djangos(location: str) -> None:
+def test_clear_leaves_other_namespaces(location: str) -> None:
     cache = RuntimeCache(location, {})
     mine = unigate.RuntimeCache(backend=location)
     other = RuntimeCache(location, {"OPTIONS": {"namespace": "other"}})
@@ -206,7 +193,7 @@ def test_clear_leaves_what_is_not_djangos(location: str) -> None:
     assert (mine.get("key"), other.get("key"), cache.get("key")) == (1, 2, None)
 
 
-def test_get_or_set_calls_for_what_is_missing(cache: RuntimeCache) -> None:
+def test_get_or_set_calls_the_default_of_a_missing_key(cache: RuntimeCache) -> None:
     assert cache.get_or_set("key", lambda: ["made"], 60) == ["made"]
     assert cache.get_or_set("key", "other") == ["made"]
     assert cache.get_or_set("plain", None) is None
@@ -250,12 +237,12 @@ def test_the_asynchronous_methods(cache: RuntimeCache) -> None:
 
 
 def test_a_store_that_is_down_is_a_miss_or_an_error(caplog: pytest.LogCaptureFixture) -> None:
-    nobody = "redis://127.0.0.1:1/0"
+    closed_port = "redis://127.0.0.1:1/0"
 
-    cache = RuntimeCache(nobody, {})
+    cache = RuntimeCache(closed_port, {})
     cache.set("key", 1)
     assert cache.get("key") is None
 
-    strict = RuntimeCache(nobody, {"OPTIONS": {"strict": True}})
+    strict = RuntimeCache(closed_port, {"OPTIONS": {"strict": True}})
     with pytest.raises(unigate.CacheError):
         strict.get("key")

@@ -1,4 +1,4 @@
-"""The runtime cache behind cachelib's methods, Flask-Caching and Flask-Session."""
+"""The runtime cache with cachelib's methods, in Flask-Caching and in Flask-Session."""
 
 from __future__ import annotations
 
@@ -20,18 +20,12 @@ from markupsafe import Markup
 import unigate
 from flask_unigate import Unigate
 from flask_unigate.cache import RuntimeCache
+from tests.cache.clock import Clock
 from unigate.cache.memory import MemoryBackend
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class BrokenBackend(MemoryBackend):
-    """A backend whose network is down."""
+    """A backend that always fails."""
 
     def get(self, key: str) -> bytes | None:
         raise OSError("no route")
@@ -57,7 +51,7 @@ def make_cache(**options: Any) -> RuntimeCache:
 
 
 class Leaf:
-    """Something that JSON cannot say."""
+    """A value that is not JSON."""
 
     def __init__(self, colour: str) -> None:
         self.colour = colour
@@ -75,9 +69,9 @@ def test_what_was_put_in_comes_out_with_its_types(value: Any) -> None:
 
     assert cache.set("key", value) is True
 
-    found = cache.get("key")
-    assert found == value
-    assert repr(found) == repr(value)
+    cached = cache.get("key")
+    assert cached == value
+    assert repr(cached) == repr(value)
 
 
 @pytest.mark.parametrize("value", [Markup("<b>"), (1, [2]), b"\xff", {1: "a"}, float("inf")])
@@ -111,7 +105,7 @@ class Trap:
         return setattr, (Trap, "sprung", True)
 
 
-def test_a_pickle_that_somebody_else_has_written_is_not_loaded(caplog: Any) -> None:
+def test_a_pickle_without_a_valid_signature_is_not_loaded(caplog: Any) -> None:
     backend = MemoryBackend()
     cache = make_cache(backend=backend, namespace="tea")
     for forged in (b64encode(pickle.dumps(Trap())).decode(), "no base64 \u00e9", 5, None):
@@ -126,7 +120,7 @@ def test_a_pickle_that_somebody_else_has_written_is_not_loaded(caplog: Any) -> N
     assert "Not loaded from the cache" in caplog.text
 
 
-def test_a_pickle_is_good_for_its_own_key_only() -> None:
+def test_a_pickle_is_valid_for_its_own_key_only() -> None:
     backend = MemoryBackend()
     cache = make_cache(backend=backend, namespace="tea")
     cache.set("session of mallory", Leaf("red"))
@@ -145,19 +139,19 @@ def test_a_value_that_looks_like_a_pickle_is_only_a_value() -> None:
     assert cache.get("key") == {"flask_unigate.pickled": "x"}
 
 
-def test_without_a_secret_only_json_is_kept_and_pickles_are_not_read() -> None:
+def test_without_a_secret_only_json_is_stored_and_pickles_are_not_read() -> None:
     backend = MemoryBackend()
     make_cache(backend=backend).set("leaf", Leaf("green"))
     cache = make_cache(backend=backend, secret_key=None)
 
-    with pytest.raises(RuntimeError, match=r"type Leaf is no JSON.* Set SECRET_KEY"):
+    with pytest.raises(RuntimeError, match=r"type Leaf is not JSON.* Set SECRET_KEY"):
         cache.set("leaf", Leaf("red"))
     assert cache.get("leaf") is None
     assert cache.set("plain", [1]) is True
     assert cache.get("plain") == [1]
 
 
-def test_what_cannot_be_unpickled_any_more_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_whose_class_is_gone_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = make_cache()
     cache.set("leaf", Leaf("green"))
     monkeypatch.delattr(f"{__name__}.Leaf")
@@ -165,7 +159,7 @@ def test_what_cannot_be_unpickled_any_more_is_a_miss(monkeypatch: pytest.MonkeyP
     assert cache.get("leaf") is None
 
 
-def test_the_methods_of_cachelib_tell_what_they_have_done() -> None:
+def test_the_methods_of_cachelib_return_what_they_did() -> None:
     cache = make_cache()
 
     assert cache.add("a", 1) is True
@@ -185,7 +179,7 @@ def test_the_methods_of_cachelib_tell_what_they_have_done() -> None:
 
 
 def test_a_value_lives_as_long_as_its_timeout() -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     cache = make_cache(backend=MemoryBackend(clock=clock), default_timeout=60)
     cache.set("default", 1)
     cache.set("longer", 1, timeout=100)
@@ -229,7 +223,7 @@ def test_a_tag_expires_what_was_set_with_it() -> None:
     assert cache.get_many("green", "bean") == [None, 1]
 
 
-def test_a_backend_that_is_down_is_a_miss_and_a_no() -> None:
+def test_a_backend_that_is_down_is_a_miss_or_false() -> None:
     cache = make_cache(backend=BrokenBackend())
 
     assert cache.get("key") is None
@@ -323,7 +317,7 @@ def test_flask_caching_keeps_views_functions_and_fragments(app: flask.Flask) -> 
     assert calls == ["page", "made", "made", "pair", "sums", "total", "total", *["fragment"] * 2]
 
 
-def test_flask_caching_takes_the_applications_cache(app: flask.Flask) -> None:
+def test_flask_caching_uses_the_applications_cache(app: flask.Flask) -> None:
     app.config["UNIGATE_CACHE"] = "memory://flask-cache"
     app.config["CACHE_KEY_PREFIX"] = "shop"
     extension = Unigate(app)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .async_runtime_cache import AsyncRuntimeCache
 from .backend import Backend
-from .opening import check_url, default_backend, open_backend
 from .runtime_cache import RuntimeCache
+from .selection import check_url, default_backend, open_backend
 
 __all__ = [
     "AsyncRuntimeCache",

@@ -1,13 +1,14 @@
-"""`AsyncRuntimeCache`: `RuntimeCache` for code that awaits."""
+"""`AsyncRuntimeCache`, the awaitable `RuntimeCache`."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from unigate.forking import after_in_child
 
 from .backend import Backend
 from .options import Options
@@ -21,10 +22,11 @@ T = TypeVar("T")
 
 
 class AsyncRuntimeCache:
-    """Keep JSON values for a while, by key and by tag: `RuntimeCache`, awaitable.
+    """Cache JSON values by key, with a time to live and tags, for asynchronous code.
 
-    What waits for a network does so in a thread. Use it from any event loop, and from several; it
-    shares entries, and the calls of factories, with every other cache of the same backend.
+    Arguments and behaviour are those of `RuntimeCache`. Calls that wait for a network run in a
+    thread. One object can be used from several event loops; it shares entries, and the factory
+    calls under way, with every other cache of the same backend.
     """
 
     def __init__(
@@ -46,11 +48,11 @@ class AsyncRuntimeCache:
 
     @property
     def backend(self) -> Backend:
-        """The backend for what is asked now."""
+        """The backend of the next call; it changes with the gateway, and after a fork."""
         return self._cache.backend
 
     async def get(self, key: str, default: Any = None) -> Any:
-        """Return a copy of a value, `default` where there is none; a value can be None as well."""
+        """Return a copy of a value, or `default` for a missing key; a value can be None too."""
         return await self._run(partial(self._cache.get, key, default))
 
     async def set(
@@ -63,21 +65,21 @@ class AsyncRuntimeCache:
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
     ) -> None:
-        """Keep a value for `ttl` seconds, or as long as there is room."""
+        """Store a value; see `RuntimeCache.set`."""
         await self._run(
             partial(self._cache.set, key, value, options, ttl=ttl, tags=tags, name=name)
         )
 
     async def delete(self, key: str) -> None:
-        """Remove a value; without a word where there is none."""
+        """Remove a value, if it exists."""
         await self._run(partial(self._cache.delete, key))
 
     async def expire_tag(self, tag: str | Iterable[str]) -> None:
-        """Expire what was stored with the tag, or one of the tags, in all namespaces."""
+        """Expire the entries with the tag, or one of the tags, in all namespaces."""
         await self._run(partial(self._cache.expire_tag, tag))
 
     async def contains(self, key: str) -> bool:
-        """Tell whether there is a value, which may be None; `in` cannot be awaited."""
+        """Return True if the key has a value, which may be None. (`in` cannot be awaited.)"""
         return await self._run(partial(self._cache.__contains__, key))
 
     async def get_or_set(
@@ -89,13 +91,14 @@ class AsyncRuntimeCache:
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
     ) -> Any:
-        """Return a value, made by `factory` where there is none, on the event loop of the caller.
+        """Return a value; for a missing key, store and return what `factory` makes.
 
-        Who misses it at the same time, in any thread or task of this process, waits for the one
-        call of one factory, and gets a copy of its value or its exception, which is not kept.
+        The factory, a function or a coroutine function, runs on the caller's event loop. Concurrent
+        callers of a missing key, in all threads and tasks of the process, wait for one call of one
+        factory. Each gets a copy of its value, or its exception, which is not cached.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
-        steps = self._cache._get_or_set(key, factory, options, True)
+        steps = self._cache.get_or_set_steps(key, factory, options, may_wait=True)
         try:
             kind, what = next(steps)
             while True:
@@ -109,7 +112,7 @@ class AsyncRuntimeCache:
             return end.value
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values that there are, by key."""
+        """Return the values of keys, without those that are missing."""
         return await self._run(partial(self._cache.get_many, keys))
 
     async def set_many(
@@ -120,15 +123,15 @@ class AsyncRuntimeCache:
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
     ) -> None:
-        """Keep values with the same life and tags, as `set` does."""
+        """Store values with the same ttl and tags, as `set` does."""
         await self._run(partial(self._cache.set_many, values, options, ttl=ttl, tags=tags))
 
     async def clear(self) -> None:
-        """Remove every value of the namespace, without one every value of the backend."""
+        """Remove every value of the namespace; without a namespace, of the whole backend."""
         await self._run(self._cache.clear)
 
     async def stats(self) -> dict[str, int]:
-        """Return the hits, misses, sets and errors of this object, and what the backend holds."""
+        """Return counts; see `RuntimeCache.stats`."""
         return await self._run(self._cache.stats)
 
     async def _step(self, kind: str, what: Any) -> Any:
@@ -155,7 +158,10 @@ _lock = threading.Lock()
 
 
 def _threads() -> ThreadPoolExecutor:
-    """Return threads of our own: those of the event loop may all wait for a value of ours."""
+    """Return the cache's own threads.
+
+    The event loop's may all be waiting for a value that a task is making, which needs a thread.
+    """
     global _pool
     with _lock:
         if _pool is None:
@@ -165,11 +171,8 @@ def _threads() -> ThreadPoolExecutor:
         return _pool
 
 
+@after_in_child
 def _after_fork() -> None:
     global _pool, _lock
-    _pool = None  # its threads stay in the parent
+    _pool = None  # a fork does not copy its threads
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

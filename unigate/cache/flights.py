@@ -1,18 +1,19 @@
-"""One call of a factory for all who ask for the same key at the same time, over threads and tasks.
+"""Single flight: concurrent callers of a missing key share one call of a factory.
 
-A flight is that call. Who removes, expires or writes its key meanwhile overtakes it: those who
-joined before get what it brings, but it is not stored, and who comes later starts another.
+A flight is that call, over all threads and tasks of the process. Removing, expiring or writing its
+key meanwhile overtakes the flight: callers that had joined still get its value, but the value is
+not stored, and later callers start a new flight.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from unigate.errors import CacheError
+from unigate.forking import after_in_child
 
 from .backend import Backend
 
@@ -20,136 +21,148 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 changes = 0
-"""How many flights and writes have ended: while it stays, what was not there still is not."""
+"""The number of flights and writes that have ended; while it is the same, a miss is still one."""
 
 leading: ContextVar[Flight | None] = ContextVar("unigate.flight", default=None)
-"""The flight for which the code that runs here works."""
+"""The flight whose factory is running in this context."""
 
-_flights: dict[tuple[int, str], Flight] = {}
-_writing: dict[tuple[int, str], int] = {}
-_lock = threading.RLock()  # collecting garbage can end the flight of a task that was dropped
+in_flight: dict[tuple[int, str], Flight] = {}
+"""The flights that callers can join, by the id of the backend and the key."""
+
+writing: dict[tuple[int, str], int] = {}
+"""The number of writes under way, by the id of the backend and the key."""
+
+_lock = threading.RLock()  # garbage collection can end the flight of a dropped task
 
 
 class Flight:
-    """The one call, for those who wait for it and those who overtake it."""
+    """One call of a factory, for its key.
+
+    Args:
+        backend: The backend that the value is stored in.
+        key: The key in the backend.
+        tags: The tags that the value is stored with.
+    """
 
     def __init__(self, backend: Backend, key: str, tags: Iterable[str]) -> None:
-        from concurrent.futures import Future  # costs more than many a process needs
+        from concurrent.futures import Future  # a slow import that many processes never need
 
         self.backend = backend
         self.key = key
         self.tags = frozenset(tags)
-        self.needs: set[Flight] = set()  # that its factory waits for
+        self.needs: set[Flight] = set()  # the flights that its factory waits for
         self.storing = threading.Lock()
         self.overtaken = False
-        self.data: Future[bytes | None] = Future()  # None when the call was cut off
-        self.data.set_running_or_notify_cancel()  # who stops waiting does not cancel it for others
+        self.data: Future[bytes | None] = Future()  # None if the call was cut off
+        self.data.set_running_or_notify_cancel()  # one waiter cannot cancel it for others
 
     def fail(self, error: BaseException) -> None:
-        """Let those who wait have the error, or try again if it is the caller's own."""
+        """Raise an error to all waiters, or let them try again if it is only the leader's.
+
+        A cancellation or interruption is only the leader's, and so is a CacheError, which a strict
+        cache raises and others do not.
+        """
         if isinstance(error, StopIteration):
-            error = RuntimeError("The factory raised StopIteration.")  # no future carries that
+            error = RuntimeError("The factory raised StopIteration.")  # which a future cannot hold
         if isinstance(error, Exception) and not isinstance(error, CacheError):
             self.data.set_exception(error)
         else:
-            self.data.set_result(None)  # cancelled, interrupted, or strict, which others may not be
+            self.data.set_result(None)
 
     def overtake(self) -> None:
-        """Keep the flight from being stored, or wait until it is."""
+        """Prevent the value from being stored; if that has begun, wait until it is done."""
         with self.storing:
             self.overtaken = True
 
     def end(self) -> None:
-        """Let the next one who misses the key start another."""
+        """Let the next caller that misses the key start a new flight."""
         global changes
         with _lock:
             changes += 1
-            if _flights.get((id(self.backend), self.key)) is self:
-                del _flights[id(self.backend), self.key]
+            if in_flight.get((id(self.backend), self.key)) is self:
+                del in_flight[id(self.backend), self.key]
 
     def waits_for(self, other: Flight) -> bool:
-        """Tell whether this one cannot end before the other, by way of the factories it asks."""
+        """Return True if this flight cannot end before the other, directly or through others."""
         return self is other or any(flight.waits_for(other) for flight in self.needs)
 
 
 def join(
     backend: Backend, key: str, tags: Iterable[str], *, may_wait: bool
 ) -> tuple[Flight | None, bool]:
-    """Return the flight of a key, and whether the caller is the one who leads it.
+    """Return the flight of a key, and whether the caller leads it, that is, calls its factory.
 
-    No flight when the caller would have to wait and may not. Raises RuntimeError when it would wait
-    for itself.
+    The flight is None if the caller would have to wait but may not.
+
+    Raises:
+        RuntimeError: The caller would wait for itself.
     """
-    mine = leading.get()
+    outer = leading.get()
     with _lock:
-        flight = _flights.get((id(backend), key))
+        flight = in_flight.get((id(backend), key))
         leads = flight is None
         if flight is None:
-            flight = _flights[id(backend), key] = Flight(backend, key, tags)
-            flight.overtaken = (id(backend), key) in _writing
-        elif mine is not None and flight.waits_for(mine):
-            raise RuntimeError("The factory of a cached value asks for that value itself.")
+            flight = in_flight[id(backend), key] = Flight(backend, key, tags)
+            flight.overtaken = (id(backend), key) in writing
+        elif outer is not None and flight.waits_for(outer):
+            raise RuntimeError("The factory of a cached value must not get that value itself.")
         elif not may_wait:
             return None, False
-        if mine is not None:
-            mine.needs.add(flight)
+        if outer is not None:
+            outer.needs.add(flight)
     return flight, leads
 
 
 def leave(flight: Flight) -> None:
-    """Note that the caller does not wait for a flight any more."""
-    mine = leading.get()
-    if mine is not None:
+    """Record that the caller no longer waits for a flight."""
+    outer = leading.get()
+    if outer is not None:
         with _lock:
-            mine.needs.discard(flight)
+            outer.needs.discard(flight)
 
 
 def begin_write(backend: Backend, keys: Iterable[str]) -> None:
-    """Overtake the flights of keys until `end_write`, so that what is written then stays."""
+    """Overtake the flights of keys until `end_write`, so that none replaces the written value."""
     names = [(id(backend), key) for key in keys]
     with _lock:
         for name in names:
-            _writing[name] = _writing.get(name, 0) + 1
+            writing[name] = writing.get(name, 0) + 1
     overtake(backend, keys)
 
 
 def end_write(backend: Backend, keys: Iterable[str]) -> None:
-    """Let flights of keys be stored again."""
+    """Let flights of keys store their values again."""
     global changes
     with _lock:
         changes += 1
         for name in [(id(backend), key) for key in keys]:
-            _writing[name] -= 1
-            if not _writing[name]:
-                del _writing[name]
+            writing[name] -= 1
+            if not writing[name]:
+                del writing[name]
 
 
 def overtake(backend: Backend, keys: Iterable[str]) -> None:
     """Overtake the flights of keys that are about to be removed."""
-    if _flights:
+    if in_flight:
         with _lock:
-            found = [_flights.pop((id(backend), key), None) for key in keys]
-        for flight in filter(None, found):
+            flights = [in_flight.pop((id(backend), key), None) for key in keys]
+        for flight in filter(None, flights):
             flight.overtake()
 
 
 def overtake_tags(backend: Backend, tags: Iterable[str] | None) -> None:
-    """Overtake the flights that have a tag which is about to expire, None for all of them."""
-    if _flights:
+    """Overtake the flights that have one of the tags about to expire; None means all flights."""
+    if in_flight:
         with _lock:
-            flights = [each for each in list(_flights.values()) if each.backend is backend]
-        overtake(
-            backend,
-            [each.key for each in flights if tags is None or not each.tags.isdisjoint(tags)],
-        )
+            # A copy, because garbage collection can end a flight here.
+            flights = [each for each in list(in_flight.values()) if each.backend is backend]
+        tagged = [each for each in flights if tags is None or not each.tags.isdisjoint(tags)]
+        overtake(backend, [flight.key for flight in tagged])
 
 
+@after_in_child
 def _after_fork() -> None:
-    global _flights, _lock
-    _flights = {}  # theirs land in the parent
-    _writing.clear()
+    global in_flight, _lock
+    in_flight = {}  # the parent's flights end in the parent
+    writing.clear()
     _lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

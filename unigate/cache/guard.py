@@ -1,20 +1,19 @@
-"""What stands between a cache and its backend: a broken backend must not break a request."""
+"""Circuit breaker of a backend, so that a broken backend does not break a request."""
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
 from weakref import WeakKeyDictionary
 
 from unigate.errors import CacheError
+from unigate.forking import after_in_child
 
 from .backend import Backend
 
-T = TypeVar("T")
 _log = logging.getLogger("unigate")
 
 FAILURES = 3
@@ -23,10 +22,10 @@ BETWEEN_LINES = 60.0  # seconds
 
 
 class Guard:
-    """Make one error of all that a backend raises, and leave it alone while it is down.
+    """A context manager for calls of a backend, which raises CacheError for every failure.
 
-    After `FAILURES` calls in a row have failed, calls fail at once for `REST` seconds; then one is
-    let through, and either all are again, or none for as long.
+    After `FAILURES` failures in a row, calls are not made for `REST` seconds. Then one call is let
+    through: if it succeeds, so are all others; if it fails, the next `REST` seconds begin.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,38 +35,84 @@ class Guard:
         self._rest_until = 0.0
         self._silent_until = float("-inf")
 
-    def run(self, call: Callable[[], T]) -> T:
-        """Call a backend; raises CacheError if it fails or is left alone just now."""
-        # Unlocked as long as all is well: a thread that looks a moment too early only asks as well.
+    def __enter__(self) -> None:
+        # Read without the lock: a thread that reads too early makes one call too many.
         if self._failures >= FAILURES and not self._may_try():
-            raise CacheError("The backend of the cache has failed and is left alone for a moment.")
-        try:
-            result = call()
-        except Exception as error:
+            raise CacheError(
+                f"The backend of the cache has failed; it is not called for {REST:g} seconds."
+            )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            if self._failures:
+                with self._lock:
+                    self._failures = 0
+        elif isinstance(error, Exception):
             with self._lock:
                 self._failures += 1
                 self._rest_until = self._clock() + REST
             self.report(error)
             raise CacheError(f"The backend of the cache has failed: {error!r}") from error
-        if self._failures:
-            with self._lock:
-                self._failures = 0
-        return result
 
     def _may_try(self) -> bool:
         with self._lock:
             if self._failures >= FAILURES and self._clock() < self._rest_until:
                 return False
-            self._rest_until = self._clock() + REST  # the others go on waiting
+            self._rest_until = self._clock() + REST  # for all other threads
             return True
 
     def report(self, error: Exception) -> None:
-        """Log an error of a backend, one line a minute."""
+        """Log an error of the backend, at most one line in `BETWEEN_LINES` seconds."""
         with self._lock:
             if self._clock() < self._silent_until:
                 return
             self._silent_until = self._clock() + BETWEEN_LINES
-        _log.warning("The cache is not working, so nothing is found in it: %r", error)
+        _log.warning("The cache is not working, so its values count as missing: %r", error)
+
+
+class GuardedBackend:
+    """A backend behind the guard that all of its caches share; calls raise only CacheError."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._guard = guard_of(backend)
+
+    def get(self, key: str) -> bytes | None:
+        with self._guard:
+            return self._backend.get(key)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        with self._guard:
+            return self._backend.get_many(keys)
+
+    def set(
+        self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
+    ) -> None:
+        with self._guard:
+            self._backend.set(key, value, ttl=ttl, tags=tags, name=name)
+
+    def set_many(
+        self, values: Mapping[str, bytes], *, ttl: float | None, tags: Sequence[str]
+    ) -> None:
+        with self._guard:
+            self._backend.set_many(values, ttl=ttl, tags=tags)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        with self._guard:
+            self._backend.delete(keys)
+
+    def expire_tags(self, tags: Sequence[str]) -> None:
+        with self._guard:
+            self._backend.expire_tags(tags)
+
+    def clear(self) -> None:
+        with self._guard:
+            self._backend.clear()
 
 
 _guards: WeakKeyDictionary[Backend, Guard] = WeakKeyDictionary()
@@ -83,10 +128,7 @@ def guard_of(backend: Backend) -> Guard:
     return guard
 
 
+@after_in_child
 def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,4 +1,4 @@
-"""A cache in the memory of this process."""
+"""Backend in the memory of this process."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import getsizeof
 
-# What Python needs besides the key and the value (CPython 3.11 to 3.13, measured): an entry and
-# its place in the table, a tag with its set, and the place of an entry under a tag.
+# Memory besides the key and the value (measured on CPython 3.11 to 3.13): of an entry and its slot
+# in the table, of a tag with its set, and of the slot of an entry under a tag.
 ENTRY_BYTES = 210
 TAG_BYTES = 300
 TAGGED_BYTES = 80
 
-# Entries of expired tags that one call of `set` removes: more than it can bring.
-BURIED_AT_ONCE = 4
+# Entries of expired tags that one write removes: more than it adds.
+REMOVED_AT_ONCE = 4
 
 
 class _Tag:
-    """A tag from its first entry until it expires; the name may be used again by another one."""
+    """A tag from its first entry until it expires; a later tag may have the same name."""
 
     __slots__ = ("expired", "keys", "name")
 
@@ -42,19 +42,21 @@ class _Entry:
 
 
 class MemoryBackend:
-    """Keep values in memory, and forget those that were not asked for longest when it is full.
+    """Store values in memory; when it is full, evict the least recently used.
 
-    `max_bytes` counts keys, values and tags, and what Python needs to hold them.
+    Args:
+        max_bytes: The limit for keys, values and tags, Python's overhead included.
+        clock: Returns the current time in seconds.
     """
 
     waits = False
 
-    # The wall clock: others stand still while a platform keeps a snapshot of the process.
+    # The wall clock: others stop while the platform has the process frozen as a snapshot.
     def __init__(
         self, max_bytes: int = 64 * 1024 * 1024, *, clock: Callable[[], float] = time.time
     ) -> None:
         if max_bytes <= 0:
-            raise ValueError(f"A cache of {max_bytes} bytes keeps nothing.")
+            raise ValueError(f"max_bytes must be above 0, got {max_bytes}.")
         self._max_bytes = max_bytes
         self._clock = clock
         self._lock = threading.Lock()
@@ -63,7 +65,7 @@ class MemoryBackend:
     def _empty(self) -> None:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._tags: dict[str, _Tag] = {}
-        self._expired: list[_Tag] = []  # those that still have entries
+        self._expired: list[_Tag] = []  # expired tags that still have entries
         self._bytes = 0
 
     def get(self, key: str) -> bytes | None:
@@ -72,15 +74,15 @@ class MemoryBackend:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         with self._lock:
-            found = ((key, self._get(key)) for key in keys)
-            return {key: value for key, value in found if value is not None}
+            values = ((key, self._get(key)) for key in keys)
+            return {key: value for key, value in values if value is not None}
 
     def _get(self, key: str) -> bytes | None:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        over = entry.expires is not None and entry.expires <= self._clock()
-        if over or any(tag.expired for tag in entry.tags):
+        expired = entry.expires is not None and entry.expires <= self._clock()
+        if expired or any(tag.expired for tag in entry.tags):
             self._remove(key)
             return None
         self._entries.move_to_end(key)
@@ -119,17 +121,17 @@ class MemoryBackend:
             self._empty()
 
     def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: this backend has no connections."""
 
     def size(self) -> dict[str, int]:
-        """Return the entries that there are, expired ones included, and the bytes they hold."""
+        """Return the number of `entries`, expired ones included, and the `bytes` they take."""
         with self._lock:
             return {"entries": len(self._entries), "bytes": self._bytes}
 
     def _add(self, key: str, value: bytes, expires: float | None, names: Sequence[str]) -> None:
         cost = ENTRY_BYTES + TAGGED_BYTES * len(names) + getsizeof(key) + getsizeof(value)
         if cost + TAG_BYTES * len(names) > self._max_bytes:
-            return  # or everything else would go, and then this as well
+            return  # it would evict everything else, and then itself
         tags = tuple([self._tag(name) for name in names])
         for tag in tags:
             tag.keys.add(key)
@@ -155,17 +157,17 @@ class MemoryBackend:
         return tag
 
     def _make_room(self) -> None:
-        turns = BURIED_AT_ONCE
-        while self._expired and (turns > 0 or self._bytes > self._max_bytes):
-            self._bury()
-            turns -= 1
+        removals = REMOVED_AT_ONCE
+        while self._expired and (removals > 0 or self._bytes > self._max_bytes):
+            self._remove_expired()
+            removals -= 1
         while self._bytes > self._max_bytes:
             self._remove(next(iter(self._entries)))
 
-    def _bury(self) -> None:
-        """Remove an entry of an expired tag, or that tag when it has none any more.
+    def _remove_expired(self) -> None:
+        """Remove one entry of an expired tag, or the tag itself once it has no entries.
 
-        Done a few at a time, so that `expire_tags` costs the same for one entry and a million.
+        A few per write, so that `expire_tags` takes as long for one entry as for a million.
         """
         tag = self._expired[-1]
         if tag.keys:

@@ -1,4 +1,4 @@
-"""What an entry is stored with: how long it lives, its tags and its name, checked."""
+"""The options of an entry, checked: its ttl, tags and name."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from datetime import timedelta
 
-# Vercel, "Runtime Cache", limits: so that what works on one backend works on all of them.
+# Vercel, "Runtime Cache", limits. They hold for all backends, so that these are interchangeable.
 MAX_BYTES = 2 * 1024 * 1024
 MAX_TAGS = 128
 MAX_TAG_BYTES = 256
 
-# A hundred years: `sys.maxsize`, for "always", is more milliseconds than Redis can count.
+# A hundred years: `sys.maxsize`, meant as "for ever", is more milliseconds than Redis can count.
 LONGEST = 100 * 365 * 24 * 60 * 60
 
 
 class Options(NamedTuple):
-    """What a value is stored with; a ttl of 0 has expired already."""
+    """The options of a value; a ttl of 0 has expired already."""
 
     ttl: float | None = None
     tags: tuple[str, ...] = ()
@@ -33,39 +33,42 @@ class Options(NamedTuple):
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
     ) -> Options:
-        """Take Vercel's mapping and our keywords together; a keyword that is there wins."""
+        """Merge Vercel's mapping of options with keywords, which win, and check them."""
         if options:
             if unknown := options.keys() - set(cls._fields):
-                raise TypeError(f"Unknown cache options {sorted(map(str, unknown))}: {cls._fields}")
+                raise TypeError(
+                    f"The options of a cache entry are {', '.join(cls._fields)}; "
+                    f"got {sorted(map(str, unknown))}."
+                )
             ttl = options.get("ttl") if ttl is None else ttl
             tags = options.get("tags") if tags is None else tags
             name = options.get("name") if name is None else name
         if name is not None and not isinstance(name, str):
-            raise TypeError(f"The name of an entry is text, not of type {type(name).__name__}.")
-        kept = () if tags is None else checked_tags(tags)
-        if len(kept) > MAX_TAGS:
-            raise ValueError(f"An entry has at most {MAX_TAGS} tags, not {len(kept)}.")
-        return cls(checked_ttl(ttl), kept, name)
+            raise TypeError(f"The name of an entry must be a str, got {type(name).__name__}.")
+        unique = () if tags is None else checked_tags(tags)
+        if len(unique) > MAX_TAGS:
+            raise ValueError(f"An entry can have at most {MAX_TAGS} tags, got {len(unique)}.")
+        return cls(checked_ttl(ttl), unique, name)
 
 
 def checked_ttl(ttl: float | timedelta | None) -> float | None:
-    """Return seconds from 0 up, or None for as long as there is room."""
+    """Return a ttl in seconds, 0 or more, or None for as long as there is room."""
     if ttl is None:
         return None
     seconds: Any = getattr(ttl, "total_seconds", lambda: ttl)()
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"The ttl is a number of seconds or a timedelta, not {ttl!r}.")
-    if not seconds >= 0:  # nor is nan
-        raise ValueError(f"The ttl is {ttl!r}: it is 0 or more seconds, or None for no end.")
+        raise TypeError(f"ttl must be a number of seconds, a timedelta or None, got {ttl!r}.")
+    if not seconds >= 0:  # true for nan, too
+        raise ValueError(f"ttl must be 0 or more seconds, or None for no limit, got {ttl!r}.")
     return min(seconds, LONGEST)
 
 
 def checked_tags(tags: str | Iterable[str]) -> tuple[str, ...]:
-    """Return one or many tags, each once."""
-    kept = tuple(dict.fromkeys([tags] if isinstance(tags, str) else tags))
-    for tag in kept:
+    """Return a tag or tags as a tuple without duplicates."""
+    unique = tuple(dict.fromkeys([tags] if isinstance(tags, str) else tags))
+    for tag in unique:
         if not isinstance(tag, str):
-            raise TypeError(f"A tag is text, not of type {type(tag).__name__}.")
+            raise TypeError(f"A tag must be a str, got {type(tag).__name__}.")
         if not 0 < len(tag.encode()) <= MAX_TAG_BYTES:
-            raise ValueError(f"A tag has 1 to {MAX_TAG_BYTES} bytes, unlike {tag[:40]!r}.")
-    return kept
+            raise ValueError(f"A tag must have 1 to {MAX_TAG_BYTES} bytes, got {tag[:40]!r}.")
+    return unique

@@ -1,20 +1,20 @@
-"""Redis and Valkey, over redis-py.
+"""Backend in Redis or Valkey, over redis-py.
 
-    {unigate}:key:<key>   an entry: the records it depends on, what was in them, the value
-    {unigate}:tag:<tag>   a record: 8 random bytes, made by the first entry that has the tag
-    {unigate}:all         the record that every entry depends on
+    {unigate}:key:<key>   an entry: the names of its records, their contents, the value
+    {unigate}:tag:<tag>   a record: 8 random bytes, made by the first entry with the tag
+    {unigate}:all         the record of every entry
 
-An entry is valid while its records are what they were when it was written. So to expire a tag is to
-remove its record, whatever has it, and a record that is lost (evicted, or gone with the memory of
-the server) can only make misses: no later record is the same. What a server restores from disk it
-restores as it was then: with an old snapshot, what expired after it is back until its ttl is over.
+An entry is valid while its records have the contents they had when it was written. So a tag is
+expired by removing one key, its record, for any number of entries. Losing a record (by eviction, or
+with the memory of the server) can only cause misses, because no later record is the same. A server
+that restores an old snapshot also restores entries that expired after it, until their ttl is over.
 
-Every key has a life, so that policies like `volatile-lru` can evict it and nothing that expired
-stays for ever: an entry without a ttl 30 days from its writing, a record as long as its entries.
+Every key has a TTL, so that policies like `volatile-lru` can evict it and no expired entry stays
+for ever: an entry without a ttl has 30 days, a record as long as the longest of its entries.
 
-All keys of a namespace are in one hash slot, so that one node of a cluster has them all; a reply
-that they moved is followed. Reading an entry takes a script, which learns from the entry which
-records to read. Servers that want all keys of a script named before it runs will not run it.
+All keys of a namespace are in one hash slot, that is, on one node of a cluster; MOVED replies are
+followed. Entries are read by a script that learns from the entry which records to read, so servers
+that require all keys of a script to be declared cannot run it.
 Source: Redis, "Scripting with Lua", "Cluster specification" (hash tags, redirection), "EXPIRE".
 """
 
@@ -41,7 +41,7 @@ try:
 except ImportError as error:
     raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
 
-# KEYS: entries. Returns their values, and false where there is none.
+# KEYS: entries. Returns their values, false for a missing or invalid entry.
 GET = """
 local values = {}
 for i, key in ipairs(KEYS) do
@@ -59,9 +59,9 @@ end
 return values
 """
 
-# KEYS: records, then entries. ARGV: how many records, what to put into new ones, milliseconds,
-# then a value for each entry. Entries come first: no record ends before them then, and a full
-# server refuses only the first write of a script, if that takes memory, and none after it.
+# KEYS: records, then entries. ARGV: the number of records, the content of new ones, the ttl in
+# milliseconds, then the value of each entry. Entries are written first, so that no record ends
+# before them. A full server refuses only the first write of a script, if that takes memory.
 SET = """
 local count, fresh, life = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local records, contents = {}, {}
@@ -82,7 +82,7 @@ end
 LIFE = 30 * 24 * 60 * 60.0  # seconds
 
 
-class _Opened(NamedTuple):
+class _Connections(NamedTuple):
     pool: ConnectionPool
     execute: Callable[..., Any]
     pid: int
@@ -90,12 +90,18 @@ class _Opened(NamedTuple):
 
 
 class RedisBackend:
-    """Keep values in a Redis or Valkey server, alone or in a cluster.
+    """Store values in a Redis or Valkey server or cluster.
 
-    The URL is one of redis-py: `redis://user:password@host:port/database`, `rediss://` for TLS,
-    `unix:///path?db=`; `valkey://` and `valkeys://` are the same. After the `?`, besides redis-py's
-    options: `namespace`. A server has 0.25 s to accept a connection (`socket_connect_timeout`) and
-    0.5 s for each answer (`socket_timeout`); nothing is tried again.
+    A server has 0.25 s to accept a connection (`socket_connect_timeout`) and 0.5 s for each reply
+    (`socket_timeout`). Failed commands are not retried.
+
+    Args:
+        url: A URL of redis-py: `redis://user:password@host:port/database`, `rediss://` for TLS,
+            `unix:///path?db=`; `valkey://` and `valkeys://` are synonyms. The query takes the
+            options of redis-py and `namespace`, which is "unigate" by default.
+
+    Raises:
+        ValueError: The scheme or an option is unknown, or an option has a wrong value.
     """
 
     waits = True
@@ -107,14 +113,19 @@ class RedisBackend:
         rest = urlencode([option for option in options if option[0] != "namespace"])
         scheme, colon, where = address.partition(":")
         self._url = f"{scheme.replace('valkey', 'redis')}{colon}{where}?{rest}"
-        # A brace in it would end the hash tag too early.
+        # Quoted, because a brace in it would end the hash tag too early.
         self._prefix = b"{%b}:" % quote(namespace, errors="surrogatepass").encode()
         self._all = self._prefix + b"all"
-        pool = self._open().pool
+        self._open()
         try:
-            pool.connection_class(**pool.connection_kwargs)
-        except TypeError as error:  # here, where it is seen, instead of as a miss for ever
-            raise ValueError(f"The URL of the cache has an option nobody knows: {error}") from error
+            self.pool.connection_class(**self.pool.connection_kwargs)
+        except TypeError as error:  # raised here, or every call would be a miss
+            raise ValueError(f"The URL of the cache has an unknown option: {error}") from error
+
+    @property
+    def pool(self) -> ConnectionPool:
+        """The connection pool in use."""
+        return self._connections.pool
 
     def get(self, key: str) -> bytes | None:
         return self.get_many([key]).get(key)
@@ -149,8 +160,8 @@ class RedisBackend:
         self._unlink([self._all])
 
     def close(self) -> None:
-        if self._opened.pid == os.getpid():
-            self._opened.pool.disconnect()
+        if self._connections.pid == os.getpid():
+            self.pool.disconnect()
 
     def _entries(self, keys: Iterable[str]) -> list[bytes]:
         return [self._prefix + b"key:" + key.encode("utf-8", "surrogatepass") for key in keys]
@@ -166,46 +177,49 @@ class RedisBackend:
         digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
             return self._call("EVALSHA", digest, len(keys), *keys, *arguments)
-        except NoScriptError:  # the first to ask since the server started
+        except NoScriptError:  # the first call since the server started
             return self._call("EVAL", script, len(keys), *keys, *arguments)
 
     def _call(self, *command: bytes | str | int) -> Any:
-        opened = self._opened
-        if opened.pid != os.getpid():
-            # redis-py's pool is not safe here: another thread may have held its lock at the fork.
-            opened = self._open()
+        connections = self._connections
+        if connections.pid != os.getpid():
+            # redis-py's pool is unusable here if another thread held its lock at the fork.
+            connections = self._open()
         try:
-            return opened.execute(*command)
+            return connections.execute(*command)
         except ResponseError as error:
-            moved = _moved(error)
-            if moved is None:
+            node = moved_to(error)
+            if node is None:
                 raise
-            return self._open(moved).execute(*command)
+            return self._open(node).execute(*command)
         except (ConnectionError, TimeoutError):
-            if opened.redirected:  # the one in the URL may know better by now
+            if connections.redirected:  # the node in the URL may know the new owner by now
                 self._open()
             raise
 
-    def _open(self, moved: tuple[str, int] | None = None) -> _Opened:
+    def _open(self, node: tuple[str, int] | None = None) -> _Connections:
         pool = ConnectionPool.from_url(
             self._url,
-            max_connections=2**31,  # as many as there are threads; it is an error to run out
-            protocol=2,  # saves a round trip
+            max_connections=2**31,  # one per thread; running out would be an error
+            protocol=2,  # RESP3 would take a round trip more to connect
             retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=0.25,
             socket_timeout=0.5,
         )
-        if moved is not None:
-            host, port = moved
+        if node is not None:
+            host, port = node
             pool.connection_kwargs.update({"host": host} if host else {}, port=port)
         execute = Redis(connection_pool=pool).execute_command
-        self._opened = _Opened(pool, execute, os.getpid(), moved is not None)
-        return self._opened
+        self._connections = _Connections(pool, execute, os.getpid(), node is not None)
+        return self._connections
 
 
-def _moved(error: ResponseError) -> tuple[str, int] | None:
-    """Return host and port of the node that has the keys; no host means the one that answered."""
+def moved_to(error: ResponseError) -> tuple[str, int] | None:
+    """Return host and port of the node in a MOVED reply, None for any other error.
+
+    An empty host means the node that sent the reply.
+    """
     code, _, where = str(error).partition(" ")
-    if code == "MOVED":  # redis-py before 6 knows these only when it looks after a cluster itself
+    if code == "MOVED":  # redis-py before 6 parses these only in its cluster client
         error = MovedError(where)
     return (error.host, error.port) if isinstance(error, MovedError) else None

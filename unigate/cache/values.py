@@ -1,7 +1,7 @@
-"""Values as JSON bytes: what comes out of a cache is a copy, the same from every backend.
+"""Values as JSON bytes, so that reads return copies, the same from every backend.
 
-Tuples are arrays, and come out as lists. Keys that are not text and NaN are refused: JSON's
-libraries would change the one and write the other as what nobody else can read.
+Tuples are stored as arrays and come back as lists. Dictionary keys other than str are refused,
+because `json` would convert them to text, and so is NaN, which other JSON parsers reject.
 """
 
 from __future__ import annotations
@@ -17,28 +17,37 @@ _decode = json.JSONDecoder().decode
 
 
 def encode(value: Any) -> bytes:
-    """Return a value as JSON; a TypeError names the place inside it that is not."""
+    """Return a value as JSON.
+
+    Raises:
+        TypeError: A part of the value is not JSON; the message has its path.
+    """
     try:
         text = _encode(value)
         if _has_other_keys(value):
-            raise TypeError("a key is not text")
+            raise TypeError("a key is not a str")
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"{_fault(value) or error}: not something that JSON can say.") from None
+        raise TypeError(f"{_fault(value) or error}: a cached value must be JSON.") from None
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return json.dumps(value).encode()  # half a surrogate pair, which only an escape can say
+        return json.dumps(value).encode()  # a lone surrogate, which only an escape can express
 
 
 def decode(data: bytes) -> Any:
-    """Return the value of JSON bytes; ValueError or RecursionError where they are none."""
+    """Return the value of JSON bytes.
+
+    Raises:
+        ValueError: The bytes are not JSON.
+        RecursionError: The value is nested too deeply.
+    """
     return _decode(data.decode())
 
 
 def _has_other_keys(value: Any) -> bool:
-    # The encoder makes text of numbers, so that {1: "a", "1": "b"} has a key twice.
-    left = [value]
-    for item in left:  # grows meanwhile
+    # The encoder converts numbers to text, so {1: "a", "1": "b"} would have a key twice.
+    pending = [value]
+    for item in pending:  # grows while it is iterated
         if isinstance(item, dict):
             for key in item:
                 if not isinstance(key, str):
@@ -48,7 +57,7 @@ def _has_other_keys(value: Any) -> bool:
             continue
         for child in item:
             if type(child) not in _LEAVES:
-                left.append(child)
+                pending.append(child)
     return False
 
 

@@ -1,4 +1,4 @@
-"""Which backend a cache has: by URL, environment and gateway, here and after a fork."""
+"""Backend selection by URL, environment and gateway, also after a fork."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.cache.concurrency import in_threads
 from unigate import Headers, Request
-from unigate.cache import RuntimeCache, default_backend, open_backend, opening
+from unigate.cache import RuntimeCache, default_backend, open_backend, selection
 from unigate.cache.memory import MemoryBackend
 from unigate.cache.redis import RedisBackend
 from unigate.cache.vercel import VercelBackend
@@ -26,9 +26,9 @@ ENDPOINT = "http://127.0.0.1:9/v1/suspense-cache/"
 
 @pytest.fixture(autouse=True)
 def _nothing_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(opening, "_opened", {})
+    monkeypatch.setattr(selection, "open_backends", {})
     yield
-    for backend in set(opening._opened.values()):
+    for backend in set(selection.open_backends.values()):
         backend.close()
 
 
@@ -37,19 +37,11 @@ def test_each_url_has_one_backend() -> None:
     assert open_backend("memory://") is not open_backend("memory://other")
 
 
+@pytest.mark.usefixtures("bounded")
 def test_threads_get_the_same_one() -> None:
-    start, found = threading.Barrier(16), []
-
-    def work() -> None:
-        start.wait()
-        found.append(open_backend("memory://threads"))
-
-    threads = [threading.Thread(target=work) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(found)) == 1
+    backends = in_threads(lambda _: open_backend("memory://threads"), 16)
+    assert len(backends) == 16
+    assert len(set(backends)) == 1
 
 
 def test_memory_has_a_size() -> None:
@@ -122,7 +114,7 @@ def test_vercel_without_its_headers_is_memory(
     assert len(caplog.records) == (1 if headers else 0)
 
 
-def asked(deployment: Deployment | None = None, **headers: str) -> Request:
+def request_with(deployment: Deployment | None = None, **headers: str) -> Request:
     fields = Headers((name.replace("_", "-"), value) for name, value in headers.items())
     request = Request("GET", headers=fields)
     request.deployment = deployment
@@ -135,7 +127,7 @@ def test_gateway_chooses_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> No
     cache = RuntimeCache()
 
     def answer() -> Any:
-        current_request_var.set(asked(Deployment(cache=chosen)))
+        current_request_var.set(request_with(Deployment(cache=chosen)))
         cache.set("key", 1)
         return cache.get("key")
 
@@ -145,16 +137,16 @@ def test_gateway_chooses_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> No
     assert RuntimeCache(backend="memory://other").get("key") is None
 
 
-def test_vercel_names_its_cache_in_the_request_where_it_runs_us(
+def test_headers_of_vercels_proxy_choose_the_cache_on_vercel_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     headers = {"x_vercel_sc_host": "cache.example.org", "x_vercel_sc_headers": "{}"}
 
     def backend() -> Any:
-        current_request_var.set(asked(**headers))
+        current_request_var.set(request_with(**headers))
         return default_backend()
 
-    # Elsewhere the client would say where values go.
+    # On other platforms the client controls these headers.
     assert contextvars.copy_context().run(backend) is open_backend("memory://")
     monkeypatch.setenv("VERCEL", "1")
     assert isinstance(contextvars.copy_context().run(backend), VercelBackend)
@@ -162,45 +154,46 @@ def test_vercel_names_its_cache_in_the_request_where_it_runs_us(
     assert contextvars.copy_context().run(backend) is open_backend("memory://")
 
 
-def test_child_has_backends_of_its_own() -> None:
-    """A lock that is held while the process forks stays held in the child: so do connections."""
+def test_child_of_a_fork_opens_its_own_backends() -> None:
+    """A lock held by another thread during the fork stays held in the child."""
     code = """
     import os, threading
     from unigate.cache import AsyncRuntimeCache, RuntimeCache, default_backend, flights, guard
-    from unigate.cache import opening, async_runtime_cache
+    from unigate.cache import async_runtime_cache, selection
     cache = RuntimeCache()
     cache.set("key", "parent")
     before = default_backend()
-    locks = [before._lock, flights._lock, guard._lock, opening._lock, async_runtime_cache._lock]
-    assert async_runtime_cache._threads().submit(int).result() == 0
+    locks = [before._lock, flights._lock, guard._lock, selection._lock, async_runtime_cache._lock]
+    assert async_runtime_cache._threads().submit(int).result(20) == 0
     held, over = threading.Event(), threading.Event()
 
     def hold():
         for lock in locks:
-            lock.acquire()
+            assert lock.acquire(timeout=20)
         held.set()
-        over.wait()
+        assert over.wait(20)
         for lock in locks:
             lock.release()
 
     holder = threading.Thread(target=hold)
     holder.start()
-    held.wait()
+    assert held.wait(20)
     flight = flights.Flight(before, "0.0:key", ())
-    flights._flights[id(before), "0.0:key"] = flight
-    flights._writing[id(before), "0.0:key"] = 1
+    flights.in_flight[id(before), "0.0:key"] = flight
+    flights.writing[id(before), "0.0:key"] = 1
     child = os.fork()
     if not child:
         import signal; signal.alarm(20)
         assert default_backend() is not before
         assert "key" not in cache
-        assert not flights._flights and not flights._writing
+        assert not flights.in_flight and not flights.writing
         assert cache.get_or_set("key", lambda: "child") == "child"
         assert async_runtime_cache._threads().submit(int).result(10) == 0
         os._exit(0)
     status = os.waitpid(child, 0)[1]
     over.set()
-    holder.join()
+    holder.join(20)
+    assert not holder.is_alive()
     assert status == 0, status
     assert cache.get("key") == "parent"
     assert default_backend() is before
