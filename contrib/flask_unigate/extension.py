@@ -9,7 +9,7 @@ from flask import Flask, current_app, has_app_context
 
 from unigate import Deployment, Gateway, UnigateError, wrap
 
-from .commands import command
+from .commands import command_for
 from .request import RequestMixin
 
 # Those of `unigate.wrap`, as UNIGATE_PLATFORM and so on.
@@ -61,7 +61,7 @@ class Unigate:
         app.request_class = type(own.__name__, (own, RequestMixin), members)
         app.extensions["unigate"] = self
         app.extensions[_GATEWAY] = gateway
-        app.cli.add_command(command)
+        app.cli.add_command(command_for(app, gateway))
         self._apps.add(app)
 
     @property
@@ -72,17 +72,17 @@ class Unigate:
         where none is current.
         """
         if has_app_context() and current_app.extensions.get("unigate") is self:
-            return gateway_of(current_app)
+            return _gateway_of(current_app)
         apps = list(self._apps)
         if len(apps) == 1:
-            return gateway_of(apps[0])
+            return _gateway_of(apps[0])
         raise RuntimeError(
             f"This Unigate extension has {len(apps)} applications, and none of them is current. "
             "Ask for the gateway after init_app(app), within app.app_context()."
         )
 
 
-def gateway_of(app: Flask) -> Gateway:
+def _gateway_of(app: Flask) -> Gateway:
     """Return the gateway around an application that has the extension."""
     gateway: Gateway = app.extensions[_GATEWAY]
     return gateway

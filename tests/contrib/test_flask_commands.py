@@ -105,7 +105,7 @@ def test_build_wants_a_gateway_that_has_a_name(folder: Path) -> None:
     done = flask(folder, "factory:create_app('x')", "unigate", "build", "--target", "google")
 
     assert done.returncode == 1
-    assert "has no name in 'factory'" in done.stderr
+    assert "must be a variable of 'factory'" in done.stderr
     assert "gateway = Unigate(app).gateway" in done.stderr
 
 
