@@ -170,6 +170,15 @@ def test_a_request_is_copied_and_pickled_as_without_it() -> None:
         assert twin.path == "/tea"
 
 
+def test_a_request_made_from_the_public_class_is_copied() -> None:
+    request = HttpRequest()
+    request.path = "/tea"
+
+    for twin in (copy.copy(request), pickle.loads(pickle.dumps(request))):
+        assert isinstance(twin, HttpRequest)
+        assert twin.path == "/tea"
+
+
 # REMOTE_ADDR
 
 
