@@ -132,7 +132,7 @@ def middleware_alone(loop: asyncio.AbstractEventLoop, *, asgi: bool, ours: bool)
 
 def signals_alone(*, ours: bool) -> Ask:
     """Do what the application does as a request begins and ends, without a database connection."""
-    signals = (connections.check_after_pause, connections.note_use) if ours else ()
+    signals = (connections.check_after_pause, connections.remember_use) if ours else ()
 
     def send() -> None:
         for receiver in signals:
