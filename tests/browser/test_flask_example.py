@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.dev_server import ROOT, serving
+from tests.browser.dev_server import serving
 from tests.browser.pages import Site, cookies, targets
 
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "example_flask"
 PATHS = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contrib"), str(PROJECT)])}
 SITES = [("alb", ""), ("rest_api", "/prod")]
