@@ -54,9 +54,7 @@ def test_a_form_arrives_as_typed(page: Page, site: Site) -> None:
     expect(page).to_have_url(f"{site.url}/form")
 
 
-def test_two_cookies_are_set_in_one_response_and_forgotten_in_another(
-    page: Page, site: Site
-) -> None:
+def test_two_cookies_are_set_in_one_response_and_deleted_in_another(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/")
     shown = page.locator("#cookies td")
     for visits in ("1", "2"):
@@ -65,7 +63,7 @@ def test_two_cookies_are_set_in_one_response_and_forgotten_in_another(
     expect(page).to_have_url(f"{site.url}/#cookies")
     assert cookies(page) == {"visits": ("/", True), "flavour": ("/", True)}
 
-    page.get_by_role("button", name="Forget both").click()
+    page.get_by_role("button", name="Delete both").click()
     expect(shown).to_have_text(["none", "none"])
     assert cookies(page) == {}
 
