@@ -113,7 +113,7 @@ def check_hosts(app_configs: Apps, **_: Any) -> list[CheckMessage]:
                 _warning(
                     6,
                     f"CSRF_TRUSTED_ORIGINS does not include 'https://{host}', an origin of this "
-                    "deployment: forms are refused where Django does not see that it is HTTPS.",
+                    "deployment: unless Django sees that a request is HTTPS, its forms get a 403.",
                     f"Add 'https://{host}' to CSRF_TRUSTED_ORIGINS.",
                 )
             )
@@ -182,7 +182,8 @@ def check_memory(app_configs: Apps, **_: Any) -> list[CheckMessage]:
         messages.append(
             _warning(
                 11,
-                f"Sessions ({engine}) are local to one instance: the others lose its users.",
+                f"Sessions ({engine}) are local to one instance: on the others its users are "
+                "logged out.",
                 "Keep sessions in the database, in signed cookies, or in a shared cache.",
             )
         )

@@ -82,7 +82,7 @@ def _can_be_read(connection: Any) -> bool:
     poll = select.poll()
     try:
         poll.register(connection, select.POLLIN)
-    except Exception:  # the driver's own class, if it already knows that the connection is closed
+    except Exception:  # the driver's own class, for a connection that it has closed
         return True
     return bool(poll.poll(0))
 

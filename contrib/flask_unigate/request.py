@@ -22,7 +22,7 @@ class RequestMixin(RequestAttributes):
 
     @cached_property
     def unigate(self) -> unigate.Request:
-        """The common request: the gateway's, or one read from the environ where it has none.
+        """The common request: the gateway's, or without a gateway one read from the environ.
 
         The application's own deployment settings override those of the gateway: another gateway
         around the application may not have them.

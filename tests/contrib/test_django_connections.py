@@ -25,7 +25,7 @@ from django.test import override_settings
 from django.urls import path
 
 import unigate
-from django_unigate import connections as ours
+from django_unigate import connections as plugin
 from tests.waiting import SECONDS, until
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_settings")
@@ -87,7 +87,7 @@ urlpatterns = [path("query", query), path("quiet", quiet)]
 def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Return the time of the wall clock, in a list, for tests to change."""
     now = [1_800_000_000.0]
-    monkeypatch.setattr(ours.time, "time", lambda: now[0])
+    monkeypatch.setattr(plugin.time, "time", lambda: now[0])
     return now
 
 
@@ -98,14 +98,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
     connections.settings["paused"] = {**usual, **own}
     connection = Server(connections.settings["paused"], "paused")
     connections["paused"] = connection
-    connection_created.connect(ours.remember_opened)
-    request_started.connect(ours.check_after_pause)
-    request_finished.connect(ours.remember_use)
+    connection_created.connect(plugin.remember_opened)
+    request_started.connect(plugin.check_after_pause)
+    request_finished.connect(plugin.remember_use)
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]):
         yield connection
-    request_started.disconnect(ours.check_after_pause)
-    request_finished.disconnect(ours.remember_use)
-    connection_created.disconnect(ours.remember_opened)
+    request_started.disconnect(plugin.check_after_pause)
+    request_finished.disconnect(plugin.remember_use)
+    connection_created.disconnect(plugin.remember_opened)
     connection.close()
     del connections["paused"], connections.settings["paused"]
 
@@ -137,7 +137,7 @@ def test_the_first_query_after_a_pause_succeeds(server: Server, wall: list[float
 
 
 def test_without_the_check_the_query_fails(server: Server, wall: list[float]) -> None:
-    request_started.disconnect(ours.check_after_pause)
+    request_started.disconnect(plugin.check_after_pause)
     ask("/query")
     server.hang_up()
     wall[0] += 60
@@ -232,16 +232,16 @@ def test_a_transaction_is_left_alone(server: Server, wall: list[float]) -> None:
         server.ensure_connection()
         server.health_check_enabled = False
         wall[0] += 60
-        ours.check_after_pause()
+        plugin.check_after_pause()
         assert not server.health_check_enabled
 
 
 def test_the_application_connects_the_receivers() -> None:
     with override_settings(INSTALLED_APPS=["django_unigate"]):
         # disconnect() returns whether the receiver was connected.
-        assert request_started.disconnect(ours.check_after_pause)
-        assert request_finished.disconnect(ours.remember_use)
-        assert connection_created.disconnect(ours.remember_opened)
+        assert request_started.disconnect(plugin.check_after_pause)
+        assert request_finished.disconnect(plugin.remember_use)
+        assert connection_created.disconnect(plugin.remember_opened)
 
 
 def test_a_query_on_an_ended_connection_fails(server: Server) -> None:
@@ -271,7 +271,7 @@ def test_work_closes_what_it_opened(server: Server) -> None:
         states.append(write())
 
     def do() -> None:
-        ours.closing(work)()
+        plugin.closing(work)()
         states.append(is_open())
 
     thread = threading.Thread(target=do)
@@ -292,7 +292,7 @@ def test_asynchronous_work_closes_what_it_opened(server: Server) -> None:
         return await sync_to_async(opened)()
 
     async def do() -> list[BaseDatabaseWrapper]:
-        return [await ours.closing(work()), await ours.closing(work)()]
+        return [await plugin.closing(work()), await plugin.closing(work)()]
 
     assert [wrapper.connection for wrapper in asyncio.run(do())] == [None, None]
 
@@ -304,7 +304,7 @@ def test_asynchronous_work_does_not_need_the_thread_of_its_request(server: Serve
     contexts: list[Context] = []
 
     async def view() -> None:
-        works.append(ours.closing(sync_to_async(write)()))
+        works.append(plugin.closing(sync_to_async(write)()))
         contexts.append(copy_context())
 
     async_to_sync(view)()
@@ -325,7 +325,7 @@ def test_failing_work_leaves_a_connection_that_was_open(server: Server) -> None:
         raise LookupError("no leaves")
 
     with pytest.raises(LookupError):
-        ours.closing(work)()
+        plugin.closing(work)()
     assert server.connection is not None
 
 

@@ -135,13 +135,13 @@ def database() -> Iterator[PostgreSQL]:
 
 @contextmanager
 def running(
-    door: str, database: PostgreSQL, folder: Path, *, ours: bool = True, **variables: str
+    door: str, database: PostgreSQL, folder: Path, *, with_unigate: bool = True, **variables: str
 ) -> Iterator[Site]:
     name = f"{door} {folder.name}"
     env: Mapping[str, str] = {
         "DATABASE_PORT": str(database.port),
         "APPLICATION_NAME": name,
-        "WITH_UNIGATE": "1" if ours else "0",
+        "WITH_UNIGATE": "1" if with_unigate else "0",
         **variables,
     }
     if door in FUNCTIONS:
@@ -236,7 +236,7 @@ def test_without_the_application_the_request_fails(
     stop: Callable[[Site], None],
     targets: list[str],
 ) -> None:
-    with running(door, database, tmp_path, ours=False) as site:
+    with running(door, database, tmp_path, with_unigate=False) as site:
         for target in targets:
             assert site.get(target)[0] == 200
             stop(site)
@@ -246,9 +246,9 @@ def test_without_the_application_the_request_fails(
 # A connection that the network drops without notice to either side
 
 
-@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("with_unigate", [True, False])
 def test_a_connection_dropped_by_the_network(
-    database: PostgreSQL, tmp_path: Path, ours: bool
+    database: PostgreSQL, tmp_path: Path, with_unigate: bool
 ) -> None:
     with (
         Network(database.port) as network,
@@ -256,7 +256,7 @@ def test_a_connection_dropped_by_the_network(
             "lambda wsgi",
             database,
             tmp_path,
-            ours=ours,
+            with_unigate=with_unigate,
             DATABASE_PORT=str(network.port),
             CONNECTION_PAUSE="0.5",
         ) as site,
@@ -268,7 +268,7 @@ def test_a_connection_dropped_by_the_network(
             time.sleep(0.6)
             site.signal(signal.SIGCONT)
 
-            assert site.get(target)[0] == (200 if ours else 500)
+            assert site.get(target)[0] == (200 if with_unigate else 500)
 
 
 # wait_until

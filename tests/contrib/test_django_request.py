@@ -43,7 +43,7 @@ def show(request: HttpRequest) -> HttpResponse:
             "ip": request.ip_address,
             "remote": request.META.get("REMOTE_ADDR"),
             "leaf": cache.get("leaf"),
-            "ours": isinstance(request, HttpRequest),
+            "extended": isinstance(request, HttpRequest),
             "class": type(request).__name__,
         }
     )
@@ -139,7 +139,7 @@ def test_without_the_gateway_the_environment_names_the_platform(tmp_path: Path) 
 def test_the_request_keeps_the_name_of_its_class(handler: type) -> None:
     answer = ask(unigate.wrap(handler()), "/sync", {})
 
-    assert answer["ours"] is True
+    assert answer["extended"] is True
     assert answer["class"] == handler.request_class.__name__
 
 

@@ -73,7 +73,7 @@ def test_invoke_calls_the_gateway_with_its_settings(folder: Path, app: str) -> N
     done = flask(folder, app, "unigate", "invoke", *options)
 
     assert done.returncode == 0, done.stderr
-    # Each request has an application context of its own, so its count is 1.
+    # Each request has its own application context, so its count is 1.
     assert json.loads(done.stdout)["body"] == "site alb 1 NL"
     assert "median of 2" in done.stderr
 
@@ -112,13 +112,13 @@ def test_build_needs_a_gateway_that_is_a_variable(folder: Path) -> None:
 def test_help_is_that_of_unigate(folder: Path) -> None:
     whole = flask(folder, "shop:site", "unigate")
     flag = flask(folder, "shop:site", "unigate", "--help")
-    one = flask(folder, "shop:site", "unigate", "invoke", "--help")
+    single = flask(folder, "shop:site", "unigate", "invoke", "--help")
 
-    assert whole.returncode == flag.returncode == one.returncode == 0
+    assert whole.returncode == flag.returncode == single.returncode == 0
     assert whole.stdout == flag.stdout
     for name in ("build", "check", "dev", "invoke", "routes"):
         assert re.search(rf"^  {name} ", whole.stdout, re.MULTILINE), whole.stdout
-    assert "--repeat" in one.stdout
+    assert "--repeat" in single.stdout
 
 
 def test_flask_lists_the_command_without_loading_the_program(folder: Path) -> None:
