@@ -1,7 +1,7 @@
-"""Measure what one Lambda invocation costs, ours against the other tools.
+"""Measure the cost of one Lambda invocation with unigate and with other tools.
 
-The applications do nothing, so the time is that of the code around them. README.md beside this
-file says how to read the table.
+The applications do nothing, so the time is that of the code around them. README.md in this folder
+explains the table.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ LARGE_TARGETS = {"floor: base64": 1.1}
 
 
 def asgi_floor() -> Callable[[], Any]:
-    """Run the application alone: one ``run_until_complete`` on a scope that is ready."""
+    """Run the application alone: one ``run_until_complete`` on a prepared scope."""
     headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
     scope = {"type": "http", "method": "GET", "path": "/orders/7", "headers": headers}
     request = {"type": "http.request", "body": b"", "more_body": False}
@@ -74,7 +74,7 @@ def asgi_floor() -> Callable[[], Any]:
 
 
 def wsgi_floor() -> Callable[[], Any]:
-    """Call the application alone, on an environ that is ready."""
+    """Call the application alone, on a prepared environ."""
     names = ((name.upper().replace("-", "_"), value) for name, value in HEADERS.items())
     environ: dict[str, Any] = {f"HTTP_{name}": value for name, value in names}
     environ |= {"REQUEST_METHOD": "GET", "PATH_INFO": "/orders/7", "wsgi.input": BytesIO()}
@@ -82,13 +82,13 @@ def wsgi_floor() -> Callable[[], Any]:
 
 
 def base64_floor(event: Event) -> Callable[[], Any]:
-    """Decode the body and encode it again: text in, text out, as in every event and reply."""
+    """Decode the body and encode it again: text to text, as in every event and reply."""
     return lambda: base64.b64encode(base64.b64decode(event["body"])).decode("ascii")
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One event for one interface, everyone who serves it by name, and what is to be reached."""
+    """One event for one interface, the contenders by name, and the targets by contender."""
 
     name: str
     contenders: dict[str, Callable[[], Any]]
@@ -100,8 +100,8 @@ class Workload:
 class Result:
     """Medians over the rounds.
 
-    ``ratio`` is the time of ours divided by that of this contender; a line of ours has none.
-    ``met`` is None where there is no target.
+    ``ratio`` is the time of unigate divided by that of this contender, None for unigate itself.
+    ``met`` is None without a target.
     """
 
     workload: str
@@ -113,7 +113,7 @@ class Result:
 
 
 def asgi_handlers() -> dict[str, Handler]:
-    """Name who serves an ASGI application; without a remark, with the settings it starts with."""
+    """Return the handlers of an ASGI application by name; with default options unless named."""
     return {
         "unigate": unigate.wrap(asgi_app).lambda_handler,
         "mangum": mangum.Mangum(asgi_app),
@@ -124,7 +124,7 @@ def asgi_handlers() -> dict[str, Handler]:
 
 
 def wsgi_handlers() -> dict[str, Handler]:
-    """Name who serves a WSGI application."""
+    """Return the handlers of a WSGI application by name."""
     bridge: Any = WSGIMiddleware(wsgi_app)
     return {
         "unigate": unigate.wrap(wsgi_app).lambda_handler,
@@ -135,7 +135,7 @@ def wsgi_handlers() -> dict[str, Handler]:
 
 
 def wsgi_binary_handlers() -> dict[str, Handler]:
-    """Name who serves a WSGI application, with apig-wsgi told that REST answers may be binary."""
+    """Return the same handlers, with binary responses to REST events enabled in apig-wsgi."""
     return wsgi_handlers() | {
         "apig-wsgi": apig_wsgi.make_lambda_handler(wsgi_app, binary_support=True)
     }
@@ -144,7 +144,7 @@ def wsgi_binary_handlers() -> dict[str, Handler]:
 def checked(
     handlers: dict[str, Handler], event: Event, answer: bytes
 ) -> dict[str, Callable[[], Any]]:
-    """Bind the handlers to ``event``; exit on a wrong answer, so that no failure is timed."""
+    """Bind the handlers to ``event``; exit on a wrong response, so that no failure is timed."""
     calls: dict[str, Callable[[], Any]] = {
         name: partial(handler, event, CONTEXT) for name, handler in handlers.items()
     }
@@ -154,12 +154,15 @@ def checked(
         if reply.get("isBase64Encoded"):
             body = base64.b64decode(body)
         if reply["statusCode"] != 200 or body != answer:
-            raise SystemExit(f"{name}: wrong answer, {reply['statusCode']} {body[:80]!r}")
+            raise SystemExit(
+                f"{name} must reply with status 200 and the expected body, "
+                f"got {reply['statusCode']} {body[:80]!r}"
+            )
     return calls
 
 
 def workloads() -> Iterator[Workload]:
-    """Build every workload: two event formats, two interfaces, two sizes of body."""
+    """Yield every workload: two event formats, two interfaces, two sizes of body."""
     binary = random.Random(7).randbytes(MEBIBYTE)
     for source, make_event in (("HTTP API 2.0", http_api_event), ("REST API v1", rest_api_event)):
         for interface, handlers, floor in (
@@ -177,7 +180,7 @@ def workloads() -> Iterator[Workload]:
 
 
 def time_one(call: Callable[[], Any], invocations: int) -> float:
-    """Return the mean microseconds of one invocation, after one call that is not counted."""
+    """Return the mean microseconds of one invocation, after one call that is not timed."""
     call()
     start = perf_counter()
     for _ in repeat(None, invocations):
@@ -186,7 +189,7 @@ def time_one(call: Callable[[], Any], invocations: int) -> float:
 
 
 def run(rounds: int) -> list[Result]:
-    """Take ``rounds`` turns through every workload, its contenders in a new order each time."""
+    """Run every workload ``rounds`` times, its contenders in a new random order each time."""
     found = list(workloads())
     shuffle = random.Random(11).sample
     times: dict[str, dict[str, list[float]]] = {
@@ -201,7 +204,7 @@ def run(rounds: int) -> list[Result]:
 
 
 def compare(workload: Workload, times: dict[str, list[float]]) -> Iterator[Result]:
-    """Reduce the rounds; a ratio is taken within each round, where both saw the same machine."""
+    """Yield the medians; ratios are taken within a round, where the machine is equally busy."""
     for name, theirs in times.items():
         ratio = None
         if not name.startswith("unigate"):
@@ -213,7 +216,7 @@ def compare(workload: Workload, times: dict[str, list[float]]) -> Iterator[Resul
 
 
 def machine() -> dict[str, str]:
-    """Name what the figures depend on: interpreter, processor, versions of the peers."""
+    """Return what the figures depend on: interpreter, processor, versions of the other tools."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -222,7 +225,7 @@ def machine() -> dict[str, str]:
 
 
 def table(results: list[Result]) -> str:
-    """Lay the results out in aligned columns, one block for each workload."""
+    """Return the results in aligned columns, one block for each workload."""
     lines = [", ".join(f"{name} {value}" for name, value in machine().items())]
     workload = None
     for row in results:
@@ -240,12 +243,12 @@ def table(results: list[Result]) -> str:
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=50, help="turns of each (default 50)")
+    parser.add_argument("--rounds", type=int, default=50, help="rounds (default 50)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    # Mangum asks for the current loop of its thread and warns, or fails, when there is none.
+        parser.error(f"--rounds must be at least 1, got {options.rounds}")
+    # Mangum needs a current event loop in its thread; without one it warns or fails.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with open(os.devnull, "w") as nowhere:

@@ -1,8 +1,9 @@
-"""Measure what a Lambda runtime costs: ours, and AWS's runtime client with Mangum and apig-wsgi.
+"""Measure the cost of a Lambda runtime: ours, and AWS's runtime client with Mangum and apig-wsgi.
 
-Each runs in a process of its own and gets events from the Runtime API of the tests, in turns. What
-is timed is from the moment an event is given until its answer has been read. With AWS's client a
-thread waits for each event, as Lambda's own Python 3.12 and later have it, or not, as before.
+Each runs in its own process and gets events from the Runtime API of the tests, in turns. A
+measurement lasts from the moment that the API hands out an event until it has read the response.
+AWS's client waits for each event in a thread, as on Lambda since Python 3.12, or without one, as
+before.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.lambda_runtime.runtime_api import Call, RuntimeApi
 
 ROOT = Path(__file__).parents[1]
+SECONDS = 20
 OURS, AWS = "unigate.lambda_runtime", "awslambdaric"
 WITH_THREAD = {"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13"}
 HANDLERS = {
@@ -58,7 +60,7 @@ app = unigate.wrap(app, lifespan="off")
 
 
 class Contender(NamedTuple):
-    """A runtime, and the handler that it runs."""
+    """A runtime and the handler that it runs."""
 
     name: str
     runtime: str
@@ -79,14 +81,14 @@ def contenders(interface: str) -> list[Contender]:
 
 @contextmanager
 def running(contender: Contender, folder: str) -> Iterator[RuntimeApi]:
-    """Start a runtime; it is ended with the block."""
+    """Run a runtime until the end of the block."""
     with RuntimeApi() as api:
         env = {
             **os.environ,
             **contender.env,
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "benchmarks"), folder]),
             "AWS_LAMBDA_RUNTIME_API": api.address,
-            "PYTHONDONTWRITEBYTECODE": "",  # every module is compiled once, not in every process
+            "PYTHONDONTWRITEBYTECODE": "",  # compile every module once, not in every process
             "PYTHONPYCACHEPREFIX": str(Path(folder, "pycache")),
         }
         if contender.handler == "events":
@@ -101,11 +103,11 @@ def running(contender: Contender, folder: str) -> Iterator[RuntimeApi]:
             yield api
         finally:
             process.kill()
-            process.wait()
+            process.wait(SECONDS)
 
 
 def took(api: RuntimeApi, event: Event) -> float:
-    """Return how many seconds an event took; SystemExit where the answer is not the right one."""
+    """Return the seconds from event to response; exit if the response is wrong."""
     del api.happened[:]
     call = api.call(event)
     check(call)
@@ -114,14 +116,14 @@ def took(api: RuntimeApi, event: Event) -> float:
 
 
 def check(call: Call) -> None:
-    """Wait for an answer; SystemExit where it is not the right one."""
+    """Wait for a response; exit if its status is not 200."""
     reply = call.wait().json()
     if reply.get("statusCode") != 200:
-        raise SystemExit(f"A wrong answer: {str(reply)[:200]}")
+        raise SystemExit(f"The reply must have status 200, got {str(reply)[:200]}")
 
 
 def invocations(folder: str, rounds: int) -> None:
-    """Print the added latency and the invocations per second of runtimes that are warm."""
+    """Print the added latency and the invocations per second of warm runtimes."""
     binary = random.Random(7).randbytes(1024 * 1024)
     workloads: list[tuple[str, str, Event, int]] = []
     for interface in ("asgi", "wsgi"):
@@ -157,7 +159,7 @@ def report(
     scale: float,
     rates: dict[str, list[float]] | None = None,
 ) -> None:
-    """Print a block: medians, and the medians of the ratios within each round."""
+    """Print a block: medians, and medians of the ratios within each round."""
     titles = [unit, "ours / this", *(["per second", "ours / this"] if rates else [])]
     print(f"\n{name:<40}{''.join(f'{title:>14}' for title in titles)}")
     for one, theirs in times.items():
@@ -168,7 +170,7 @@ def report(
 
 
 def ratio(measured: dict[str, list[float]], one: str) -> str:
-    """Return the median of what ours took to what another did in the same round."""
+    """Return the median of the ratios of ours to another runtime within each round."""
     if one == "unigate":
         return ""
     rounds = zip(measured["unigate"], measured[one], strict=True)
@@ -176,7 +178,7 @@ def ratio(measured: dict[str, list[float]], one: str) -> str:
 
 
 def cold_starts(folder: str, rounds: int) -> None:
-    """Print how long it takes from the start of a process to its first answer."""
+    """Print the time from the start of a process to its first response."""
     for interface in ("asgi", "wsgi"):
         found = contenders(interface)
         times: dict[str, list[float]] = {one.name: [] for one in found}
@@ -185,13 +187,13 @@ def cold_starts(folder: str, rounds: int) -> None:
                 begun = time.perf_counter()
                 with running(one, folder) as api:
                     check(api.call(http_api_event(b"")))
-                    if number:  # the first compiles what it imports
+                    if number:  # the first one compiles its imports
                         times[one.name].append(time.perf_counter() - begun)
         report(f"{interface.upper()}, cold start", "milliseconds", times, 1e3)
 
 
 def events(folder: str) -> None:
-    """Print how late each event of a stream arrives after it was sent."""
+    """Print the delay of server-sent events between sending and arrival."""
     event = http_api_event(b"")
     event["requestContext"]["domainName"] = "x.lambda-url.us-east-1.on.aws"
     late: list[float] = []
@@ -201,19 +203,19 @@ def events(folder: str) -> None:
             while (part := call.part()) is not None:
                 if part.startswith(b"data: "):
                     late.append(time.time() - float(part[6:]))
-    print(f"\n{len(late)} server-sent events, from sent to arrived")
-    print(f"  median {median(late) * 1e6:.0f} microseconds, latest {max(late) * 1e3:.1f} ms")
+    print(f"\n{len(late)} server-sent events, from sending to arrival")
+    print(f"  median {median(late) * 1e6:.0f} microseconds, longest {max(late) * 1e3:.1f} ms")
 
 
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=40, help="turns of each (default 40)")
+    parser.add_argument("--rounds", type=int, default=40, help="rounds (default 40)")
     parser.add_argument("--starts", type=int, default=15, help="cold starts of each (default 15)")
     options = parser.parse_args()
     versions = (f"{name} {version(name)}" for name in (AWS, "mangum", "apig-wsgi"))
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores,", ", ".join(versions))
-    print(f"(an answer of {len(SMALL_ANSWER)} bytes, or of 1 MiB in base64)")
+    print(f"(responses of {len(SMALL_ANSWER)} bytes, or of 1 MiB in base64)")
     with tempfile.TemporaryDirectory() as folder:
         for name, source in {**HANDLERS, "events": EVENTS_APP}.items():
             Path(folder, f"{name}.py").write_text(source)

@@ -1,9 +1,9 @@
-"""Measure what the Django middleware and the Flask extension cost a request that does not use them.
+"""Measure what the Django middleware and the Flask extension cost a request that ignores them.
 
-An application is asked with and without, twenty requests each, in turns. In the table, "without" is
-the time of a request (or of the part that the line names), "wall" and "CPU" are what we add to it:
-the median of the differences within rounds. Other programs on the machine move the first two; the
-CPU time of this process is what the target is for.
+An application gets requests with and without the plugin, twenty each, in turns. In the table,
+"without" is the time of a request (or of the named part) without the plugin; "wall" and "CPU" are
+what the plugin adds: the median of the differences within rounds. Other programs on the machine
+affect the first two. The target is for the CPU time of this process.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def django_request(*, ours: bool) -> Ask:
 
 
 def django_async_request(loop: asyncio.AbstractEventLoop, *, ours: bool) -> Ask:
-    """Ask within the loop: the threads that Django's ASGI handler starts would drown the rest."""
+    """Call the handler below its threads, whose cost would hide the rest."""
     with override_settings(MIDDLEWARE=[MIDDLEWARE] if ours else []):
         handler = ASGIHandler()
 
@@ -118,7 +118,7 @@ def flask_request(*, ours: bool) -> Ask:
 
 
 def middleware_alone(loop: asyncio.AbstractEventLoop, *, asgi: bool, ours: bool) -> Ask:
-    """Call the middleware on a request that is new to it, and nothing else of Django."""
+    """Call the middleware on a new request, without the rest of Django."""
     view: Any = answer_async if asgi else answer
     chain = UnigateMiddleware(view) if ours else view
     if not asgi:
@@ -131,8 +131,8 @@ def middleware_alone(loop: asyncio.AbstractEventLoop, *, asgi: bool, ours: bool)
 
 
 def signals_alone(*, ours: bool) -> Ask:
-    """Do what the application does as a request begins and ends, without a database connection."""
-    signals = (connections.check_after_pause, connections.note_use) if ours else ()
+    """Call the signal receivers of a request without a database connection."""
+    signals = (connections.check_after_pause, connections.remember_use) if ours else ()
 
     def send() -> None:
         for receiver in signals:
@@ -142,7 +142,7 @@ def signals_alone(*, ours: bool) -> Ask:
 
 
 def request_alone(*, ours: bool) -> Ask:
-    """Make Flask's request, and nothing else of Flask."""
+    """Create Flask's request, without the rest of Flask."""
     app = Flask("shop")
     if ours:
         Unigate(app)
@@ -151,7 +151,7 @@ def request_alone(*, ours: bool) -> Ask:
 
 @dataclass
 class Line:
-    """One subject; in microseconds a request, `wall` and `cpu` are the difference that we make."""
+    """One subject, in microseconds a request; `wall` and `cpu` are what the plugin adds."""
 
     name: str
     without: float
@@ -160,7 +160,7 @@ class Line:
 
 
 def measure(name: str, pair: dict[bool, Ask], rounds: int) -> Line:
-    """Ask with and without in turns, and take the median of the differences within rounds."""
+    """Measure with and without the plugin in turns; return the medians of the differences."""
     taken: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for _ in range(rounds):
         for ours in random.sample((True, False), 2):
@@ -181,7 +181,7 @@ def measure(name: str, pair: dict[bool, Ask], rounds: int) -> Line:
 
 
 def main() -> None:
-    """Print what is measured as a table, or as JSON."""
+    """Print the results as a table or as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=500)
     parser.add_argument("--json", action="store_true")

@@ -1,4 +1,4 @@
-"""The events and the applications of the benchmark, and nothing that is measured."""
+"""The events and the applications of the benchmarks; nothing here is measured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COOKIES = ["session=f3a91c", "theme=dark"]
 
 
 def http_api_event(body: bytes) -> Event:
-    """Build an HTTP API 2.0 event: a GET, or a POST of ``body`` in base64 when there is one."""
+    """Build an HTTP API 2.0 event: a GET, or with a body a POST of it in base64."""
     method = "POST" if body else "GET"
     headers = {name.lower(): value for name, value in HEADERS.items()}
     headers["content-length"] = str(len(body))
@@ -75,7 +75,7 @@ def http_api_event(body: bytes) -> Event:
 
 
 def rest_api_event(body: bytes) -> Event:
-    """Build a REST API (v1) event: a GET, or a POST of ``body`` in base64 when there is one."""
+    """Build a REST API (v1) event: a GET, or with a body a POST of it in base64."""
     method = "POST" if body else "GET"
     headers = HEADERS | {"Cookie": "; ".join(COOKIES)}
     if body:
@@ -109,7 +109,7 @@ def rest_api_event(body: bytes) -> Event:
 
 
 class Context:
-    """The part of Lambda's context object that the tools look at."""
+    """The part of Lambda's context object that the tools read."""
 
     function_name = "benchmark"
     aws_request_id = "0a4c7b2e-93d5-4f5b-8a47-3f1c1d0e9b60"
@@ -126,7 +126,7 @@ def media_type(body: bytes) -> str:
 
 
 async def asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Echo the body, or answer with a small one; accept the lifespan."""
+    """Echo the body, or send a small one if it is empty; accept the lifespan."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
@@ -144,14 +144,14 @@ async def asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def asgi_app_without_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """Do what ``asgi_app`` does, but know HTTP only, as many applications do."""
+    """Do the same as ``asgi_app``, without lifespan, as many applications do."""
     if scope["type"] != "http":
-        raise ValueError(f"only http is served here, not {scope['type']}")
+        raise ValueError(f"the scope's type must be 'http', got {scope['type']!r}")
     await asgi_app(scope, receive, send)
 
 
 def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Echo the body, or answer with a small one."""
+    """Echo the body, or send a small one if it is empty."""
     body = environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", media_type(body))])
     return [body or SMALL_ANSWER]

@@ -1,4 +1,4 @@
-"""What pytest needs: the fixture `unigate_client`."""
+"""The pytest plugin with the fixture `unigate_client`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Run Django's commands for this project."""
+"""Run Django's commands on this project."""
 
 from __future__ import annotations
 

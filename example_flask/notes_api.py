@@ -1,4 +1,4 @@
-"""The FastAPI part: notes in a store that is opened once, when the process starts."""
+"""The FastAPI application: notes in a store that the lifespan opens once per process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _startups = count(1)
 
 
 class Note(BaseModel):
-    """A note as clients send and receive it."""
+    """A note, as clients send and receive it."""
 
     text: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Status(BaseModel):
-    """What the store has seen since the process started."""
+    """Counts since the process started."""
 
     startups: int
     requests: int
@@ -30,7 +30,7 @@ class Status(BaseModel):
 
 @dataclass
 class Store:
-    """Keep notes in memory, as a connection pool would keep connections."""
+    """Notes in memory, in the place of a connection pool."""
 
     startups: int
     requests: int = 0
@@ -38,7 +38,7 @@ class Store:
 
 
 class State(TypedDict):
-    """What the lifespan hands to every request."""
+    """The lifespan state that every request receives."""
 
     store: Store
 
@@ -62,18 +62,18 @@ fastapi_app = FastAPI(title="Notes", version="2", lifespan=lifespan)
 
 @fastapi_app.get("/")
 async def status(store: OpenedStore) -> Status:
-    """Count start-ups, which stay at one, and requests, which grow."""
+    """Return the number of start-ups, which stays at one, and of requests."""
     return Status(startups=store.startups, requests=store.requests, notes=len(store.notes))
 
 
 @fastapi_app.get("/notes")
 async def list_notes(store: OpenedStore) -> list[Note]:
-    """List the latest notes."""
+    """Return the latest notes."""
     return store.notes
 
 
 @fastapi_app.post("/notes", status_code=201)
 async def add_note(note: Note, store: OpenedStore) -> Note:
-    """Add a note; the oldest of a hundred is forgotten."""
+    """Add a note; beyond a hundred, the oldest is dropped."""
     store.notes = [*store.notes[-99:], note]
     return note

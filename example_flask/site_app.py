@@ -1,4 +1,4 @@
-"""The Flask part: pages that show a request as the application sees it."""
+"""The Flask application: pages that show a request as the application receives it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from flask_unigate import Unigate
 from unigate import RuntimeCache
 
-# Hosts add headers of their own to a request, some of them credentials of the deployment. A public
-# page shows the values of these fields only, and the names of all the others.
+# Hosts add headers to a request, some of them credentials of the deployment. A public page may show
+# the values of these fields only, and the names of all others.
 HARMLESS_HEADERS = {
     "accept",
     "accept-encoding",
@@ -43,7 +43,7 @@ Unigate(flask_app)
 
 @flask_app.get("/")
 def home() -> str:
-    """Show the request that asks for this page."""
+    """Show the request for this page."""
     common = request.unigate
     common.wait_until(count_visit, request.runtime_cache)
     client = f"{common.client[0]} port {common.client[1] or 'unknown'}" if common.client else None
@@ -71,7 +71,7 @@ def home() -> str:
 
 @flask_app.get("/hello/<path:name>")
 def hello(name: str) -> str:
-    """Greet by a name from the path, which arrives decoded once."""
+    """Show a name from the path, which arrives decoded once."""
     rows = {"Name": name, "Letters": len(name)}
     return render_template("result.html", title=f"Hello, {name}!", rows=rows)
 
@@ -84,7 +84,7 @@ def form() -> str:
 
 @flask_app.post("/cookies")
 def cookies() -> AnyResponse:
-    """Set two cookies in one response, or delete both and forget the visits."""
+    """Set two cookies in one response, or delete both and reset the visits."""
     response = redirect(f"{url_for('home')}#cookies", code=303)
     if request.form.get("action") == "forget":
         request.runtime_cache.expire_tag("visits")
@@ -99,7 +99,7 @@ def cookies() -> AnyResponse:
 
 @flask_app.post("/upload")
 def upload() -> tuple[str, int] | str:
-    """Describe an uploaded file: its bytes must arrive unchanged."""
+    """Show the digest of an uploaded file: its bytes must arrive unchanged."""
     file = request.files.get("file")
     if file is None or not file.filename:
         return render_template("result.html", title="No file was chosen", rows={}), 400
@@ -115,7 +115,7 @@ def upload() -> tuple[str, int] | str:
 
 @flask_app.get("/stream")
 def stream() -> Response:
-    """Send lines one by one: at once on a server, collected on a host that buffers."""
+    """Send lines one by one; a host that buffers delivers them together."""
     count = min(max(request.args.get("lines", 10, type=int), 1), 20)
 
     def lines() -> Iterator[str]:
@@ -123,7 +123,7 @@ def stream() -> Response:
             yield f"line {number} of {count}\n"
             time.sleep(0.2)
 
-    # Browsers hold back text whose type they still want to guess.
+    # Browsers delay text while they sniff its type.
     return Response(lines(), mimetype="text/plain", headers={"X-Content-Type-Options": "nosniff"})
 
 
@@ -136,10 +136,10 @@ def error(problem: HTTPException) -> tuple[str, int]:
 
 
 def count_visit(cache: RuntimeCache) -> None:
-    """Count after the response, for a day; instances share it where it is Redis or Vercel's."""
+    """Count a visit, for a day; instances share the count in Redis and in Vercel's cache."""
     cache.set("visits", cache.get("visits", 0) + 1, ttl=24 * 60 * 60, tags=["visits"])
 
 
 def api_prefix() -> str:
-    """Return where the FastAPI part is mounted, with the path of a stage before it."""
+    """Return the path of the FastAPI application, with the path of a stage before it."""
     return f"{request.script_root}/v2"

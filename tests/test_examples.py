@@ -1,4 +1,4 @@
-"""The example projects, each in a process of its own, through the doors of its gateway."""
+"""The example projects, each in its own process, through the doors of its gateway."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ import unigate
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "localhost"
 DOORS = ["lambda_handler", "wsgi", "asgi"]
-# Set here, because the tests of the Django plugin choose other settings for their process.
+# Set here, because tests of the Django plugin set others in the environment of their process.
 DJANGO = {"DJANGO_SETTINGS_MODULE": "guestbook.settings", "DJANGO_MIGRATE": "1"}
 SOURCES = {"lambda_handler": "http_api", "wsgi": "wsgi", "asgi": "asgi"}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -58,7 +58,7 @@ class Answer(NamedTuple):
 Ask = Callable[..., Answer]
 
 
-# In the process of the example: one question after the other, through the door it names.
+# In the process of the example: each message names a door and the request for it.
 
 
 class LambdaDoor:
@@ -94,7 +94,7 @@ class LambdaDoor:
         return Answer(reply["statusCode"], fields, raw)
 
     def close(self) -> None:
-        """Leave it to the gateway to stop its applications when the process ends."""
+        """Do nothing: the gateway stops its applications when the process ends."""
 
 
 class WsgiDoor:
@@ -108,11 +108,11 @@ class WsgiDoor:
             return Answer(answer.status_code, list(answer.headers), answer.data)
 
     def close(self) -> None:
-        """Leave it to the gateway to stop its applications when the process ends."""
+        """Do nothing: the gateway stops its applications when the process ends."""
 
 
 class AsgiDoor:
-    """A server: an event loop, the lifespan for as long as the process, the requests in it."""
+    """A server: one event loop with the lifespan, as long as the process, and all requests."""
 
     def __init__(self, app: unigate.Gateway) -> None:
         self.app = app
@@ -145,7 +145,7 @@ class AsgiDoor:
             self.runner.run(self.exchange("shutdown"))
 
 
-def serve(app: str, folder: str, variables: dict[str, str], questions: Connection) -> None:
+def serve(app: str, folder: str, variables: dict[str, str], messages: Connection) -> None:
     warnings.simplefilter("error")
     os.environ.update(variables)
     os.chdir(folder)
@@ -153,17 +153,17 @@ def serve(app: str, folder: str, variables: dict[str, str], questions: Connectio
     gateway = importlib.import_module(app).app
     doors: dict[str, LambdaDoor | WsgiDoor | AsgiDoor] = {}
     kinds = {"lambda_handler": LambdaDoor, "wsgi": WsgiDoor, "asgi": AsgiDoor}
-    while (question := questions.recv()) is not None:
-        door, *rest = question
+    while (message := messages.recv()) is not None:
+        door, *rest = message
         if door not in doors:
             doors[door] = kinds[door](gateway)
-        questions.send(doors[door].ask(*rest))
-    for one in doors.values():
-        one.close()
+        messages.send(doors[door].ask(*rest))
+    for instance in doors.values():
+        instance.close()
 
 
 def running(app: str, folder: Path, variables: dict[str, str]) -> Iterator[Ask]:
-    """Run an example in a process of its own, which must also end well."""
+    """Run an example in a new process, which must exit with status 0."""
     here, there = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=serve, args=(app, str(folder), variables, there))
@@ -189,7 +189,7 @@ def running(app: str, folder: Path, variables: dict[str, str]) -> Iterator[Ask]:
         assert process.exitcode == 0
     finally:
         process.kill()
-        process.join()
+        process.join(20)
         here.close()
 
 
@@ -220,7 +220,7 @@ def test_the_flask_page_shows_its_own_request(flask_site: Ask, door: str) -> Non
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_the_flask_page_needs_nothing_from_elsewhere(flask_site: Ask, door: str) -> None:
+def test_the_flask_page_is_self_contained(flask_site: Ask, door: str) -> None:
     page = flask_site(door, "GET", "/").text
 
     targets = re.findall(r"""(?:href|src|action)=["']([^"']*)""", page)
@@ -231,7 +231,7 @@ def test_the_flask_page_needs_nothing_from_elsewhere(flask_site: Ask, door: str)
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_every_link_of_the_flask_page_leads_somewhere(flask_site: Ask, door: str) -> None:
+def test_every_link_of_the_flask_page_works(flask_site: Ask, door: str) -> None:
     page = flask_site(door, "GET", "/").text
 
     links = {unescape(link).partition("#")[0] for link in re.findall(r'<a href="([^"]*)"', page)}
@@ -242,7 +242,7 @@ def test_every_link_of_the_flask_page_leads_somewhere(flask_site: Ask, door: str
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_the_flask_page_hides_what_may_be_a_credential(flask_site: Ask, door: str) -> None:
+def test_the_flask_page_hides_possible_credentials(flask_site: Ask, door: str) -> None:
     page = flask_site(door, "GET", "/", {"x-vercel-oidc-token": "s3cr3t"}).text
 
     assert '<th scope="row">x-vercel-oidc-token</th>' in page
@@ -329,7 +329,7 @@ def test_a_note_is_kept_by_fastapi(flask_site: Ask, door: str) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_the_docs_of_fastapi_know_their_mount(flask_site: Ask, door: str) -> None:
+def test_the_docs_of_fastapi_include_the_mount(flask_site: Ask, door: str) -> None:
     assert "'/v2/openapi.json'" in flask_site(door, "GET", "/v2/docs").text
     schema = json.loads(flask_site(door, "GET", "/v2/openapi.json").body)
     assert schema["servers"] == [{"url": "/v2"}]
@@ -388,7 +388,7 @@ def test_an_incomplete_entry_comes_back_with_its_error(django_site: Ask, door: s
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_the_admin_asks_for_a_login(django_site: Ask, door: str) -> None:
+def test_the_admin_requires_a_login(django_site: Ask, door: str) -> None:
     answer = django_site(door, "GET", "/admin/")
     assert (answer.status, answer.all("location")) == (302, ["/admin/login/?next=/admin/"])
 
@@ -412,7 +412,7 @@ def run(folder: Path, *arguments: str, **variables: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_guestbook_migrates_where_a_server_imports_it_in_its_loop(tmp_path: Path) -> None:
+def test_the_guestbook_migrates_while_an_event_loop_runs(tmp_path: Path) -> None:
     database = tmp_path / "entries.sqlite3"
     program = (
         "import asyncio\nasync def main(): import example_django.api.index\nasyncio.run(main())"
@@ -438,7 +438,7 @@ def test_the_flask_example_is_imported_from_its_own_folder() -> None:
 
 
 def entry_of(source: str) -> ast.stmt | None:
-    """Find what Vercel deploys: the first top-level binding named app or application."""
+    """Return the statement that Vercel deploys: the first top-level `app` or `application`."""
 
     def names(statement: ast.stmt) -> Iterable[str]:
         match statement:
@@ -458,7 +458,7 @@ def entry_of(source: str) -> ast.stmt | None:
     return None
 
 
-def test_the_rule_of_vercel_takes_an_import_first() -> None:
+def test_an_import_counts_as_the_first_application() -> None:
     trap = "from project.wsgi import application\napp = unigate.wrap(application)"
 
     assert isinstance(entry_of(trap), ast.ImportFrom)

@@ -1,4 +1,4 @@
-"""unigate for Django: the middleware, typed requests, a cache, checks and a command."""
+"""unigate for Django: a middleware, a typed request, a cache backend, checks and a command."""
 
 from __future__ import annotations
 

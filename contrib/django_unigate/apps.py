@@ -1,4 +1,4 @@
-"""unigate as a Django application."""
+"""The Django application `django_unigate`, for INSTALLED_APPS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unigate import around_work
 
 
 class UnigateConfig(AppConfig):
-    """Register the system checks, and look after database connections."""
+    """Register the system checks and the signal receivers for database connections."""
 
     name = "django_unigate"
     verbose_name = "unigate"
@@ -19,7 +19,7 @@ class UnigateConfig(AppConfig):
         from . import checks, connections
 
         checks.register_all()
-        connection_created.connect(connections.note_opened)
+        connection_created.connect(connections.remember_opened)
         request_started.connect(connections.check_after_pause)
-        request_finished.connect(connections.note_use)
+        request_finished.connect(connections.remember_use)
         around_work(connections.closing)

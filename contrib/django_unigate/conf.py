@@ -1,4 +1,4 @@
-"""The setting UNIGATE, read and checked."""
+"""The setting UNIGATE: its keys, their defaults, and validation."""
 
 from __future__ import annotations
 
@@ -12,36 +12,42 @@ from django.core.signals import setting_changed
 
 
 class Settings(NamedTuple):
-    """What UNIGATE says, with what it means to say nothing."""
+    """The values of UNIGATE, with the defaults of missing keys."""
 
     remote_addr: bool = False
-    """Whether the middleware sets REMOTE_ADDR to the address that can be believed."""
+    """Whether the middleware sets REMOTE_ADDR to `request.ip_address`."""
     application: str | None = None
     """The import string of the gateway, for `manage.py unigate`."""
     hosts: tuple[str, ...] = ()
     """The host names of the deployment, for the system checks."""
     connection_pause: float = 5.0
-    """For how many seconds a database connection may be unused before it is checked."""
+    """How long a database connection may be unused before it is checked, in seconds."""
 
 
 @cache
 def read() -> Settings:
-    """Return the settings; ImproperlyConfigured names what is wrong with them."""
-    given: Any = getattr(settings, "UNIGATE", {})
-    if not isinstance(given, Mapping):
-        raise ImproperlyConfigured(f"UNIGATE is a dictionary, not {given!r}.")
+    """Return the validated settings.
+
+    Raises:
+        ImproperlyConfigured: UNIGATE is not a dictionary, or has an unknown key or an invalid
+            value.
+    """
+    values: Any = getattr(settings, "UNIGATE", {})
+    if not isinstance(values, Mapping):
+        raise ImproperlyConfigured(f"UNIGATE must be a dictionary, got {values!r}.")
     names = {name.upper(): name for name in Settings._fields}
-    if unknown := [key for key in given if key not in names]:
+    if unknown := [key for key in values if key not in names]:
         raise ImproperlyConfigured(
-            f"UNIGATE has no {', '.join(map(repr, unknown))}; there are {', '.join(names)}."
+            f"Unknown keys in UNIGATE: {', '.join(map(repr, unknown))}. "
+            f"The keys are {', '.join(names)}."
         )
-    return Settings(**{names[key]: _checked(key, value) for key, value in given.items()})
+    return Settings(**{names[key]: _checked(key, value) for key, value in values.items()})
 
 
 def _checked(key: str, value: Any) -> Any:
-    expected, valid = _RULES[key]
-    if not valid(value):
-        raise ImproperlyConfigured(f"UNIGATE[{key!r}] is {expected}, not {value!r}.")
+    expected, is_valid = _RULES[key]
+    if not is_valid(value):
+        raise ImproperlyConfigured(f"UNIGATE[{key!r}] must be {expected}, got {value!r}.")
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -62,14 +68,14 @@ def _is_seconds(value: Any) -> bool:
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "REMOTE_ADDR": ("True or False", lambda value: isinstance(value, bool)),
     "APPLICATION": ('an import string, "package.module:attribute"', _is_import_string),
-    "HOSTS": ("a list of host names", _are_hosts),
-    "CONNECTION_PAUSE": ("0 or more seconds", _is_seconds),
+    "HOSTS": ("a list of host names without scheme or path", _are_hosts),
+    "CONNECTION_PAUSE": ("a number of seconds, 0 or more", _is_seconds),
 }
 
 
-def _forget(*, setting: str, **_: Any) -> None:
+def _clear_cache(*, setting: str, **_: Any) -> None:
     if setting == "UNIGATE":
         read.cache_clear()
 
 
-setting_changed.connect(_forget)
+setting_changed.connect(_clear_cache)

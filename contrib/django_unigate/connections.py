@@ -1,10 +1,10 @@
-"""Database connections of a process that is paused between two requests.
+"""Database connections of a process that is frozen between two requests.
 
-While a function platform has frozen a process, servers and networks end its connections unseen, and
-the first query after the thaw would fail. Django checks connections only with CONN_HEALTH_CHECKS,
-before each request's first query. This does the same, but only where there is doubt: a connection
-was not used for `UNIGATE["CONNECTION_PAUSE"]` seconds, by the wall clock (others stand still in a
-frozen process), or its server has sent something that nobody asked for, a farewell mostly.
+While a serverless platform has frozen a process, servers and networks close its connections, and
+the first query afterwards would fail. Django checks connections only with CONN_HEALTH_CHECKS, then
+before each request's first query. This module checks only doubtful ones: those that were unused
+for `UNIGATE["CONNECTION_PAUSE"]` seconds by the wall clock (other clocks stop in a frozen process),
+and those whose server has sent something unrequested, usually the error that closes the connection.
 """
 
 from __future__ import annotations
@@ -23,32 +23,34 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .conf import read
 
+# The attribute of a connection that holds the time of its last use.
 _USED = "_unigate_used"
 _opened = threading.local()
 
 
 def check_after_pause(**_: Any) -> None:
-    """Let Django check what may be dead before the first query, and close it if it is.
+    """Have Django check doubtful connections before the first query, and close the dead ones.
 
-    Runs in the thread of the request's queries, as Django's own receiver does.
+    Like Django's own receiver, this runs in the thread of the request's queries.
     """
     for connection in _idle():
         always = connection.settings_dict["CONN_HEALTH_CHECKS"]
         connection.health_check_enabled = always or _is_doubtful(connection, connection.connection)
 
 
-def note_use(**_: Any) -> None:
-    """Remember when the connections of this thread were last known to work."""
+def remember_use(**_: Any) -> None:
+    """Remember when the connections of this thread last worked."""
     now = time.time()
     for connection in _idle():
         setattr(connection, _USED, now)
 
 
-def note_opened(*, connection: Any, **_: Any) -> None:
-    """Remember a connection of this thread: to look for them all costs more than the rest.
+def remember_opened(*, connection: Any, **_: Any) -> None:
+    """Remember a connection of this thread, and replace a dead one from psycopg's pool.
 
-    Where it comes from psycopg's pool, which gives out what it has without a look at it, a dead one
-    is replaced. Django has no check for that; CONN_HEALTH_CHECKS makes the pool check them all.
+    Searching all connections at each request would cost more than the rest of this module. The pool
+    hands out connections unchecked, and Django does not check them either; CONN_HEALTH_CHECKS makes
+    the pool check every one.
     """
     vars(_opened)[connection.alias] = connection
     if connection.vendor != "postgresql" or not connection.pool:
@@ -57,27 +59,30 @@ def note_opened(*, connection: Any, **_: Any) -> None:
     doubtful = _is_doubtful(taken, taken)
     setattr(taken, _USED, time.time())
     if doubtful and not connection.is_usable():
-        connection.close()  # the pool throws it away, and may have more like it
+        connection.close()  # the pool discards it; the next one may be dead as well
         connection.connect()
 
 
-def _is_doubtful(noted: Any, connection: Any) -> bool:
-    """Tell whether a connection may be dead, without asking its server."""
-    rested = not 0 <= time.time() - getattr(noted, _USED, float("-inf")) < read().connection_pause
-    return rested or _can_be_read(connection)
+def _is_doubtful(holder: Any, connection: Any) -> bool:
+    """Return True if a connection may be dead; `holder` has the time of its last use.
+
+    Nothing is sent to the server.
+    """
+    unused = time.time() - getattr(holder, _USED, float("-inf"))
+    return not 0 <= unused < read().connection_pause or _can_be_read(connection)
 
 
 def _can_be_read(connection: Any) -> bool:
-    """Tell whether something has come for an idle connection: an error or its end.
+    """Return True if an idle connection has received something: an error or its end.
 
-    False where a driver does not show its socket, and on Windows, which has no poll().
+    False if the driver does not expose its socket, and on Windows, which has no poll().
     """
     if not hasattr(connection, "fileno") or not hasattr(select, "poll"):
         return False
     poll = select.poll()
     try:
         poll.register(connection, select.POLLIN)
-    except Exception:  # the driver's own, where it knows already that the connection is gone
+    except Exception:  # the driver's own class, for a connection that it has closed
         return True
     return bool(poll.poll(0))
 
@@ -89,7 +94,7 @@ def _idle() -> Iterator[Any]:
 
 
 def closing(work: Any) -> Any:
-    """Put around what `wait_until` is given that the connections it opens are closed after it."""
+    """Wrap work of `wait_until`, so that connections it opens are closed when it ends."""
     return _await(work) if hasattr(work, "__await__") else partial(_call, work)
 
 
@@ -103,7 +108,7 @@ def _call(work: Callable[[], Any]) -> Any:
 
 
 async def _await(work: Awaitable[Any]) -> Any:
-    # What is synchronous in it would go to the thread of its request, which has ended.
+    # Its synchronous parts would run in the thread of its request, which has ended.
     with ThreadPoolExecutor(max_workers=1) as thread:
         async with ThreadSensitiveContext(executor=thread):
             try:
@@ -113,8 +118,8 @@ async def _await(work: Awaitable[Any]) -> Any:
 
 
 def _open() -> list[BaseDatabaseWrapper]:
-    found = connections.all(initialized_only=True)
-    return [connection for connection in found if connection.connection is not None]
+    initialized = connections.all(initialized_only=True)
+    return [connection for connection in initialized if connection.connection is not None]
 
 
 def _close_others(before: list[BaseDatabaseWrapper]) -> None:

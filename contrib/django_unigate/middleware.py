@@ -1,4 +1,4 @@
-"""Put what unigate knows on Django's requests."""
+"""The middleware that adds the attributes of unigate to Django's requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ GetResponse = (
 class UnigateMiddleware:
     """Add the attributes of `django_unigate.HttpRequest`, in synchronous and asynchronous Django.
 
-    `request.unigate` is the common `unigate.Request`. Behind the gateway it is the one that the
-    host has brought; without one (a plain WSGI or ASGI server, a test client) it is built from the
-    environ or the scope. With `UNIGATE = {"REMOTE_ADDR": True}`, REMOTE_ADDR is the address that
-    can be believed, for whoever comes after this middleware.
+    `request.unigate` is the common `unigate.Request`: the gateway's, or without a gateway (a plain
+    WSGI or ASGI server, a test client) one built from the environ or the scope. With
+    `UNIGATE = {"REMOTE_ADDR": True}`, REMOTE_ADDR becomes `request.ip_address` for the views and
+    the middleware that follow.
     """
 
     sync_capable = True
@@ -36,11 +36,11 @@ class UnigateMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer with what is inside: a response, or in asynchronous Django the awaitable of one.
+        """Return the response of the next layer, or in asynchronous Django an awaitable of it.
 
         One body serves both, because nothing is awaited here.
         """
-        # The class and not the request has the attributes: who does not ask pays nothing for them.
+        # The class has the attributes, not the request: unused ones cost nothing.
         request.__class__ = extended(type(request))
         if self._sets_remote_addr:
             _set_remote_addr(request)
@@ -48,6 +48,6 @@ class UnigateMiddleware:
 
 
 def _set_remote_addr(request: HttpRequest) -> None:
-    assert isinstance(request, Extended)  # see above
+    assert isinstance(request, Extended)  # its class was replaced above
     if request.ip_address:
         request.META["REMOTE_ADDR"] = request.ip_address

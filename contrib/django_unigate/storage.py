@@ -1,4 +1,4 @@
-"""Static files below the path at which the host has mounted the site."""
+"""URLs of static files for a site that the host serves under a path."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from django.urls import get_script_prefix
 
 
 class MountedStaticFilesStorage(StaticFilesStorage):
-    """Put the mount before each URL, such as "/prod" at a stage of API Gateway.
+    """A static files storage that puts the site's path before each URL.
 
-    Django reads STATIC_URL once for the process; the mount is known with the request. For another
-    storage, name this class first among the bases of one of your own.
+    At the stage "prod" of API Gateway, for example, the path is "/prod". Django reads STATIC_URL
+    once per process, but the path is known only with the request. To combine it with another
+    storage, write a class with this one as its first base.
     """
 
     def url(self, name: str | None) -> str:
-        """Return "/prod/static/..." where the mount is "/prod"."""
+        """Return the URL of a file: "/prod/static/..." if the site is under "/prod"."""
         return get_script_prefix().rstrip("/") + super().url(name)

@@ -1,4 +1,4 @@
-"""What a Flask application has of unigate: attributes of its request, and a gateway around it."""
+"""unigate for Flask: attributes of `flask.request`, the gateway, a command, a cachelib cache."""
 
 from __future__ import annotations
 

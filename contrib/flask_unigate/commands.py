@@ -1,59 +1,61 @@
-"""`flask unigate dev`, `invoke` and so on: the program `unigate` for the current application."""
+"""`flask unigate dev`, `invoke` and so on: the program `unigate` for a Flask application."""
 
 from __future__ import annotations
 
 import sys
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import click
-from flask import Flask
-from flask.cli import ScriptInfo, pass_script_info
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from unigate import Gateway
 
-# The gateway of the application that Flask has loaded, for the import string of this attribute.
-gateway: Gateway
+# A module that exists in this process only: where import strings find a gateway without a name.
+_LOADED = "flask_unigate.loaded"
 
 
-@click.command(
-    "unigate",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@pass_script_info
-def command(script: ScriptInfo, arguments: tuple[str, ...]) -> None:
-    """Run `unigate dev`, `invoke`, `build`, `check` or `routes` on this application."""
-    from unigate.cli.main import main
+def command_for(app: Flask, gateway: Gateway) -> click.Command:
+    """Return the command `flask unigate` of an application with its gateway."""
 
-    name, *options = arguments or ("--help",)
-    if not name.startswith("-"):
-        options.insert(0, _target(script.load_app(), building=name == "build"))
-    # Outside of the application context that Flask has pushed for a command: requests that are
-    # answered in this thread would share its `flask.g`.
-    sys.exit(Context().run(main, [name, *options]))
+    @click.command(
+        "unigate",
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def command(arguments: tuple[str, ...]) -> None:
+        """Run `unigate dev`, `invoke`, `build`, `check` or `routes` on this application."""
+        from unigate.cli.main import main
+
+        name, *options = arguments or ("--help",)
+        if not name.startswith("-"):
+            options.insert(0, _target(app, gateway, building=name == "build"))
+        # Outside the application context that Flask pushes for a command: requests answered in
+        # this thread would share its `flask.g`.
+        sys.exit(Context().run(main, [name, *options]))
+
+    return command
 
 
-def _target(app: Flask, *, building: bool) -> str:
-    """Return the import string of an application's gateway.
+def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
+    """Return the import string of a gateway.
 
-    That is the variable which holds it, in the module that has made the application. Without one,
-    commands that run it here take it from this module; what `build` writes cannot.
+    It names the variable that holds the gateway in the application's module. Without one, commands
+    that run in this process find it in a module made for them; what `build` writes could not.
     """
-    global gateway
-    from .extension import gateway_of
-
-    found = gateway_of(app)
-    names: dict[str, Any] = getattr(sys.modules.get(app.import_name), "__dict__", {})
-    for name, value in list(names.items()):
-        if value is found:
+    module = sys.modules.get(app.import_name)
+    for name, value in list(vars(module).items() if module else ()):
+        if value is gateway:
             return f"{app.import_name}:{name}"
     if building:
         raise click.ClickException(
-            f"The gateway has no name in {app.import_name!r} that a platform could import. "
-            "Write there: gateway = Unigate(app).gateway"
+            f"The gateway must be a variable of {app.import_name!r}, for platforms to import. "
+            "Add there: gateway = Unigate(app).gateway"
         )
-    gateway = found
-    return f"{__name__}:gateway"
+    sys.modules[_LOADED] = loaded = ModuleType(_LOADED)
+    vars(loaded)["gateway"] = gateway
+    return f"{_LOADED}:gateway"

@@ -1,4 +1,4 @@
-"""The extension: `Unigate(app)`, or `Unigate()` and `init_app(app)` in a factory."""
+"""The Flask extension: `Unigate(app)`, or `Unigate()` and `init_app(app)` in a factory."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from flask import Flask, current_app, has_app_context
 
 from unigate import Deployment, Gateway, UnigateError, wrap
 
-from .commands import command
+from .commands import command_for
 from .request import RequestMixin
 
-# Those of `unigate.wrap`, as UNIGATE_PLATFORM and so on.
-_OF_THE_DEPLOYMENT = ("platform", "trusted_proxies", "cache")
+# The keywords of `unigate.wrap`, in the configuration as UNIGATE_PLATFORM and so on.
+_DEPLOYMENT_SETTINGS = ("platform", "trusted_proxies", "cache")
 SETTINGS = (
-    *_OF_THE_DEPLOYMENT,
+    *_DEPLOYMENT_SETTINGS,
     *("base_path", "lifespan", "mounts", "on_error", "source", "sources"),
 )
 
@@ -24,14 +24,17 @@ _GATEWAY = "unigate.gateway"
 
 
 class Unigate:
-    """Extend Flask applications: attributes of `flask.request`, a gateway, `flask unigate`.
+    """Extend Flask applications with attributes of `flask.request`, a gateway and a command.
 
-    `flask.request` has `unigate` (the common request), `geolocation`, `ip_address`,
-    `runtime_cache` and `async_runtime_cache`, behind a gateway and without one. The application's
-    own request class is kept: it is extended, and what it defines under these names stays.
+    The attributes are `unigate` (the common request), `geolocation`, `ip_address`, `runtime_cache`
+    and `async_runtime_cache`, with a gateway and without one. The application's request class is
+    extended; attributes that it defines under these names stay. The command is `flask unigate`.
 
-    `app.config` may hold the keywords of `unigate.wrap` as UNIGATE_PLATFORM, UNIGATE_CACHE,
-    UNIGATE_MOUNTS and so on; they are read once, by `init_app`.
+    `app.config` may have the keywords of `unigate.wrap` as UNIGATE_PLATFORM, UNIGATE_CACHE,
+    UNIGATE_MOUNTS and so on. `init_app` reads them once.
+
+    Args:
+        app: The application to extend; None for the factory pattern, with `init_app`.
     """
 
     def __init__(self, app: Flask | None = None) -> None:
@@ -40,70 +43,74 @@ class Unigate:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Register with one application, for the factory pattern.
+        """Extend an application.
 
-        Set `app.request_class` and the configuration before, not after. Raises ValueError for a
-        wrong setting, and RuntimeError when the application has a Unigate extension already.
+        Set `app.request_class` and the configuration before this call, not after it.
+
+        Raises:
+            ValueError: A setting is unknown or invalid.
+            RuntimeError: The application already has a Unigate extension.
         """
         if "unigate" in app.extensions:
             raise RuntimeError(
-                f"The Flask application {app.name!r} has a Unigate extension already. "
-                "Call Unigate(app) or init_app(app) once for each application."
+                f"The Flask application {app.name!r} already has a Unigate extension. "
+                "Call Unigate(app) or init_app(app) only once for each application."
             )
-        given = _settings(app)
-        gateway = wrap(app, interface="wsgi", **given)
-        deployed = {name: given[name] for name in _OF_THE_DEPLOYMENT if name in given}
+        settings = _settings(app)
+        gateway = wrap(app, interface="wsgi", **settings)
+        deployment = {name: settings[name] for name in _DEPLOYMENT_SETTINGS if name in settings}
         own = app.request_class
         members = {
             "__module__": own.__module__,
-            "unigate_deployment": Deployment(**deployed) if deployed else None,
+            "unigate_deployment": Deployment(**deployment) if deployment else None,
         }
         app.request_class = type(own.__name__, (own, RequestMixin), members)
         app.extensions["unigate"] = self
         app.extensions[_GATEWAY] = gateway
-        app.cli.add_command(command)
+        app.cli.add_command(command_for(app, gateway))
         self._apps.add(app)
 
     @property
     def gateway(self) -> Gateway:
-        """The gateway around the application, the same one each time: for servers and platforms.
+        """The gateway around the application, for servers and platforms; always the same object.
 
-        Of several applications that have this extension it is the current one's; RuntimeError
-        where none is current.
+        With several applications, it is the gateway of the current one.
+
+        Raises:
+            RuntimeError: The extension has no application, or several and none of them is current.
         """
         if has_app_context() and current_app.extensions.get("unigate") is self:
-            return gateway_of(current_app)
+            return _gateway_of(current_app)
         apps = list(self._apps)
         if len(apps) == 1:
-            return gateway_of(apps[0])
+            return _gateway_of(apps[0])
         raise RuntimeError(
             f"This Unigate extension has {len(apps)} applications, and none of them is current. "
-            "Ask for the gateway after init_app(app), within app.app_context()."
+            "Read the gateway after init_app(app), within app.app_context()."
         )
 
 
-def gateway_of(app: Flask) -> Gateway:
-    """Return the gateway around an application that has the extension."""
+def _gateway_of(app: Flask) -> Gateway:
     gateway: Gateway = app.extensions[_GATEWAY]
     return gateway
 
 
 def _settings(app: Flask) -> dict[str, Any]:
-    """Return the keywords of `wrap` in the configuration, tried one by one."""
-    given: dict[str, Any] = {}
+    """Return the keywords of `wrap` from the configuration, each validated by itself."""
+    settings: dict[str, Any] = {}
     for key, value in app.config.items():
         if not key.startswith(_PREFIX):
             continue
         name = key.removeprefix(_PREFIX).lower()
         if name not in SETTINGS:
-            known = ", ".join(_PREFIX + each.upper() for each in sorted(SETTINGS))
-            raise ValueError(f"{key} is no setting of flask_unigate. These are: {known}.")
+            valid = ", ".join(_PREFIX + setting.upper() for setting in sorted(SETTINGS))
+            raise ValueError(f"{key} is not a setting of flask_unigate. Use one of {valid}.")
         if value is None:
             continue
         try:
             wrap(app, interface="wsgi", **{name: value})
         except (AttributeError, TypeError, ValueError, UnigateError) as error:
             # Without the value, which may be a URL with a password.
-            raise ValueError(f"{key} in the configuration is wrong: {error}") from error
-        given[name] = value
-    return given
+            raise ValueError(f"{key} in app.config is invalid: {error}") from error
+        settings[name] = value
+    return settings

@@ -8,49 +8,30 @@ from typing import TYPE_CHECKING, Any
 import flask
 
 import unigate
+from unigate.request_attributes import RequestAttributes
 
 if TYPE_CHECKING:
-    from unigate import AsyncRuntimeCache, Deployment, Geolocation, RuntimeCache
+    from unigate import Deployment
 
 
-class RequestMixin:
-    """Add to a request class of Flask what unigate knows; all of it is found out on first use."""
+class RequestMixin(RequestAttributes):
+    """A mixin for request classes of Flask; every attribute is computed on first use."""
 
     environ: dict[str, Any]
     unigate_deployment: Deployment | None = None
 
     @cached_property
     def unigate(self) -> unigate.Request:
-        """The common request: the gateway's, or one read from the environ where there is none.
+        """The common request: the gateway's, or without a gateway one read from the environ.
 
-        What the application's own settings say of its deployment goes before what the gateway
-        says: a gateway that somebody else has put around it may know less.
+        The application's own deployment settings override those of the gateway: another gateway
+        around the application may not have them.
         """
-        known: unigate.Request | None = self.environ.get("unigate.request")
-        common = unigate.Request.from_environ(self.environ) if known is None else known
-        common.deployment = self.unigate_deployment or common.deployment
-        return common
-
-    @cached_property
-    def geolocation(self) -> Geolocation:
-        """Where the client is; None for what nobody says who can be believed."""
-        return self.unigate.geolocation
-
-    @cached_property
-    def ip_address(self) -> str | None:
-        """The client's address, None where nobody says it who can be believed."""
-        return self.unigate.ip_address
-
-    @property
-    def runtime_cache(self) -> RuntimeCache:
-        """The cache that all requests of this deployment share."""
-        return self.unigate.runtime_cache
-
-    @property
-    def async_runtime_cache(self) -> AsyncRuntimeCache:
-        """The same cache, to be awaited."""
-        return self.unigate.async_runtime_cache
+        outer: unigate.Request | None = self.environ.get("unigate.request")
+        request = unigate.Request.from_environ(self.environ) if outer is None else outer
+        request.deployment = self.unigate_deployment or request.deployment
+        return request
 
 
 class Request(flask.Request, RequestMixin):
-    """Flask's request with the attributes of unigate, for annotations and custom classes."""
+    """Flask's request with the attributes of unigate, for annotations and as a base class."""

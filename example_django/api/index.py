@@ -6,11 +6,11 @@ import os
 import sys
 from pathlib import Path
 
-# The project lies one folder above this file, wherever the host has started.
+# The project is the parent folder; the host may start in another one.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-# Vercel reads this file without running it and deploys the first top-level `app` or `application`,
-# imports included. So Django's `application` comes in under another name.
+# Vercel parses this file without running it and deploys the first top-level name `app` or
+# `application`, imports included. So Django's `application` is imported under another name.
 from guestbook.database import migrate
 from guestbook.wsgi import application as django_application
 

@@ -9,7 +9,7 @@ from .models import Entry
 
 @admin.register(Entry)
 class EntryAdmin(admin.ModelAdmin):
-    """List the entries, to find and delete them."""
+    """The list of entries, with search."""
 
     list_display = ["name", "message", "written"]
     search_fields = ["name", "message"]

@@ -1,4 +1,4 @@
-"""The guestbook as a Django application."""
+"""The Django application `guestbook`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from django.apps import AppConfig
 
 
 class GuestbookConfig(AppConfig):
-    """Name the application."""
+    """The configuration of the guestbook."""
 
     name = "guestbook"

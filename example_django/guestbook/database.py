@@ -1,4 +1,4 @@
-"""Create the tables where no command can be run beforehand."""
+"""Migrations at startup, for hosts where `manage.py migrate` cannot be run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from django.db import connections
 
 
 def migrate() -> None:
-    """Apply the migrations, also while an event loop runs.
+    """Apply the migrations, even while an event loop is running.
 
     ASGI servers import the application inside their event loop, where Django refuses to use a
-    database: a thread of its own has no loop.
+    database. A new thread has no event loop.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         pool.submit(_migrate).result()

@@ -8,7 +8,7 @@ from .models import Entry
 
 
 class EntryForm(forms.ModelForm):
-    """Ask for a name and a message."""
+    """A form with a name and a message."""
 
     class Meta:
         model = Entry

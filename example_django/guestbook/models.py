@@ -1,4 +1,4 @@
-"""What the guestbook keeps."""
+"""The entries of the guestbook."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Entry(models.Model):
-    """What one guest wrote."""
+    """A message from one guest."""
 
     name = models.CharField(max_length=60)
     message = models.TextField(max_length=500)

@@ -1,4 +1,4 @@
-"""Settings that suit a local start; a deployment sets the DJANGO_* variables."""
+"""Settings for local development; a deployment sets the DJANGO_* variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 
-# Without a key of its own every process signs with another one: sessions end when it restarts.
+# Without DJANGO_SECRET_KEY every process has a different key: sessions end when it restarts.
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY") or get_random_secret_key()
 DEBUG = os.environ.get("DJANGO_DEBUG") == "1"
 ALLOWED_HOSTS = os.environ.get("DJANGO_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
@@ -37,15 +37,15 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 UNIGATE = {"APPLICATION": "api.index:app", "REMOTE_ADDR": True}
-# The stages of an API share a host name: the path "/prod" keeps the cookies of one from the others.
+# The stages of an API share a host name: the path "/prod" separates their cookies.
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = os.environ.get("DJANGO_COOKIE_PATH", "/")
-# A deployment is asked by https; this machine asks its own server without.
+# Deployments are reached over HTTPS, the local server over HTTP.
 DEPLOYED = "DJANGO_ALLOWED_HOSTS" in os.environ
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = DEPLOYED
 SILENCED_SYSTEM_CHECKS = [
-    "django_unigate.W004",  # a SQLite file: the README says what becomes of it
-    "security.W004",  # HSTS binds a whole domain for months: that is for its owner to decide
-    "security.W008",  # function platforms redirect to https themselves, or have nothing else
+    "django_unigate.W004",  # a SQLite file: see the README
+    "security.W004",  # HSTS binds a whole domain for months: the decision of its owner
+    "security.W008",  # serverless platforms redirect to HTTPS themselves, or serve nothing else
     *([] if DEPLOYED else ["security.W012", "security.W016"]),  # secure cookies
 ]
 CACHES = {"default": {"BACKEND": "django_unigate.cache.RuntimeCache"}}
@@ -66,14 +66,14 @@ TEMPLATES = [
     }
 ]
 
-# Function platforms let a program write to the temporary folder only.
+# On serverless platforms only the temporary folder is writable.
 WRITABLE_DIR = BASE_DIR if os.access(BASE_DIR, os.W_OK) else Path(tempfile.gettempdir())
 DATABASE = Path(os.environ.get("DJANGO_DATABASE") or WRITABLE_DIR / "guestbook.sqlite3")
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": DATABASE,
-        # Not in memory: servers and hosts answer in threads of their own, in tests too.
+        # Not in memory: servers and hosts run the application in other threads, also in tests.
         "TEST": {"NAME": DATABASE.with_suffix(".test.sqlite3")},
     }
 }
@@ -84,7 +84,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django_unigate.storage.MountedStaticFilesStorage"},
 }
-# Static files are served from where the applications keep them: nothing has to be collected.
+# Static files are served from the folders of the applications, without collectstatic.
 WHITENOISE_USE_FINDERS = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -1,6 +1,7 @@
-"""The guestbook, asked as a host would ask it. pytest.ini names the application.
+"""Tests of the guestbook through a host's events. pytest.ini names the application.
 
-`pytest -o unigate_source=alb` asks by way of a load balancer, `-o unigate_source=asgi` as a server.
+`pytest -o unigate_source=alb` sends the events of a load balancer, `-o unigate_source=asgi` the
+requests of an ASGI server.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from unigate.testing import Client, Response
 
 from .models import Entry
 
-# The application may answer in another thread, which sees what was committed only.
+# The application may run in another thread, which sees only committed data.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def send(client: Client, url: str, fields: dict[str, str], *, follow: bool = True) -> Response:
-    """Fetch the form of a page and send it back, as a browser does."""
+    """Fetch the form of a page and submit it, as a browser does."""
     [token] = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get(url).text)
     return client.post(
         url,
@@ -30,7 +31,7 @@ def send(client: Client, url: str, fields: dict[str, str], *, follow: bool = Tru
     )
 
 
-def test_an_entry_is_shown_and_thanked_for(unigate_client: Client) -> None:
+def test_an_entry_is_shown_with_thanks(unigate_client: Client) -> None:
     page = send(unigate_client, "/", {"name": "Zoë", "message": "Tea, please: 茶"})
 
     assert page.status_code == 200
@@ -56,9 +57,9 @@ def test_an_entry_without_a_name_is_refused(unigate_client: Client) -> None:
 def test_a_form_of_another_site_is_refused(unigate_client: Client) -> None:
     elsewhere = {"origin": "https://elsewhere.example"}
 
-    answer = unigate_client.post("/", data={"name": "Mallory"}, headers=elsewhere)
+    response = unigate_client.post("/", data={"name": "Mallory"}, headers=elsewhere)
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
 
 
 def test_the_admin_shows_entries_after_a_login(unigate_client: Client, admin_user: User) -> None:

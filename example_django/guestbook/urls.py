@@ -1,4 +1,4 @@
-"""Where things are."""
+"""The URLs of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one page of the guestbook."""
+"""The page of the guestbook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def guestbook(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         entry = form.save()
         cache.expire_tag("entries")
-        # After the response: neither this guest nor the next one waits for it.
+        # Counts after the response: neither this guest nor the next one waits.
         request.unigate.wait_until(count_entries)
         messages.success(request, f"Thank you, {entry.name}.")
         return redirect("guestbook")
@@ -36,6 +36,6 @@ def guestbook(request: HttpRequest) -> HttpResponse:
 
 
 def count_entries() -> int:
-    """Count the entries, at most once a minute unless there is a new one."""
+    """Return the number of entries, cached for a minute or until the next entry."""
     count: int = cache.get_or_set("count", Entry.objects.count, 60, tags=["entries"])
     return count

@@ -1,7 +1,7 @@
-"""What every application of the matrix answers, whatever it is written with.
+"""The responses that every application of the matrix gives, in whatever framework it is written.
 
-The frameworks only carry `answer` in and out, so a difference between two cells of the matrix is a
-difference that a door or a bridge made.
+The frameworks only carry `answer` in and out, so two cells of the matrix differ only where a door
+or a bridge makes the difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 @dataclass
 class Answer:
-    """A response, in parts that every framework can send."""
+    """A response in parts that every framework can send."""
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -27,21 +27,21 @@ class Answer:
 
 
 def cookie(name: str, value: str) -> str:
-    """Return the Set-Cookie value for a cookie of an answer, for those without a framework."""
+    """Return the Set-Cookie value of a cookie, for applications without a framework."""
     return f"{name}={value}; Expires={EXPIRES}; Path=/"
 
 
 def answer(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
-    """Answer by path; a path that is not listed is echoed with all that came along.
+    """Return the response for a path; the default echoes the request as JSON.
 
-    `headers` holds the joined value of each field under its lower-case name.
+    `headers` has the joined value of each field under its lower-case name.
     """
     fixed = _FIXED.get(path)
     if path == "/error":
         raise RuntimeError("The view failed.")
     if fixed is not None:
         return fixed
-    seen: dict[str, Any] = {
+    echo: dict[str, Any] = {
         "method": method,
         "path": path,
         "query": query,
@@ -52,7 +52,7 @@ def answer(method: str, path: str, query: str, headers: dict[str, str], body: by
             + ("x-multi", "x-latin", "x-under-score")
         },
     }
-    return Answer(200, [("content-type", "application/json")], [json.dumps(seen).encode()])
+    return Answer(200, [("content-type", "application/json")], [json.dumps(echo).encode()])
 
 
 _FIXED = {

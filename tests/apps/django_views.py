@@ -14,18 +14,18 @@ from .contract import EXPIRES, answer
 def view(request: HttpRequest) -> HttpResponse:
     headers = {name.lower(): value for name, value in request.headers.items()}
     query = request.META.get("QUERY_STRING", "")
-    given = answer(request.method or "", request.path, query, headers, request.body)
-    response = HttpResponse(b"".join(given.chunks), status=given.status)
+    parts = answer(request.method or "", request.path, query, headers, request.body)
+    response = HttpResponse(b"".join(parts.chunks), status=parts.status)
     del response["content-type"]
-    for name, value in given.headers:
+    for name, value in parts.headers:
         response[name] = f"{response[name]}, {value}" if name in response else value
-    for name, value in given.cookies:
+    for name, value in parts.cookies:
         response.set_cookie(name, value, expires=EXPIRES)
     return response
 
 
 def handlers() -> tuple[Any, Any]:
-    """Return Django's WSGI and ASGI application."""
+    """Return the WSGI and the ASGI application."""
     from django.core.asgi import get_asgi_application
     from django.core.wsgi import get_wsgi_application
 

@@ -18,13 +18,13 @@ def view(rest: str) -> Any:
     request = flask.request
     headers = {name.lower(): value for name, value in request.headers.items()}
     query = request.query_string.decode("latin-1")
-    environ = request.environ  # `request.path` has one leading slash, whatever was asked
+    environ = request.environ  # `request.path` merges leading slashes
     path = (environ["SCRIPT_NAME"] + environ["PATH_INFO"]).encode("latin-1").decode()
-    given = answer(request.method, path, query, headers, request.get_data())
-    response = flask.Response(iter(given.chunks), given.status)
+    parts = answer(request.method, path, query, headers, request.get_data())
+    response = flask.Response(iter(parts.chunks), parts.status)
     del response.headers["content-type"]
-    for name, value in given.headers:
+    for name, value in parts.headers:
         response.headers.add(name, value)
-    for name, value in given.cookies:
+    for name, value in parts.cookies:
         response.set_cookie(name, value, expires=EXPIRES)
     return response

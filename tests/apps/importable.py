@@ -1,4 +1,4 @@
-"""What the import strings of the tests point at."""
+"""The objects that the import strings of the tests name."""
 
 from __future__ import annotations
 

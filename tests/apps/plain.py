@@ -18,11 +18,11 @@ def wsgi_app(environ: dict[str, Any], start_response: Any) -> Any:
     body = b""
     while chunk := environ["wsgi.input"].read(1000):
         body += chunk
-    given = answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body)
-    phrase = HTTPStatus(given.status).phrase if given.status != 299 else "Odd"
-    fields = [*given.headers, *(("set-cookie", cookie(*pair)) for pair in given.cookies)]
-    start_response(f"{given.status} {phrase}", fields)
-    return iter(given.chunks)
+    parts = answer(environ["REQUEST_METHOD"], path, environ.get("QUERY_STRING", ""), headers, body)
+    phrase = HTTPStatus(parts.status).phrase if parts.status != 299 else "Odd"
+    fields = [*parts.headers, *(("set-cookie", cookie(*pair)) for pair in parts.cookies)]
+    start_response(f"{parts.status} {phrase}", fields)
+    return iter(parts.chunks)
 
 
 async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
@@ -38,15 +38,15 @@ async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
         body += message.get("body", b"")
         more = message.get("more_body", False)
     query = scope["query_string"].decode("latin-1")
-    given = answer(scope["method"], scope["path"], query, headers, body)
-    fields = [*given.headers, *(("set-cookie", cookie(*pair)) for pair in given.cookies)]
+    parts = answer(scope["method"], scope["path"], query, headers, body)
+    fields = [*parts.headers, *(("set-cookie", cookie(*pair)) for pair in parts.cookies)]
     await send(
         {
             "type": "http.response.start",
-            "status": given.status,
+            "status": parts.status,
             "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in fields],
         }
     )
-    for chunk in given.chunks:
+    for chunk in parts.chunks:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body"})

@@ -19,16 +19,16 @@ async def view(request: Request) -> Response:
         glue = "; " if name == "cookie" else ","
         headers[name] = f"{headers[name]}{glue}{value}" if name in headers else value
     query = request.scope["query_string"].decode("latin-1")
-    given = answer(request.method, request.scope["path"], query, headers, await request.body())
+    parts = answer(request.method, request.scope["path"], query, headers, await request.body())
 
     async def chunks() -> Any:
-        for chunk in given.chunks:
+        for chunk in parts.chunks:
             yield chunk
 
-    response = StreamingResponse(chunks(), given.status)
-    for name, value in given.headers:
+    response = StreamingResponse(chunks(), parts.status)
+    for name, value in parts.headers:
         response.headers.append(name, value)
-    for name, value in given.cookies:
+    for name, value in parts.cookies:
         response.set_cookie(name, value, expires=EXPIRES)
     return response
 

@@ -1,4 +1,4 @@
-"""The Django example in a browser: what cookies, redirects, CSRF and static files are for."""
+"""The Django example in a browser: cookies, redirects, CSRF, static files, the admin."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Response, expect
 
-from tests.browser.dev_server import ROOT, serving
+from tests.browser.dev_server import serving
 from tests.browser.pages import Site, cookies, targets
 
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "example_django"
 NAME, PASSWORD = "Zoë", "two lumps, & a dash"
 VARIABLES = {
@@ -24,7 +25,7 @@ VARIABLES = {
     "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contrib"), str(PROJECT)]),
 }
-FILL = """
+CREATE_DATABASE = """
 import django
 from django.core.management import call_command
 
@@ -48,10 +49,10 @@ SITES = [
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a guestbook without entries, and its superuser."""
+    """Create a guestbook with a superuser and without entries."""
     file = tmp_path_factory.mktemp("guestbook") / "guestbook.sqlite3"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FILL],
+        [sys.executable, "-W", "error", "-c", CREATE_DATABASE],
         cwd=PROJECT, env={**os.environ, **VARIABLES, "DJANGO_DATABASE": str(file)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
@@ -63,7 +64,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site(
     request: pytest.FixtureRequest, database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """Serve the example through an event source, over a database of its own."""
+    """Serve the example through an event source, with its own copy of the database."""
     source, stage = request.param
     folder = tmp_path_factory.mktemp(source)
     options = ["--as", source, "--no-reload"]
@@ -78,11 +79,11 @@ def site(
 
 @pytest.fixture
 def answers(page: Page, site: Site) -> Iterator[list[Response]]:
-    """Collect what the browser gets, which all has to come from below the stage."""
-    got: list[Response] = []
-    page.on("response", lambda answer: got.append(answer))
-    yield got
-    assert [answer.url for answer in got if not answer.url.startswith(site.url)] == []
+    """Collect the responses of the browser; all URLs must lie below the stage."""
+    responses: list[Response] = []
+    page.on("response", lambda response: responses.append(response))
+    yield responses
+    assert [each.url for each in responses if not each.url.startswith(site.url)] == []
 
 
 def test_signing_the_guestbook(page: Page, site: Site, answers: list[Response]) -> None:
@@ -139,7 +140,7 @@ def test_the_admin_from_login_to_logout(page: Page, site: Site, answers: list[Re
     page.locator("a.addlink[href$='/entry/add/']").click()
     page.get_by_label("Name").fill("Søren")
     page.get_by_label("Message").fill("from the admin")
-    # Until its scripts have run, the sidebar comes in and moves what is about to be clicked.
+    # Until its scripts have run, the sidebar appears and moves the button.
     page.wait_for_load_state()
     with page.expect_request(lambda request: request.method == "POST"):
         page.get_by_role("button", name="Save", exact=True).click()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.dev_server import ROOT, serving
+from tests.browser.dev_server import serving
 from tests.browser.pages import Site, cookies, targets
 
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "example_flask"
 PATHS = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contrib"), str(PROJECT)])}
 SITES = [("alb", ""), ("rest_api", "/prod")]
@@ -52,9 +54,7 @@ def test_a_form_arrives_as_typed(page: Page, site: Site) -> None:
     expect(page).to_have_url(f"{site.url}/form")
 
 
-def test_two_cookies_are_set_in_one_response_and_forgotten_in_another(
-    page: Page, site: Site
-) -> None:
+def test_two_cookies_are_set_in_one_response_and_deleted_in_another(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/")
     shown = page.locator("#cookies td")
     for visits in ("1", "2"):
@@ -63,7 +63,7 @@ def test_two_cookies_are_set_in_one_response_and_forgotten_in_another(
     expect(page).to_have_url(f"{site.url}/#cookies")
     assert cookies(page) == {"visits": ("/", True), "flavour": ("/", True)}
 
-    page.get_by_role("button", name="Forget both").click()
+    page.get_by_role("button", name="Delete both").click()
     expect(shown).to_have_text(["none", "none"])
     assert cookies(page) == {}
 

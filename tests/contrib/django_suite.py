@@ -1,7 +1,7 @@
-"""Django's own tests of cache backends, which its source distribution carries, with ours.
+"""Django's own tests of cache backends, from its source distribution, with our backend.
 
-Run as a script it takes the URL of a store. The tests are kept in `.cache/` at the root of the
-repository and fetched only when they are not there.
+As a script this takes the URL of a store. The tests are downloaded once, to `.cache/` at the root
+of the repository.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ CACHE = Path(__file__).parents[2] / ".cache"
 
 
 def fetch() -> Path:
-    """Return the folder of the package `cache`, the tests of the Django that is installed."""
+    """Return the folder of the package `cache`, the tests of the installed Django's caches."""
     name = f"django-{django.__version__}"
-    kept = CACHE / f"{name}-tests"
-    if not kept.exists():
+    tests = CACHE / f"{name}-tests"
+    if not tests.exists():
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             options = ["--quiet", "--no-deps", "--no-binary=:all:", "--dest", folder]
             download = [sys.executable, "-m", "pip", "download", *options]
-            subprocess.run([*download, f"django=={django.__version__}"], check=True)
+            subprocess.run([*download, f"django=={django.__version__}"], check=True, timeout=300)
             with tarfile.open(Path(folder, f"{name}.tar.gz")) as source:
-                wanted = [one for one in source if one.name.startswith(f"{name}/tests/cache/")]
-                source.extractall(folder, wanted, filter="data")
-            os.replace(Path(folder, name, "tests"), kept)
-    return kept
+                prefix = f"{name}/tests/cache/"
+                members = [member for member in source if member.name.startswith(prefix)]
+                source.extractall(folder, members, filter="data")
+            os.replace(Path(folder, name, "tests"), tests)
+    return tests
 
 
 def run(location: str) -> int:
-    """Run the tests with our backend on a store, and return how many failed."""
+    """Run the tests with our backend on a store, and return the number of failures."""
     sys.path.insert(0, str(fetch()))
     settings.configure(
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
@@ -51,14 +52,14 @@ def run(location: str) -> int:
     from django.test import TestCase, override_settings
     from django.test.runner import DiscoverRunner
 
-    # As Django does for Redis and Memcached: the store decides how much it holds.
-    given: dict[str, Any] = tests.caches_setting_for_tests(
+    # Excluded as Django does for Redis and Memcached: the store limits its own size.
+    caches: dict[str, Any] = tests.caches_setting_for_tests(
         exclude={"cull", "zero_cull"},
         BACKEND="django_unigate.cache.RuntimeCache",
         LOCATION=location,
     )
 
-    @override_settings(CACHES=given)
+    @override_settings(CACHES=caches)
     class RuntimeCacheTests(tests.BaseCacheTests, TestCase):
         pass
 

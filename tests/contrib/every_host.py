@@ -1,4 +1,4 @@
-"""A plugin of pytest for the examples: what takes `unigate_client` runs once for each host."""
+"""A pytest plugin for the examples: tests that use `unigate_client` run once for each host."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from unigate import Gateway, Request, testing
-from unigate import emulator as local
+from unigate import Gateway, Request, emulator, testing
 from unigate.events import EventSource
 
-# "handle" is the door for whoever has an event loop already.
-HOSTS = (*local.EVENT_SOURCES, "google", "azure", "asgi", "wsgi", "handle")
+# "handle" is the door for programs that already have an event loop.
+HOSTS = (*emulator.EVENT_SOURCES, "google", "azure", "asgi", "wsgi", "handle")
 
 
 def pytest_configure() -> None:
@@ -29,12 +28,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("unigate_client", HOSTS, indirect=True)
 
 
-def ask_handle(app: Gateway, request: Request, base64: bool) -> local.Asked:
-    source = local.EVENT_SOURCES["http_api"]
-    event = local.sent(source.make_event(request))
-    reply = local.sent(asyncio.run(app.handle(event, local.Context())))
-    return local.Asked(event, reply, source.from_reply(reply))
+def ask_handle(app: Gateway, request: Request, base64: bool) -> emulator.Asked:
+    source = emulator.EVENT_SOURCES["http_api"]
+    event = emulator.sent(source.make_event(request))
+    reply = emulator.sent(asyncio.run(app.handle(event, emulator.Context())))
+    return emulator.Asked(event, reply, source.from_reply(reply))
 
 
 def host_named(source: str | EventSource) -> Any:
-    return ask_handle if source == "handle" else local.host_named(source)
+    return ask_handle if source == "handle" else emulator.host_named(source)

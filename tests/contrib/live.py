@@ -1,4 +1,4 @@
-"""Real servers in threads of the tests, around applications that tests have made themselves."""
+"""Real servers in threads of the test process, around applications built by tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 20
 
 
 class Live:
-    """A server that listens; it is asked as the hosts in `tests.hosts` are."""
+    """A listening server, called like the hosts in `tests.hosts`."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -30,7 +30,7 @@ class Live:
 
     @contextmanager
     def begin(self, request: Request) -> Iterator[http.client.HTTPResponse]:
-        """Send a request, and give what can be read of the response so far."""
+        """Send a request, and yield the response before its body is complete."""
         target = request.raw_path + (b"?" + request.query_string if request.query_string else b"")
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)) as wire:
             wire.putrequest(
@@ -54,30 +54,32 @@ def on_uvicorn(app: Gateway) -> Iterator[Live]:
         finally:
             server.should_exit = True
             thread.join(SECONDS)
+            assert not thread.is_alive()
 
 
 @contextmanager
 def on_waitress(app: Gateway) -> Iterator[Live]:
-    everything: dict[int, Any] = {}
-    server = create_server(app.wsgi, map=everything, host="127.0.0.1", port=0, threads=2)
+    sockets: dict[int, Any] = {}
+    server = create_server(app.wsgi, map=sockets, host="127.0.0.1", port=0, threads=2)
 
-    ended = threading.Event()
+    stopped = threading.Event()
 
     def run() -> None:
-        while not ended.is_set():
-            server.asyncore.loop(map=everything, count=1)
+        while not stopped.is_set():
+            server.asyncore.loop(map=sockets, count=1)
 
     thread = threading.Thread(target=run)
     thread.start()
     try:
         yield Live(server.effective_port)
     finally:
-        ended.set()
+        stopped.set()
         server.pull_trigger()
         thread.join(SECONDS)
+        assert not thread.is_alive()
         server.task_dispatcher.shutdown()
-        for one in list(everything.values()):
-            one.close()
+        for dispatcher in list(sockets.values()):
+            dispatcher.close()
 
 
 SERVERS: dict[str, Callable[[Gateway], AbstractContextManager[Live]]] = {

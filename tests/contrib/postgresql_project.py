@@ -16,7 +16,7 @@ from django.urls import path
 import unigate
 from django_unigate import HttpRequest
 
-_ours = os.environ["WITH_UNIGATE"] == "1"
+_with_unigate = os.environ["WITH_UNIGATE"] == "1"
 _server: dict[str, Any] = {
     "ENGINE": "django.db.backends.postgresql",
     "NAME": "postgres",
@@ -25,25 +25,31 @@ _server: dict[str, Any] = {
     "PORT": os.environ["DATABASE_PORT"],
 }
 _name = os.environ["APPLICATION_NAME"]
-# As a server or a proxy in front of it ends what is unused for long; in milliseconds.
-_ended = {"application_name": f"{_name} ended", "options": "-c idle_session_timeout=1500"}
+# Servers, and proxies in front of them, close idle connections; in milliseconds.
+_closed_idle = {
+    "application_name": f"{_name} ended",
+    "options": "-c idle_session_timeout=1500",
+}
 settings.configure(
     SECRET_KEY="only for tests",
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    INSTALLED_APPS=["django_unigate"] if _ours else [],
+    INSTALLED_APPS=["django_unigate"] if _with_unigate else [],
     MIDDLEWARE=["django_unigate.middleware.UnigateMiddleware"],
     DATABASES={
         "default": {**_server, "CONN_MAX_AGE": None, "OPTIONS": {"application_name": _name}},
-        "ended": {**_server, "CONN_MAX_AGE": None, "OPTIONS": _ended},
-        "pool": {**_server, "OPTIONS": {**_ended, "pool": {"min_size": 2, "max_size": 3}}},
+        "ended": {**_server, "CONN_MAX_AGE": None, "OPTIONS": _closed_idle},
+        "pool": {
+            **_server,
+            "OPTIONS": {**_closed_idle, "pool": {"min_size": 2, "max_size": 3}},
+        },
     },
     UNIGATE={"CONNECTION_PAUSE": float(os.environ.get("CONNECTION_PAUSE", "5"))},
 )
 
 
 def ask(alias: str) -> int:
-    """Return the process of the server that answers."""
+    """Return the process ID of the server's backend that answers."""
     with connections[alias].cursor() as cursor:
         cursor.execute("select pg_backend_pid()")
         pid: int = cursor.fetchone()[0]
@@ -64,10 +70,14 @@ def query_atomic(request: HttpRequest, alias: str) -> HttpResponse:
 
 
 def spoil(request: HttpRequest, alias: str) -> HttpResponse:
-    """Leave a connection that the driver knows to be closed, and Django does not."""
+    """Close a connection in the driver, behind Django's back."""
     connections[alias].ensure_connection()
     connections[alias].connection.close()
     return HttpResponse()
+
+
+def process_group(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(os.getpgrp()))
 
 
 def later(request: HttpRequest, alias: str) -> HttpResponse:
@@ -89,6 +99,7 @@ urlpatterns = [
     path("async/<alias>", query_async),
     path("atomic/<alias>", query_atomic),
     path("spoil/<alias>", spoil),
+    path("process-group", process_group),
     path("later/<alias>", later),
     path("later-async/<alias>", later_async),
 ]

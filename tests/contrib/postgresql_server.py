@@ -1,4 +1,4 @@
-"""A real PostgreSQL on a loopback port, in a folder of its own. Debian's `postgresql` has it."""
+"""A real PostgreSQL on a loopback port, with its own data folder; from Debian's `postgresql`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ FAST = ("fsync=off", "full_page_writes=off", "unix_socket_directories=", "max_co
 
 
 class PostgreSQL:
-    """A server that trusts whoever connects, running when entered."""
+    """A context manager that runs a server without authentication."""
 
     def __enter__(self) -> PostgreSQL:
         self.port = free_port()
         self._owner = {"user": USER, "group": USER, "extra_groups": []} if os.getuid() == 0 else {}
         self._folder = tempfile.TemporaryDirectory(prefix="unigate-postgresql-")
+        self._log = Path(self._folder.name, "log")
         self._data = os.path.join(self._folder.name, "data")
         if self._owner:
             shutil.chown(self._folder.name, USER)
         try:
             make = ("initdb", "--no-sync", "--auth=trust", "--locale=C", "--encoding=UTF8")
-            self._run(*make, f"--username={USER}", f"--pgdata={self._data}").wait(SECONDS)
+            initdb = self._run(*make, f"--username={USER}", f"--pgdata={self._data}")
+            assert initdb.wait(SECONDS) == 0, self._log.read_text()
             self._start()
         except BaseException:
             self._folder.cleanup()
@@ -45,22 +47,22 @@ class PostgreSQL:
         self._folder.cleanup()
 
     def restart(self) -> None:
-        """End every connection and the server, and start it again on the same port."""
+        """Stop the server with all its connections, and start it again on the same port."""
         self._end(signal.SIGINT)
         self._start()
 
     def backends(self, name: str) -> set[int]:
-        """Return the processes that serve connections whose name begins so."""
+        """Return the process IDs of connections whose application name starts with `name`."""
         rows = self.ask("select pid from pg_stat_activity where application_name ^@ %s", name)
         return {pid for (pid,) in rows}
 
     def kill(self, name: str) -> None:
-        """End these connections from the server's side."""
+        """Terminate these connections from the server's side."""
         for pid in self.backends(name):
             self.ask("select pg_terminate_backend(%s, 20000)", pid)
 
     def ask(self, query: str, *arguments: Any) -> list[Any]:
-        """Send a query over a connection of its own."""
+        """Send a query over a new connection."""
         with psycopg.connect(self._address(), autocommit=True) as connection:
             return connection.execute(query, arguments).fetchall()
 
@@ -68,7 +70,7 @@ class PostgreSQL:
         return f"host=127.0.0.1 port={self.port} user={USER} dbname={USER} connect_timeout=10"
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with Path(self._folder.name, "log").open("ab") as log:
+        with self._log.open("ab") as log:
             return subprocess.Popen(
                 [_path(program), *arguments],
                 stdin=subprocess.DEVNULL,
@@ -85,7 +87,7 @@ class PostgreSQL:
         until(self._answers)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, Path(self._folder.name, "log").read_text()
+        assert self._process.poll() is None, self._log.read_text()
         try:
             return self.ask("select 1") == [(1,)]
         except psycopg.OperationalError:  # it is starting
@@ -97,9 +99,9 @@ class PostgreSQL:
 
 
 def _path(program: str) -> str:
-    """Return where a program of the server is: Debian keeps them beside each other by version."""
-    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
-    found = str(kept[-1]) if kept else shutil.which(program)
-    if found is None:
+    """Return the path of a program of the server; Debian has a folder for each version."""
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+    path = str(installed[-1]) if installed else shutil.which(program)
+    if path is None:
         raise RuntimeError("These tests need a PostgreSQL server: apt-get install postgresql")
-    return found
+    return path

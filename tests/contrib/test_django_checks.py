@@ -1,4 +1,4 @@
-"""The system checks of django_unigate, and that `check --deploy` runs them."""
+"""The system checks of django_unigate, called directly and by `manage.py check`."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def ids(check: Callable[..., list[CheckMessage]], **settings: Any) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def not_on_vercel(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("VERCEL_URL", "VERCEL_BRANCH_URL", "VERCEL_PROJECT_PRODUCTION_URL"):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_a_wrong_setting_is_an_error() -> None:
+def test_an_invalid_setting_is_an_error() -> None:
     with override_settings(UNIGATE={"HOST": "x"}):
         [message] = checks.check_settings(None)
     assert isinstance(message, Error)
-    assert "UNIGATE has no 'HOST'" in message.msg
+    assert "Unknown keys in UNIGATE: 'HOST'" in message.msg
     assert message.id == "django_unigate.E001"
 
 
@@ -62,7 +62,9 @@ def test_a_wrong_setting_is_an_error() -> None:
         ([SECURITY, CSRF, OURS], ["W002"]),
     ],
 )
-def test_the_middleware_is_there_and_early(middleware: list[str], expected: list[str]) -> None:
+def test_the_middleware_must_be_present_and_early(
+    middleware: list[str], expected: list[str]
+) -> None:
     assert ids(checks.check_settings, MIDDLEWARE=middleware) == expected
 
 
@@ -103,7 +105,7 @@ def test_hosts(settings: dict[str, Any], expected: list[str]) -> None:
     )
 
 
-def test_vercel_names_its_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_of_a_vercel_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VERCEL_URL", "tea-3x4mpl3.vercel.app")
     assert ids(checks.check_hosts, ALLOWED_HOSTS=["tea.example"], MIDDLEWARE=[]) == ["W005"]
     assert ids(checks.check_hosts, ALLOWED_HOSTS=[".vercel.app"], MIDDLEWARE=[]) == []
@@ -147,7 +149,9 @@ def test_static_files(settings: dict[str, Any], expected: list[str]) -> None:
         (LOCMEM, "django.contrib.sessions.backends.cache", ["W010", "W011"]),
     ],
 )
-def test_what_one_instance_keeps(caches: dict[str, Any], engine: str, expected: list[str]) -> None:
+def test_what_is_local_to_one_instance(
+    caches: dict[str, Any], engine: str, expected: list[str]
+) -> None:
     settings = {"CACHES": caches, "SESSION_ENGINE": engine}
     sessions = {"INSTALLED_APPS": ["django.contrib.sessions"]}
     assert ids(checks.check_memory, **settings, **sessions) == expected
@@ -168,7 +172,7 @@ def run(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_application_registers_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_manage_py_check_runs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deployed.py").write_text(
         "SECRET_KEY = 'x'\nINSTALLED_APPS = ['django_unigate', 'django.contrib.staticfiles']\n"
         "STATIC_URL = '/static/'\nSECURE_SSL_REDIRECT = True\nUNIGATE = {'HOSTS': ['a.example']}\n"
@@ -176,9 +180,9 @@ def test_the_application_registers_them(tmp_path: Path, monkeypatch: pytest.Monk
     )
     monkeypatch.setenv("PROJECT", str(tmp_path))
 
-    usual = run("check")
-    assert "(django_unigate.W001)" in usual
-    assert usual.count("django_unigate.W") == 1
+    plain = run("check")
+    assert "(django_unigate.W001)" in plain
+    assert plain.count("django_unigate.W") == 1
     deploy = run("check", "--deploy")
     for number in ("001", "004", "005", "007", "009", "010"):
         assert f"(django_unigate.W{number})" in deploy

@@ -1,13 +1,16 @@
-"""Database connections that died while the process was paused."""
+"""Database connections that ended while the process was frozen."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import sqlite3
 import threading
 from collections.abc import Awaitable, Iterator
 from contextvars import Context, copy_context
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -22,20 +25,41 @@ from django.test import override_settings
 from django.urls import path
 
 import unigate
-from django_unigate import connections as ours
-from unigate import background
+from django_unigate import connections as plugin
+from tests.waiting import SECONDS, until
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_settings")
 django.setup()
 
 
-class Server(DatabaseWrapper):
-    """SQLite that can hang up, and tells when it is asked whether it is there, as servers do."""
+class SocketConnection(sqlite3.Connection):
+    """SQLite behind a real socket, like the connection to a server that has sent nothing yet."""
 
-    asked = 0
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._socket, self._server_end = socket.socketpair()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def end_from_server(self) -> None:
+        """End the connection as a server does: with a message that explains it."""
+        self._server_end.sendall(b"terminating connection due to administrator command")
+        super().close()
+
+    def close(self) -> None:
+        super().close()
+        self._socket.close()
+        self._server_end.close()
+
+
+class Server(DatabaseWrapper):
+    """SQLite that can lose its connection, and counts health checks."""
+
+    health_checks = 0
 
     def is_usable(self) -> bool:
-        self.asked += 1
+        self.health_checks += 1
         try:
             self.connection.execute("select 1")
         except Exception:
@@ -61,9 +85,9 @@ urlpatterns = [path("query", query), path("quiet", quiet)]
 
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the time, which the test lets pass."""
+    """Return the time of the wall clock, in a list, for tests to change."""
     now = [1_800_000_000.0]
-    monkeypatch.setattr(ours.time, "time", lambda: now[0])
+    monkeypatch.setattr(plugin.time, "time", lambda: now[0])
     return now
 
 
@@ -74,14 +98,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
     connections.settings["paused"] = {**usual, **own}
     connection = Server(connections.settings["paused"], "paused")
     connections["paused"] = connection
-    connection_created.connect(ours.note_opened)
-    request_started.connect(ours.check_after_pause)
-    request_finished.connect(ours.note_use)
+    connection_created.connect(plugin.remember_opened)
+    request_started.connect(plugin.check_after_pause)
+    request_finished.connect(plugin.remember_use)
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[]):
         yield connection
-    request_started.disconnect(ours.check_after_pause)
-    request_finished.disconnect(ours.note_use)
-    connection_created.disconnect(ours.note_opened)
+    request_started.disconnect(plugin.check_after_pause)
+    request_finished.disconnect(plugin.remember_use)
+    connection_created.disconnect(plugin.remember_opened)
     connection.close()
     del connections["paused"], connections.settings["paused"]
 
@@ -112,8 +136,8 @@ def test_the_first_query_after_a_pause_succeeds(server: Server, wall: list[float
     assert ask("/query") == (200, "steeped")
 
 
-def test_it_would_fail_without(server: Server, wall: list[float]) -> None:
-    request_started.disconnect(ours.check_after_pause)
+def test_without_the_check_the_query_fails(server: Server, wall: list[float]) -> None:
+    request_started.disconnect(plugin.check_after_pause)
     ask("/query")
     server.hang_up()
     wall[0] += 60
@@ -129,25 +153,54 @@ def test_a_connection_that_works_is_kept(server: Server, wall: list[float]) -> N
 
     assert ask("/query") == (200, "steeped")
     assert server.connection is first
-    assert server.asked == 1
+    assert server.health_checks == 1
 
 
-def test_nobody_is_asked_where_there_was_no_pause(server: Server, wall: list[float]) -> None:
+def test_nothing_is_checked_without_a_pause(server: Server, wall: list[float]) -> None:
     ask("/query")
     wall[0] += 60
     for _ in range(3):
         ask("/query")
         wall[0] += 1
 
-    assert server.asked == 1
+    assert server.health_checks == 1
 
 
-def test_nobody_is_asked_where_there_is_no_query(server: Server, wall: list[float]) -> None:
+def test_nothing_is_checked_without_a_query(server: Server, wall: list[float]) -> None:
     ask("/query")
     wall[0] += 60
     ask("/quiet")
 
-    assert server.asked == 0
+    assert server.health_checks == 0
+
+
+def test_within_the_pause_a_connection_is_replaced_once_its_server_has_sent_something(
+    server: Server, wall: list[float]
+) -> None:
+    server.settings_dict["OPTIONS"] = {"factory": SocketConnection}
+    ask("/query")
+    first = server.connection
+    assert isinstance(first, SocketConnection)
+    wall[0] += 1
+    ask("/query")
+    assert server.health_checks == 0
+
+    first.end_from_server()
+    wall[0] += 1
+
+    assert ask("/query") == (200, "steeped")
+    assert server.health_checks == 1
+    assert server.connection is not first
+
+
+def test_within_the_pause_a_connection_closed_by_its_driver_is_replaced(
+    server: Server, wall: list[float]
+) -> None:
+    server.settings_dict["OPTIONS"] = {"factory": SocketConnection}
+    ask("/query")
+    server.hang_up()
+
+    assert ask("/query") == (200, "steeped")
 
 
 def test_a_clock_that_was_set_back_is_a_pause(server: Server, wall: list[float]) -> None:
@@ -166,7 +219,7 @@ def test_every_request_can_count_as_a_pause(server: Server, wall: list[float]) -
     assert ask("/query") == (200, "steeped")
 
 
-def test_django_goes_on_checking_where_it_was_told_to(server: Server, wall: list[float]) -> None:
+def test_conn_health_checks_stays_in_effect(server: Server, wall: list[float]) -> None:
     server.settings_dict["CONN_HEALTH_CHECKS"] = True
     ask("/query")
     server.hang_up()
@@ -179,18 +232,19 @@ def test_a_transaction_is_left_alone(server: Server, wall: list[float]) -> None:
         server.ensure_connection()
         server.health_check_enabled = False
         wall[0] += 60
-        ours.check_after_pause()
+        plugin.check_after_pause()
         assert not server.health_check_enabled
 
 
-def test_the_application_connects_them() -> None:
+def test_the_application_connects_the_receivers() -> None:
     with override_settings(INSTALLED_APPS=["django_unigate"]):
-        assert ours.check_after_pause in request_started._live_receivers(None)[0]
-        assert ours.note_use in request_finished._live_receivers(None)[0]
-        assert ours.note_opened in connection_created._live_receivers(None)[0]
+        # disconnect() returns whether the receiver was connected.
+        assert request_started.disconnect(plugin.check_after_pause)
+        assert request_finished.disconnect(plugin.remember_use)
+        assert connection_created.disconnect(plugin.remember_opened)
 
 
-def test_the_error_of_a_dead_connection_is_what_the_test_believes(server: Server) -> None:
+def test_a_query_on_an_ended_connection_fails(server: Server) -> None:
     server.ensure_connection()
     server.hang_up()
     with pytest.raises(DatabaseError), server.cursor() as cursor:
@@ -199,11 +253,6 @@ def test_the_error_of_a_dead_connection_is_what_the_test_believes(server: Server
 
 
 # wait_until
-
-
-@pytest.fixture
-def closing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unigate.background._around", [ours.closing])
 
 
 def is_open() -> bool:
@@ -216,19 +265,20 @@ def write() -> bool:
 
 
 def test_work_closes_what_it_opened(server: Server) -> None:
-    seen: list[bool] = []
+    states: list[bool] = []
 
     def work() -> None:
-        seen.append(write())
+        states.append(write())
 
     def do() -> None:
-        ours.closing(work)()
-        seen.append(is_open())
+        plugin.closing(work)()
+        states.append(is_open())
 
     thread = threading.Thread(target=do)
     thread.start()
-    thread.join()
-    assert seen == [True, False]
+    thread.join(SECONDS)
+    assert not thread.is_alive()
+    assert states == [True, False]
 
 
 def test_asynchronous_work_closes_what_it_opened(server: Server) -> None:
@@ -242,9 +292,9 @@ def test_asynchronous_work_closes_what_it_opened(server: Server) -> None:
         return await sync_to_async(opened)()
 
     async def do() -> list[BaseDatabaseWrapper]:
-        return [await ours.closing(work()), await ours.closing(work)()]
+        return [await plugin.closing(work()), await plugin.closing(work)()]
 
-    assert [used.connection for used in asyncio.run(do())] == [None, None]
+    assert [wrapper.connection for wrapper in asyncio.run(do())] == [None, None]
 
 
 def test_asynchronous_work_does_not_need_the_thread_of_its_request(server: Server) -> None:
@@ -254,7 +304,7 @@ def test_asynchronous_work_does_not_need_the_thread_of_its_request(server: Serve
     contexts: list[Context] = []
 
     async def view() -> None:
-        works.append(ours.closing(sync_to_async(write)()))
+        works.append(plugin.closing(sync_to_async(write)()))
         contexts.append(copy_context())
 
     async_to_sync(view)()
@@ -268,30 +318,41 @@ def test_asynchronous_work_does_not_need_the_thread_of_its_request(server: Serve
     assert asyncio.run(later())
 
 
-def test_work_that_fails_closes_too_and_leaves_what_was_open(server: Server) -> None:
+def test_failing_work_leaves_a_connection_that_was_open(server: Server) -> None:
     server.ensure_connection()
 
     def work() -> None:
         raise LookupError("no leaves")
 
     with pytest.raises(LookupError):
-        ours.closing(work)()
+        plugin.closing(work)()
     assert server.connection is not None
 
 
-def test_wait_until_closes_the_connections_of_its_work(server: Server, closing: None) -> None:
-    done = threading.Event()
-    seen: list[bool] = []
+def test_the_application_closes_the_connections_of_wait_until(server: Server) -> None:
+    used: list[BaseDatabaseWrapper] = []
 
     def work() -> None:
-        seen.append(write())
-        done.set()
+        assert write()
+        used.append(connections["paused"])
 
-    unigate.wait_until(work)
-    assert done.wait(10)
-    assert seen == [True]
-
-
-def test_the_application_puts_it_around_work() -> None:
     with override_settings(INSTALLED_APPS=["django_unigate"]):
-        assert background._around.count(ours.closing) == 1
+        unigate.wait_until(work)
+
+    until(lambda: used and used[0].connection is None)
+
+
+def test_a_wrapper_of_work_that_is_registered_twice_is_applied_once() -> None:
+    wrapped: list[object] = []
+    done = threading.Event()
+
+    def wrapper(work: Any) -> Any:
+        wrapped.append(work)
+        return work
+
+    for _ in range(2):  # as ready() does when settings are overridden
+        unigate.around_work(wrapper)
+    unigate.wait_until(done.set)
+
+    assert done.wait(SECONDS)
+    assert len(wrapped) == 1

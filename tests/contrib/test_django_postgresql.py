@@ -1,4 +1,4 @@
-"""Connections to a real PostgreSQL that die between two requests, through real doors."""
+"""Connections to a real PostgreSQL that end between two requests, in servers and functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from tests.lambda_runtime.function import Function, event
 from tests.servers.client import ask
 from tests.servers.processes import Server, module
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 from .postgresql_server import PostgreSQL
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("bounded")
 
 
 class Site:
-    """The project in a process of its own, behind one door."""
+    """The project in its own process, behind one door."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Site:
         self.process = process
         self.get = get
         self.database = database
+        self._process_group = int(get("/process-group")[1])
 
     def backends(self) -> set[int]:
         return self.database.backends(self.name)
@@ -58,11 +59,11 @@ class Site:
 
     def signal(self, number: int) -> None:
         """Send a signal to the process and to those that it has started."""
-        os.killpg(self.process._process.pid, number)
+        os.killpg(self._process_group, number)
 
 
 class Network:
-    """What lies between a program and a server: loses connections as address translation does."""
+    """A proxy between a program and a server that loses connections as address translation does."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -79,15 +80,16 @@ class Network:
     def __exit__(self, *error: object) -> None:
         ends = [self._listener, *self._servers, *self._programs]
         for end in ends:
-            with suppress(OSError):  # it is not connected any more
+            with suppress(OSError):  # it is no longer connected
                 end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(SECONDS)
         for end in ends:
             end.close()
+        assert not any(thread.is_alive() for thread in self._threads)
 
     def forget(self) -> None:
-        """Know no connection any more; a program is told when it sends again, with a reset."""
+        """Drop every connection; a program gets a reset only when it sends again."""
         for end in self._servers:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -103,23 +105,23 @@ class Network:
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._programs.append(program)
                 self._servers.append(server)
-                self._start(self._ask, program, server)
-                self._start(self._answer, server, program)
+                self._start(self._forward, program, server)
+                self._start(self._return, server, program)
 
-    def _ask(self, program: socket.socket, server: socket.socket) -> None:
+    def _forward(self, program: socket.socket, server: socket.socket) -> None:
         with suppress(ConnectionResetError):
             while data := program.recv(65536):
                 try:
                     server.sendall(data)
                 except OSError:
-                    # No time to linger makes close() a reset.
+                    # With SO_LINGER of 0 seconds, close() sends a reset.
                     program.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                     program.close()
                     return
         with suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)
 
-    def _answer(self, server: socket.socket, program: socket.socket) -> None:
+    def _return(self, server: socket.socket, program: socket.socket) -> None:
         with suppress(OSError):
             while data := server.recv(65536):
                 program.sendall(data)
@@ -133,13 +135,13 @@ def database() -> Iterator[PostgreSQL]:
 
 @contextmanager
 def running(
-    door: str, database: PostgreSQL, folder: Path, *, ours: bool = True, **variables: str
+    door: str, database: PostgreSQL, folder: Path, *, with_unigate: bool = True, **variables: str
 ) -> Iterator[Site]:
     name = f"{door} {folder.name}"
     env: Mapping[str, str] = {
         "DATABASE_PORT": str(database.port),
         "APPLICATION_NAME": name,
-        "WITH_UNIGATE": "1" if ours else "0",
+        "WITH_UNIGATE": "1" if with_unigate else "0",
         **variables,
     }
     if door in FUNCTIONS:
@@ -155,8 +157,8 @@ def running(
         server.wait_until_it_listens()
 
         def fetch(target: str) -> tuple[int, str]:
-            answer = ask(server.port, target)
-            return answer.status, answer.body.decode()
+            response = ask(server.port, target)
+            return response.status, response.body.decode()
 
         yield Site(name, server, fetch, database)
 
@@ -165,17 +167,17 @@ def running(
 def site(
     request: pytest.FixtureRequest, database: PostgreSQL, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    with running(request.param, database, tmp_path_factory.mktemp("site")) as made:
-        yield made
+    with running(request.param, database, tmp_path_factory.mktemp("site")) as running_site:
+        yield running_site
 
 
-every_kind = pytest.mark.parametrize(
+every_view = pytest.mark.parametrize(
     "target",
     ["/query/default", "/async/default", "/atomic/default", "/query/pool", "/async/pool"],
 )
 
 
-@every_kind
+@every_view
 def test_the_request_after_a_connection_was_killed_succeeds(site: Site, target: str) -> None:
     status, first = site.get(target)
     assert status == 200
@@ -196,7 +198,7 @@ def test_the_request_after_the_server_was_restarted_succeeds(site: Site) -> None
     assert [status for status, _ in before + after] == [200] * 4
 
 
-def test_what_the_driver_has_closed_is_replaced(site: Site) -> None:
+def test_a_connection_closed_by_the_driver_is_replaced(site: Site) -> None:
     assert site.get("/spoil/default")[0] == 200
     assert site.get("/query/default")[0] == 200
 
@@ -211,7 +213,7 @@ def test_the_request_after_a_freeze_succeeds(site: Site) -> None:
 
 
 def freeze(site: Site) -> None:
-    """Stop the process until the server has ended its connections for being idle."""
+    """Stop the process until the server has closed its connections for being idle."""
     site.signal(signal.SIGSTOP)
     until(lambda: not site.database.backends(f"{site.name} ended"))
     site.signal(signal.SIGCONT)
@@ -222,31 +224,31 @@ def freeze(site: Site) -> None:
     [
         ("lambda wsgi", Site.kill, ["/query/default", "/query/pool"]),
         ("lambda wsgi", freeze, ["/query/ended", "/query/pool"]),
-        # Django's ASGI handler has a new thread for each request: only a pool is kept.
+        # Django's ASGI handler uses a new thread for each request: only a pool is kept.
         ("lambda asgi", Site.kill, ["/async/pool"]),
         ("gunicorn sync", Site.kill, ["/query/default", "/query/pool"]),
     ],
 )
-def test_without_the_application_it_fails(
+def test_without_the_application_the_request_fails(
     database: PostgreSQL,
     tmp_path: Path,
     door: str,
     stop: Callable[[Site], None],
     targets: list[str],
 ) -> None:
-    with running(door, database, tmp_path, ours=False) as site:
+    with running(door, database, tmp_path, with_unigate=False) as site:
         for target in targets:
             assert site.get(target)[0] == 200
             stop(site)
             assert site.get(target)[0] == 500
 
 
-# A connection of which neither side is told that it is gone
+# A connection that the network drops without notice to either side
 
 
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_connection_that_the_network_has_forgotten(
-    database: PostgreSQL, tmp_path: Path, ours: bool
+@pytest.mark.parametrize("with_unigate", [True, False])
+def test_a_connection_dropped_by_the_network(
+    database: PostgreSQL, tmp_path: Path, with_unigate: bool
 ) -> None:
     with (
         Network(database.port) as network,
@@ -254,7 +256,7 @@ def test_a_connection_that_the_network_has_forgotten(
             "lambda wsgi",
             database,
             tmp_path,
-            ours=ours,
+            with_unigate=with_unigate,
             DATABASE_PORT=str(network.port),
             CONNECTION_PAUSE="0.5",
         ) as site,
@@ -266,7 +268,7 @@ def test_a_connection_that_the_network_has_forgotten(
             time.sleep(0.6)
             site.signal(signal.SIGCONT)
 
-            assert site.get(target)[0] == (200 if ours else 500)
+            assert site.get(target)[0] == (200 if with_unigate else 500)
 
 
 # wait_until
@@ -275,17 +277,17 @@ def test_a_connection_that_the_network_has_forgotten(
 @pytest.mark.parametrize("view", ["later", "later-async"])
 @pytest.mark.parametrize("alias", ["default", "pool"])
 def test_work_after_the_response_closes_its_connections(site: Site, view: str, alias: str) -> None:
-    of_requests: set[int] = set()
-    for _ in range(5):  # more than the pool has
+    request_pids: set[int] = set()
+    for _ in range(5):  # more than the pool holds
         before = len(pids_of_work(site))
         status, pid = site.get(f"/{view}/{alias}")
         assert status == 200
-        of_requests.add(int(pid))
+        request_pids.add(int(pid))
         until(lambda before=before: len(pids_of_work(site)) > before)
 
     if alias == "default":
-        of_work = set(pids_of_work(site)) - of_requests
-        until(lambda: not site.backends() & of_work)
+        work_pids = set(pids_of_work(site)) - request_pids
+        until(lambda: not site.backends() & work_pids)
 
 
 def pids_of_work(site: Site) -> list[int]:

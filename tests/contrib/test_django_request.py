@@ -1,4 +1,4 @@
-"""What the middleware puts on a request, and what the setting UNIGATE says about it."""
+"""The attributes that the middleware adds to a request, and the setting UNIGATE."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WHERE = {"x-vercel-ip-country": "JP", "x-vercel-ip-city": "Ky%C5%8Dto", "x-real-ip": "2001:DB8::7"}
 
 
-def tell(request: HttpRequest) -> HttpResponse:
+def show(request: HttpRequest) -> HttpResponse:
     cache = request.runtime_cache
     cache.set("leaf", "sencha")
     return JsonResponse(
@@ -43,21 +43,21 @@ def tell(request: HttpRequest) -> HttpResponse:
             "ip": request.ip_address,
             "remote": request.META.get("REMOTE_ADDR"),
             "leaf": cache.get("leaf"),
-            "ours": isinstance(request, HttpRequest),
+            "extended": isinstance(request, HttpRequest),
             "class": type(request).__name__,
         }
     )
 
 
-async def tell_async(request: HttpRequest) -> HttpResponse:
+async def show_async(request: HttpRequest) -> HttpResponse:
     await request.async_runtime_cache.set("leaf", "gyokuro")
-    kept = await request.async_runtime_cache.get("leaf")
+    leaf = await request.async_runtime_cache.get("leaf")
     return JsonResponse(
-        {"country": request.geolocation["country"], "ip": request.ip_address, "leaf": kept}
+        {"country": request.geolocation["country"], "ip": request.ip_address, "leaf": leaf}
     )
 
 
-urlpatterns = [path("sync", tell), path("async", tell_async)]
+urlpatterns = [path("sync", show), path("async", show_async)]
 
 
 @pytest.fixture(autouse=True)
@@ -93,25 +93,25 @@ def ask(gateway: unigate.Gateway, target: str, headers: dict[str, str]) -> Any:
 
 @pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler])
 @pytest.mark.parametrize("view", ["sync", "async"])
-def test_it_tells_what_the_deployment_of_the_gateway_knows(handler: type, view: str) -> None:
-    told = ask(unigate.wrap(handler(), platform="vercel"), f"/{view}", WHERE)
+def test_behind_a_gateway_its_deployment_applies(handler: type, view: str) -> None:
+    answer = ask(unigate.wrap(handler(), platform="vercel"), f"/{view}", WHERE)
 
-    assert (told["country"], told["ip"]) == ("JP", "2001:db8::7")
-    assert told["leaf"] == {"sync": "sencha", "async": "gyokuro"}[view]
+    assert (answer["country"], answer["ip"]) == ("JP", "2001:db8::7")
+    assert answer["leaf"] == {"sync": "sencha", "async": "gyokuro"}[view]
 
 
-def test_without_a_platform_nobody_is_believed() -> None:
-    told = ask(unigate.wrap(WSGIHandler()), "/sync", WHERE)
+def test_without_a_platform_no_header_is_trusted() -> None:
+    answer = ask(unigate.wrap(WSGIHandler()), "/sync", WHERE)
 
-    assert (told["country"], told["ip"]) == (None, "192.0.2.44")
+    assert (answer["country"], answer["ip"]) == (None, "192.0.2.44")
 
 
 def test_without_the_gateway_the_peer_is_the_client() -> None:
-    told = Client().get("/sync", headers=WHERE, REMOTE_ADDR="192.0.2.9").json()
-    assert (told["country"], told["ip"], told["leaf"]) == (None, "192.0.2.9", "sencha")
+    answer = Client().get("/sync", headers=WHERE, REMOTE_ADDR="192.0.2.9").json()
+    assert (answer["country"], answer["ip"], answer["leaf"]) == (None, "192.0.2.9", "sencha")
 
-    told = asyncio.run(AsyncClient().get("/async", headers=WHERE)).json()
-    assert (told["country"], told["ip"], told["leaf"]) == (None, "127.0.0.1", "gyokuro")
+    answer = asyncio.run(AsyncClient().get("/async", headers=WHERE)).json()
+    assert (answer["country"], answer["ip"], answer["leaf"]) == (None, "127.0.0.1", "gyokuro")
 
 
 def test_without_the_gateway_the_environment_names_the_platform(tmp_path: Path) -> None:
@@ -136,11 +136,11 @@ def test_without_the_gateway_the_environment_names_the_platform(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler])
-def test_the_request_stays_what_django_has_made(handler: type) -> None:
-    told = ask(unigate.wrap(handler()), "/sync", {})
+def test_the_request_keeps_the_name_of_its_class(handler: type) -> None:
+    answer = ask(unigate.wrap(handler()), "/sync", {})
 
-    assert told["ours"] is True
-    assert told["class"] == handler.request_class.__name__
+    assert answer["extended"] is True
+    assert answer["class"] == handler.request_class.__name__
 
 
 def passed(request: DjangoRequest) -> HttpRequest:
@@ -150,17 +150,17 @@ def passed(request: DjangoRequest) -> HttpRequest:
     return request
 
 
-def test_it_passes_the_middleware_twice() -> None:
+def test_a_request_can_pass_the_middleware_twice() -> None:
     request = passed(RequestFactory().get("/x"))
     assert passed(request).unigate is request.unigate
 
 
-def test_what_was_computed_stays() -> None:
+def test_an_attribute_is_computed_once() -> None:
     request = passed(RequestFactory().get("/x"))
     assert request.geolocation is request.geolocation
 
 
-def test_a_request_is_copied_and_pickled_as_without_it() -> None:
+def test_a_request_can_be_copied_and_pickled() -> None:
     request = passed(DjangoRequest())
     request.path = "/tea"
 
@@ -170,19 +170,28 @@ def test_a_request_is_copied_and_pickled_as_without_it() -> None:
         assert twin.path == "/tea"
 
 
+def test_a_request_of_the_public_class_can_be_copied_and_pickled() -> None:
+    request = HttpRequest()
+    request.path = "/tea"
+
+    for twin in (copy.copy(request), pickle.loads(pickle.dumps(request))):
+        assert isinstance(twin, HttpRequest)
+        assert twin.path == "/tea"
+
+
 # REMOTE_ADDR
 
 
-def test_remote_addr_is_left_alone() -> None:
-    told = ask(unigate.wrap(WSGIHandler(), platform="vercel"), "/sync", WHERE)
-    assert told["remote"] == "192.0.2.44"
+def test_remote_addr_is_unchanged_by_default() -> None:
+    answer = ask(unigate.wrap(WSGIHandler(), platform="vercel"), "/sync", WHERE)
+    assert answer["remote"] == "192.0.2.44"
 
 
 @override_settings(UNIGATE={"REMOTE_ADDR": True})
 @pytest.mark.parametrize("handler", [WSGIHandler, ASGIHandler])
-def test_remote_addr_can_be_the_address_that_is_believed(handler: type) -> None:
-    told = ask(unigate.wrap(handler(), platform="vercel"), "/sync", WHERE)
-    assert told["remote"] == told["ip"] == "2001:db8::7"
+def test_remote_addr_can_become_the_trusted_address(handler: type) -> None:
+    answer = ask(unigate.wrap(handler(), platform="vercel"), "/sync", WHERE)
+    assert answer["remote"] == answer["ip"] == "2001:db8::7"
 
 
 @override_settings(UNIGATE={"REMOTE_ADDR": True})
@@ -190,12 +199,12 @@ def test_a_forged_header_does_not_become_remote_addr() -> None:
     forged = {"x-forwarded-for": "203.0.113.66", "x-real-ip": "203.0.113.66"}
 
     assert ask(unigate.wrap(WSGIHandler()), "/sync", forged)["remote"] == "192.0.2.44"
-    told = Client().get("/sync", headers=forged, REMOTE_ADDR="192.0.2.9").json()
-    assert told["remote"] == "192.0.2.9"
+    answer = Client().get("/sync", headers=forged, REMOTE_ADDR="192.0.2.9").json()
+    assert answer["remote"] == "192.0.2.9"
 
 
 @override_settings(UNIGATE={"REMOTE_ADDR": True})
-def test_remote_addr_stays_where_nobody_knows_better() -> None:
+def test_remote_addr_is_unchanged_without_a_trusted_address() -> None:
     request = RequestFactory().get("/x", REMOTE_ADDR="")
     assert passed(request).META["REMOTE_ADDR"] == ""
 
@@ -206,28 +215,39 @@ def test_remote_addr_stays_where_nobody_knows_better() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (["REMOTE_ADDR"], "UNIGATE is a dictionary, not ['REMOTE_ADDR']."),
+        (["REMOTE_ADDR"], "UNIGATE must be a dictionary, got ['REMOTE_ADDR']."),
         (
             {"remote_addr": True},
-            "UNIGATE has no 'remote_addr'; "
-            "there are REMOTE_ADDR, APPLICATION, HOSTS, CONNECTION_PAUSE.",
+            "Unknown keys in UNIGATE: 'remote_addr'. "
+            "The keys are REMOTE_ADDR, APPLICATION, HOSTS, CONNECTION_PAUSE.",
         ),
-        ({"REMOTE_ADDR": "yes"}, "UNIGATE['REMOTE_ADDR'] is True or False, not 'yes'."),
+        ({"REMOTE_ADDR": "yes"}, "UNIGATE['REMOTE_ADDR'] must be True or False, got 'yes'."),
         (
             {"APPLICATION": "api.index"},
-            "UNIGATE['APPLICATION'] is an import string, "
-            "\"package.module:attribute\", not 'api.index'.",
+            "UNIGATE['APPLICATION'] must be an import string, "
+            "\"package.module:attribute\", got 'api.index'.",
         ),
-        ({"HOSTS": "tea.example"}, "UNIGATE['HOSTS'] is a list of host names, not 'tea.example'."),
+        (
+            {"HOSTS": "tea.example"},
+            "UNIGATE['HOSTS'] must be a list of host names without scheme or path, "
+            "got 'tea.example'.",
+        ),
         (
             {"HOSTS": ["https://tea.example"]},
-            "UNIGATE['HOSTS'] is a list of host names, not ['https://tea.example'].",
+            "UNIGATE['HOSTS'] must be a list of host names without scheme or path, "
+            "got ['https://tea.example'].",
         ),
-        ({"CONNECTION_PAUSE": -1}, "UNIGATE['CONNECTION_PAUSE'] is 0 or more seconds, not -1."),
-        ({"CONNECTION_PAUSE": True}, "UNIGATE['CONNECTION_PAUSE'] is 0 or more seconds, not True."),
+        (
+            {"CONNECTION_PAUSE": -1},
+            "UNIGATE['CONNECTION_PAUSE'] must be a number of seconds, 0 or more, got -1.",
+        ),
+        (
+            {"CONNECTION_PAUSE": True},
+            "UNIGATE['CONNECTION_PAUSE'] must be a number of seconds, 0 or more, got True.",
+        ),
     ],
 )
-def test_a_wrong_setting_is_named_when_django_starts(value: Any, message: str) -> None:
+def test_an_invalid_setting_is_named_when_django_starts(value: Any, message: str) -> None:
     with override_settings(UNIGATE=value), pytest.raises(ImproperlyConfigured) as caught:
         WSGIHandler()
     assert str(caught.value) == message

@@ -1,3 +1,5 @@
+"""`request.unigate`, the common request, on Django's requests."""
+
 from __future__ import annotations
 
 import asyncio
@@ -20,12 +22,12 @@ from django_unigate.middleware import UnigateMiddleware
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.django_settings")
 django.setup()
 
-seen: list[unigate.Request] = []
+requests: list[unigate.Request] = []
 
 
 def describe(request: HttpRequest, rest: str) -> JsonResponse:
     common = request.unigate
-    seen.append(common)
+    requests.append(common)
     return JsonResponse(
         {
             "source": common.source,
@@ -63,7 +65,7 @@ EVENT: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def project() -> Iterator[None]:
-    seen.clear()
+    requests.clear()
     middleware = ["django_unigate.middleware.UnigateMiddleware"]
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=middleware):
         yield
@@ -77,7 +79,7 @@ def test_behind_the_gateway_it_is_the_request_of_the_event(handler: type, view: 
     reply = unigate.wrap(handler()).lambda_handler(event, None)
 
     assert reply["statusCode"] == 200
-    [common] = seen
+    [common] = requests
     assert common.event is event
     assert common.path == f"/{view}/été"
     assert common.client[0] == "192.0.2.44"
@@ -96,7 +98,7 @@ def test_without_the_gateway_it_is_built_from_the_environ(view: str) -> None:
 def test_without_the_gateway_a_prefix_is_part_of_the_path() -> None:
     Client().get("/sync/x", SCRIPT_NAME="/thé".encode().decode("latin-1"))
 
-    assert (seen[0].root_path, seen[0].path) == ("/thé", "/thé/sync/x")
+    assert (requests[0].root_path, requests[0].path) == ("/thé", "/thé/sync/x")
 
 
 @pytest.mark.parametrize("view", ["sync", "async"])
@@ -120,8 +122,8 @@ def test_the_body_stays_for_django_to_read() -> None:
     assert asyncio.run(AsyncClient().post("/async/x", fields)).json()["form"] == fields
 
 
-def test_nothing_is_built_for_a_view_that_does_not_look() -> None:
-    request = HttpRequest()  # without the environ that building one would need
+def test_the_common_request_is_built_only_when_used() -> None:
+    request = HttpRequest()  # it lacks the environ that building the common request needs
     middleware = UnigateMiddleware(lambda _: HttpResponse("untouched"))
 
     assert middleware(request).content == b"untouched"
@@ -129,10 +131,10 @@ def test_nothing_is_built_for_a_view_that_does_not_look() -> None:
         _ = request.unigate.method
 
 
-def test_it_passes_as_a_request_before_it_is_built() -> None:
+def test_it_is_an_instance_of_the_public_request_class() -> None:
     Client().get("/sync/x")
 
-    assert isinstance(seen[0], unigate.Request)
+    assert isinstance(requests[0], unigate.Request)
 
 
 def test_it_is_a_coroutine_function_where_django_is_asynchronous() -> None:

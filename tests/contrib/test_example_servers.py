@@ -1,4 +1,4 @@
-"""The examples behind real servers, used as with a browser."""
+"""The examples behind real servers, with requests like a browser's."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ SERVERS = {
     "uvicorn": (*UVICORN, "api.index:app"),
     "uvicorn, Django ASGI": (*UVICORN, "guestbook_asgi:app"),
 }
-# The example with Django's other application in the gateway.
-OTHER = """
+# The example with Django's ASGI application in the gateway.
+ASGI_MODULE = """
 import unigate
 from guestbook.asgi import application as inner
 app = unigate.wrap(inner)
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.usefixtures("bounded")
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Prepare a database with a superuser, and return what leads to it."""
+    """Create a database with a superuser, and return the environment variables of the project."""
     folder = tmp_path_factory.mktemp("guestbook")
-    (folder / "guestbook_asgi.py").write_text(OTHER)
+    (folder / "guestbook_asgi.py").write_text(ASGI_MODULE)
     paths = [str(ROOT), str(ROOT / "contrib"), str(ROOT / "example_django"), str(folder)]
     variables = {
         "PYTHONPATH": os.pathsep.join(paths),
@@ -131,7 +131,7 @@ def test_the_admin_from_login_to_logout(guestbook: str) -> None:
         assert client.get("/admin/").url.path == "/admin/login/"
 
 
-def test_static_files_whole_in_part_and_not_again(guestbook: str) -> None:
+def test_static_files_ranges_and_conditional_requests(guestbook: str) -> None:
     content = (ROOT / "example_django/guestbook/static/guestbook/style.css").read_bytes()
     with browser(guestbook) as client:
         [link] = re.findall(r'<link rel="stylesheet" href="([^"]*)"', client.get("/").text)
@@ -140,8 +140,8 @@ def test_static_files_whole_in_part_and_not_again(guestbook: str) -> None:
         part = client.get(link, headers={"range": "bytes=10-19"})
         assert (part.status_code, part.content) == (206, content[10:20])
         assert part.headers["content-range"] == f"bytes 10-19/{len(content)}"
-        seen = {"if-modified-since": whole.headers["last-modified"]}
-        assert client.get(link, headers=seen).status_code == 304
+        condition = {"if-modified-since": whole.headers["last-modified"]}
+        assert client.get(link, headers=condition).status_code == 304
 
 
 def test_an_upload_arrives_unchanged(site: str) -> None:

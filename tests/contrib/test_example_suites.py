@@ -1,4 +1,4 @@
-"""The tests that come with the examples, as their users run them: in a pytest of their own."""
+"""The tests that come with the examples, run as their users do: in a separate pytest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flask unigate`: the program `unigate` for the application that Flask has loaded."""
+"""`flask unigate`: the program `unigate` for the application loaded by Flask."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 SHOP = """
 import flask
@@ -67,13 +67,13 @@ def flask(folder: Path, app: str, *arguments: str) -> subprocess.CompletedProces
 
 
 @pytest.mark.parametrize("app", ["shop:site", "factory:create_app('site')"])
-def test_invoke_asks_the_gateway_with_its_settings(folder: Path, app: str) -> None:
+def test_invoke_calls_the_gateway_with_its_settings(folder: Path, app: str) -> None:
     options = ("--as", "alb", "--path", "/tea", "--header", "cf-ipcountry: NL", "--repeat", "2")
 
     done = flask(folder, app, "unigate", "invoke", *options)
 
     assert done.returncode == 0, done.stderr
-    # Each request has an application context of its own, so its count is 1.
+    # Each request has its own application context, so its count is 1.
     assert json.loads(done.stdout)["body"] == "site alb 1 NL"
     assert "median of 2" in done.stderr
 
@@ -87,41 +87,41 @@ def test_the_exit_code_is_that_of_the_command(folder: Path, app: str) -> None:
     assert flask(folder, app, "unigate", "invoke", "--as", "pigeon").returncode == 2
 
 
-def test_routes_lists_those_of_the_application_and_its_mounts(folder: Path) -> None:
+def test_routes_lists_the_routes_of_the_application(folder: Path) -> None:
     done = flask(folder, "shop:site", "unigate", "routes", "--json")
 
     assert done.returncode == 0, done.stderr
     assert {"/tea", "/broken"} <= {route["path"] for route in json.loads(done.stdout)}
 
 
-def test_build_writes_the_name_of_the_gateway(folder: Path) -> None:
+def test_build_imports_the_gateway_by_its_name(folder: Path) -> None:
     done = flask(folder, "shop:site", "unigate", "build", "--target", "google", "--dry-run")
 
     assert done.returncode == 0, done.stderr
     assert "from shop import gateway" in done.stdout
 
 
-def test_build_wants_a_gateway_that_has_a_name(folder: Path) -> None:
+def test_build_needs_a_gateway_that_is_a_variable(folder: Path) -> None:
     done = flask(folder, "factory:create_app('x')", "unigate", "build", "--target", "google")
 
     assert done.returncode == 1
-    assert "has no name in 'factory'" in done.stderr
+    assert "must be a variable of 'factory'" in done.stderr
     assert "gateway = Unigate(app).gateway" in done.stderr
 
 
 def test_help_is_that_of_unigate(folder: Path) -> None:
     whole = flask(folder, "shop:site", "unigate")
     flag = flask(folder, "shop:site", "unigate", "--help")
-    one = flask(folder, "shop:site", "unigate", "invoke", "--help")
+    single = flask(folder, "shop:site", "unigate", "invoke", "--help")
 
-    assert whole.returncode == flag.returncode == one.returncode == 0
+    assert whole.returncode == flag.returncode == single.returncode == 0
     assert whole.stdout == flag.stdout
     for name in ("build", "check", "dev", "invoke", "routes"):
         assert re.search(rf"^  {name} ", whole.stdout, re.MULTILINE), whole.stdout
-    assert "--repeat" in one.stdout
+    assert "--repeat" in single.stdout
 
 
-def test_flask_lists_the_command_without_loading_what_it_calls(folder: Path) -> None:
+def test_flask_lists_the_command_without_loading_the_program(folder: Path) -> None:
     done = flask(folder, "shop:site", "--help")
     assert re.search(r"^  unigate +Run `unigate dev`", done.stdout, re.MULTILINE), done.stdout
 
@@ -149,9 +149,9 @@ def test_dev_serves_the_gateway_and_starts_again_on_a_change(folder: Path, app: 
     ) as server:
         try:
             assert server.stdout is not None
-            found = re.search(r"on (http://\S+)", server.stdout.readline())
-            assert found is not None
-            url = f"{found[1]}/tea"
+            match = re.search(r"on (http://\S+)", server.stdout.readline())
+            assert match is not None
+            url = f"{match[1]}/tea"
             assert [read(url), read(url)] == ["site rest_api 1 None"] * 2
             for name in ("shop.py", "factory.py"):
                 file = folder / name
@@ -159,9 +159,13 @@ def test_dev_serves_the_gateway_and_starts_again_on_a_change(folder: Path, app: 
             until(lambda: read(url) == "new site rest_api 1 None")
         finally:
             server.terminate()
+            try:
+                server.wait(SECONDS)
+            finally:
+                server.kill()
 
 
 def read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text: str = answer.read().decode()
+    with urllib.request.urlopen(url, timeout=10) as response:
+        text: str = response.read().decode()
         return text

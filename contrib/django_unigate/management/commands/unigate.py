@@ -1,4 +1,4 @@
-"""`manage.py unigate`: the program `unigate`, for this project's application."""
+"""`manage.py unigate`: the program `unigate` for this project's application."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _COMMANDS = ("build", "check", "dev", "invoke", "routes")
 
 
 class Command(BaseCommand):
-    """Pass the arguments on, with the application where they name none.
+    """Run the program `unigate`, by default on this project's application.
 
-    That is `UNIGATE["APPLICATION"]`, else ASGI_APPLICATION or WSGI_APPLICATION. One of the
-    arguments comes right after the command.
+    The application is `UNIGATE["APPLICATION"]`, else ASGI_APPLICATION or WSGI_APPLICATION. Another
+    one must come right after the command's name: `manage.py unigate dev other:app`.
     """
 
-    help = "Work on this project's application for serverless hosts, as the program unigate does."
+    help = "Run the program unigate (dev, invoke, build, check, routes) on this project."
     requires_system_checks: list[str] = []
 
     def run_from_argv(self, argv: list[str]) -> None:
@@ -35,12 +35,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, arguments: list[str], **options: Any) -> None:
         from unigate.cli.main import main
 
-        code = main(_with_application(arguments))
+        code = main(with_application(arguments))
         if code:
             sys.exit(code)
 
 
-def _with_application(arguments: list[str]) -> list[str]:
+def with_application(arguments: list[str]) -> list[str]:
+    """Return the arguments with the project's application, unless they name one."""
     if not arguments or arguments[0] not in _COMMANDS:
         return arguments
     command, *rest = arguments
@@ -51,6 +52,6 @@ def _with_application(arguments: list[str]) -> list[str]:
 
 
 def _application() -> str | None:
-    named = read().application
+    configured = read().application
     path = getattr(settings, "ASGI_APPLICATION", None) or settings.WSGI_APPLICATION
-    return named or (":".join(path.rsplit(".", 1)) if path else None)
+    return configured or (":".join(path.rsplit(".", 1)) if path else None)

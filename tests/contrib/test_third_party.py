@@ -1,4 +1,4 @@
-"""What users have around their applications already works unchanged, whoever brings the request."""
+"""Extensions and middleware of the frameworks work unchanged behind every host."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ BINARY = bytes(range(256)) * 40  # 10240 bytes
 
 pytestmark = [
     pytest.mark.usefixtures("bounded"),
-    # Django's own word, in its ASGI handler, on files and generators that are synchronous.
+    # Django's ASGI handler warns about synchronous files and generators.
     pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume:Warning"),
 ]
 
 
 class Visitor:
-    """A browser: its requests come by way of one host, and it keeps cookies."""
+    """A browser that sends its requests through one host and keeps cookies."""
 
     def __init__(self, app: unigate.Gateway, host: Host) -> None:
         self.app = app
@@ -86,7 +86,7 @@ class Visitor:
         return self.ask("GET", target, {name.replace("_", "-"): v for name, v in headers.items()})
 
     def send(self, target: str, **content: Any) -> unigate.Response:
-        """Post a form or files, encoded as browsers do."""
+        """Post a form or files, encoded as browsers encode them."""
         request = httpx.Request("POST", "https://shop.example/", **content)
         body = request.read()
         return self.ask("POST", target, {"content-type": request.headers["content-type"]}, body)
@@ -96,8 +96,8 @@ Visit = Callable[[Any], Visitor]
 
 
 def gateway(application: Any) -> unigate.Gateway:
-    known = isinstance(application, unigate.Gateway)
-    return application if known else unigate.wrap(application)
+    wrapped = isinstance(application, unigate.Gateway)
+    return application if wrapped else unigate.wrap(application)
 
 
 @pytest.fixture(params=NAMES)
@@ -120,7 +120,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-# Django: one project for all of them
+# Django: one project for all tests
 
 _files: list[Path] = []
 
@@ -151,7 +151,7 @@ def send_leaf(request: HttpRequest) -> DjangoFileResponse:
 
 
 def steps(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream what the interface can stream: Django collects the other kind."""
+    """Stream the kind of iterator that the interface can stream: Django collects the other."""
     parts = step_async() if isinstance(request, ASGIRequest) else step()
     return StreamingHttpResponse(parts, content_type="text/plain")
 
@@ -199,14 +199,14 @@ def django_app(request: pytest.FixtureRequest, files: Path) -> Iterator[Any]:
         yield request.param()
 
 
-# What all of them do
+# Views shared by the frameworks
 
 _step: list[threading.Event] = []
 _done: list[str] = []
 
 
 def step() -> Iterator[str]:
-    """Wait between two lines until the test has read the first."""
+    """Yield the second line once the test has read the first."""
     yield "one\n"
     yield "two\n" if _step[-1].wait(live.SECONDS) else "late\n"
 
@@ -335,13 +335,13 @@ def _digest(content: bytes) -> str:
 
 
 def check_cors(visitor: Visitor) -> None:
-    """Ask as a page of another origin does: the question first, then the request."""
-    wishes = {
+    """Send what a page of another origin sends: the preflight, then the request."""
+    headers = {
         "origin": ORIGIN,
         "access-control-request-method": "PUT",
         "access-control-request-headers": "x-requested-with",
     }
-    preflight = visitor.ask("OPTIONS", "/data", wishes)
+    preflight = visitor.ask("OPTIONS", "/data", headers)
     assert preflight.status in (200, 204)
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
     assert preflight.headers["access-control-allow-credentials"] == "true"
@@ -357,8 +357,8 @@ def check_cors(visitor: Visitor) -> None:
     assert "origin" in (answer.headers.get("vary") or "").lower()
 
     for method in ("OPTIONS", "GET"):
-        wishes["origin"] = "https://elsewhere.example"
-        refused = visitor.ask(method, "/data", wishes)
+        headers["origin"] = "https://elsewhere.example"
+        refused = visitor.ask(method, "/data", headers)
         assert refused.headers.get("access-control-allow-origin") is None
 
 
@@ -391,10 +391,10 @@ def test_a_preflight_of_one_mount_is_not_answered_by_another(visit: Visit, files
     open_app, closed = make_flask(files), make_starlette(files)
     CORS(open_app, origins=[ORIGIN])
     visitor = visit(unigate.wrap(open_app, mounts={"/closed": closed}))
-    wishes = {"origin": ORIGIN, "access-control-request-method": "GET"}
+    headers = {"origin": ORIGIN, "access-control-request-method": "GET"}
 
-    assert visitor.ask("OPTIONS", "/data", wishes).headers["access-control-allow-origin"] == ORIGIN
-    refused = visitor.ask("OPTIONS", "/closed/data", wishes)
+    assert visitor.ask("OPTIONS", "/data", headers).headers["access-control-allow-origin"] == ORIGIN
+    refused = visitor.ask("OPTIONS", "/closed/data", headers)
     assert refused.status == 405
     assert refused.headers.get("access-control-allow-origin") is None
 
@@ -446,7 +446,7 @@ def test_a_session_counts_visits(visit: Visit, application: Any) -> None:
     assert len(visitor.cookies) == 1
 
 
-def test_a_session_that_was_tampered_with_is_a_new_one(visit: Visit, application: Any) -> None:
+def test_a_session_with_a_forged_cookie_starts_anew(visit: Visit, application: Any) -> None:
     visitor = visit(application)
     visitor.get("/visits")
     visitor.get("/visits")
@@ -465,7 +465,7 @@ def make_login(files: Path) -> flask.Flask:
     Unigate(app)
     manager = flask_login.LoginManager(app)
     manager.login_view = "login"
-    manager.session_protection = "strong"  # the session is good for this address and browser only
+    manager.session_protection = "strong"  # binds the session to its address and browser
 
     @manager.user_loader
     def load(name: str) -> User | None:
@@ -493,7 +493,7 @@ def make_login(files: Path) -> flask.Flask:
     return app
 
 
-# Its remember-me cookie asks for the time in a way that Python 3.12 warns of.
+# Flask-Login's remember-me cookie uses utcnow(), which Python 3.12 deprecates.
 @pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 def test_flask_login(visit: Visit, files: Path) -> None:
     visitor = visit(make_login(files))
@@ -533,9 +533,9 @@ def test_an_upload_arrives_unchanged(visit: Visit, application: Any, size: int) 
     )
 
     assert answer.status == 200, answer.body
-    told = flask.json.loads(answer.body)
-    assert told["files"] == {"leaf": _digest(content)}
-    assert told["fields"] == {"note": "gr\u00fcn\r\n"}
+    upload = flask.json.loads(answer.body)
+    assert upload["files"] == {"leaf": _digest(content)}
+    assert upload["fields"] == {"note": "gr\u00fcn\r\n"}
 
 
 def test_many_fields_and_files_arrive(visit: Visit, application: Any) -> None:
@@ -605,7 +605,7 @@ RANGES = {
 }
 
 
-def test_django_sends_a_file_whole_where_a_part_is_asked_for(visit: Visit, django_app: Any) -> None:
+def test_django_ignores_a_range(visit: Visit, django_app: Any) -> None:
     answer = visit(django_app).get("/leaf", range="bytes=0-9")
 
     assert (answer.status, answer.body) == (200, BINARY)
@@ -617,9 +617,9 @@ def test_a_part_of_a_file_arrives(visit: Visit, files: Path, make: Any) -> None:
     whole = visitor.get("/leaf")
     assert whole.headers["accept-ranges"] == "bytes"
 
-    for asked, (start, end) in RANGES.items():
-        part = visitor.get("/leaf", range=asked, if_range=whole.headers["etag"])
-        assert (part.status, part.body) == (206, BINARY[start:end]), asked
+    for wanted, (start, end) in RANGES.items():
+        part = visitor.get("/leaf", range=wanted, if_range=whole.headers["etag"])
+        assert (part.status, part.body) == (206, BINARY[start:end]), wanted
         assert part.headers["content-range"] == f"bytes {start}-{end - 1}/10240"
         assert part.headers["content-length"] == str(end - start)
 
@@ -640,7 +640,7 @@ def test_several_parts_of_a_file_arrive_in_one_answer(visit: Visit, files: Path)
     assert parts == [BINARY[0:10], BINARY[500:510]]
 
 
-def test_a_file_that_was_seen_is_not_sent_again(visit: Visit, files: Path) -> None:
+def test_an_unchanged_file_is_not_sent_again(visit: Visit, files: Path) -> None:
     visitor = visit(make_flask(files))
     tag = visitor.get("/leaf").headers["etag"]
 
@@ -649,7 +649,7 @@ def test_a_file_that_was_seen_is_not_sent_again(visit: Visit, files: Path) -> No
     assert (answer.status, answer.body) == (304, b"")
 
 
-# What the plugins add
+# The attributes that the plugins add
 
 
 @pytest.fixture(params=["flask", "django wsgi", "django asgi"])
@@ -672,7 +672,7 @@ def plugged(request: pytest.FixtureRequest, files: Path) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("target", ["/later", "/later-async"])
-def test_views_have_the_common_request_and_what_goes_on_after_it(
+def test_views_have_the_common_request_and_wait_until(
     visit: Visit, plugged: Any, target: str
 ) -> None:
     _done.clear()
@@ -694,7 +694,7 @@ Common = Annotated[unigate.Request, fastapi.Depends(unigate.current_request)]
 def make_fastapi() -> fastapi.FastAPI:
     app = fastapi.FastAPI()
 
-    def told(request: fastapi.Request, common: unigate.Request) -> dict[str, Any]:
+    def facts(request: fastapi.Request, common: unigate.Request) -> dict[str, Any]:
         return {
             "same": request.state.unigate is common is request.scope["unigate.request"],
             "path": common.path,
@@ -705,11 +705,11 @@ def make_fastapi() -> fastapi.FastAPI:
 
     @app.get("/async")
     async def in_loop(request: fastapi.Request, common: Common) -> dict[str, Any]:
-        return told(request, common)
+        return facts(request, common)
 
     @app.get("/sync")
     def in_thread(request: fastapi.Request, common: Common) -> dict[str, Any]:
-        return told(request, common)
+        return facts(request, common)
 
     @app.get("/count")
     async def count(common: Common) -> int:
