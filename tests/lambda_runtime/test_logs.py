@@ -138,7 +138,7 @@ def read_frames(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 FAILING = """
-from unigate.lambda_runtime.failures import Failure
+from unigate.lambda_runtime.errors import Failure
 from unigate.lambda_runtime.logs import log_failure
 
 try:

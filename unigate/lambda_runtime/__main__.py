@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from unigate.gateway import Gateway
 
 from . import handlers, hooks, logs
-from .api import ApiError, RuntimeApi
-from .failures import Failure, Fault
+from .client import ApiError, RuntimeApi
+from .errors import Failure, Fault
 from .serving import serving
 from .workers import Workers
 

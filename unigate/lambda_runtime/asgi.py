@@ -17,7 +17,7 @@ from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Message, Scope
 
-from .api import Invocation, last_chunk
+from .client import Invocation, last_chunk
 from .streaming import Gone, Outgoing
 
 _log = logging.getLogger("unigate")

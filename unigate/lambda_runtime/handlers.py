@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from .failures import Fault
+from .errors import Fault
 
 
 def load(target: str) -> Any:

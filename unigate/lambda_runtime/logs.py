@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import Invocation
-    from .failures import Failure
+    from .client import Invocation
+    from .errors import Failure
 
 invocation: ContextVar[Invocation | None] = ContextVar("unigate.invocation", default=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .failures import Fault
+from .errors import Fault
 
 
 def unmarshal(body: bytes, content_type: str | None) -> Any:

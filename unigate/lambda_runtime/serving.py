@@ -16,10 +16,10 @@ from unigate.http import Response
 from unigate.request import Request
 from unigate.routing import Mount
 
-from .api import Invocation, RuntimeApi
-from .context import Context
-from .failures import Failure
+from .client import Invocation, RuntimeApi
+from .errors import Failure
 from .handlers import finished
+from .invocation import Context
 from .marshalling import marshal
 from .streaming import Gone, Outgoing, run_wsgi, send_whole
 

@@ -17,8 +17,8 @@ from unigate.http import Headers, Response, carries_body
 from unigate.request import Request
 from unigate.types import Event, WSGIApp
 
-from .api import Invocation, RuntimeApi, chunk, last_chunk
-from .failures import Failure
+from .client import Invocation, RuntimeApi, chunk, last_chunk
+from .errors import Failure
 from .marshalling import to_json
 
 # API Gateway wants to have found the end of it by then; its developer guide, "Set up a Lambda proxy

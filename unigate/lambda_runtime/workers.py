@@ -12,13 +12,13 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import hooks, logs
-from .api import ApiError, Invocation, Refused, RuntimeApi
-from .context import Context
-from .failures import Failure
+from .client import ApiError, Invocation, Refused, RuntimeApi
+from .errors import Failure
+from .http_client import Stop
+from .invocation import Context
 from .marshalling import unmarshal
 from .serving import Serve
 from .streaming import Gone
-from .wire import Stop
 
 _log = logging.getLogger("unigate")
 

@@ -17,8 +17,8 @@ from unigate.cli.dev.inspector.views import table_of
 from unigate.cli.dev.timing import TimedSources
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end
-from unigate.lambda_runtime.api import RuntimeApi
-from unigate.lambda_runtime.failures import Failure, Fault
+from unigate.lambda_runtime.client import RuntimeApi
+from unigate.lambda_runtime.errors import Failure, Fault
 from unigate.types import Event, Reply
 
 from .reports import Teller

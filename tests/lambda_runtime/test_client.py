@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from unigate.lambda_runtime.api import Invocation
-from unigate.lambda_runtime.api import RuntimeApi as Client
-from unigate.lambda_runtime.failures import Failure
-from unigate.lambda_runtime.wire import Stop
+from unigate.lambda_runtime.client import Invocation
+from unigate.lambda_runtime.client import RuntimeApi as Client
+from unigate.lambda_runtime.errors import Failure
+from unigate.lambda_runtime.http_client import Stop
 
 from .runtime_api import RuntimeApi
 

@@ -8,8 +8,8 @@ import sys
 import time
 from typing import Any
 
-from .api import Invocation
-from .failures import Fault
+from .client import Invocation
+from .errors import Fault
 
 _W3C = ("traceparent", "tracestate", "baggage")
 

@@ -9,8 +9,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from unigate.lambda_runtime import wire
-from unigate.lambda_runtime.wire import Connection
+from unigate.lambda_runtime import http_client
+from unigate.lambda_runtime.http_client import Connection
 
 pytestmark = pytest.mark.usefixtures("bounded")
 ASKED = b"GET / HTTP/1.1\r\n\r\n"
@@ -129,7 +129,7 @@ def test_nobody_who_listens_is_an_error_of_the_connection() -> None:
 def test_a_server_that_takes_no_connection_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(wire, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(http_client, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
         for _ in range(4):  # the queue is full with the first of them, or the second
             waiting = stack.enter_context(socket.socket())

@@ -14,9 +14,9 @@ from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Any
 
-from .failures import Failure
+from .errors import Failure
+from .http_client import Answer, Connection, Stop
 from .marshalling import to_json
-from .wire import Answer, Connection, Stop
 
 _log = logging.getLogger("unigate")
 
