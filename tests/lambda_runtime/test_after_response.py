@@ -139,7 +139,7 @@ def test_hooks_run_after_each_invocation_and_do_not_hold_the_next_up(tmp_path: P
         output = made.server.output()
         assert output.count("hook: flushed") == 2
         assert output.index("later: done this") < output.index("hook: flushed")
-        for what in ("left behind", "cancelled", "RuntimeError: no co"):
+        for what in ("goes on in the background", "cancelled", "RuntimeError: no co"):
             assert output.count(what) >= 2, what
 
 

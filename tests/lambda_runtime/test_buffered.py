@@ -206,7 +206,7 @@ def test_a_large_event_and_a_large_reply_arrive_whole(function: Function) -> Non
 def test_a_reply_too_large_for_the_api_does_not_end_the_runtime(function: Function) -> None:
     call = function.api.call({"large": "\u00e9" * (LIMIT // 2)})
 
-    function.server.wait_for_output("answered a post of the response with 413")
+    function.server.wait_for_output("/response with 202, got 413")
     assert [posted.kind for posted in call.refused] == ["response"]
     assert function.api.invoke({"a": 1}).json()["event"] == {"a": 1}
 

@@ -38,7 +38,7 @@ def test_a_state_that_cannot_be_recovered_from_ends_the_process(tmp_path: Path, 
     made.api.faults["next"].append(fault)
     with made:
         assert made.wait() == 1
-        assert f"answered the wait for an event with {fault}" in made.server.output()
+        assert f"must answer /invocation/next with 200, got {fault}" in made.server.output()
         assert made.api.order("next") == [("next", "next")]
 
 
@@ -75,7 +75,7 @@ def test_an_answer_that_cannot_be_sent_is_logged_and_the_runtime_goes_on(
     function.api.faults["response"].extend(["drop", "drop"])
     function.api.call(event("/hello"))
 
-    function.server.wait_for_output("The Runtime API takes no response")
+    function.server.wait_for_output("The response could not be posted: ")
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
 
 
@@ -83,7 +83,7 @@ def test_an_error_that_is_refused_is_logged_and_the_runtime_goes_on(function: Fu
     function.api.faults["error"].append(400)
     function.api.call({"neither": "here"})
 
-    function.server.wait_for_output("answered a post of the error with 400")
+    function.server.wait_for_output("/error with 202, got 400")
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
 
 
@@ -92,7 +92,7 @@ def test_a_report_that_is_refused_is_logged(tmp_path: Path) -> None:
     made.api.faults["report"].append(403)
     with made:
         assert made.wait() == 1
-        assert "answered a report to /init/error with 403" in made.server.output()
+        assert "must answer /init/error with 202, got 403" in made.server.output()
 
 
 def test_a_snapshot_that_is_refused_is_reported(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_snapshot_that_is_refused_is_reported(tmp_path: Path) -> None:
         path, _, told = made.api.reports.get(timeout=10)
 
         assert path == "/init/error"
-        assert "the wait for the snapshot with 403" in told["errorMessage"]
+        assert "must answer /restore/next with 200, got 403" in told["errorMessage"]
         assert made.wait() == 64
 
 
@@ -124,7 +124,7 @@ def test_an_answer_that_is_refused_is_logged_and_the_runtime_goes_on(
     function.api.faults["response"].append(fault)
     call = function.api.call(event("/v2/hello"))
 
-    function.server.wait_for_output(f"answered a post of the response with {fault}")
+    function.server.wait_for_output(f"/response with 202, got {fault}")
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
     assert len(call.refused) == 1
     assert not call.answers
@@ -321,7 +321,10 @@ def test_a_second_sigterm_ends_the_process_at_once(tmp_path: Path, prefix: str) 
 
 def test_the_end_of_a_stream_that_is_not_acknowledged_is_logged(tmp_path: Path) -> None:
     with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        for fault, what in (("drop", "not acknowledged"), (400, "a streamed response with 400")):
+        for fault, what in (
+            ("drop", "did not acknowledge"),
+            (400, "a streamed response with 202, got 400"),
+        ):
             made.api.faults["response"].append(fault)
             made.api.call(event("/v2/hello"))
             made.server.wait_for_output(what)

@@ -138,13 +138,13 @@ def read_frames(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 FAILING = """
-from unigate.lambda_runtime.errors import Failure
-from unigate.lambda_runtime.logs import log_failure
+from unigate.lambda_runtime.errors import ErrorReport
+from unigate.lambda_runtime.logs import log_error
 
 try:
     1 / 0
 except ZeroDivisionError as error:
-    log_failure(Failure(error), "id")
+    log_error(ErrorReport(error), "id")
 """
 
 

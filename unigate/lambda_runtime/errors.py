@@ -1,4 +1,4 @@
-"""What went wrong, as the Runtime API and the log want to be told."""
+"""Exceptions and their description for the Runtime API, the client, X-Ray and the log."""
 
 from __future__ import annotations
 
@@ -10,41 +10,51 @@ from typing import Any
 _HERE = os.path.dirname(__file__)
 
 
-class Fault(Exception):
-    """A failure that the Runtime API has a name for."""
+class TypedError(Exception):
+    """An error with the type to report, such as `Runtime.HandlerNotFound`.
 
-    def __init__(self, kind: str, message: str, *, trace: list[str] | None = None) -> None:
+    Args:
+        error_type: The `errorType` to report in place of the class name.
+        message: The `errorMessage`.
+        trace: The lines of the stack trace to report; none by default.
+    """
+
+    def __init__(self, error_type: str, message: str, *, trace: list[str] | None = None) -> None:
         super().__init__(message)
-        self.kind = kind
-        self.trace = trace
+        self.error_type = error_type
+        self.trace = trace or []
 
 
-class Failure:
-    """An exception, described."""
+class ErrorReport:
+    """The description of an exception: its type, message and stack trace.
 
-    def __init__(self, error: BaseException, kind: str | None = None) -> None:
-        self.message = _text(error)
+    Args:
+        error: The exception.
+        error_type: The `errorType` to report; by default that of a `TypedError`, else the name of
+            the exception's class.
+    """
+
+    def __init__(self, error: BaseException, error_type: str | None = None) -> None:
+        self.message = _message(error)
         self._frames: list[traceback.FrameSummary] = []
-        self.trace: list[str] = []
-        if isinstance(error, Fault):
-            self.type = kind or error.kind
-            self.trace = error.trace or []
+        if isinstance(error, TypedError):
+            self.type = error_type or error.error_type
+            self.trace = error.trace
         else:
-            self.type = kind or type(error).__name__
-            self._frames = _frames(error.__traceback__)
+            self.type = error_type or type(error).__name__
+            self._frames = _application_frames(error.__traceback__)
             self.trace = traceback.format_list(self._frames)
 
-    def summary(self) -> dict[str, Any]:
-        """Return what a client may be told."""
+    def for_client(self) -> dict[str, Any]:
+        """Return the error object without the stack trace."""
         return {"errorMessage": self.message, "errorType": self.type}
 
-    def report(self, request_id: str) -> dict[str, Any]:
-        """Return what the Runtime API is told."""
-        return {**self.summary(), "requestId": request_id, "stackTrace": self.trace}
+    def for_runtime_api(self, request_id: str) -> dict[str, Any]:
+        """Return the body of a request to the Runtime API's error paths."""
+        return {**self.for_client(), "requestId": request_id, "stackTrace": self.trace}
 
-    @property
-    def cause(self) -> dict[str, Any]:
-        """Return what X-Ray is told."""
+    def for_xray(self) -> dict[str, Any]:
+        """Return the value of the X-Ray error cause header."""
         stack = [{"label": f.name, "path": f.filename, "line": f.lineno} for f in self._frames]
         return {
             "working_directory": os.getcwd(),
@@ -53,15 +63,15 @@ class Failure:
         }
 
 
-def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
-    """Return the frames from the first on that is not the runtime's own."""
+def _application_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+    """Drop the leading frames that belong to this package."""
     frames = list(traceback.extract_tb(trace))
     while len(frames) > 1 and frames[0].filename.startswith(_HERE):
         del frames[0]
     return frames
 
 
-def _text(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     try:
         return str(error)
     except Exception:

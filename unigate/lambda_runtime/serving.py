@@ -16,10 +16,10 @@ from unigate.http import Response
 from unigate.request import Request
 from unigate.routing import Mount
 
-from .client import Invocation, RuntimeApi
-from .errors import Failure
-from .handlers import finished
-from .invocation import Context
+from .client import RuntimeClient
+from .errors import ErrorReport
+from .handlers import resolve
+from .invocation import Context, Invocation
 from .marshalling import marshal
 from .streaming import Gone, Outgoing, run_wsgi, send_whole
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("unigate")
 
-Serve = Callable[[RuntimeApi, Invocation, Any, Context], None]
+Serve = Callable[[RuntimeClient, Invocation, Any, Context], None]
 
 
 def serving(handler: Any, *, streaming: bool) -> Serve:
@@ -41,18 +41,18 @@ def serving(handler: Any, *, streaming: bool) -> Serve:
 
 
 def _serve_function(
-    handler: Any, api: RuntimeApi, invocation: Invocation, event: Any, context: Context
+    handler: Any, api: RuntimeClient, invocation: Invocation, event: Any, context: Context
 ) -> None:
     with background.keeping(event, context) as kept:
         invocation.after.append(partial(background.finish, kept))
-        result = finished(handler(event, context))
+        result = resolve(handler(event, context))
     api.respond(invocation, *marshal(result))
 
 
 def _serve_gateway(
     gateway: Gateway,
     streaming: bool,
-    api: RuntimeApi,
+    api: RuntimeClient,
     invocation: Invocation,
     event: Any,
     context: Context,
@@ -85,7 +85,7 @@ class _Turn:
     def __init__(
         self,
         gateway: Gateway,
-        api: RuntimeApi,
+        api: RuntimeClient,
         invocation: Invocation,
         source: EventSource,
         request: Request,
@@ -119,7 +119,7 @@ class _Turn:
             return
         if made is not None:
             send_whole(self.out, made)
-        self._api.streamed(self._invocation)
+        self._api.finish_stream(self._invocation)
 
     def _run(self, mount: Mount) -> Response | None:
         """Run an application; return its response, unless that was streamed."""
@@ -182,9 +182,9 @@ class _Turn:
         else:
             _log.error("%r failed in the middle of its answer.", self._request, exc_info=error)
         if not out.complete or out.gone:
-            out.break_off(Failure(error))
+            out.break_off(ErrorReport(error))
         if out.complete and not out.gone:
-            self._api.streamed(self._invocation)
+            self._api.finish_stream(self._invocation)
 
     def _finish(self) -> None:
         """Do what the application gave to `wait_until`."""

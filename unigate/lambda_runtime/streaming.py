@@ -17,8 +17,9 @@ from unigate.http import Headers, Response, carries_body
 from unigate.request import Request
 from unigate.types import Event, WSGIApp
 
-from .client import Invocation, RuntimeApi, chunk, last_chunk
-from .errors import Failure
+from .client import RuntimeClient, chunk, last_chunk
+from .errors import ErrorReport
+from .invocation import Invocation
 from .marshalling import to_json
 
 # API Gateway wants to have found the end of it by then; its developer guide, "Set up a Lambda proxy
@@ -35,7 +36,7 @@ class Outgoing:
     """One streamed answer: what is sent, in order."""
 
     def __init__(
-        self, api: RuntimeApi, invocation: Invocation, source: EventSource, request: Request
+        self, api: RuntimeClient, invocation: Invocation, source: EventSource, request: Request
     ) -> None:
         self._api = api
         self._invocation = invocation
@@ -55,7 +56,7 @@ class Outgoing:
         told = to_json(prelude) + _DELIMITER
         if len(told) > MOST_PRELUDE:
             raise ValueError(f"The header fields are too large to be streamed: {len(told)} bytes.")
-        start = self._api.stream(self._invocation)
+        start = self._api.begin_stream(self._invocation)
         if start is None:
             raise Gone("The invocation was answered before the application did.")
         self.started = True
@@ -87,7 +88,7 @@ class Outgoing:
         self.complete = True
         self.send(last_chunk())
 
-    def break_off(self, failure: Failure) -> None:
+    def break_off(self, failure: ErrorReport) -> None:
         """End an answer that is not whole, and say why, where that can still be said."""
         if not (self.gone or self.halfway):
             try:
