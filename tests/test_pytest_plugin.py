@@ -43,7 +43,7 @@ class Project:
         self._pytester.makepyprojecttoml(SETTINGS + settings)
         self._pytester.makepyfile(test_it=tests)
         self._pytester.makeconftest(f'pytest_plugins = ["unigate.pytest_plugin"]\n{conftest}')
-        return self._pytester.runpytest_subprocess()
+        return self._pytester.runpytest_subprocess(timeout=60)
 
 
 pytest_plugins = ["pytester"]
@@ -134,7 +134,7 @@ def test_it(unigate_client):
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ("", 'Which application? Set unigate_app = "main:app" in pytest*, or define a fixture*'),
+        ("", 'The application is not configured: set unigate_app = "main:app" in pytest*'),
         (
             'unigate_app = "nowhere:app"',
             "unigate_app = 'nowhere:app' cannot be imported: No module named 'nowhere'",
