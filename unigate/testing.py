@@ -52,7 +52,7 @@ class Client:
         app: A gateway, or anything that `unigate.wrap` accepts, such as "main:app".
         source: The name of an event source ("http_api", "function_url", "rest_api", "alb", ...),
             "google", "azure", or a server ("asgi", "wsgi"); or a custom event source.
-        base_url: The scheme and host of relative URLs; Django requires the host in ALLOWED_HOSTS.
+        base_url: What relative URLs are appended to; Django requires its host in ALLOWED_HOSTS.
     """
 
     def __init__(

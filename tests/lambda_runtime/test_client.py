@@ -1,15 +1,17 @@
-"""The Runtime API, as the runtime sees it."""
+"""The client of the Runtime API."""
 
 from __future__ import annotations
 
+import queue
 import select
 import socket
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import pytest
 
+from tests.waiting import SECONDS
 from unigate.lambda_runtime.client import RuntimeClient
 from unigate.lambda_runtime.errors import ErrorReport
 from unigate.lambda_runtime.http_client import StopEvent
@@ -21,70 +23,74 @@ pytestmark = pytest.mark.usefixtures("bounded")
 
 
 @contextmanager
-def client(server: RuntimeApi) -> Iterator[RuntimeClient]:
-    """Speak to the API as the runtime does."""
-    made = RuntimeClient(server.address)
-    with closing(made.connection):
-        yield made
+def connected(api: RuntimeApi) -> Iterator[RuntimeClient]:
+    """Connect a client to the Runtime API of the tests."""
+    client = RuntimeClient(api.address)
+    with closing(client.connection):
+        yield client
 
 
-def take(one: RuntimeClient) -> Invocation:
-    """Wait for an event."""
-    invocation = one.next_invocation(StopEvent())
+def take(client: RuntimeClient) -> Invocation:
+    """Return the next invocation."""
+    invocation = client.next_invocation(StopEvent())
     assert invocation is not None
     return invocation
 
 
-def test_nobody_answers_what_somebody_has_answered() -> None:
-    with RuntimeApi() as server, client(server) as one:
-        call = server.call({})
-        invocation = take(one)
+def test_an_invocation_is_answered_only_once() -> None:
+    with RuntimeApi() as api, connected(api) as client:
+        call = api.call({})
+        invocation = take(client)
 
-        one.respond(invocation, b"1", "application/json")
-        with client(server) as another:
+        client.respond(invocation, b"1", "application/json")
+        with connected(api) as another:
             another.respond(invocation, b"2", "application/json")
-        one.fail(invocation, ErrorReport(ValueError("late")))
+        client.fail(invocation, ErrorReport(ValueError("late")))
 
-        assert one.begin_stream(invocation) is None
+        assert client.begin_stream(invocation) is None
         assert [posted.body for posted in call.answers] == [b"1"]
         assert not call.refused
 
 
-def test_a_failure_that_cannot_be_described_is_told_nevertheless() -> None:
+def test_an_error_whose_str_fails_is_reported() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
             raise TypeError
 
-    with RuntimeApi() as server, client(server) as one:
-        call = server.call({})
-        one.fail(take(one), ErrorReport(Mute()))
+    with RuntimeApi() as api, connected(api) as client:
+        call = api.call({})
+        client.fail(take(client), ErrorReport(Mute()))
 
         assert call.wait().json()["errorMessage"] == "<Mute that cannot be described>"
 
 
-def test_a_name_of_an_error_cannot_end_a_header() -> None:
+def test_an_error_type_cannot_inject_a_header() -> None:
     hostile = type("Error\r\nX-Injected: 1", (Exception,), {})
-    with RuntimeApi() as server, client(server) as one:
-        call = server.call({})
-        one.fail(take(one), ErrorReport(hostile("no")))
+    with RuntimeApi() as api, connected(api) as client:
+        call = api.call({})
+        client.fail(take(client), ErrorReport(hostile("no")))
 
         headers = call.wait().headers
         assert "x-injected" not in headers
         assert headers["lambda-runtime-function-error-type"] == "Error??X-Injected: 1"
 
 
-def test_who_waits_for_an_event_can_be_told_to_stop() -> None:
+def test_the_stop_event_ends_the_wait_for_an_invocation() -> None:
     stop = StopEvent()
-    with RuntimeApi() as server, client(server) as one, ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(one.next_invocation, stop)
-        server.wait_for("next", 1)
+    with RuntimeApi() as api, connected(api) as client:
+        results: queue.Queue[Invocation | None] = queue.Queue()
+        wait = threading.Thread(
+            target=lambda: results.put(client.next_invocation(stop)), daemon=True
+        )
+        wait.start()
+        api.wait_for("next", 1)
         stop.set()
 
-        assert waiting.result(10) is None
-        assert one.connection.socket is None
+        assert results.get(timeout=SECONDS) is None
+        assert client.connection.socket is None
 
 
-def test_a_wish_to_stop_wakes_all_who_wait() -> None:
+def test_the_stop_event_stays_readable_for_other_threads() -> None:
     stop = StopEvent()
     assert not stop.clear_wakeup()
     stop.set()
@@ -93,7 +99,7 @@ def test_a_wish_to_stop_wakes_all_who_wait() -> None:
         assert stop.clear_wakeup()
 
 
-def test_who_is_to_stop_asks_for_no_event() -> None:
+def test_no_request_is_sent_once_the_stop_event_is_set() -> None:
     stop = StopEvent()
     stop.set()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -103,7 +109,7 @@ def test_who_is_to_stop_asks_for_no_event() -> None:
             listener.accept()
 
 
-def test_the_api_may_be_at_an_address_of_version_6() -> None:
+def test_the_runtime_api_may_have_an_ipv6_address() -> None:
     listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     connection = RuntimeClient(f"[::1]:{listener.getsockname()[1]}").connection
     with listener, closing(connection):

@@ -1,4 +1,4 @@
-"""The HTTP client below the Runtime API."""
+"""The HTTP client of the Runtime API's client."""
 
 from __future__ import annotations
 
@@ -9,28 +9,29 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.waiting import until
 from unigate.lambda_runtime import http_client
 from unigate.lambda_runtime.http_client import HTTPConnection
 
 pytestmark = pytest.mark.usefixtures("bounded")
-ASKED = b"GET / HTTP/1.1\r\n\r\n"
+REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
 @contextmanager
-def server(*answers: bytes, cut: bool = False) -> Iterator[HTTPConnection]:
-    """Answer each request with the next bytes, one by one so that none arrives with another."""
+def server(*responses: bytes, cut: bool = False) -> Iterator[HTTPConnection]:
+    """Send the next bytes for each request, in small pieces that arrive separately."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            left = list(answers)
+            left = list(responses)
             while left:
                 peer, _ = listener.accept()
                 with peer:
                     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     while left and peer.recv(65536):
-                        answer = left.pop(0)
-                        for at in range(0, len(answer), 7):
-                            peer.sendall(answer[at : at + 7])
+                        response = left.pop(0)
+                        for at in range(0, len(response), 7):
+                            peer.sendall(response[at : at + 7])
                         if cut:
                             break
 
@@ -45,61 +46,60 @@ def server(*answers: bytes, cut: bool = False) -> Iterator[HTTPConnection]:
             assert not thread.is_alive()
 
 
-def test_a_body_with_a_length_is_read_and_the_connection_kept() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One:  1 \r\n\r\nhello"
-    with server(answer, answer) as connection:
-        first = connection.request(ASKED)
-        kept = connection.socket
-        second = connection.request(ASKED)
+def test_a_body_with_a_length_is_read_and_the_connection_is_reused() -> None:
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-One:  1 \r\n\r\nhello"
+    with server(response, response) as connection:
+        first = connection.request(REQUEST)
+        socket_before = connection.socket
+        second = connection.request(REQUEST)
 
         assert (first.status, first.body, first.headers["x-one"]) == (200, b"hello", "1")
         assert second.body == b"hello"
-        assert connection.socket is kept
+        assert connection.socket is socket_before
 
 
-def test_a_chunked_body_is_put_together() -> None:
+def test_a_chunked_body_is_joined() -> None:
     chunks = b"5;name=value\r\nhello\r\nA\r\n, chunked.\r\n0\r\nX-Trailer: 1\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     after = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
     with server(head + chunks, after) as connection:
-        assert connection.request(ASKED).body == b"hello, chunked."
-        assert connection.request(ASKED).status == 202
+        assert connection.request(REQUEST).body == b"hello, chunked."
+        assert connection.request(REQUEST).status == 202
 
 
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
-    answer = b"HTTP/1.0 200 OK\r\n\r\nuntil the end"
-    with server(answer, answer, cut=True) as connection:
+    response = b"HTTP/1.0 200 OK\r\n\r\nuntil the end"
+    with server(response, response, cut=True) as connection:
         for _ in range(2):
-            assert connection.request(ASKED).body == b"until the end"
+            assert connection.request(REQUEST).body == b"until the end"
             assert connection.socket is None
 
 
-def test_what_comes_before_the_answer_is_passed_over() -> None:
-    answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"
-    with server(answer) as connection:
-        assert connection.request(ASKED).status == 204
+def test_informational_responses_are_skipped() -> None:
+    response = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"
+    with server(response) as connection:
+        assert connection.request(REQUEST).status == 204
 
 
-def test_a_connection_that_is_to_be_closed_is_closed() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
-    with server(answer, answer, cut=True) as connection:
+def test_a_connection_is_closed_on_request_of_the_server() -> None:
+    response = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+    with server(response, response, cut=True) as connection:
         for _ in range(2):
-            assert connection.request(ASKED).body == b"ok"
+            assert connection.request(REQUEST).body == b"ok"
             assert connection.socket is None
 
 
-def test_a_connection_that_was_closed_meanwhile_is_made_again() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-    with server(answer, answer, cut=True) as connection:
-        connection.request(ASKED)
-        while not connection.has_input():
-            pass
+def test_a_connection_closed_by_the_server_is_reopened() -> None:
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    with server(response, response, cut=True) as connection:
+        connection.request(REQUEST)
+        until(connection.has_input)
 
-        assert connection.request(ASKED).body == b"ok"
+        assert connection.request(REQUEST).body == b"ok"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Le",
@@ -111,29 +111,29 @@ def test_a_connection_that_was_closed_meanwhile_is_made_again() -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
     ],
 )
-def test_what_cannot_be_read_is_an_error_of_the_connection(answer: bytes) -> None:
-    with server(answer, cut=True) as connection:
+def test_a_malformed_response_is_an_os_error(response: bytes) -> None:
+    with server(response, cut=True) as connection:
         with pytest.raises(OSError):
-            connection.request(ASKED)
+            connection.request(REQUEST)
         assert connection.socket is None
 
 
-def test_nobody_who_listens_is_an_error_of_the_connection() -> None:
+def test_a_refused_connection_is_an_os_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
     with pytest.raises(OSError):
-        HTTPConnection("127.0.0.1", port).request(ASKED)
+        HTTPConnection("127.0.0.1", port).request(REQUEST)
 
 
-def test_a_server_that_takes_no_connection_is_not_waited_for(
+def test_connecting_has_a_time_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(http_client, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
-        for _ in range(4):  # the queue is full with the first of them, or the second
+        for _ in range(4):  # the backlog is full after one or two of them
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
-        with pytest.raises(TimeoutError, match=r"^timed out$"):  # ours, not TCP's
+        with pytest.raises(TimeoutError, match=r"^timed out$"):  # our limit, not TCP's
             HTTPConnection(*listener.getsockname()).open()
