@@ -154,13 +154,11 @@ class Client:
         if any(pairs):
             request.headers.set("cookie", latin1("; ".join(filter(None, pairs))))
         request.source = self._source
-        event, reply, response = self._host(self.app, request, base64)
-        self.cookies.take(response.headers, url)
+        event, reply, raw = self._host(self.app, request, base64)
+        self.cookies.take(raw.headers, url)
         own = Cookies(self._base)
-        own.take(response.headers, url)
-        return Response(
-            response.status, response.headers, response.body, own, request, event, reply
-        )
+        own.take(raw.headers, url)
+        return Response(raw.status, raw.headers, raw.body, own, request, event, reply)
 
 
 @dataclass(frozen=True)

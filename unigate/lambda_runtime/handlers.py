@@ -18,16 +18,10 @@ def load(target: str) -> Any:
             module's name are read as dots.
 
     Raises:
-        TypedError: If there is no such handler, or its module has a syntax error or cannot be
+        TypedError: If the handler does not exist, or its module has a syntax error or cannot be
             imported; under the type that AWS's runtime client reports.
     """
-    separator = ":" if ":" in target else "."
-    module_name, separator, name = target.rpartition(separator)
-    if not (separator and module_name and name):
-        raise TypedError(
-            "Runtime.MalformedHandlerName",
-            f'The handler must have the form "module.attribute", got {target!r}.',
-        )
+    module_name, name = _split(target)
     root = os.environ.get("LAMBDA_TASK_ROOT")
     if root and root not in sys.path:
         sys.path.insert(0, root)
@@ -57,6 +51,16 @@ def load(target: str) -> Any:
             "Runtime.HandlerNotFound", f"The handler {target!r} must be callable, got {handler!r}."
         )
     return handler
+
+
+def _split(target: str) -> tuple[str, str]:
+    module_name, _, name = target.rpartition(":" if ":" in target else ".")
+    if not (module_name and name):
+        raise TypedError(
+            "Runtime.MalformedHandlerName",
+            f'The handler must have the form "module.attribute", got {target!r}.',
+        )
+    return module_name, name
 
 
 def resolve(result: Any) -> Any:

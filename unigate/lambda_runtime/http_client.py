@@ -68,7 +68,7 @@ class StopEvent:
 
 
 class HTTPConnection:
-    """A connection that opens when there is something to send, and reopens after it was closed."""
+    """A persistent connection: it opens with the first request and reopens if it was closed."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
