@@ -163,9 +163,13 @@ def test_a_slow_reader_slows_the_application(function: Function, prefix: str) ->
 
 def until_quiet(function: Function) -> None:
     """Wait until the process stops printing."""
-    before = ""
-    while before != (before := function.server.output()):
+
+    def is_quiet() -> bool:
+        before = function.server.output()
         time.sleep(0.2)
+        return function.server.output() == before
+
+    until(is_quiet)
 
 
 @BOTH
