@@ -19,6 +19,7 @@ from unigate import Gateway, Request, wait_until
 from unigate.background import MARGIN, Deferred
 from unigate.events import google
 
+pytestmark = pytest.mark.usefixtures("bounded")
 GET = Request("GET", server=("example.org", 443))
 ORDER = list[str]
 colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
@@ -246,7 +247,8 @@ def test_a_request_takes_work_where_it_is_not_the_current_one(
         request: Request = environ["unigate.request"]
         thread = threading.Thread(target=lambda: request.wait_until(order.append, "worked"))
         thread.start()
-        thread.join()
+        thread.join(10)
+        assert not thread.is_alive()
         start_response("200 OK", [])
         order.append("answered")
         return [b"body"]
@@ -293,8 +295,9 @@ def test_outside_of_a_request_a_coroutine_runs_on_the_running_loop() -> None:
 
     async def main() -> Any:
         wait_until(later())
-        while not loops:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not loops:
+                await asyncio.sleep(0)
         return asyncio.get_running_loop()
 
     assert asyncio.run(main()) is loops[0]

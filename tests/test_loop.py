@@ -716,7 +716,8 @@ def run_all(threads):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(10)
+        assert not thread.is_alive()
 
 def ask_in_thread():
     seen = []

@@ -1,4 +1,4 @@
-"""The pytest plugin, in the projects of users: each a run of pytest in a process of its own."""
+"""The pytest plugin in a project: each test runs pytest in a separate process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ filterwarnings = ["error"]
 
 
 class Project:
-    """A user's project, with an application in main.py."""
+    """A project with an application in main.py."""
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self._pytester = pytester
@@ -43,7 +43,7 @@ class Project:
         self._pytester.makepyprojecttoml(SETTINGS + settings)
         self._pytester.makepyfile(test_it=tests)
         self._pytester.makeconftest(f'pytest_plugins = ["unigate.pytest_plugin"]\n{conftest}')
-        return self._pytester.runpytest_subprocess()
+        return self._pytester.runpytest_subprocess(timeout=60)
 
 
 pytest_plugins = ["pytester"]
@@ -57,7 +57,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     return Project(pytester)
 
 
-def test_the_client_asks_the_application_of_the_settings(project: Project) -> None:
+def test_the_client_uses_the_configured_application(project: Project) -> None:
     tests = """
 import main
 from unigate.testing import Client
@@ -111,7 +111,7 @@ def test_parameter(unigate_client, request):
     project.run(tests, settings).assert_outcomes(passed=4)
 
 
-def test_a_fixture_of_the_project_counts_in_place_of_the_setting(project: Project) -> None:
+def test_a_fixture_of_the_project_replaces_the_setting(project: Project) -> None:
     conftest = """
 import pytest
 
@@ -134,7 +134,7 @@ def test_it(unigate_client):
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ("", 'Which application? Set unigate_app = "main:app" in pytest*, or define a fixture*'),
+        ("", 'The application is not configured: set unigate_app = "main:app" in pytest*'),
         (
             'unigate_app = "nowhere:app"',
             "unigate_app = 'nowhere:app' cannot be imported: No module named 'nowhere'",
@@ -145,7 +145,7 @@ def test_it(unigate_client):
         ),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(project: Project, settings: str, line: str) -> None:
+def test_a_configuration_error_is_one_line(project: Project, settings: str, line: str) -> None:
     result = project.run("def test_it(unigate_client): pass", settings)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([line])

@@ -1,4 +1,4 @@
-"""The client for users' tests: what it sends by way of each host, and what it makes of answers."""
+"""The test client: what it sends through each host, and how it reads responses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from unigate.emulator import EVENT_SOURCES
 from unigate.events import generic
 from unigate.testing import Client, Response
 
+pytestmark = pytest.mark.usefixtures("bounded")
 SOURCES = [*EVENT_SOURCES, "google", "azure", "asgi", "wsgi"]
 Fields = list[tuple[str, str]]
 
 
 def answering(status: int, headers: Fields, body: bytes = b"") -> Callable[..., list[bytes]]:
-    """Return a WSGI application that always answers the same."""
+    """Return a WSGI application with a constant response."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         start_response(f"{status} {HTTPStatus(status).phrase}", headers)
@@ -36,7 +37,7 @@ def answering(status: int, headers: Fields, body: bytes = b"") -> Callable[..., 
 
 
 def echo(environ: Any, start_response: Any) -> list[bytes]:
-    """Answer with the request as it came; /set?<cookie> and /go?<status>,<location> do that."""
+    """Respond with the request as JSON; /set sets cookies, /go?<status>,<location> redirects."""
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     request = environ["unigate.request"]
     headers: Fields = [("Content-Type", "application/json")]
@@ -47,7 +48,7 @@ def echo(environ: Any, start_response: Any) -> list[bytes]:
         code, _, location = query.partition(",")
         status, headers = f"{code} Redirect", [("Location", location), ("Set-Cookie", "went=1")]
     names = ("HTTP_", "CONTENT_")
-    seen = {
+    facts = {
         "method": environ["REQUEST_METHOD"],
         "path": request.path,
         "raw": request.raw_path.decode(),
@@ -61,14 +62,14 @@ def echo(environ: Any, start_response: Any) -> list[bytes]:
         "lambda": getattr(request.context, "function_name", None),
     }
     start_response(status, headers)
-    return [json.dumps(seen).encode()]
+    return [json.dumps(facts).encode()]
 
 
 async def asgi_failing(scope: Any, receive: Any, send: Any) -> None:
     raise RuntimeError("The view failed.")
 
 
-def seen(response: Response) -> Any:
+def facts_of(response: Response) -> Any:
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -77,13 +78,14 @@ def seen(response: Response) -> Any:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_request_arrives_by_way_of_each_source(source: str) -> None:
+def test_a_request_arrives_unchanged_through_each_source(source: str) -> None:
     client = Client(echo, source)
     response = client.post("/a/caf%C3%A9?x=1&y=", json={"n": [1, None]}, headers={"X-One": "1"})
-    facts = seen(response)
+    facts = facts_of(response)
     assert (facts["method"], facts["path"], facts["query"]) == ("POST", "/a/café", "x=1&y=")
     assert response.request.source == source
-    assert facts["source"] == source or source == "google"  # which is a WSGI server to us
+    # Google's functions are a WSGI server, as the application sees it.
+    assert facts["source"] == source or source == "google"
     assert json.loads(facts["body"]) == {"n": [1, None]}
     assert facts["headers"]["CONTENT_TYPE"] == "application/json"
     assert facts["headers"]["CONTENT_LENGTH"] == str(len(response.request.body))
@@ -99,7 +101,7 @@ def test_a_request_arrives_by_way_of_each_source(source: str) -> None:
     else:
         assert response.event is None
         assert response.reply is None
-    if source != "generic":  # which does not carry them
+    if source != "generic":  # its events do not have them
         assert (facts["scheme"], facts["client"]) == ("https", "127.0.0.1")
 
 
@@ -107,7 +109,7 @@ def test_a_request_arrives_by_way_of_each_source(source: str) -> None:
 @pytest.mark.parametrize(
     "app", [plain.wsgi_app, starlette_app.app, flask_app.app], ids=["plain", "starlette", "flask"]
 )
-def test_every_kind_of_answer_comes_back(app: Any, source: str) -> None:
+def test_every_kind_of_response_comes_back(app: Any, source: str) -> None:
     client = Client(app, source)
     cookies = client.get("/cookies")
     assert cookies.status_code == 201
@@ -124,7 +126,7 @@ def test_every_kind_of_answer_comes_back(app: Any, source: str) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_a_failure_is_a_500_or_raised_as_the_gateway_is_told(source: str) -> None:
+def test_a_failure_is_a_500_or_raised_as_on_error_says(source: str) -> None:
     for app in (plain.wsgi_app, asgi_failing):
         assert Client(app, source).get("/error").status_code == 500
         raising = Client(unigate.wrap(app, on_error="raise"), source)
@@ -133,23 +135,23 @@ def test_a_failure_is_a_500_or_raised_as_the_gateway_is_told(source: str) -> Non
 
 
 @pytest.mark.parametrize("source", [*EVENT_SOURCES, "asgi"])
-def test_a_failure_after_the_answer_is_raised_if_the_gateway_is_told(source: str) -> None:
-    assert Client(starlette_app.app, source).get("/error").status_code == 500  # its own
+def test_a_failure_after_the_response_is_raised_with_on_error_raise(source: str) -> None:
+    assert Client(starlette_app.app, source).get("/error").status_code == 500  # Starlette's own
     raising = Client(unigate.wrap(starlette_app.app, on_error="raise"), source)
     with pytest.raises(RuntimeError, match="The view failed"):
         raising.get("/error")
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
-def test_each_method_has_a_name(method: str) -> None:
+def test_each_method_of_the_client_sends_its_http_method(method: str) -> None:
     response = getattr(Client(echo), method)("/", data=b"x")
-    assert seen(response)["method"] == response.request.method == method.upper()
-    assert seen(response)["body"] == "x"
+    assert facts_of(response)["method"] == response.request.method == method.upper()
+    assert facts_of(response)["body"] == "x"
 
 
 @pytest.mark.parametrize("source", ["http_api", "asgi", "wsgi"])
 def test_any_method_can_be_sent(source: str) -> None:
-    assert seen(Client(echo, source).request("propfind", "/"))["method"] == "PROPFIND"
+    assert facts_of(Client(echo, source).request("propfind", "/"))["method"] == "PROPFIND"
 
 
 @pytest.mark.parametrize(
@@ -168,22 +170,22 @@ def test_any_method_can_be_sent(source: str) -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["function_url", "alb", "asgi", "wsgi"])
-def test_a_url_is_sent_as_written_but_for_what_must_be_quoted(
+def test_a_url_is_sent_as_written_except_for_required_quoting(
     url: str, raw: str, query: str, source: str
 ) -> None:
-    facts = seen(Client(echo, source).get(url))
+    facts = facts_of(Client(echo, source).get(url))
     assert (facts["raw"], facts["query"]) == (raw, query)
 
 
 @pytest.mark.parametrize("source", ["http_api", "alb", "asgi", "wsgi"])
-def test_an_absolute_url_says_where_the_application_lives(source: str) -> None:
-    facts = seen(Client(echo, source).get("http://me@shop.example.org:8080/x"))
+def test_an_absolute_url_sets_scheme_and_host(source: str) -> None:
+    facts = facts_of(Client(echo, source).get("http://me@shop.example.org:8080/x"))
     assert facts["headers"]["HTTP_HOST"] == "shop.example.org:8080"
     assert (facts["scheme"], facts["server"]) == ("http", ["shop.example.org", 8080])
 
 
-def test_the_base_url_says_it_for_all() -> None:
-    facts = seen(Client(echo, "asgi", base_url="http://localhost:8000/api/").get("/x"))
+def test_the_base_url_sets_scheme_and_host_of_all_requests() -> None:
+    facts = facts_of(Client(echo, "asgi", base_url="http://localhost:8000/api/").get("/x"))
     assert (facts["scheme"], facts["server"], facts["raw"]) == (
         "http",
         ["localhost", 8000],
@@ -192,38 +194,38 @@ def test_the_base_url_says_it_for_all() -> None:
 
 
 def test_a_form_is_encoded_and_lists_repeat() -> None:
-    facts = seen(Client(echo).post("/", data={"a": ["1", "2"], "b": "ü &"}))
+    facts = facts_of(Client(echo).post("/", data={"a": ["1", "2"], "b": "ü &"}))
     assert facts["body"] == "a=1&a=2&b=%C3%BC+%26"
     assert facts["headers"]["CONTENT_TYPE"] == "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(("data", "body"), [("é", "Ã©"), (b"\xff\x00", "\xff\x00"), ("", "")])
-def test_text_and_bytes_are_the_body_without_a_type(data: Any, body: str) -> None:
-    facts = seen(Client(echo).post("/", data=data))
+def test_text_and_bytes_are_the_body_without_a_content_type(data: Any, body: str) -> None:
+    facts = facts_of(Client(echo).post("/", data=data))
     assert facts["body"] == body
     assert not facts["headers"].get("CONTENT_TYPE")
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], {"a": "é"}])
 def test_any_json_value_is_a_body(value: Any) -> None:
-    assert json.loads(seen(Client(echo).post("/", json=value))["body"]) == value
+    assert json.loads(facts_of(Client(echo).post("/", json=value))["body"]) == value
 
 
-def test_a_length_is_said_where_a_body_is_usual() -> None:
+def test_content_length_is_sent_with_methods_that_usually_have_a_body() -> None:
     client = Client(echo)
     assert client.post("/").request.headers["content-length"] == "0"
     assert client.delete("/", data="tea").request.headers["content-length"] == "3"
     assert "content-length" not in client.get("/").request.headers
 
 
-def test_two_bodies_are_refused() -> None:
+def test_data_and_json_together_are_a_type_error() -> None:
     with pytest.raises(TypeError, match="not both"):
         Client(echo).post("/", data=b"", json=1)
 
 
-def test_a_header_of_your_own_counts_in_place_of_the_usual_one() -> None:
+def test_a_given_header_replaces_the_default() -> None:
     fields = [("User-Agent", "kettle"), ("content-type", "text/csv"), ("Host", "example.org")]
-    facts = seen(Client(echo).post("/", json=1, headers=[*fields, ("x-a", "1"), ("X-A", "2")]))
+    facts = facts_of(Client(echo).post("/", json=1, headers=[*fields, ("x-a", "1"), ("X-A", "2")]))
     assert facts["headers"]["HTTP_USER_AGENT"] == "kettle"
     assert facts["headers"]["CONTENT_TYPE"] == "text/csv"
     assert facts["headers"]["HTTP_HOST"] == "example.org"
@@ -231,14 +233,14 @@ def test_a_header_of_your_own_counts_in_place_of_the_usual_one() -> None:
 
 
 def test_a_header_beyond_latin_1_is_sent_as_utf_8() -> None:
-    assert seen(Client(echo, "asgi").get("/", headers={"X": "é"}))["headers"]["HTTP_X"] == "é"
-    assert seen(Client(echo, "asgi").get("/", headers={"X": "€"}))["headers"]["HTTP_X"] == (
+    assert facts_of(Client(echo, "asgi").get("/", headers={"X": "é"}))["headers"]["HTTP_X"] == "é"
+    assert facts_of(Client(echo, "asgi").get("/", headers={"X": "€"}))["headers"]["HTTP_X"] == (
         "€".encode().decode("latin-1")
     )
 
 
 @pytest.mark.parametrize("source", ["http_api", "rest_api", "alb", "generic", "lattice", "netlify"])
-def test_base64_is_forced_on_a_text_body_alone(source: str) -> None:
+def test_base64_is_forced_on_text_bodies_only(source: str) -> None:
     client = Client(echo, source)
     forced = client.post("/", json="tea", base64=True)
     assert (forced.event["body"], forced.event["isBase64Encoded"]) == ("InRlYSI=", True)
@@ -248,7 +250,7 @@ def test_base64_is_forced_on_a_text_body_alone(source: str) -> None:
     assert (binary.event["body"], binary.event["isBase64Encoded"]) == ("/w==", True)
     nothing = client.get("/", base64=True)
     assert nothing.event["isBase64Encoded"] is False
-    assert [seen(each)["body"] for each in (forced, left, binary, nothing)] == [
+    assert [facts_of(each)["body"] for each in (forced, left, binary, nothing)] == [
         '"tea"',
         '"tea"',
         "\xff",
@@ -256,18 +258,18 @@ def test_base64_is_forced_on_a_text_body_alone(source: str) -> None:
     ]
 
 
-def test_base64_is_forced_wherever_an_event_says_it() -> None:
+def test_base64_is_forced_where_events_declare_it() -> None:
     older = Client(echo, "lattice_v1").post("/", json="tea", base64=True)
     assert (older.event["body"], older.event["is_base64_encoded"]) == ("InRlYSI=", True)
     deeper = Client(echo, "digitalocean").post("/", json="tea", base64=True)
     assert deeper.event["http"]["body"] == "InRlYSI="
     assert deeper.event["http"]["isBase64Encoded"] is True
-    assert seen(older)["body"] == seen(deeper)["body"] == '"tea"'
+    assert facts_of(older)["body"] == facts_of(deeper)["body"] == '"tea"'
 
 
 @pytest.mark.parametrize("source", ["asgi", "wsgi", "vercel", "google", "azure", "openwhisk"])
-def test_base64_means_nothing_where_no_event_says_it(source: str) -> None:
-    assert seen(Client(echo, source).post("/", data="tea", base64=True))["body"] == "tea"
+def test_base64_is_ignored_where_events_do_not_declare_it(source: str) -> None:
+    assert facts_of(Client(echo, source).post("/", data="tea", base64=True))["body"] == "tea"
 
 
 # What comes back.
@@ -284,28 +286,26 @@ def test_base64_means_nothing_where_no_event_says_it(source: str) -> None:
         (None, b"\xc3\xa9", "é"),
     ],
 )
-def test_text_is_in_the_charset_that_it_names(
-    content_type: str | None, body: bytes, text: str
-) -> None:
+def test_text_is_decoded_in_its_charset(content_type: str | None, body: bytes, text: str) -> None:
     headers = [("Content-Type", content_type)] if content_type else []
     response = Client(answering(200, headers, body)).get("/")
     assert response.text == text
     assert response.content == body
 
 
-def test_what_is_no_json_is_an_error() -> None:
+def test_a_body_that_is_not_json_is_a_value_error() -> None:
     with pytest.raises(ValueError):
         Client(answering(200, [], b"tea")).get("/").json()
 
 
-def test_a_response_and_the_cookies_can_be_read_in_a_failed_assert() -> None:
+def test_responses_and_cookies_have_a_readable_repr() -> None:
     client = Client(answering(404, [("Set-Cookie", "a=1")], b"tea"))
     assert repr(client.get("/")) == "<Response 404, 3 bytes>"
     assert repr(client.cookies) == "Cookies({'a': '1'})"
 
 
 @pytest.mark.parametrize("body", [b"tea", math.nan])
-def test_a_reply_that_is_no_json_fails(body: Any) -> None:
+def test_a_reply_that_is_not_json_is_an_error(body: Any) -> None:
     class Broken(unigate.Gateway):
         def lambda_handler(self, event: Any, context: Any = None) -> Any:
             return {"statusCode": 200, "body": body}
@@ -314,7 +314,7 @@ def test_a_reply_that_is_no_json_fails(body: Any) -> None:
         Client(Broken(echo)).get("/")
 
 
-def test_what_the_application_does_to_the_event_does_not_show() -> None:
+def test_changes_of_the_event_by_the_application_are_not_visible() -> None:
     def app(environ: Any, start_response: Any) -> list[bytes]:
         environ["unigate.request"].event.clear()
         start_response("200 OK", [])
@@ -327,12 +327,12 @@ def test_what_the_application_does_to_the_event_does_not_show() -> None:
 
 
 def sent_after(url: str, *cookies: str, to: str, **options: Any) -> str:
-    """Return the Cookie header that follows on what an URL sets."""
+    """Return the Cookie header of a request after a URL has set cookies."""
     client = Client(echo, **options)
     client.get(url, headers=[("x", "1")])
     for cookie in cookies:
         client.get(f"{url}?c={cookie.replace('=', '%3D').replace(';', '%3B').replace('+', '%2B')}")
-    return str(seen(client.get(to))["headers"].get("HTTP_COOKIE", ""))
+    return str(facts_of(client.get(to))["headers"].get("HTTP_COOKIE", ""))
 
 
 @pytest.mark.parametrize(
@@ -374,23 +374,25 @@ def test_a_cookie_is_sent_where_a_browser_would(cookie: str, to: str, sent: bool
         ("a=1; Domain=org", "https://example.org/", False),
     ],
 )
-def test_a_domain_widens_a_cookie_to_what_is_below_it(cookie: str, to: str, sent: bool) -> None:
+def test_a_domain_attribute_extends_a_cookie_to_subdomains(
+    cookie: str, to: str, sent: bool
+) -> None:
     got = sent_after("https://example.org/set", cookie, to=to)
     assert got == ("a=1" if sent else "")
 
 
-def test_localhost_may_set_a_domain_of_its_own() -> None:
+def test_localhost_may_set_its_own_domain() -> None:
     cookie = "a=1; Domain=localhost"
     assert sent_after("/set", cookie, to="/", base_url="http://localhost:8000") == "a=1"
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_cookies_last_until_they_are_deleted(source: str) -> None:
-    client = Client(echo, source)  # one by one: some platforms send one Set-Cookie only
+def test_cookies_are_kept_until_they_are_deleted(source: str) -> None:
+    client = Client(echo, source)  # one at a time: some platforms send only one Set-Cookie
     assert dict(client.get("/set?c=a%3D1").cookies) == {"a": "1"}
     assert dict(client.get("/set?c=b%3D2").cookies) == {"b": "2"}
     assert dict(client.cookies) == {"a": "1", "b": "2"}
-    assert seen(client.get("/"))["headers"]["HTTP_COOKIE"] == "a=1; b=2"
+    assert facts_of(client.get("/"))["headers"]["HTTP_COOKIE"] == "a=1; b=2"
     client.get("/set?c=a%3D3")
     deleted = client.get("/set?c=b%3D%3B+Max-Age%3D0")
     assert len(deleted.headers.getlist("set-cookie")) == 1
@@ -400,7 +402,7 @@ def test_cookies_last_until_they_are_deleted(source: str) -> None:
     assert dict(Client(echo, source).cookies) == {}
 
 
-def test_a_cookie_ends_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cookie_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client(echo)
     soon = datetime.now(UTC) + timedelta(hours=1)
     client.get(f"/set?c=a%3D1%3B+Expires%3D{soon:%a, %d %b %Y %H:%M:%S} GMT&c=b%3D2")
@@ -408,45 +410,45 @@ def test_a_cookie_ends_when_its_time_has_come(monkeypatch: pytest.MonkeyPatch) -
     later = (soon + timedelta(seconds=5)).timestamp()
     monkeypatch.setattr("time.time", lambda: later)
     assert set(client.cookies) == {"b"}
-    assert seen(client.get("/"))["headers"]["HTTP_COOKIE"] == "b=2"
+    assert facts_of(client.get("/"))["headers"]["HTTP_COOKIE"] == "b=2"
 
 
 def test_the_cookies_of_a_client_are_a_mapping() -> None:
     client = Client(echo)
     client.cookies["a"] = "1"
     client.cookies.update(b="2", c="")
-    assert seen(client.get("/deep/down"))["headers"]["HTTP_COOKIE"] == "a=1; b=2; c="
+    assert facts_of(client.get("/deep/down"))["headers"]["HTTP_COOKIE"] == "a=1; b=2; c="
     assert (client.cookies["b"], client.cookies["c"], len(client.cookies)) == ("2", "", 3)
     assert "d" not in client.cookies
     del client.cookies["a"]
     with pytest.raises(KeyError):
         del client.cookies["a"]
-    assert seen(client.get("/"))["headers"]["HTTP_COOKIE"] == "b=2; c="
+    assert facts_of(client.get("/"))["headers"]["HTTP_COOKIE"] == "b=2; c="
     client.get("/in/set?c=b%3D3")
     client.cookies.clear()
     deep = Client(echo, base_url="https://testserver/api/v1")
     deep.cookies["a"] = "1"
-    assert seen(deep.get("https://testserver/"))["headers"]["HTTP_COOKIE"] == "a=1"
-    assert "HTTP_COOKIE" not in seen(client.get("/in/x"))["headers"]
+    assert facts_of(deep.get("https://testserver/"))["headers"]["HTTP_COOKIE"] == "a=1"
+    assert "HTTP_COOKIE" not in facts_of(client.get("/in/x"))["headers"]
 
 
-def test_cookies_of_one_request_come_beside_those_kept() -> None:
+def test_cookies_of_one_request_are_added_to_the_kept_ones() -> None:
     client = Client(echo)
     client.cookies.update(a="1", b="2")
-    facts = seen(client.get("/", cookies={"b": "20", "c": "ü"}))
+    facts = facts_of(client.get("/", cookies={"b": "20", "c": "ü"}))
     assert facts["headers"]["HTTP_COOKIE"] == "a=1; b=20; c=ü"
     assert dict(client.cookies) == {"a": "1", "b": "2"}
-    facts = seen(Client(echo, "asgi").get("/", cookies={"c": "€"}))
+    facts = facts_of(Client(echo, "asgi").get("/", cookies={"c": "€"}))
     assert facts["headers"]["HTTP_COOKIE"] == "c=" + "€".encode().decode("latin-1")
-    assert seen(client.get("/", cookies={"a": "9", "b": "9"}))["headers"]["HTTP_COOKIE"] == (
+    assert facts_of(client.get("/", cookies={"a": "9", "b": "9"}))["headers"]["HTTP_COOKIE"] == (
         "a=9; b=9"
     )
 
 
-def test_a_cookie_header_takes_the_place_of_those_kept() -> None:
+def test_a_cookie_header_replaces_the_kept_cookies() -> None:
     client = Client(echo)
     client.cookies["a"] = "1"
-    facts = seen(client.get("/", headers={"Cookie": "x=1; y=2"}, cookies={"y": "3"}))
+    facts = facts_of(client.get("/", headers={"Cookie": "x=1; y=2"}, cookies={"y": "3"}))
     assert facts["headers"]["HTTP_COOKIE"] == "x=1; y=3"
 
 
@@ -473,7 +475,7 @@ def test_a_redirect_is_followed_with_the_right_method(
     client = Client(echo)
     url = f"/go?{status},/there?y=2"
     assert client.request(method, url, data={"x": "1"}).status_code == status
-    facts = seen(client.request(method, url, data={"x": "1"}, follow_redirects=True))
+    facts = facts_of(client.request(method, url, data={"x": "1"}, follow_redirects=True))
     assert (facts["method"], facts["path"], facts["query"]) == (after, "/there", "y=2")
     assert facts["body"] == body
     assert bool(facts["headers"].get("CONTENT_TYPE")) == bool(body)
@@ -487,51 +489,51 @@ def test_head_stays_head() -> None:
 
 def test_a_relative_location_starts_from_the_request() -> None:
     client = Client(echo, base_url="https://testserver/api")
-    facts = seen(client.get("https://testserver/go?302,next", follow_redirects=True))
+    facts = facts_of(client.get("https://testserver/go?302,next", follow_redirects=True))
     assert facts["path"] == "/next"
 
 
-def test_secrets_do_not_go_to_another_host() -> None:
+def test_credentials_are_not_sent_to_another_host() -> None:
     client = Client(echo)
     client.cookies["kept"] = "1"
     fields = {"Authorization": "Basic x", "Cookie": "a=1", "Host": "front.example.org", "X-A": "1"}
     url = "/go?302,https://example.org/there"
-    facts = seen(client.get(url, headers=fields, cookies={"b": "2"}, follow_redirects=True))
+    facts = facts_of(client.get(url, headers=fields, cookies={"b": "2"}, follow_redirects=True))
     assert facts["headers"]["HTTP_HOST"] == "example.org"
     assert facts["headers"]["HTTP_X_A"] == "1"
     assert not {"HTTP_AUTHORIZATION", "HTTP_COOKIE"} & set(facts["headers"])
-    facts = seen(client.get("/go?302,/there", headers=fields, follow_redirects=True))
+    facts = facts_of(client.get("/go?302,/there", headers=fields, follow_redirects=True))
     assert facts["headers"]["HTTP_AUTHORIZATION"] == "Basic x"
 
 
-def test_what_leads_nowhere_is_not_followed() -> None:
+def test_responses_that_are_not_redirects_are_not_followed() -> None:
     for status, headers in [(304, [("Location", "/x")]), (302, []), (201, [("Location", "/x")])]:
         client = Client(answering(status, headers))
         assert client.get("/", follow_redirects=True).status_code == status
 
 
-def test_a_circle_of_redirects_ends() -> None:
-    asked = []
+def test_a_redirect_loop_is_an_error() -> None:
+    paths = []
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
-        asked.append(environ["PATH_INFO"])
-        start_response("302 Found", [("Location", f"/{len(asked)}")])
+        paths.append(environ["PATH_INFO"])
+        start_response("302 Found", [("Location", f"/{len(paths)}")])
         return []
 
-    with pytest.raises(RuntimeError, match="more than 20 redirects, the last to https://tests"):
+    with pytest.raises(RuntimeError, match="within 20 redirects, got one more to https://tests"):
         Client(app).get("/", follow_redirects=True)
-    assert len(asked) == 21
+    assert len(paths) == 21
 
 
 # Applications and sources.
 
 
-def test_whatever_wrap_takes_is_asked() -> None:
+def test_the_client_accepts_whatever_wrap_accepts() -> None:
     gateway = unigate.wrap(mounts={"/v2": echo})
     assert Client(gateway).app is gateway
     assert Client(gateway).get("/v3").status_code == 404
     for app in ("tests.test_testing:echo", lambda: echo, "tests.test_testing:GATEWAY"):
-        assert seen(Client(app).get("/x"))["path"] == "/x"
+        assert facts_of(Client(app).get("/x"))["path"] == "/x"
     assert Client("tests.test_testing:GATEWAY").app is GATEWAY
     with pytest.raises(unigate.UnknownInterface):
         Client(3)
@@ -540,12 +542,12 @@ def test_whatever_wrap_takes_is_asked() -> None:
 GATEWAY = unigate.wrap(echo)
 
 
-def test_a_source_of_your_own_is_asked_by() -> None:
+def test_a_custom_source_can_be_used() -> None:
     client = Client(unigate.wrap(echo, sources=[generic]), generic)
     assert client.get("/x").event["httpMethod"] == "GET"
 
 
-def test_an_unknown_source_is_refused_with_the_names_there_are() -> None:
+def test_an_unknown_source_is_an_error_that_lists_the_names() -> None:
     with pytest.raises(ValueError, match=r"no source 'abl'; there are .*http_api, .*wsgi"):
         Client(echo, "abl")
 
@@ -601,7 +603,7 @@ print(Client(Loud(), {source!r}).get("/").text)
     assert run.stderr == ""
 
 
-def test_an_application_that_does_not_start_says_so_each_time() -> None:
+def test_a_failed_startup_is_raised_for_each_request() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.startup.failed", "message": "no water"})
@@ -624,7 +626,7 @@ def test_it_works_inside_a_running_loop() -> None:
         assert asyncio.run(ask(source)) == 200
 
 
-def test_importing_unigate_does_not_import_it() -> None:
+def test_importing_unigate_does_not_import_the_test_client() -> None:
     code = "import sys, unigate; print({'unigate.testing', 'unigate.emulator'} & set(sys.modules))"
     root = Path(__file__).parents[1]
     run = subprocess.run(

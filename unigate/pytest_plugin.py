@@ -1,8 +1,8 @@
-"""The pytest plugin: a fixture `unigate_client` that asks the project's application.
+"""The pytest plugin: a fixture `unigate_client` with a test client for the project's application.
 
-A project takes it with `pytest_plugins = ["unigate.pytest_plugin"]` in its conftest.py. It does not
-load itself: an entry point would import unigate in every run of pytest before coverage is measured,
-and pytest would then rewrite the assertions of the whole package.
+Enable it with `pytest_plugins = ["unigate.pytest_plugin"]` in conftest.py. It is not an entry
+point, because that would import unigate in every pytest run before coverage is measured, and pytest
+would then rewrite the assertions of the whole package.
 """
 
 from __future__ import annotations
@@ -17,33 +17,35 @@ from .testing import Client
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the settings to those of pytest's configuration file."""
-    parser.addini("unigate_app", 'what unigate_client asks: "package.module:attribute"')
-    parser.addini("unigate_source", "how it asks: an event source or a server", default="http_api")
+    """Add the plugin's settings to pytest's configuration file."""
+    parser.addini("unigate_app", 'the application of unigate_client: "package.module:attribute"')
+    parser.addini(
+        "unigate_source", "the event source or server of unigate_client", default="http_api"
+    )
 
 
 @pytest.fixture(scope="session")
 def unigate_app(pytestconfig: pytest.Config) -> Any:
-    """The application that the setting `unigate_app` names, unless you override this fixture."""
+    """The application that the setting `unigate_app` names; override it to supply another."""
     target = pytestconfig.getini("unigate_app")
     if not target:
         pytest.fail(
-            'Which application? Set unigate_app = "main:app" in pytest\'s configuration, '
-            "or define a fixture unigate_app.",
+            'The application is not configured: set unigate_app = "main:app" in pytest\'s '
+            "configuration, or define a fixture unigate_app.",
             pytrace=False,
         )
     try:
-        found = import_from(target)
+        app = import_from(target)
     except ImportError as error:
         pytest.fail(f"unigate_app = {target!r} cannot be imported: {error}", pytrace=False)
-    return found if isinstance(found, Gateway) else wrap(found)
+    return app if isinstance(app, Gateway) else wrap(app)
 
 
 @pytest.fixture
 def unigate_client(unigate_app: Any, request: pytest.FixtureRequest) -> Client:
-    """A fresh `unigate.testing.Client` of `unigate_app`.
+    """A new `unigate.testing.Client` for `unigate_app`.
 
-    It asks as the setting `unigate_source` says, or as an indirect parameter does:
+    The setting `unigate_source` chooses its source, or an indirect parameter:
     `@pytest.mark.parametrize("unigate_client", ["alb", "rest_api"], indirect=True)`.
     """
     source = getattr(request, "param", request.config.getini("unigate_source"))

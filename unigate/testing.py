@@ -1,17 +1,17 @@
-"""A client for tests: each request goes to the application as a host would bring it.
+"""A test client that sends requests to an application in the way of any host.
 
     client = Client(app, source="rest_api")
     assert client.get("/users/ada").json() == {"name": "ada"}
 
-An exception in the application is a 500, as it is for a host; to see it in the test, wrap the
-application with `on_error="raise"`.
+An exception in the application becomes a 500 response, as on a host; to raise it in the test, wrap
+the application with `on_error="raise"`.
 """
 
 from __future__ import annotations
 
 import json as json_module
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from types import SimpleNamespace
@@ -28,13 +28,14 @@ from .request import Request
 
 __all__ = ["Client", "Cookies", "Response"]
 
-MOST_REDIRECTS = 20
+MAX_REDIRECTS = 20
+_REDIRECTS = (301, 302, 303, 307, 308)
 
-_NOTHING: Any = object()  # None is a JSON value
+_MISSING: Any = object()  # None is a JSON value
 
 
 class Options(TypedDict, total=False):
-    """What a request may have; see `Client.request`."""
+    """The keyword arguments of `Client.request`."""
 
     headers: Mapping[str, str] | Iterable[tuple[str, str]] | None
     data: bytes | str | Mapping[str, Any] | None
@@ -45,12 +46,13 @@ class Options(TypedDict, total=False):
 
 
 class Client:
-    """Ask an application in this process, by way of any host, and keep its cookies.
+    """Send requests to an application in this process, as a given host would, and keep cookies.
 
-    app: what `unigate.wrap` made, or what it takes.
-    source: the name of an event source ("http_api", "function_url", "rest_api", "alb", ...) or a
-        source of your own, "google" or "azure", or a server: "asgi" or "wsgi".
-    base_url: where the application seems to live; Django wants its host in ALLOWED_HOSTS.
+    Args:
+        app: A gateway, or anything that `unigate.wrap` accepts, such as "main:app".
+        source: The name of an event source ("http_api", "function_url", "rest_api", "alb", ...),
+            "google", "azure", or a server ("asgi", "wsgi"); or a custom event source.
+        base_url: What relative URLs are appended to; Django requires its host in ALLOWED_HOSTS.
     """
 
     def __init__(
@@ -103,72 +105,100 @@ class Client:
         *,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
         data: bytes | str | Mapping[str, Any] | None = None,
-        json: Any = _NOTHING,
+        json: Any = _MISSING,
         cookies: Mapping[str, str] | None = None,
         base64: bool = False,
         follow_redirects: bool = False,
     ) -> Response:
-        """Send a request and return the response; TypeError where data and json are both given.
+        """Send a request and return the response.
 
-        url: a path with its query, or an absolute URL.
-        data: the body, or the fields of a form; a list as a value repeats its field.
-        json: any JSON value to send as the body.
-        cookies: cookies of this request alone, beside those that the client keeps.
-        base64: True encodes the event's body even if it is text, as a gateway with binary media
-            types does. It means nothing to sources whose events do not say which it is.
+        Args:
+            method: The method; it is sent in upper case.
+            url: A path with its query, or an absolute URL.
+            headers: The header fields, as a mapping or as pairs.
+            data: The body, or the fields of a form; a list as a value repeats its field.
+            json: Any JSON value to send as the body.
+            cookies: Cookies for this request only, in addition to those that the client keeps.
+            base64: Encode the event's body even if it is text, as a gateway with binary media
+                types does. Ignored for sources whose events do not declare the encoding.
+            follow_redirects: Follow redirects as browsers do.
+
+        Raises:
+            TypeError: If both data and json are given.
+            RuntimeError: If there are more than 20 redirects.
         """
-        fields = headers.items() if isinstance(headers, Mapping) else headers or ()
-        given = Headers(fields)
+        fields = Headers(headers.items() if isinstance(headers, Mapping) else headers or ())
         body, content_type = _body(data, json)
-        if content_type and "content-type" not in given:
-            given.add("content-type", content_type)
-        method = method.upper()
+        if content_type and "content-type" not in fields:
+            fields.add("content-type", content_type)
         if not url.startswith(("http://", "https://")):
             url = f"{self._base}/{url.removeprefix('/')}"
-        for _ in range(MOST_REDIRECTS + 1):
-            response = self._ask(method, url, given, body, cookies or {}, base64)
-            status = response.status_code
+        prepared = _PreparedRequest(method.upper(), url, fields, body, cookies or {})
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._send(prepared, base64)
             location = response.headers.get("location")
-            if not follow_redirects or status not in (301, 302, 303, 307, 308) or not location:
+            if not follow_redirects or response.status_code not in _REDIRECTS or not location:
                 return response
-            # As browsers do (Fetch standard, section 4.4, "HTTP-redirect fetch").
-            if (status == 303 and method != "HEAD") or (status < 303 and method == "POST"):
-                method, body = "GET", b""
-                given = Headers(field for field in given if not field[0].startswith("content-"))
-            before, url = url, urljoin(url, location)
-            if urlsplit(url).netloc != urlsplit(before).netloc:
-                own = ("authorization", "cookie", "host")
-                given, cookies = Headers(field for field in given if field[0] not in own), {}
-        raise RuntimeError(f"There were more than {MOST_REDIRECTS} redirects, the last to {url}.")
+            prepared = prepared.redirected(response.status_code, location)
+        raise RuntimeError(
+            f"The request must end within {MAX_REDIRECTS} redirects, got one more to "
+            f"{prepared.url}."
+        )
 
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        headers: Headers,
-        body: bytes,
-        cookies: Mapping[str, str],
-        base64: bool,
-    ) -> Response:
-        request = make_request(method, url, headers, body)
-        known = headers.get("cookie") or self.cookies.header(url)
-        pairs = [pair for pair in known.split("; ") if pair.partition("=")[0] not in cookies]
+    def _send(self, prepared: _PreparedRequest, base64: bool) -> Response:
+        url, cookies = prepared.url, prepared.cookies
+        request = make_request(prepared.method, url, prepared.headers, prepared.body)
+        kept = prepared.headers.get("cookie") or self.cookies.header(url)
+        pairs = [pair for pair in kept.split("; ") if pair.partition("=")[0] not in cookies]
         pairs += [f"{name}={value}" for name, value in cookies.items()]
         if any(pairs):
             request.headers.set("cookie", latin1("; ".join(filter(None, pairs))))
         request.source = self._source
-        event, reply, answer = self._host(self.app, request, base64)
-        self.cookies.take(answer.headers, url)
+        event, reply, raw = self._host(self.app, request, base64)
+        self.cookies.take(raw.headers, url)
         own = Cookies(self._base)
-        own.take(answer.headers, url)
-        return Response(answer.status, answer.headers, answer.body, own, request, event, reply)
+        own.take(raw.headers, url)
+        return Response(raw.status, raw.headers, raw.body, own, request, event, reply)
+
+
+@dataclass(frozen=True)
+class _PreparedRequest:
+    """A request before the client adds its cookies."""
+
+    method: str
+    url: str
+    headers: Headers
+    body: bytes
+    cookies: Mapping[str, str]
+
+    def redirected(self, status: int, location: str) -> _PreparedRequest:
+        """Return the request that follows a redirect.
+
+        Source: the Fetch standard, section 4.4, "HTTP-redirect fetch".
+        """
+        request = replace(self, url=urljoin(self.url, location))
+        if (status == 303 and self.method != "HEAD") or (status < 303 and self.method == "POST"):
+            kept = [field for field in request.headers if not field[0].startswith("content-")]
+            request = replace(request, method="GET", body=b"", headers=Headers(kept))
+        if urlsplit(request.url).netloc != urlsplit(self.url).netloc:
+            private = ("authorization", "cookie", "host")
+            kept = [field for field in request.headers if field[0] not in private]
+            request = replace(request, headers=Headers(kept), cookies={})
+        return request
 
 
 @dataclass(frozen=True, repr=False)
 class Response:
-    """What a client got: `event` and `reply` are the platform's, None for a server.
+    """A response, and how it got here.
 
-    `cookies` are those that this response has set, `headers` keep them as they came.
+    Attributes:
+        status_code: The status.
+        headers: The header fields, every Set-Cookie included.
+        content: The body.
+        cookies: The cookies that this response sets.
+        request: The request as the client sent it.
+        event: The event that the platform would send; None for a server.
+        reply: The application's reply to the event; None for a server.
     """
 
     status_code: int
@@ -181,7 +211,7 @@ class Response:
 
     @property
     def text(self) -> str:
-        """Return the body in the charset that its Content-Type names, else UTF-8."""
+        """The body, decoded in the charset of its Content-Type or else as UTF-8."""
         message = Message()
         message["content-type"] = self.headers.get("content-type") or "text/plain"
         try:
@@ -190,7 +220,11 @@ class Response:
             return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """Return the body read as JSON; ValueError if it is none."""
+        """Return the parsed JSON body.
+
+        Raises:
+            ValueError: If the body is not JSON.
+        """
         return json_module.loads(self.content)
 
     def __repr__(self) -> str:
@@ -198,21 +232,26 @@ class Response:
 
 
 class Cookies(MutableMapping[str, str]):
-    """Keep cookies as a browser does, and show them by name."""
+    """Cookies by name, kept and expired as a browser does it."""
 
     def __init__(self, base_url: str) -> None:
         self._base = base_url
         self._jar = CookieJar(_Policy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain))
 
     def take(self, headers: Headers, url: str) -> None:
-        """Take what the answer to a request for a URL sets, and drop what it expires."""
-        answer: Any = SimpleNamespace(
+        """Store the cookies that a response sets, and drop those that it expires.
+
+        Args:
+            headers: The header fields of the response.
+            url: The URL of the request.
+        """
+        response: Any = SimpleNamespace(
             info=lambda: SimpleNamespace(get_all=lambda name, default: headers.getlist(name))
         )
-        self._jar.extract_cookies(answer, UrllibRequest(url))
+        self._jar.extract_cookies(response, UrllibRequest(url))
 
     def header(self, url: str) -> str:
-        """Return the Cookie header of a request for a URL, "" for none."""
+        """Return the Cookie header of a request to a URL; "" if no cookie applies."""
         request = UrllibRequest(url)
         self._jar.add_cookie_header(request)
         return str(request.get_header("Cookie", ""))
@@ -224,11 +263,11 @@ class Cookies(MutableMapping[str, str]):
         return self._live()[name].value or ""
 
     def __setitem__(self, name: str, value: str) -> None:
-        """Set a cookie for every path of the client's own host."""
+        """Set a cookie for every path of the base URL's host."""
         self.take(Headers([("set-cookie", f"{name}={value}; Path=/")]), self._base)
 
     def __delitem__(self, name: str) -> None:
-        """Drop the cookies of a name, whatever their path and domain."""
+        """Delete all cookies of a name, on every path and domain."""
         del self._live()[name]
         for cookie in list(self._jar):
             if cookie.name == name:
@@ -245,7 +284,7 @@ class Cookies(MutableMapping[str, str]):
 
 
 class _Policy(DefaultCookiePolicy):
-    """The rules of RFC 6265; without this, `Domain=localhost` is taken and never sent back."""
+    """The rules of RFC 6265; by default, `Domain=localhost` is stored but never sent back."""
 
     def return_ok_domain(self, cookie: Cookie, request: UrllibRequest) -> bool:
         host = urlsplit(request.full_url).hostname
@@ -253,10 +292,10 @@ class _Policy(DefaultCookiePolicy):
 
 
 def _body(data: bytes | str | Mapping[str, Any] | None, json: Any) -> tuple[bytes, str]:
-    """Return the bytes to send, and their type where it goes without saying."""
-    if json is not _NOTHING:
+    """Return the body and its implied content type, or "" if there is none."""
+    if json is not _MISSING:
         if data is not None:
-            raise TypeError("A request has one body: give data or json, not both.")
+            raise TypeError("A request has one body: pass data or json, not both.")
         return json_module.dumps(json).encode(), "application/json"
     if isinstance(data, Mapping):
         return urlencode(data, doseq=True).encode(), "application/x-www-form-urlencoded"

@@ -9,6 +9,7 @@ import pytest
 
 from unigate.asgi.disconnects import DisconnectWatcher
 
+pytestmark = pytest.mark.usefixtures("bounded")
 BODY = {"type": "http.request", "body": b"x", "more_body": False}
 PART = {"type": "http.response.body", "body": b"x", "more_body": True}
 
@@ -77,7 +78,7 @@ def test_answer_goes_on_when_the_server_stops_waiting_and_sends_to_nobody() -> N
 
         async def answer() -> None:
             await connection.send(PART)
-            await cancelled.wait()
+            await asyncio.wait_for(cancelled.wait(), 10)
             await connection.send(PART)
             ended.append(connection.gone)
 

@@ -18,6 +18,7 @@ import unigate
 from tests.hosts import HOSTS, ask_asgi, wsgi_environ
 from unigate import Headers, Request, Response
 
+pytestmark = pytest.mark.usefixtures("bounded")
 START = {"type": "http.response.start", "status": 200, "headers": []}
 ROADS = {name: HOSTS[name] for name in ("generic", "wsgi", "handle")}
 every_road = pytest.mark.parametrize("road", ROADS)

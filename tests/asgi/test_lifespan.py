@@ -221,7 +221,7 @@ def test_a_request_that_is_cancelled_while_it_starts_does_not_stop_the_start() -
 
     class Slow(App):
         async def live(self, scope: Any, receive: Any, send: Any) -> None:
-            await go_on.wait()
+            await asyncio.wait_for(go_on.wait(), SECONDS)
             await super().live(scope, receive, send)
 
     lifespans = Lifespans([Lifespan(Slow(log), "on")])
@@ -230,7 +230,7 @@ def test_a_request_that_is_cancelled_while_it_starts_does_not_stop_the_start() -
         first, second = (asyncio.create_task(lifespans.start()) for _ in range(2))
         await asyncio.sleep(0)
         first.cancel()
-        await asyncio.wait({first})
+        await asyncio.wait({first}, timeout=SECONDS)
         assert first.cancelled()
         go_on.set()
         await asyncio.wait_for(second, SECONDS)
@@ -701,7 +701,7 @@ def test_a_servers_lifespan_starts_and_stops_the_applications() -> None:
         assert await server.ask("/") == "{'pool': 'of a'}"
         assert await server.ask("/b") == "{'pool': 'of b'}"
         assert await server.tell("shutdown") == {"type": "lifespan.shutdown.complete"}
-        await server.task
+        await asyncio.wait_for(server.task, SECONDS)
         assert log[2:] == ["stop b", "stop a"]
 
     asyncio.run(main())
@@ -737,7 +737,7 @@ def test_a_servers_lifespan_is_answered_when_no_application_has_one(gateway: Gat
         assert await server.tell("startup") == {"type": "lifespan.startup.complete"}
         assert await server.ask() in ("hello", "app")
         assert await server.tell("shutdown") == {"type": "lifespan.shutdown.complete"}
-        await server.task
+        await asyncio.wait_for(server.task, SECONDS)
 
     asyncio.run(main())
 
@@ -750,7 +750,7 @@ def test_a_server_starts_the_applications_again_after_it_stopped_them(process: P
         server = Server(gateway)
         await server.tell("startup")
         await server.tell("shutdown")
-        await server.task
+        await asyncio.wait_for(server.task, SECONDS)
 
     asyncio.run(main())
     asyncio.run(main())
@@ -769,7 +769,7 @@ def test_a_servers_lifespan_leaves_alone_what_an_event_started(process: Process)
         assert await server.tell("startup") == {"type": "lifespan.startup.complete"}
         assert await server.ask() == "{'pool': 'open'}"
         assert await server.tell("shutdown") == {"type": "lifespan.shutdown.complete"}
-        await server.task
+        await asyncio.wait_for(server.task, SECONDS)
 
     asyncio.run(main())
     assert ask(gateway) == "{'pool': 'open'}"
@@ -836,7 +836,8 @@ def ask_in_thread(path="/", wait=True):
     thread = threading.Thread(target=ask, args=[path], daemon=not wait)
     thread.start()
     if wait:
-        thread.join()
+        thread.join(10)
+        assert not thread.is_alive()
 """
 
 

@@ -1,4 +1,4 @@
-"""Applications that do what a test tells them to; the runtime runs them in a process of its own."""
+"""Applications for the runtime; their path and query choose what they do."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ async def asgi_app(scope: Scope, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await lifespan(scope, receive, send)
         return
-    told = dict(parse_qsl(scope["query_string"].decode()))
-    await ASGI[scope["path"].rpartition("/")[2]](told, scope, receive, send)
+    query = dict(parse_qsl(scope["query_string"].decode()))
+    await ASGI[scope["path"].rpartition("/")[2]](query, scope, receive, send)
 
 
 async def lifespan(scope: Scope, receive: Any, send: Any) -> None:
@@ -61,73 +61,73 @@ async def part(send: Any, body: bytes, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def a_hello(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_hello(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send, 200, ("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-one", "1"))
     await part(send, b"hello", False)
 
 
-async def a_empty(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    await start(send, int(told["status"]), ("location", "/elsewhere"))
-    await part(send, told.get("body", "").encode(), False)
+async def a_empty(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    await start(send, int(query["status"]), ("location", "/elsewhere"))
+    await part(send, query.get("body", "").encode(), False)
 
 
-async def a_steps(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    """Send one part for each file that the test makes."""
+async def a_steps(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    """Send a part, then wait for a file, as often as `count`."""
     say("steps: begun")
     await start(send)
-    for number in range(int(told["count"])):
+    for number in range(int(query["count"])):
         await part(send, f"data: {number}\n\n".encode())
-        await file_of(told, number)
+        await file_of(query, number)
     say("steps: all sent")
     await part(send, b"", False)
 
 
-async def file_of(told: Any, number: int) -> None:
-    file = Path(told["folder"], str(number))
+async def file_of(query: Any, number: int) -> None:
+    file = Path(query["folder"], str(number))
     while not file.exists():
         await asyncio.sleep(0.005)
 
 
-async def a_much(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_much(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
-    size = int(told["size"])
+    size = int(query["size"])
     data = random.Random(0).randbytes(size)
-    for number in range(int(told["count"])):
+    for number in range(int(query["count"])):
         await part(send, data)
         if number % 16 == 0:
             say(f"much: {number * size}")
     await part(send, b"", False)
 
 
-async def a_fail(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    if told.get("when") != "before":
+async def a_fail(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    if query.get("when") != "before":
         await start(send)
-    if told.get("when") == "midway":
+    if query.get("when") == "midway":
         await part(send, b"a part")
     raise RuntimeError("a detail for the log")
 
 
-async def a_large(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    await start(send, 200, ("x-large", "x" * int(told["size"])))
+async def a_large(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    await start(send, 200, ("x-large", "x" * int(query["size"])))
     await part(send, b"never", False)
 
 
-async def a_twice(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_twice(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
     await part(send, b"a part")
     await start(send)
 
 
-async def a_crowd(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_crowd(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
-    size = int(told["size"])
+    size = int(query["size"])
     await asyncio.gather(
-        *(part(send, bytes([65 + number]) * size) for number in range(int(told["count"])))
+        *(part(send, bytes([65 + number]) * size) for number in range(int(query["count"])))
     )
     await part(send, b"", False)
 
 
-async def a_impatient(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_impatient(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
     try:
         async with asyncio.timeout(0.2):
@@ -136,12 +136,12 @@ async def a_impatient(told: Any, scope: Scope, receive: Any, send: Any) -> None:
         say("impatient: gave up")
 
 
-async def a_half(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_half(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
     await part(send, b"a half")
 
 
-async def a_endless(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_endless(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
     try:
         while True:
@@ -154,8 +154,8 @@ async def a_endless(told: Any, scope: Scope, receive: Any, send: Any) -> None:
     say(f"endless: {message['type']}")
 
 
-async def a_listening(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    """Send one part, then wait to be told that the client has gone."""
+async def a_listening(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    """Send a part, then wait for the disconnect."""
     await start(send)
     await part(send, b"x" * 1000)
     await receive()
@@ -163,48 +163,48 @@ async def a_listening(told: Any, scope: Scope, receive: Any, send: Any) -> None:
     say(f"listening: {message['type']}")
 
 
-async def a_background(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    await a_hello(told, scope, receive, send)
-    if not told.get("now"):
-        await asyncio.sleep(float(told.get("seconds", 0.5)))
-    if told.get("exit"):
-        sys.exit(int(told["exit"]))
-    say(f"background: done {told.get('name')}")
-    if told.get("fail"):
+async def a_background(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    await a_hello(query, scope, receive, send)
+    if not query.get("now"):
+        await asyncio.sleep(float(query.get("seconds", 0.5)))
+    if query.get("exit"):
+        sys.exit(int(query["exit"]))
+    say(f"background: done {query.get('name')}")
+    if query.get("fail"):
         raise RuntimeError("in the background")
 
 
-async def a_later(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_later(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     async def work() -> None:
-        if "folder" in told:
-            await file_of(told, 0)
+        if "folder" in query:
+            await file_of(query, 0)
         else:
-            await asyncio.sleep(float(told.get("seconds", 0.5)))
-        if told.get("fail"):
+            await asyncio.sleep(float(query.get("seconds", 0.5)))
+        if query.get("fail"):
             raise RuntimeError("in the background")
-        say(f"later: done {told.get('name')}")
+        say(f"later: done {query.get('name')}")
 
     unigate.wait_until(work())
-    await a_hello(told, scope, receive, send)
+    await a_hello(query, scope, receive, send)
 
 
-async def a_token(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_token(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     request = scope["unigate.request"]
-    log.info("token %s", told["token"])
-    await asyncio.sleep(float(told.get("seconds", 0)))
+    log.info("token %s", query["token"])
+    await asyncio.sleep(float(query.get("seconds", 0)))
     trace = request.context.trace_id or "none"
-    await start(send, 200, ("set-cookie", f"token={told['token']}"), ("x-trace", trace))
-    await part(send, f"{told['token']} {os.getpid()}".encode(), False)
+    await start(send, 200, ("set-cookie", f"token={query['token']}"), ("x-trace", trace))
+    await part(send, f"{query['token']} {os.getpid()}".encode(), False)
 
 
-async def a_exit(told: Any, scope: Scope, receive: Any, send: Any) -> None:
-    if told.get("when") == "midway":
+async def a_exit(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    if query.get("when") == "midway":
         await start(send)
         await part(send, b"a part")
     sys.exit(3)
 
 
-async def a_hang(told: Any, scope: Scope, receive: Any, send: Any) -> None:
+async def a_hang(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     say("hang: begun")
     try:
         await asyncio.sleep(3600)
@@ -219,12 +219,12 @@ ASGI = {name.removeprefix("a_"): view for name, view in vars().items() if name.s
 
 
 def wsgi_app(environ: Environ, start_response: Any) -> Iterable[bytes]:
-    told = dict(parse_qsl(environ["QUERY_STRING"]))
-    return Closed(WSGI[environ["PATH_INFO"].rpartition("/")[2]](told, environ, start_response))
+    query = dict(parse_qsl(environ["QUERY_STRING"]))
+    return Closed(WSGI[environ["PATH_INFO"].rpartition("/")[2]](query, environ, start_response))
 
 
 class Closed:
-    """A body that says when it is closed."""
+    """A body that prints when it is closed."""
 
     def __init__(self, body: Iterable[bytes]) -> None:
         self._body = body
@@ -239,80 +239,80 @@ class Closed:
         say("wsgi: closed")
 
 
-def w_hello(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
+def w_hello(query: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
     fields = [TEXT, ("set-cookie", "a=1"), ("set-cookie", "b=2"), ("x-one", "1")]
     start_response("200 OK", fields)
     return [b"hello"]
 
 
-def w_empty(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
-    start_response(f"{told['status']} X", [TEXT, ("location", "/elsewhere")])
-    return [told.get("body", "").encode()]
+def w_empty(query: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
+    start_response(f"{query['status']} X", [TEXT, ("location", "/elsewhere")])
+    return [query.get("body", "").encode()]
 
 
-def w_steps(told: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+def w_steps(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
     say("steps: begun")
     start_response("200 OK", [TEXT])
-    for number in range(int(told["count"])):
+    for number in range(int(query["count"])):
         yield f"data: {number}\n\n".encode()
-        while not Path(told["folder"], str(number)).exists():
+        while not Path(query["folder"], str(number)).exists():
             time.sleep(0.005)
     say("steps: all sent")
 
 
-def w_much(told: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+def w_much(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
     start_response("200 OK", [TEXT])
-    size = int(told["size"])
+    size = int(query["size"])
     data = random.Random(0).randbytes(size)
-    for number in range(int(told["count"])):
+    for number in range(int(query["count"])):
         yield data
         if number % 16 == 0:
             say(f"much: {number * size}")
 
 
-def w_fail(told: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
-    if told.get("when") != "before":
+def w_fail(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+    if query.get("when") != "before":
         start_response("200 OK", [TEXT])
-    if told.get("when") == "midway":
+    if query.get("when") == "midway":
         yield b"a part"
     raise RuntimeError("a detail for the log")
 
 
-def w_endless(told: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+def w_endless(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
     start_response("200 OK", [TEXT])
     while True:
         yield b"and so on\n" * 100
         time.sleep(0.005)
 
 
-def w_later(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
+def w_later(query: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
     def work() -> None:
-        time.sleep(float(told.get("seconds", 0.5)))
-        if told.get("fail"):
+        time.sleep(float(query.get("seconds", 0.5)))
+        if query.get("fail"):
             raise RuntimeError("in the background")
-        say(f"later: done {told.get('name')}")
+        say(f"later: done {query.get('name')}")
 
     unigate.wait_until(work)
-    return w_hello(told, environ, start_response)
+    return w_hello(query, environ, start_response)
 
 
-def w_token(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
-    log.info("token %s", told["token"])
-    time.sleep(float(told.get("seconds", 0)))
+def w_token(query: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
+    log.info("token %s", query["token"])
+    time.sleep(float(query.get("seconds", 0)))
     trace = environ["unigate.request"].context.trace_id or "none"
-    fields = [TEXT, ("set-cookie", f"token={told['token']}"), ("x-trace", trace)]
+    fields = [TEXT, ("set-cookie", f"token={query['token']}"), ("x-trace", trace)]
     start_response("200 OK", fields)
-    return [f"{told['token']} {threading.current_thread().name}".encode()]
+    return [f"{query['token']} {threading.current_thread().name}".encode()]
 
 
-def w_exit(told: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+def w_exit(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
     start_response("200 OK", [TEXT])
-    if told.get("when") == "midway":
+    if query.get("when") == "midway":
         yield b"a part"
     sys.exit(3)
 
 
-def w_hang(told: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
+def w_hang(query: Any, environ: Environ, start_response: Any) -> Iterable[bytes]:
     say("hang: begun")
     time.sleep(3600)
     return []
@@ -335,7 +335,7 @@ def take(event: Any, context: Any) -> Any:
 
 @app.on_event("sns")
 def note(event: Any, context: Any) -> Any:
-    """Leave work for later, by a call."""
+    """Defer a synchronous call."""
 
     def work() -> None:
         time.sleep(event["seconds"])
@@ -349,7 +349,7 @@ def note(event: Any, context: Any) -> Any:
 
 @app.on_event("s3")
 async def note_later(event: Any, context: Any) -> Any:
-    """Leave work for later, to be awaited."""
+    """Defer a coroutine."""
 
     async def work() -> None:
         await asyncio.sleep(event["seconds"])
@@ -362,7 +362,7 @@ async def note_later(event: Any, context: Any) -> Any:
 
 
 def function(event: Any, context: Any) -> Any:
-    """Do what an event says; no gateway is there."""
+    """A plain handler; the event chooses what it does."""
     if isinstance(event, dict) and "seconds" in event:
         return note(event, context)
     if isinstance(event, bytes):
@@ -401,7 +401,7 @@ if os.environ.get("HOOKS"):
 
     @on_snapshot
     async def first() -> None:
-        say("hook: given last")
+        say("hook: registered last")
 
     @on_restore
     def restored() -> None:

@@ -1,10 +1,10 @@
-"""A function: a runtime in a process of its own, and the Runtime API that it talks to."""
+"""A Lambda function: a runtime in its own process, and the Runtime API that it uses."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,15 @@ APPS = "tests.lambda_runtime.apps"
 
 
 class Function:
-    """A process that runs a handler; `api` is where it gets its events from."""
+    """A process that runs a handler, with the Runtime API that sends it events.
+
+    Args:
+        handler: The handler, or "" to take it from the environment.
+        folder: The working directory, on the import path; the output goes to its file "log".
+        runtime: The module to run: this runtime or "awslambdaric".
+        env: Additional environment variables.
+        wrap_command: Returns the command to run in place of the usual one.
+    """
 
     def __init__(
         self,
@@ -30,23 +38,24 @@ class Function:
         *,
         runtime: str = "unigate.lambda_runtime",
         env: Mapping[str, str] | None = None,
-        api: RuntimeApi | None = None,
+        wrap_command: Callable[[list[str]], list[str]] = list,
     ) -> None:
-        self.api = api or RuntimeApi()
-        self._is_awss = runtime == "awslambdaric"
-        told = {
+        self.api = RuntimeApi()
+        self._is_aws_client = runtime == "awslambdaric"
+        variables = {
             "AWS_LAMBDA_RUNTIME_API": self.api.address,
             "AWS_LAMBDA_FUNCTION_NAME": "f",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
-            # Wherever the tests run, not every process compiles everything again.
+            # Share compiled modules between the processes.
             "PYTHONDONTWRITEBYTECODE": "",
             "PYTHONPYCACHEPREFIX": str(folder.parent / "pycache"),
             **(env or {}),
         }
         handlers = [handler] if handler else []
-        self.server = Server(module(runtime, *handlers), folder / "log", env=told, cwd=folder)
+        command = wrap_command(module(runtime, *handlers))
+        self.server = Server(command, folder / "log", env=variables, cwd=folder)
 
     def __enter__(self) -> Function:
         self.server.__enter__()
@@ -54,7 +63,7 @@ class Function:
 
     def __exit__(self, *error: Any) -> None:
         try:
-            if self._is_awss:  # as Python ends, it waits for the thread that waits for an event
+            if self._is_aws_client:  # at exit Python would join its waiting thread
                 self.signal(signal.SIGKILL)
             self.server.stop()
         finally:
@@ -70,7 +79,7 @@ class Function:
 
     @contextmanager
     def asleep(self) -> Iterator[None]:
-        """Keep the process from noticing anything until the end of the block."""
+        """Suspend the process until the end of the block."""
         self.signal(signal.SIGSTOP)
         stat = Path(f"/proc/{self.pid}/stat")
         until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
@@ -80,14 +89,14 @@ class Function:
             self.signal(signal.SIGCONT)
 
     def wait(self) -> int:
-        """Return the status with which the process ends."""
+        """Wait for the process to end and return its exit status."""
         return self.server._process.wait(SECONDS)
 
     def is_alive(self) -> bool:
         return self.server._process.poll() is None
 
     def memory(self, what: str) -> int:
-        """Return a line of the process's status in kilobytes, such as "VmRSS"."""
+        """Return a field of the process's status in kilobytes, such as "VmRSS"."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(f"{what}:"):
                 return int(line.split()[1])
@@ -101,7 +110,7 @@ def event(
     headers: list[tuple[str, str]] | None = None,
     body: bytes = b"",
 ) -> dict[str, Any]:
-    """Return the event that asks for something."""
+    """Return the event of a request."""
     path, _, query = target.partition("?")
     request = Request(
         method,

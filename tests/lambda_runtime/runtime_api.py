@@ -1,4 +1,4 @@
-"""Lambda's Runtime API, played: HTTP over loopback, chunks and trailers as they are on the wire."""
+"""A Runtime API for tests: HTTP over loopback that records chunks and trailers as received."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMIT = 6 * 1024 * 1024 + 100
 
 
 class Posted:
-    """What a runtime posted: an answer or an error, with its body as it was cut into chunks."""
+    """A response or an error that a runtime posted, with the chunks of its body."""
 
     def __init__(self, kind: str, headers: dict[str, str]) -> None:
         self.kind = kind
@@ -34,34 +34,34 @@ class Posted:
         return b"".join(self.chunks)
 
     def json(self) -> Any:
-        """Return what a buffered answer says."""
+        """Return the parsed body of a buffered response."""
         return json.loads(self.body)
 
     @property
     def prelude(self) -> dict[str, Any]:
-        """Return the status and headers of a streamed answer."""
+        """The status and headers of a streamed response."""
         assert self.headers["lambda-runtime-function-response-mode"] == "streaming"
         assert self.headers["content-type"] == "application/vnd.awslambda.http-integration-response"
-        told: dict[str, Any] = json.loads(self.body.partition(bytes(8))[0])
-        return told
+        prelude: dict[str, Any] = json.loads(self.body.partition(bytes(8))[0])
+        return prelude
 
     @property
     def streamed(self) -> bytes:
-        """Return the body of a streamed answer."""
+        """The body of a streamed response, without its prelude."""
         return self.body.partition(bytes(8))[2]
 
     @property
     def failure(self) -> dict[str, Any]:
-        """Return what the trailers say went wrong."""
-        told: dict[str, Any] = json.loads(
+        """The error object in the trailers."""
+        error: dict[str, Any] = json.loads(
             b64decode(self.trailers["lambda-runtime-function-error-body"])
         )
-        assert self.trailers["lambda-runtime-function-error-type"] == told["errorType"]
-        return told
+        assert self.trailers["lambda-runtime-function-error-type"] == error["errorType"]
+        return error
 
 
 class Call:
-    """One invocation, and all that became of it."""
+    """One invocation: its event, and everything that the runtime posts for it."""
 
     def __init__(self, event: Any, headers: dict[str, str], seconds: float) -> None:
         self.id = str(uuid.uuid4())
@@ -77,26 +77,26 @@ class Call:
         }
         self.answers: list[Posted] = []
         self.refused: list[Posted] = []
-        self.parts: queue.Queue[bytes | None] = queue.Queue()  # of a body, as they come; None last
-        self.resume = threading.Event()  # reading on, where `stop_reading_after` has been read
+        self.parts: queue.Queue[bytes | None] = queue.Queue()  # chunks in order, then None
+        self.resume = threading.Event()  # continues reading after `stop_reading_after`
         self.stop_reading_after: int | None = None
-        self.cut_after: int | None = None  # how much is read before the connection is closed
-        self.refuse_after: int | None = None  # how much is read before a 413, which ends nothing
-        self.drop = False  # whether what is read is counted only
+        self.cut_after: int | None = None  # bytes to read before closing the connection
+        self.refuse_after: int | None = None  # bytes to read before sending a 413 and reading on
+        self.drop = False  # count the bytes, do not keep them
         self.read = 0
         self._answered = threading.Event()
 
     def wait(self, seconds: float = SECONDS) -> Posted:
-        """Return the answer; AssertionError where none comes."""
-        assert self._answered.wait(seconds), f"{self.id} is not answered."
+        """Return the response; AssertionError if none arrives."""
+        assert self._answered.wait(seconds), f"{self.id} has no response."
         return self.answers[0]
 
     def part(self, seconds: float = SECONDS) -> bytes | None:
-        """Return the next part of a streamed answer, as soon as it arrives."""
+        """Return the next chunk of a streamed response; None at its end."""
         return self.parts.get(timeout=seconds)
 
     def end(self, posted: Posted) -> bool:
-        """Count an answer; False for one too many."""
+        """Record a response; return False if there is one already."""
         if self.answers:
             self.refused.append(posted)
             return False
@@ -108,12 +108,16 @@ class Call:
 
 
 class RuntimeApi:
-    """The API, and the queue of events behind it.
+    """A Runtime API with a queue of events.
 
-    `faults` holds what goes wrong, by what is asked for ("next", "response", "error", "restore",
-    "report"): a status, or
-    "drop" to close the connection before an answer is counted, "lose" to do so after.
-    `happened` is what was asked for, in order.
+    Attributes:
+        faults: The faults of the next requests by kind ("next", "response", "error", "restore",
+            "report"): a status to send, "drop" to close the connection before the response is
+            recorded, or "lose" to close it afterwards.
+        happened: The kind, invocation id and time of each step, in order.
+        reports: The path, headers and body of each report to /init/error and /restore/error.
+        restore: Lets /restore/next return.
+        connections: The open connections.
     """
 
     def __init__(self) -> None:
@@ -121,7 +125,7 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self._events: queue.Queue[Call | None] = queue.Queue()
         self._calls: dict[str, Call] = {}
-        self._sockets: set[socket.socket] = set()
+        self.connections: set[socket.socket] = set()
         self._closed = False
         self.faults: dict[str, deque[int | str]] = defaultdict(deque)
         self.happened: list[tuple[str, str, float]] = []
@@ -135,14 +139,14 @@ class RuntimeApi:
     def __exit__(self, *error: object) -> None:
         self._closed = True
         self._listener.close()
-        for connection in tuple(self._sockets):
+        for connection in tuple(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def call(
         self, event: Any, headers: dict[str, str] | None = None, *, seconds: float = 30, **how: Any
     ) -> Call:
-        """Let a runtime have an event."""
+        """Queue an event."""
         call = Call(event, headers or {}, seconds)
         for name, value in how.items():
             setattr(call, name, value)
@@ -151,29 +155,29 @@ class RuntimeApi:
         return call
 
     def invoke(self, event: Any, headers: dict[str, str] | None = None, **how: Any) -> Posted:
-        """Return the answer to an event."""
+        """Queue an event and return the response."""
         return self.call(event, headers, **how).wait()
 
     def order(self, *kinds: str) -> list[tuple[str, str]]:
-        """Return what happened, of some kinds."""
+        """Return the steps of some kinds, without their times."""
         return [(kind, which) for kind, which, _ in list(self.happened) if kind in kinds]
 
     def wait_for(self, kind: str, times: int) -> None:
-        """Wait until something has been asked for so many times."""
+        """Wait until a step has happened so many times."""
         until(
             lambda: len(self.order(kind)) >= times,
-            lambda: f"No {times} times {kind!r} in {self.happened}",
+            lambda: f"Fewer than {times} times {kind!r} in {self.happened}",
         )
 
     def wait_until_idle(self) -> int:
-        """Wait until a runtime asks for an event; return how often one has."""
+        """Wait until a runtime waits for an event; return the number of such requests so far."""
         until(
             lambda: len(self.order("next")) > len(self.order("given")),
-            lambda: f"No runtime asks for an event: {self.happened}",
+            lambda: f"No runtime waits for an event: {self.happened}",
         )
         return len(self.order("next"))
 
-    # --- the wire --------------------------------------------------------------------------------
+    # --- HTTP --------------------------------------------------------------------------------
 
     def _accept(self) -> None:
         while not self._closed:
@@ -182,7 +186,7 @@ class RuntimeApi:
             except OSError:
                 return
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sockets.add(connection)
+            self.connections.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -194,15 +198,15 @@ class RuntimeApi:
                     if not self._answer(connection, stream, f"{method} {path}", headers):
                         return
             except (OSError, ValueError):
-                pass  # a runtime that was killed
+                pass  # the runtime was killed
             finally:
-                self._sockets.discard(connection)
+                self.connections.discard(connection)
 
     def _answer(
-        self, connection: socket.socket, stream: BinaryIO, asked: str, headers: dict[str, str]
+        self, connection: socket.socket, stream: BinaryIO, request: str, headers: dict[str, str]
     ) -> bool:
-        """Answer a request; False where the connection ends with it."""
-        path = asked.partition(" ")[2].removeprefix(PREFIX)
+        """Answer a request; return False if the connection must be closed."""
+        path = request.partition(" ")[2].removeprefix(PREFIX)
         kind = path.rpartition("/")[2]
         if path in ("/init/error", "/restore/error"):
             body = stream.read(int(headers["content-length"]))
@@ -215,7 +219,7 @@ class RuntimeApi:
             return self.restore.wait(SECONDS) and send(connection, 200)
         self.happened.append((kind, path.split("/")[2], time.monotonic()))
         fault = self.faults[kind].popleft() if self.faults[kind] else None
-        if asked == f"GET {PREFIX}/invocation/next":
+        if request == f"GET {PREFIX}/invocation/next":
             return self._give(connection, fault)
         return self._take(connection, stream, path, headers, fault)
 
@@ -259,7 +263,7 @@ class RuntimeApi:
                 if call.cut_after is not None and call.read > call.cut_after:
                     return False
                 if call.refuse_after is not None and call.read > call.refuse_after:
-                    call.refuse_after = None  # and read on, as if nothing were
+                    call.refuse_after = None  # read on regardless
                     send(connection, 413)
                 if call.stop_reading_after is not None and call.read > call.stop_reading_after:
                     assert call.resume.wait(SECONDS)
@@ -285,23 +289,23 @@ class RuntimeApi:
             length = int(headers["content-length"])
             body = stream.read(length)
             if len(body) < length:
-                raise ValueError("The body is not whole.")
+                raise ValueError("The body is incomplete.")
             yield body
             return
         while size := int(stream.readline(), 16):
             part = stream.read(size)
             if stream.read(2) != b"\r\n":
-                raise ValueError("A chunk is not whole.")
+                raise ValueError("A chunk is incomplete.")
             yield part
         posted.trailers = read_fields(stream)
 
 
 def read_fields(stream: BinaryIO) -> dict[str, str]:
-    """Read header fields, or trailers, to the empty line; names in lower case."""
+    """Read header fields or trailers up to the empty line; names in lower case."""
     fields: dict[str, str] = {}
     while (line := stream.readline()) != b"\r\n":
         if not line.endswith(b"\r\n"):
-            raise ValueError("The fields have no end.")
+            raise ValueError("The header section is incomplete.")
         name, _, value = line.decode("latin-1").partition(":")
         fields[name.lower()] = value.strip()
     return fields
@@ -318,7 +322,7 @@ def send(
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Tell whether the other side has closed a connection."""
+    """Return True if the peer has closed the connection."""
     try:
         return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:

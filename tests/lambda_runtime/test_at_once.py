@@ -1,4 +1,4 @@
-"""Many invocations at once, in one process."""
+"""Concurrent invocations in one process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 from .function import APPS, Function, event
 from .runtime_api import Call
@@ -24,13 +24,13 @@ def function(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Function]:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "64", "UNIGATE_RESPONSE_STREAMING": request.param}
-    with Function(f"{APPS}.app", tmp_path_factory.mktemp("at_once"), env=env) as made:
-        made.api.wait_for("next", 64)
-        yield made
+    with Function(f"{APPS}.app", tmp_path_factory.mktemp("at_once"), env=env) as runtime:
+        runtime.api.wait_for("next", 64)
+        yield runtime
 
 
 @BOTH
-def test_as_many_wait_at_the_same_time_as_lambda_wants(
+def test_the_configured_number_of_invocations_runs_concurrently(
     function: Function, prefix: str, tmp_path: Path
 ) -> None:
     before = function.server.output().count("steps: begun")
@@ -44,7 +44,7 @@ def test_as_many_wait_at_the_same_time_as_lambda_wants(
         assert b"data: 0" in call.wait().body
 
 
-def test_applications_share_one_process_and_one_start(function: Function) -> None:
+def test_concurrent_invocations_share_one_process_and_one_lifespan(function: Function) -> None:
     calls = [function.api.call(event(f"/v2/token?token={n}&seconds=0.05")) for n in range(64)]
 
     assert len({call.wait().body.rpartition(b" ")[2] for call in calls}) == 1
@@ -52,13 +52,15 @@ def test_applications_share_one_process_and_one_start(function: Function) -> Non
 
 
 @BOTH
-def test_nothing_is_mixed_up(tmp_path: Path, prefix: str) -> None:
+def test_concurrent_invocations_keep_their_responses_traces_and_logs_apart(
+    tmp_path: Path, prefix: str
+) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "32", "AWS_LAMBDA_LOG_FORMAT": "JSON"}
-    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+    with Function(f"{APPS}.app", tmp_path, env=env) as runtime:
 
         def ask(number: int) -> tuple[int, Call]:
             pause = number % 7 / 1000
-            call = made.api.call(event(f"{prefix}/token?token=t{number}&seconds={pause}"))
+            call = runtime.api.call(event(f"{prefix}/token?token=t{number}&seconds={pause}"))
             call.wait()
             return number, call
 
@@ -67,7 +69,7 @@ def test_nothing_is_mixed_up(tmp_path: Path, prefix: str) -> None:
         logged = {
             line["requestId"]: line["message"]
             for line in map(
-                json.loads, re.findall(r"\{\"timestamp.*\}$", made.server.output(), re.M)
+                json.loads, re.findall(r"\{\"timestamp.*\}$", runtime.server.output(), re.M)
             )
         }
 
@@ -81,7 +83,7 @@ def test_nothing_is_mixed_up(tmp_path: Path, prefix: str) -> None:
         assert not any(call.refused for call in calls.values())
 
 
-def test_threads_of_wsgi_applications_live_on(function: Function) -> None:
+def test_threads_are_reused_for_wsgi_applications(function: Function) -> None:
     names: set[bytes] = set()
     for _ in range(3):
         calls = [function.api.call(event(f"/token?token={n}&seconds=0.05")) for n in range(64)]
@@ -90,15 +92,13 @@ def test_threads_of_wsgi_applications_live_on(function: Function) -> None:
     assert 1 < len(names) <= 64
 
 
-def test_the_trace_of_one_is_not_everybodys(tmp_path: Path) -> None:
+def test_the_trace_is_not_exported_with_concurrent_invocations(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "_X_AMZN_TRACE_ID": ""}
-    with Function(f"{APPS}.function", tmp_path, env=env) as made:
-        assert made.api.invoke({}).json()["trace"] == ""
+    with Function(f"{APPS}.function", tmp_path, env=env) as runtime:
+        assert runtime.api.invoke({}).json()["trace"] == ""
 
 
-def test_work_after_an_answer_holds_only_its_own_place_up(
-    function: Function, tmp_path: Path
-) -> None:
+def test_background_work_blocks_only_its_own_thread(function: Function, tmp_path: Path) -> None:
     slow = function.api.call(event(f"/v2/later?folder={tmp_path}&name=slow"))
     slow.wait()
     others = [function.api.call(event(f"/v2/token?token={n}")) for n in range(64)]
@@ -109,76 +109,78 @@ def test_work_after_an_answer_holds_only_its_own_place_up(
     function.server.wait_for_output("later: done slow")
 
 
-def test_an_application_that_hangs_gives_its_place_back(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}) as made:
-        made.api.wait_for("next", 2)
-        hung = [made.api.call(event("/v2/hang"), seconds=0.5) for _ in range(2)]
-        asked = made.api.call(event("/v2/hello"))
+def test_an_asgi_application_that_hangs_frees_its_thread_at_the_deadline(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}) as runtime:
+        runtime.api.wait_for("next", 2)
+        hung = [runtime.api.call(event("/v2/hang"), seconds=0.5) for _ in range(2)]
+        responsive = runtime.api.call(event("/v2/hello"))
 
-        assert asked.wait().json()["body"] == "hello"
+        assert responsive.wait().json()["body"] == "hello"
         assert [call.wait().json()["statusCode"] for call in hung] == [500, 500]
-        made.server.wait_for_output("hang: cancelled", 2)
+        runtime.server.wait_for_output("hang: cancelled", 2)
 
 
-def test_an_application_that_exits_ends_the_process_with_nothing_unanswered(
+def test_an_application_that_exits_ends_the_process_after_the_other_responses(
     tmp_path: Path,
 ) -> None:
     for number, prefix in enumerate(("", "/v2")):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with Function(f"{APPS}.app", folder, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
-            other = made.api.call(event(f"{prefix}/token?token=x&seconds=0.3"))
-            until(lambda other=other, made=made: ("given", other.id) in made.api.order("given"))
-            posted = made.api.invoke(event(f"{prefix}/exit?when=start"))
+        with Function(f"{APPS}.app", folder, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as runtime:
+            other = runtime.api.call(event(f"{prefix}/token?token=x&seconds=0.3"))
+            until(
+                lambda other=other, runtime=runtime: (
+                    ("given", other.id) in runtime.api.order("given")
+                )
+            )
+            posted = runtime.api.invoke(event(f"{prefix}/exit?when=start"))
 
             assert (posted.kind, posted.json()["errorType"]) == ("error", "Runtime.ExitError")
             assert other.wait().json()["body"].startswith("x ")
-            assert made.wait() == 3
+            assert runtime.wait() == 3
 
 
 @pytest.mark.parametrize("path", ["/token", "/v2/token"])
-def test_sigterm_lets_what_is_under_way_end(tmp_path: Path, path: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
-        calls = [made.api.call(event(f"{path}?token={n}&seconds=0.4")) for n in range(3)]
-        made.server.wait_for_output("token ", 3)  # all have begun
-        made.signal()
+def test_running_invocations_finish_after_sigterm(tmp_path: Path, path: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as runtime:
+        calls = [runtime.api.call(event(f"{path}?token={n}&seconds=0.4")) for n in range(3)]
+        runtime.server.wait_for_output("token ", 3)  # all are running
+        runtime.signal()
 
         assert [call.wait().json()["statusCode"] for call in calls] == [200] * 3
-        assert made.wait() == 128 + 15
-        assert "lifespan.shutdown" in made.server.output()
+        assert runtime.wait() == 128 + 15
+        assert "lifespan.shutdown" in runtime.server.output()
 
 
 @BOTH
-def test_events_that_have_arrived_unread_at_sigterm_are_answered(
-    tmp_path: Path, prefix: str
-) -> None:
-    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as made:
-        made.api.wait_for("next", 4)
-        with made.asleep():
-            calls = [made.api.call(event(f"{prefix}/hello")) for _ in range(3)]
-            made.api.wait_for("arrived", 3)
-            made.signal()
+def test_events_received_but_unread_at_sigterm_get_a_response(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "4"}) as runtime:
+        runtime.api.wait_for("next", 4)
+        with runtime.asleep():
+            calls = [runtime.api.call(event(f"{prefix}/hello")) for _ in range(3)]
+            runtime.api.wait_for("arrived", 3)
+            runtime.signal()
 
         assert [call.wait().json()["body"] for call in calls] == ["hello"] * 3
-        assert made.wait() == 128 + 15
+        assert runtime.wait() == 128 + 15
         assert not any(call.refused for call in calls)
 
 
-def test_sigterm_leaves_nothing_unanswered(tmp_path: Path) -> None:
+def test_every_invocation_gets_a_response_or_a_failed_stream_at_sigterm(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "4", "UNIGATE_RESPONSE_STREAMING": "1"}
-    with Function(f"{APPS}.app", tmp_path, env=env) as made:
+    with Function(f"{APPS}.app", tmp_path, env=env) as runtime:
         steps, hang = "/steps?count=1&folder=/nowhere", "/hang"
-        streams = [made.api.call(event(f"{prefix}{steps}")) for prefix in ("", "/v2")]
-        hung = [made.api.call(event(f"{prefix}{hang}")) for prefix in ("", "/v2")]
+        streams = [runtime.api.call(event(f"{prefix}{steps}")) for prefix in ("", "/v2")]
+        hung = [runtime.api.call(event(f"{prefix}{hang}")) for prefix in ("", "/v2")]
         for call in streams:
             call.part()
             assert call.part() == b"data: 0\n\n"
-        made.server.wait_for_output("hang: begun", 2)
-        made.signal()
+        runtime.server.wait_for_output("hang: begun", 2)
+        runtime.signal()
 
-        assert made.wait() == 128 + 15
-        # A thread that waits cannot be told: its stream is cut off, which is a failure too.
-        assert streams[0].parts.get(timeout=10) is None
+        assert runtime.wait() == 128 + 15
+        # A blocked thread cannot be cancelled; its stream is cut off, which is an error as well.
+        assert streams[0].parts.get(timeout=SECONDS) is None
         assert not streams[0].answers
         assert streams[1].wait().failure["errorType"] == "IncompleteResponse"
         assert hung[0].wait().json()["errorType"] == "Runtime.ExitError"
@@ -189,35 +191,35 @@ def test_sigterm_leaves_nothing_unanswered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("streaming", ["0", "1"])
 def test_a_thread_that_hangs_is_replaced(tmp_path: Path, streaming: str) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "UNIGATE_RESPONSE_STREAMING": streaming}
-    with Function(f"{APPS}.app", tmp_path, env=env) as made:
-        made.api.wait_for("next", 2)
-        hung = [made.api.call(event("/hang"), seconds=0.5) for _ in range(2)]
-        asked = made.api.call(event("/hello"))
+    with Function(f"{APPS}.app", tmp_path, env=env) as runtime:
+        runtime.api.wait_for("next", 2)
+        hung = [runtime.api.call(event("/hang"), seconds=0.5) for _ in range(2)]
+        responsive = runtime.api.call(event("/hello"))
 
-        assert b"hello" in asked.wait().body
+        assert b"hello" in responsive.wait().body
         assert [call.wait().json()["errorType"] for call in hung] == ["TimeoutError"] * 2
 
 
-def test_a_thread_that_comes_back_late_is_one_too_many(tmp_path: Path) -> None:
+def test_a_replaced_thread_ends_when_its_invocation_does(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "1", "UNIGATE_RESPONSE_STREAMING": "1"}
-    with Function(f"{APPS}.app", tmp_path, env=env) as made:
-        late = made.api.call(event(f"/steps?count=1&folder={tmp_path}"), seconds=0.5)
-        assert made.api.invoke(event("/hello")).streamed == b"hello"
+    with Function(f"{APPS}.app", tmp_path, env=env) as runtime:
+        late = runtime.api.call(event(f"/steps?count=1&folder={tmp_path}"), seconds=0.5)
+        assert runtime.api.invoke(event("/hello")).streamed == b"hello"
         (tmp_path / "0").touch()
-        made.server.wait_for_output("wsgi: closed", 2)
+        runtime.server.wait_for_output("wsgi: closed", 2)
 
-        assert made.api.invoke(event("/hello")).streamed == b"hello"
-        made.api.wait_until_idle()
-        assert len(made.api.order("next")) == 4
+        assert runtime.api.invoke(event("/hello")).streamed == b"hello"
+        runtime.api.wait_until_idle()
+        assert len(runtime.api.order("next")) == 4
         assert not late.answers
 
 
-def test_sigterm_closes_the_bodies_that_it_cuts_off(tmp_path: Path) -> None:
+def test_bodies_whose_stream_is_cut_off_at_sigterm_are_closed(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_MAX_CONCURRENCY": "2", "UNIGATE_RESPONSE_STREAMING": "1"}
-    with Function(f"{APPS}.app", tmp_path, env=env) as made:
-        calls = [made.api.call(event("/endless"), drop=True) for _ in range(2)]
+    with Function(f"{APPS}.app", tmp_path, env=env) as runtime:
+        calls = [runtime.api.call(event("/endless"), drop=True) for _ in range(2)]
         until(lambda: all(call.read > 3000 for call in calls))
-        made.signal()
+        runtime.signal()
 
-        assert made.wait() == 128 + 15
-        assert made.server.output().count("wsgi: closed") == 2
+        assert runtime.wait() == 128 + 15
+        assert runtime.server.output().count("wsgi: closed") == 2

@@ -1,4 +1,4 @@
-"""AWS's Runtime Interface Emulator drives the runtime, as it drives AWS's own."""
+"""The runtime in AWS's Runtime Interface Emulator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INVOCATIONS = "/2015-03-31/functions/function/invocations"
 
 
 class Emulated:
-    """A function in the emulator."""
+    """A function that runs in the emulator."""
 
     def __init__(self, handler: str, folder: Path, **env: str) -> None:
         arguments = [
@@ -37,46 +37,48 @@ class Emulated:
         path = f"{ROOT}{os.pathsep}{folder}"
         self.server = Server(arguments, folder / "log", env={"PYTHONPATH": path, **env}, cwd=folder)
 
-    def invoke(self, asked: Any) -> bytes:
-        """Return what the function answers to an event."""
-        body = json.dumps(asked).encode()
+    def invoke(self, payload: Any) -> bytes:
+        """Return the function's response to an event."""
+        body = json.dumps(payload).encode()
         return ask(self.server.port, INVOCATIONS, "POST", body=body).body
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
-    made = Emulated(f"{APPS}.app", tmp_path_factory.mktemp("one"), UNIGATE_RESPONSE_STREAMING="1")
-    with made.server as server:
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
+    emulated = Emulated(
+        f"{APPS}.app", tmp_path_factory.mktemp("emulated"), UNIGATE_RESPONSE_STREAMING="1"
+    )
+    with emulated.server as server:
         server.wait_until_it_listens()
-        yield made
+        yield emulated
 
 
 @pytest.mark.parametrize("target", ["/hello", "/v2/hello"])
 @pytest.mark.parametrize("source", ["http_api", "alb"])
-def test_the_emulator_gets_answers(one: Emulated, target: str, source: str) -> None:
-    reply = json.loads(one.invoke(event(target, source)))
+def test_the_emulator_gets_responses(emulated: Emulated, target: str, source: str) -> None:
+    reply = json.loads(emulated.invoke(event(target, source)))
 
     assert (reply["statusCode"], reply["body"]) == (200, "hello")
 
 
 @pytest.mark.parametrize("target", ["/hello", "/v2/hello"])
-def test_the_emulator_hands_a_stream_over_whole(one: Emulated, target: str) -> None:
-    told, _, body = one.invoke(event(target)).partition(bytes(8))
+def test_the_emulator_returns_a_streamed_response_whole(emulated: Emulated, target: str) -> None:
+    prelude, _, body = emulated.invoke(event(target)).partition(bytes(8))
 
-    assert json.loads(told)["statusCode"] == 200
+    assert json.loads(prelude)["statusCode"] == 200
     assert body == b"hello"
 
 
-def test_the_emulator_goes_on_after_a_failure(one: Emulated) -> None:
-    answer = json.loads(one.invoke({"neither": "here"}))
+def test_the_emulator_continues_after_an_error(emulated: Emulated) -> None:
+    answer = json.loads(emulated.invoke({"neither": "here"}))
     assert answer["errorType"] == "UnknownEvent"
 
-    one.invoke(event("/v2/fail?when=midway"))
-    assert json.loads(one.invoke(event("/v2/hello", "alb")))["body"] == "hello"
+    emulated.invoke(event("/v2/fail?when=midway"))
+    assert json.loads(emulated.invoke(event("/v2/hello", "alb")))["body"] == "hello"
 
 
-# What the emulator runs as the runtime, in this place and as a user of Lambda's own. The runtime
-# that is tested runs beside it, where it can read what it needs, and answers in its stead.
+# The emulator runs /var/runtime/bootstrap as a separate user. This is a stand-in; the runtime under
+# test runs beside it, where it can read its files, and takes the invocations.
 STAND_IN = """
 mount -t tmpfs tmpfs /var && mkdir /var/task /var/runtime &&
 printf '#!/bin/sh\\nexec sleep 60' > /var/runtime/bootstrap && chmod 755 /var/runtime/bootstrap &&
@@ -85,16 +87,16 @@ exec "$@"
 
 
 def can_mount() -> bool:
-    """Tell whether there may be a file system of one's own: root may have one, mostly."""
+    """Return True if this process may mount a file system; usually only root may."""
     command = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/var"]
     return (
         shutil.which("unshare") is not None
-        and subprocess.run(command, capture_output=True).returncode == 0
+        and subprocess.run(command, capture_output=True, timeout=10).returncode == 0
     )
 
 
 @pytest.mark.skipif(not can_mount(), reason="The emulator of managed instances needs /var/runtime.")
-def test_the_emulator_of_managed_instances_asks_for_many_at_once(tmp_path: Path) -> None:
+def test_the_emulator_of_managed_instances_invokes_concurrently(tmp_path: Path) -> None:
     many = {"AWS_LAMBDA_MAX_CONCURRENCY": "8"}
     api = f"127.0.0.1:{free_port()}"
     arguments = [
@@ -114,21 +116,21 @@ def test_the_emulator_of_managed_instances_asks_for_many_at_once(tmp_path: Path)
             runtime.wait_for_output("lifespan.startup")
             server.wait_until_it_listens()
 
-            def invoke(asked: tuple[int, str]) -> tuple[str, list[str]]:
-                number, prefix = asked
+            def invoke(numbered: tuple[int, str]) -> tuple[str, list[str]]:
+                number, prefix = numbered
                 target = f"{prefix}/token?token={number}&seconds=0.1"
                 body = json.dumps(event(target, "http_api")).encode()
                 answer = ask(server.port, INVOCATIONS, "POST", body=body)
                 end = time.monotonic() + 10
-                while b"Runtime.Unavailable" in answer.body:  # not as many wait for events yet
+                while b"Runtime.Unavailable" in answer.body:  # fewer threads wait so far
                     assert time.monotonic() < end, answer
                     answer = ask(server.port, INVOCATIONS, "POST", body=body)
                 reply = answer.json()
                 return reply["body"].split()[0], reply["cookies"]
 
-            asked = [(number, ("", "/v2")[number % 2]) for number in range(32)]
+            targets = [(number, ("", "/v2")[number % 2]) for number in range(32)]
             with ThreadPoolExecutor(8) as pool:
-                replies = list(pool.map(invoke, asked))
+                replies = list(pool.map(invoke, targets))
 
             assert replies == [(str(n), [f"token={n}"]) for n in range(32)]
             assert runtime.output().count("lifespan.startup") == 1

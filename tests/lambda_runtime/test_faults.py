@@ -1,4 +1,4 @@
-"""The Runtime API, the application, or the time is not what it should be."""
+"""Errors of the Runtime API and the application, deadlines and signals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 from .function import APPS, Function, event
 
@@ -20,37 +20,39 @@ BOTH = pytest.mark.parametrize("prefix", ["", "/v2"], ids=["wsgi", "asgi"])
 
 @pytest.fixture(scope="module")
 def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
-    with Function(f"{APPS}.app", tmp_path_factory.mktemp("faults")) as made:
-        yield made
+    with Function(f"{APPS}.app", tmp_path_factory.mktemp("faults")) as runtime:
+        yield runtime
 
 
 @pytest.mark.parametrize("fault", ["drop", 502, 503])
-def test_a_passing_trouble_with_events_is_passed_over(tmp_path: Path, fault: int | str) -> None:
-    made = Function(f"{APPS}.app", tmp_path)
-    made.api.faults["next"].extend([fault, fault])
-    with made:
-        assert made.api.invoke(event("/hello")).json()["body"] == "hello"
+def test_transient_errors_of_the_next_invocation_are_retried(
+    tmp_path: Path, fault: int | str
+) -> None:
+    runtime = Function(f"{APPS}.app", tmp_path)
+    runtime.api.faults["next"].extend([fault, fault])
+    with runtime:
+        assert runtime.api.invoke(event("/hello")).json()["body"] == "hello"
 
 
 @pytest.mark.parametrize("fault", [403, 500])
-def test_a_state_that_cannot_be_recovered_from_ends_the_process(tmp_path: Path, fault: int) -> None:
-    made = Function(f"{APPS}.app", tmp_path)
-    made.api.faults["next"].append(fault)
-    with made:
-        assert made.wait() == 1
-        assert f"answered the wait for an event with {fault}" in made.server.output()
-        assert made.api.order("next") == [("next", "next")]
+def test_a_non_recoverable_error_ends_the_process(tmp_path: Path, fault: int) -> None:
+    runtime = Function(f"{APPS}.app", tmp_path)
+    runtime.api.faults["next"].append(fault)
+    with runtime:
+        assert runtime.wait() == 1
+        assert f"must answer /invocation/next with 200, got {fault}" in runtime.server.output()
+        assert runtime.api.order("next") == [("next", "next")]
 
 
-def test_without_events_for_long_the_process_ends(tmp_path: Path) -> None:
-    made = Function(f"{APPS}.app", tmp_path)
-    made.api.faults["next"].extend(["drop"] * 5)
-    with made:
-        assert made.wait() == 1
-        assert len(made.api.order("next")) == 5
+def test_the_process_ends_when_retries_are_exhausted(tmp_path: Path) -> None:
+    runtime = Function(f"{APPS}.app", tmp_path)
+    runtime.api.faults["next"].extend(["drop"] * 5)
+    with runtime:
+        assert runtime.wait() == 1
+        assert len(runtime.api.order("next")) == 5
 
 
-def test_an_answer_that_did_not_arrive_is_sent_again(function: Function) -> None:
+def test_a_response_that_was_not_received_is_sent_again(function: Function) -> None:
     function.api.faults["response"].append("drop")
     call = function.api.call(event("/hello"))
 
@@ -59,90 +61,88 @@ def test_an_answer_that_did_not_arrive_is_sent_again(function: Function) -> None
     assert not call.refused
 
 
-def test_an_answer_that_may_have_arrived_is_not_counted_twice(function: Function) -> None:
+def test_a_response_that_was_received_but_not_acknowledged_counts_once(function: Function) -> None:
     function.api.faults["response"].append("lose")
     call = function.api.call(event("/hello"))
     call.wait()
 
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
     assert len(call.answers) == 1
-    assert len(call.refused) == 1  # by the API, which knows what is answered
+    assert len(call.refused) == 1  # rejected by the Runtime API, which has counted the first
 
 
-def test_an_answer_that_cannot_be_sent_is_logged_and_the_runtime_goes_on(
+def test_a_response_that_cannot_be_sent_is_logged_and_the_runtime_continues(
     function: Function,
 ) -> None:
     function.api.faults["response"].extend(["drop", "drop"])
     function.api.call(event("/hello"))
 
-    function.server.wait_for_output("The Runtime API takes no response")
+    function.server.wait_for_output("The response could not be posted: ")
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
 
 
-def test_an_error_that_is_refused_is_logged_and_the_runtime_goes_on(function: Function) -> None:
+def test_an_error_that_is_rejected_is_logged_and_the_runtime_continues(function: Function) -> None:
     function.api.faults["error"].append(400)
     function.api.call({"neither": "here"})
 
-    function.server.wait_for_output("answered a post of the error with 400")
+    function.server.wait_for_output("/error with 202, got 400")
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
 
 
-def test_a_report_that_is_refused_is_logged(tmp_path: Path) -> None:
-    made = Function("no_module.app", tmp_path)
-    made.api.faults["report"].append(403)
-    with made:
-        assert made.wait() == 1
-        assert "answered a report to /init/error with 403" in made.server.output()
+def test_a_rejected_init_error_is_logged(tmp_path: Path) -> None:
+    runtime = Function("no_module.app", tmp_path)
+    runtime.api.faults["report"].append(403)
+    with runtime:
+        assert runtime.wait() == 1
+        assert "must answer /init/error with 202, got 403" in runtime.server.output()
 
 
-def test_a_snapshot_that_is_refused_is_reported(tmp_path: Path) -> None:
+def test_an_error_of_the_restore_request_is_reported(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
-    made = Function(f"{APPS}.app", tmp_path, env=env)
-    made.api.faults["restore"].append(403)
-    with made:
-        path, _, told = made.api.reports.get(timeout=10)
+    runtime = Function(f"{APPS}.app", tmp_path, env=env)
+    runtime.api.faults["restore"].append(403)
+    with runtime:
+        path, _, report = runtime.api.reports.get(timeout=SECONDS)
 
         assert path == "/init/error"
-        assert "the wait for the snapshot with 403" in told["errorMessage"]
-        assert made.wait() == 64
+        assert "must answer /restore/next with 200, got 403" in report["errorMessage"]
+        assert runtime.wait() == 64
 
 
-def test_a_reset_in_the_middle_of_a_large_part_ends_the_stream(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
+def test_a_connection_reset_within_a_large_chunk_ends_the_stream(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
         for prefix in ("", "/v2"):
-            made.api.call(event(f"{prefix}/much?size=20000000&count=3"), cut_after=1000)
-            made.api.wait_until_idle()
+            runtime.api.call(event(f"{prefix}/much?size=20000000&count=3"), cut_after=1000)
+            runtime.api.wait_until_idle()
 
-            assert made.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
-        assert made.server.output().count("wsgi: closed") == 2
+            assert runtime.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
+        assert runtime.server.output().count("wsgi: closed") == 2
 
 
 @pytest.mark.parametrize("fault", [400, 403, 413])
-def test_an_answer_that_is_refused_is_logged_and_the_runtime_goes_on(
+def test_a_response_that_is_rejected_is_logged_and_the_runtime_continues(
     function: Function, fault: int
 ) -> None:
     function.api.faults["response"].append(fault)
     call = function.api.call(event("/v2/hello"))
 
-    function.server.wait_for_output(f"answered a post of the response with {fault}")
+    function.server.wait_for_output(f"/response with 202, got {fault}")
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"
     assert len(call.refused) == 1
     assert not call.answers
 
 
-def test_an_answer_that_is_met_with_a_broken_api_ends_the_process(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path) as made:
-        made.api.faults["response"].append(500)
-        call = made.api.call(event("/hello"))
+def test_a_non_recoverable_error_of_a_response_ends_the_process(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path) as runtime:
+        runtime.api.faults["response"].append(500)
+        call = runtime.api.call(event("/hello"))
 
-        assert made.wait() == 1
+        assert runtime.wait() == 1
         assert len(call.refused) == 1
 
 
 @BOTH
-def test_a_deadline_that_has_passed_is_no_reason_not_to_answer(
-    function: Function, prefix: str
-) -> None:
+def test_an_event_past_its_deadline_gets_a_response(function: Function, prefix: str) -> None:
     posted = function.api.invoke(event(f"{prefix}/hello"), seconds=-10)
 
     assert posted.json()["body"] == "hello"
@@ -160,44 +160,46 @@ def test_an_application_that_hangs_is_cancelled_at_its_deadline(function: Functi
 
 @BOTH
 def test_an_application_that_exits_ends_the_process(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path) as made:
-        posted = made.api.invoke(event(f"{prefix}/exit"))
+    with Function(f"{APPS}.app", tmp_path) as runtime:
+        posted = runtime.api.invoke(event(f"{prefix}/exit"))
 
         assert (posted.kind, posted.json()["errorType"]) == ("error", "Runtime.ExitError")
-        assert made.wait() == 3
+        assert runtime.wait() == 3
 
 
 @BOTH
-def test_an_application_that_exits_midway_says_so_in_trailers(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        posted = made.api.invoke(event(f"{prefix}/exit?when=midway"))
+def test_an_exit_within_a_streamed_response_is_in_its_trailers(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        posted = runtime.api.invoke(event(f"{prefix}/exit?when=midway"))
 
         assert posted.streamed == b"a part"
         assert posted.failure["errorType"] == "SystemExit"
-        assert made.wait() == 3
+        assert runtime.wait() == 3
 
 
 @BOTH
-def test_a_process_that_is_killed_midway_has_answered_nothing(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
+def test_a_process_killed_within_a_streamed_response_has_not_responded(
+    tmp_path: Path, prefix: str
+) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        call = runtime.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
         call.part()
         assert call.part() == b"data: 0\n\n"
-        made.signal(9)
-        made.wait()
+        runtime.signal(9)
+        runtime.wait()
 
         until(lambda: None in call.parts.queue)
         assert not call.answers
 
 
-def test_sigterm_ends_a_process_that_waits(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path) as made:
-        made.api.wait_until_idle()
-        made.signal()
+def test_sigterm_ends_an_idle_process(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path) as runtime:
+        runtime.api.wait_until_idle()
+        runtime.signal()
 
-        assert made.wait() == 128 + 15
-        assert "Traceback" not in made.server.output()
-        assert "lifespan.shutdown" in made.server.output()
+        assert runtime.wait() == 128 + 15
+        assert "Traceback" not in runtime.server.output()
+        assert "lifespan.shutdown" in runtime.server.output()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
@@ -211,34 +213,34 @@ def test_a_signal_that_does_not_interrupt_the_wait_is_handled(tmp_path: Path, na
         "    return []\n"
         "handler = unigate.wrap(app)\n"
     )
-    with Function("late.handler", tmp_path) as made:
-        assert made.api.invoke(event("/")).json()["statusCode"] == 204
+    with Function("late.handler", tmp_path) as runtime:
+        assert runtime.api.invoke(event("/")).json()["statusCode"] == 204
         if name == "SIGTERM":
-            assert made.wait() == 128 + signal.SIGTERM
+            assert runtime.wait() == 128 + signal.SIGTERM
         else:
-            made.server.wait_for_output("handled")
-            assert made.api.invoke(event("/")).json()["statusCode"] == 204
+            runtime.server.wait_for_output("handled")
+            assert runtime.api.invoke(event("/")).json()["statusCode"] == 204
 
 
 @BOTH
-def test_an_event_that_has_arrived_unread_at_sigterm_is_answered(
+def test_an_event_received_but_unread_at_sigterm_gets_a_response(
     tmp_path: Path, prefix: str
 ) -> None:
-    with Function(f"{APPS}.app", tmp_path) as made:
-        made.api.wait_until_idle()
-        with made.asleep():
-            call = made.api.call(event(f"{prefix}/hello"))
-            made.api.wait_for("arrived", 1)
-            made.signal()
+    with Function(f"{APPS}.app", tmp_path) as runtime:
+        runtime.api.wait_until_idle()
+        with runtime.asleep():
+            call = runtime.api.call(event(f"{prefix}/hello"))
+            runtime.api.wait_for("arrived", 1)
+            runtime.signal()
 
         assert call.wait().json()["body"] == "hello"
-        assert made.wait() == 128 + 15
+        assert runtime.wait() == 128 + 15
         assert (len(call.answers), call.refused) == (1, [])
-        assert made.api.order("next") == [("next", "next")]
-        assert "lifespan.shutdown" in made.server.output()
+        assert runtime.api.order("next") == [("next", "next")]
+        assert "lifespan.shutdown" in runtime.server.output()
 
 
-def test_an_application_may_take_its_time_to_stop(tmp_path: Path) -> None:
+def test_lifespan_shutdown_may_take_longer_than_the_grace_period(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(
         "import asyncio, unigate\n"
         "async def app(scope, receive, send):\n"
@@ -250,16 +252,16 @@ def test_an_application_may_take_its_time_to_stop(tmp_path: Path) -> None:
         "    await send({'type': 'lifespan.shutdown.complete'})\n"
         "app = unigate.wrap(app)\n"
     )
-    with Function("slow.app", tmp_path) as made:
-        made.api.wait_until_idle()
-        made.signal()
+    with Function("slow.app", tmp_path) as runtime:
+        runtime.api.wait_until_idle()
+        runtime.signal()
 
-        assert made.wait() == 128 + 15
-        assert "slow: stopped" in made.server.output()
+        assert runtime.wait() == 128 + 15
+        assert "slow: stopped" in runtime.server.output()
 
 
 @pytest.mark.parametrize("count", ["0", "2"])
-def test_what_an_application_has_set_for_sigterm_is_done_last(tmp_path: Path, count: str) -> None:
+def test_the_applications_own_sigterm_handler_runs_last(tmp_path: Path, count: str) -> None:
     (tmp_path / "careful.py").write_text(
         "import signal, sys, tests.lambda_runtime.apps as apps\n"
         "def close(number, frame):\n"
@@ -268,69 +270,76 @@ def test_what_an_application_has_set_for_sigterm_is_done_last(tmp_path: Path, co
         "signal.signal(signal.SIGTERM, close)\n"
         "app = apps.wsgi_only\n"
     )
-    with Function("careful.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": count}) as made:
-        call = made.api.call(event("/token?token=x&seconds=0.3"))
-        made.server.wait_for_output("token x")
-        made.signal()
+    with Function("careful.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": count}) as runtime:
+        call = runtime.api.call(event("/token?token=x&seconds=0.3"))
+        runtime.server.wait_for_output("token x")
+        runtime.signal()
 
         assert call.wait().json()["body"].startswith("x ")
-        assert made.wait() == 7
-        assert made.server.output().count("careful: closed") == 1
+        assert runtime.wait() == 7
+        assert runtime.server.output().count("careful: closed") == 1
 
 
 @BOTH
-def test_sigterm_lets_a_stream_end_in_time(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
+def test_a_streamed_response_may_finish_after_sigterm(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        call = runtime.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
         call.part()
         assert call.part() == b"data: 0\n\n"
-        made.signal()
+        runtime.signal()
         (tmp_path / "0").touch()
 
         assert call.wait().trailers == {}
-        assert made.wait() == 128 + 15
-        assert made.api.order("next") == [("next", "next")]
+        assert runtime.wait() == 128 + 15
+        assert runtime.api.order("next") == [("next", "next")]
 
 
 @BOTH
-def test_sigterm_breaks_a_stream_off_that_takes_too_long(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        call = made.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
+def test_a_streamed_response_that_exceeds_the_grace_period_is_ended_with_an_error(
+    tmp_path: Path, prefix: str
+) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        call = runtime.api.call(event(f"{prefix}/steps?count=1&folder={tmp_path}"))
         call.part()
         assert call.part() == b"data: 0\n\n"
-        made.signal()
+        runtime.signal()
 
         assert call.wait().failure["errorType"] == "SystemExit"
-        assert made.wait() == 128 + 15
-        assert "lifespan.shutdown" in made.server.output()
+        assert runtime.wait() == 128 + 15
+        assert "lifespan.shutdown" in runtime.server.output()
 
 
 @BOTH
 def test_a_second_sigterm_ends_the_process_at_once(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path) as made:
-        call = made.api.call(event(f"{prefix}/hang"))
-        made.server.wait_for_output("hang: begun")
-        made.signal()
-        time.sleep(0.1)  # two at the same moment count as one
-        made.signal()
+    with Function(f"{APPS}.app", tmp_path) as runtime:
+        call = runtime.api.call(event(f"{prefix}/hang"))
+        runtime.server.wait_for_output("hang: begun")
+        runtime.signal()
+        time.sleep(0.1)  # two pending signals count as one
+        runtime.signal()
 
         posted = call.wait()
         assert (posted.kind, posted.json()["errorType"]) == ("error", "Runtime.ExitError")
-        assert made.wait() == 128 + 15
+        assert runtime.wait() == 128 + 15
 
 
-def test_the_end_of_a_stream_that_is_not_acknowledged_is_logged(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        for fault, what in (("drop", "not acknowledged"), (400, "a streamed response with 400")):
-            made.api.faults["response"].append(fault)
-            made.api.call(event("/v2/hello"))
-            made.server.wait_for_output(what)
+def test_a_streamed_response_without_acknowledgement_is_logged(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        for fault, what in (
+            ("drop", "did not acknowledge"),
+            (400, "a streamed response with 202, got 400"),
+        ):
+            runtime.api.faults["response"].append(fault)
+            runtime.api.call(event("/v2/hello"))
+            runtime.server.wait_for_output(what)
 
-        assert made.api.invoke(event("/hello")).streamed == b"hello"
+        assert runtime.api.invoke(event("/hello")).streamed == b"hello"
 
 
 @pytest.mark.parametrize("fault", [502, 503])
-def test_an_answer_that_met_a_passing_trouble_is_sent_again(function: Function, fault: int) -> None:
+def test_a_response_that_met_a_transient_error_is_sent_again(
+    function: Function, fault: int
+) -> None:
     function.api.faults["response"].append(fault)
 
     assert function.api.invoke(event("/hello")).json()["body"] == "hello"

@@ -1,4 +1,4 @@
-"""The log: text, JSON, and in frames."""
+"""The log: text, JSON and frames."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ async def aside():
 @contextmanager
 def function(folder: Path, **env: str) -> Iterator[Function]:
     (folder / "shop.py").write_text(SOURCE)
-    with Function("shop.handler", folder, env=env) as made:
-        yield made
+    with Function("shop.handler", folder, env=env) as runtime:
+        yield runtime
 
 
-def test_text_has_level_time_and_request(tmp_path: Path) -> None:
-    with function(tmp_path) as made:
-        call = made.api.call({}, {})
+def test_text_records_have_level_time_and_request_id(tmp_path: Path) -> None:
+    with function(tmp_path) as runtime:
+        call = runtime.api.call({}, {})
         call.wait()
-        output = made.server.output()
+        output = runtime.server.output()
 
         when = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
         assert re.search(rf"^\[WARNING\]\t{when}\t{call.id}\ta warning$", output, re.M)
@@ -63,17 +63,19 @@ def test_text_has_level_time_and_request(tmp_path: Path) -> None:
         assert "as it is\n" in output
 
 
-def test_json_has_the_members_of_awss_client(tmp_path: Path) -> None:
+def test_json_records_have_the_members_of_the_aws_client(tmp_path: Path) -> None:
     env = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "TRACE"}
-    with function(tmp_path, **env) as made:
-        call = made.api.call({"fail": 1}, {"Lambda-Runtime-Aws-Tenant-Id": "t"})
+    with function(tmp_path, **env) as runtime:
+        call = runtime.api.call({"fail": 1}, {"Lambda-Runtime-Aws-Tenant-Id": "t"})
         call.wait()
         lines = [
-            json.loads(line) for line in made.server.output().splitlines() if line.startswith("{")
+            json.loads(line)
+            for line in runtime.server.output().splitlines()
+            if line.startswith("{")
         ]
-        told: dict[Any, Any] = {str(line.get("message")): line for line in lines}
+        records: dict[Any, Any] = {str(line.get("message")): line for line in lines}
 
-        warning = told["a warning"]
+        warning = records["a warning"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", warning.pop("timestamp"))
         assert warning == {
             "level": "WARNING",
@@ -83,9 +85,9 @@ def test_json_has_the_members_of_awss_client(tmp_path: Path) -> None:
             "tenantId": "t",
             "order": 7,
         }
-        assert told["a detail"]["level"] == "DEBUG"
-        assert told["{'a': 'table'}"]["message"] == {"a": "table"}
-        failed = told["failed"]
+        assert records["a detail"]["level"] == "DEBUG"
+        assert records["{'a': 'table'}"]["message"] == {"a": "table"}
+        failed = records["failed"]
         assert (failed["errorType"], failed["errorMessage"]) == ("KeyError", "'k'")
         assert "shop.py" in failed["stackTrace"][0]
         assert failed["location"].endswith(":handler:12")
@@ -94,42 +96,43 @@ def test_json_has_the_members_of_awss_client(tmp_path: Path) -> None:
         assert last["level"] == "ERROR"
 
 
-def test_a_failure_is_one_line_of_text(tmp_path: Path) -> None:
-    with function(tmp_path) as made:
-        made.api.invoke({"fail": 1})
-        made.api.wait_until_idle()
-        told = (tmp_path / "log").read_bytes().rpartition(b"[ERROR] ValueError")[2]
+def test_an_error_is_one_line_of_text(tmp_path: Path) -> None:
+    with function(tmp_path) as runtime:
+        runtime.api.invoke({"fail": 1})
+        runtime.api.wait_until_idle()
+        text = (tmp_path / "log").read_bytes().rpartition(b"[ERROR] ValueError")[2]
 
-        assert told.startswith(b": no\rway\rTraceback (most recent call last):\r")
-        assert b'\r\xc2\xa0\xc2\xa0File "' in told
-        assert told.count(b"\n") == 1
+        assert text.startswith(b": no\rway\rTraceback (most recent call last):\r")
+        assert b'\r\xc2\xa0\xc2\xa0File "' in text
+        assert text.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
-def test_each_record_is_a_frame_where_lambda_takes_frames(tmp_path: Path, log_format: str) -> None:
+def test_each_record_is_a_frame_if_lambda_reads_frames(tmp_path: Path, log_format: str) -> None:
     (tmp_path / "shop.py").write_text(SOURCE)
     env = {"_LAMBDA_TELEMETRY_LOG_FD": "9", "AWS_LAMBDA_LOG_FORMAT": log_format}
-    made = Function("shop.handler", tmp_path, env=env)
-    command = " ".join(made.server._arguments)
-    made.server._arguments = ["sh", "-c", f"exec {command} 9>frames"]
-    with made:
-        call = made.api.call({"fail": 1})
-        call.wait()
-        made.api.wait_until_idle()
-        found = list(read_frames((tmp_path / "frames").read_bytes()))
 
-    kinds = [kind for kind, _ in found]
+    def with_frames(command: list[str]) -> list[str]:
+        return ["sh", "-c", f"exec {' '.join(command)} 9>frames"]
+
+    with Function("shop.handler", tmp_path, env=env, wrap_command=with_frames) as runtime:
+        call = runtime.api.call({"fail": 1})
+        call.wait()
+        runtime.api.wait_until_idle()
+        frames = list(read_frames((tmp_path / "frames").read_bytes()))
+
+    kinds = [kind for kind, _ in frames]
     warning, failed = ("13", "17") if log_format == "Text" else ("12", "16")
     assert kinds == [f"a55a00{kind}" for kind in (warning, failed, failed, warning, failed)]
-    assert call.id in found[0][1]
-    assert "a warning" in found[0][1]
-    assert "Traceback" in found[2][1] or "stackTrace" in found[2][1]
-    assert "ValueError" in found[4][1]
-    assert made.server.output() == "as it is\n"
+    assert call.id in frames[0][1]
+    assert "a warning" in frames[0][1]
+    assert "Traceback" in frames[2][1] or "stackTrace" in frames[2][1]
+    assert "ValueError" in frames[4][1]
+    assert runtime.server.output() == "as it is\n"
 
 
 def read_frames(data: bytes) -> Iterator[tuple[str, str]]:
-    """Return the kind of each frame, and its text; its time must be of today."""
+    """Return the type and text of each frame; check that its time is within the hour."""
     while data:
         length = int.from_bytes(data[4:8], "big")
         assert abs(int.from_bytes(data[8:16], "big") / 1e6 - time.time()) < 3600
@@ -138,26 +141,26 @@ def read_frames(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 FAILING = """
-from unigate.lambda_runtime.failures import Failure
-from unigate.lambda_runtime.logs import log_failure
+from unigate.lambda_runtime.errors import ErrorReport
+from unigate.lambda_runtime.logs import log_error
 
 try:
     1 / 0
 except ZeroDivisionError as error:
-    log_failure(Failure(error), "id")
+    log_error(ErrorReport(error), "id")
 """
 
 
-def test_a_failure_is_one_event_of_the_log_and_lines_on_a_terminal() -> None:
+def test_an_error_is_one_log_event_and_several_lines_on_a_terminal() -> None:
     command = [sys.executable, "-c", FAILING]
     piped = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=60).stdout
-    ours, theirs = pty.openpty()
+    reader, terminal = pty.openpty()
     try:
-        subprocess.run(command, check=True, stdout=theirs, timeout=60)
-        shown = os.read(ours, 10_000)
+        subprocess.run(command, check=True, stdout=terminal, timeout=60)
+        shown = os.read(reader, 10_000)
     finally:
-        os.close(ours)
-        os.close(theirs)
+        os.close(reader)
+        os.close(terminal)
 
     assert piped.startswith(b"[ERROR] ZeroDivisionError: division by zero\rTraceback")
     assert piped.count(b"\n") == 1
@@ -165,10 +168,10 @@ def test_a_failure_is_one_event_of_the_log_and_lines_on_a_terminal() -> None:
     assert shown.count(b"\r") == shown.count(b"\r\n") > 1
 
 
-def test_a_line_without_an_end_is_written_with_its_invocation(tmp_path: Path) -> None:
+def test_an_unfinished_line_is_written_with_its_invocation(tmp_path: Path) -> None:
     (tmp_path / "part.py").write_text("def handler(event, context):\n    context.log('a part')\n")
-    with Function("part.handler", tmp_path, env={"PYTHONUNBUFFERED": ""}) as made:
-        made.api.invoke({})
-        made.api.wait_for("next", 2)
+    with Function("part.handler", tmp_path, env={"PYTHONUNBUFFERED": ""}) as runtime:
+        runtime.api.invoke({})
+        runtime.api.wait_for("next", 2)
 
-        assert made.server.output() == "a part"
+        assert runtime.server.output() == "a part"

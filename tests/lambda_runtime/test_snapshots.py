@@ -1,4 +1,4 @@
-"""SnapStart: a process that goes on from a snapshot, many times over."""
+"""SnapStart: hooks and errors around the snapshot and the restore."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.processes import ROOT
+from tests.waiting import SECONDS
 
 from .function import APPS, Function, event
 
@@ -17,7 +18,7 @@ SNAPSTART = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
 @pytest.fixture(params=["of-aws", "without"])
 def library(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """With AWS's own module for hooks, and where that is not installed."""
+    """The environment with AWS's module for hooks, and one in which it cannot be imported."""
     if request.param == "of-aws":
         return {}
     blocked = tmp_path / "blocked"
@@ -30,21 +31,22 @@ def test_hooks_run_around_the_snapshot_and_applications_start_after_it(
     tmp_path: Path, library: dict[str, str]
 ) -> None:
     env = {**SNAPSTART, "HOOKS": "1", **library}
-    with Function(f"{APPS}.app", tmp_path, env=env) as made:
-        made.server.wait_for_output("hook: before the snapshot")
-        output = made.server.output()
-        assert output.index("hook: given last") < output.index("hook: before the snapshot")
+    with Function(f"{APPS}.app", tmp_path, env=env) as runtime:
+        runtime.server.wait_for_output("hook: before the snapshot")
+        output = runtime.server.output()
+        assert output.index("hook: registered last") < output.index("hook: before the snapshot")
         assert "hook: restored" not in output
-        assert "lifespan.startup" not in made.server.output()
-        assert made.api.order("next") == []
+        assert "lifespan.startup" not in runtime.server.output()
+        assert runtime.api.order("next") == []
 
-        made.api.restore.set()
-        made.api.wait_for("next", 1)
+        runtime.api.restore.set()
+        runtime.api.wait_for("next", 1)
 
-        output = made.server.output()
+        output = runtime.server.output()
         assert output.index("hook: restored") < output.index("lifespan.startup")
-        assert "hook: restored 0.13436424411240122" not in output  # what the snapshot would give
-        assert b"hello" in made.api.invoke(event("/v2/hello")).body
+        # The first number of the seed that apps.py sets before the snapshot.
+        assert "hook: restored 0.13436424411240122" not in output
+        assert b"hello" in runtime.api.invoke(event("/v2/hello")).body
 
 
 def test_a_hook_that_fails_before_the_snapshot_is_reported(tmp_path: Path) -> None:
@@ -53,27 +55,27 @@ def test_a_hook_that_fails_before_the_snapshot_is_reported(tmp_path: Path) -> No
         "from tests.lambda_runtime.apps import app\n"
         "@on_snapshot\ndef flush():\n    raise OSError('disk')\n"
     )
-    with Function("early.app", tmp_path, env=SNAPSTART) as made:
-        path, headers, told = made.api.reports.get(timeout=10)
+    with Function("early.app", tmp_path, env=SNAPSTART) as runtime:
+        path, headers, report = runtime.api.reports.get(timeout=SECONDS)
 
-        assert (path, told["errorMessage"]) == ("/init/error", "disk")
+        assert (path, report["errorMessage"]) == ("/init/error", "disk")
         assert headers["lambda-runtime-function-error-type"] == "Runtime.BeforeSnapshotError"
-        assert made.wait() == 64
+        assert runtime.wait() == 64
 
 
 def test_a_hook_that_fails_after_the_snapshot_is_reported(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path, env={**SNAPSTART, "HOOKS": "fail"}) as made:
-        made.api.restore.set()
-        path, headers, told = made.api.reports.get(timeout=10)
+    with Function(f"{APPS}.app", tmp_path, env={**SNAPSTART, "HOOKS": "fail"}) as runtime:
+        runtime.api.restore.set()
+        path, headers, report = runtime.api.reports.get(timeout=SECONDS)
 
-        assert (path, told["errorMessage"]) == ("/restore/error", "no network yet")
+        assert (path, report["errorMessage"]) == ("/restore/error", "no network yet")
         assert headers["lambda-runtime-function-error-type"] == "Runtime.AfterRestoreError"
-        assert made.wait() == 65
+        assert runtime.wait() == 65
 
 
-def test_without_a_snapshot_no_hook_of_one_runs(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path, env={"HOOKS": "1"}) as made:
-        made.api.wait_for("next", 1)
+def test_snapshot_hooks_do_not_run_without_a_snapshot(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"HOOKS": "1"}) as runtime:
+        runtime.api.wait_for("next", 1)
 
-        assert "snapshot" not in made.server.output()
-        assert "restored" not in made.server.output()
+        assert "snapshot" not in runtime.server.output()
+        assert "restored" not in runtime.server.output()

@@ -1,4 +1,4 @@
-"""What a start does to the garbage collector."""
+"""The garbage collector during and after the initialization."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import SECONDS
+
 from .function import Function
 
 pytestmark = pytest.mark.usefixtures("bounded")
 HANDLER = """
 import gc
-{wish}
+{setting}
 at_first = gc.get_threshold()
 
 def app(event, context):
@@ -22,25 +24,25 @@ def app(event, context):
 """
 
 
-def seen_by(folder: Path, wish: str = "") -> dict[str, list[int]]:
-    """Return what a handler finds as it is loaded, and with its first event."""
-    (folder / "collecting.py").write_text(HANDLER.format(wish=wish))
-    with Function("collecting.app", folder) as made:
-        seen: dict[str, list[int]] = made.api.invoke({}).json()
-        return seen
+def thresholds_in(folder: Path, setting: str = "") -> dict[str, list[int]]:
+    """Return the thresholds while the handler is loaded and at its first event."""
+    (folder / "collecting.py").write_text(HANDLER.format(setting=setting))
+    with Function("collecting.app", folder) as runtime:
+        thresholds: dict[str, list[int]] = runtime.api.invoke({}).json()
+        return thresholds
 
 
-def test_garbage_is_seldom_looked_for_before_the_first_event_and_as_usual_then(
+def test_garbage_collection_is_rare_during_initialization_and_as_usual_afterwards(
     tmp_path: Path,
 ) -> None:
     code = "import gc, json; print(json.dumps(gc.get_threshold()))"
-    usual = json.loads(subprocess.check_output([sys.executable, "-c", code]))
-    seen = seen_by(tmp_path)
+    usual = json.loads(subprocess.check_output([sys.executable, "-c", code], timeout=SECONDS))
+    thresholds = thresholds_in(tmp_path)
 
-    assert seen["at_first"][0] > 10 * usual[0]
-    assert seen["now"] == usual
-    assert seen["frozen"] > 1000
+    assert thresholds["at_first"][0] > 10 * usual[0]
+    assert thresholds["now"] == usual
+    assert thresholds["frozen"] > 1000
 
 
-def test_an_application_may_have_its_own_wishes(tmp_path: Path) -> None:
-    assert seen_by(tmp_path, "gc.set_threshold(500, 5, 5)")["now"] == [500, 5, 5]
+def test_the_applications_own_thresholds_are_kept(tmp_path: Path) -> None:
+    assert thresholds_in(tmp_path, "gc.set_threshold(500, 5, 5)")["now"] == [500, 5, 5]

@@ -1,4 +1,4 @@
-"""Answers that go out while the application makes them."""
+"""Streamed responses: sent while the application produces them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MEGABYTE = 1024
 @pytest.fixture(scope="module")
 def function(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Function]:
     folder = tmp_path_factory.mktemp("streaming")
-    with Function(f"{APPS}.app", folder, env=STREAMING) as made:
-        yield made
+    with Function(f"{APPS}.app", folder, env=STREAMING) as runtime:
+        yield runtime
 
 
 def is_streamed(posted: Posted) -> bool:
@@ -40,7 +40,7 @@ def test_the_prelude_carries_status_headers_and_cookies(function: Function, pref
         "cookies": ["a=1", "b=2"],
     }
     assert posted.streamed == b"hello"
-    assert posted.chunks[0].endswith(b"}" + bytes(8))  # nothing of the body before
+    assert posted.chunks[0].endswith(b"}" + bytes(8))  # the prelude is a chunk of its own
     assert posted.headers["trailer"] == (
         "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body"
     )
@@ -48,7 +48,9 @@ def test_the_prelude_carries_status_headers_and_cookies(function: Function, pref
 
 
 @BOTH
-def test_a_rest_api_gets_headers_of_many_values(function: Function, prefix: str) -> None:
+def test_the_prelude_for_a_rest_api_has_multi_value_headers(
+    function: Function, prefix: str
+) -> None:
     posted = function.api.invoke(event(f"{prefix}/hello", "rest_api"))
 
     assert posted.prelude == {
@@ -64,7 +66,7 @@ def test_a_rest_api_gets_headers_of_many_values(function: Function, prefix: str)
 
 @BOTH
 @pytest.mark.parametrize("source", ["http_api", "alb"])
-def test_who_takes_no_streams_gets_an_answer_in_one_piece(
+def test_sources_without_streaming_get_a_buffered_response(
     function: Function, prefix: str, source: str
 ) -> None:
     posted = function.api.invoke(event(f"{prefix}/hello", source))
@@ -73,24 +75,24 @@ def test_who_takes_no_streams_gets_an_answer_in_one_piece(
     assert (posted.json()["statusCode"], posted.json()["body"]) == (200, "hello")
 
 
-def test_payload_1_of_an_http_api_is_no_rest_api(function: Function) -> None:
+def test_payload_1_of_an_http_api_is_not_streamed(function: Function) -> None:
     posted = function.api.invoke({**event("/hello", "rest_api"), "version": "1.0"})
 
     assert not is_streamed(posted)
     assert posted.json()["body"] == "hello"
 
 
-def test_a_function_that_is_not_configured_for_it_does_not_stream(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path) as made:
+def test_responses_are_buffered_unless_streaming_is_configured(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path) as runtime:
         for prefix in ("", "/v2"):
-            posted = made.api.invoke(event(f"{prefix}/hello"))
+            posted = runtime.api.invoke(event(f"{prefix}/hello"))
             assert not is_streamed(posted)
             assert posted.json()["body"] == "hello"
 
 
 @BOTH
 @pytest.mark.parametrize("status", [204, 304, 302, 200])
-def test_an_answer_without_a_body_gets_through(
+def test_a_response_without_a_body_is_streamed(
     function: Function, prefix: str, status: int
 ) -> None:
     posted = function.api.invoke(event(f"{prefix}/empty?status={status}"))
@@ -101,7 +103,7 @@ def test_an_answer_without_a_body_gets_through(
 
 
 @BOTH
-def test_what_must_not_have_a_body_gets_none(function: Function, prefix: str) -> None:
+def test_a_response_that_must_not_have_a_body_has_none(function: Function, prefix: str) -> None:
     for target, method in (
         (f"{prefix}/hello", "HEAD"),
         (f"{prefix}/empty?status=204&body=x", "GET"),
@@ -113,7 +115,7 @@ def test_what_must_not_have_a_body_gets_none(function: Function, prefix: str) ->
 
 
 @BOTH
-def test_each_part_arrives_before_the_next_is_made(
+def test_each_chunk_arrives_before_the_next_is_produced(
     function: Function, prefix: str, tmp_path: Path
 ) -> None:
     call = function.api.call(event(f"{prefix}/steps?count=3&folder={tmp_path}"))
@@ -129,21 +131,21 @@ def test_each_part_arrives_before_the_next_is_made(
 
 
 @BOTH
-def test_much_goes_through_little_memory(tmp_path: Path, prefix: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        made.api.invoke(event(f"{prefix}/much?size=65536&count=1"))
-        before = made.memory("VmHWM")
+def test_a_large_response_needs_little_memory(tmp_path: Path, prefix: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        runtime.api.invoke(event(f"{prefix}/much?size=65536&count=1"))
+        before = runtime.memory("VmHWM")
 
-        call = made.api.call(event(f"{prefix}/much?size=65536&count=3200"), drop=True)
+        call = runtime.api.call(event(f"{prefix}/much?size=65536&count=3200"), drop=True)
         posted = call.wait(30)
 
         assert call.read > 200 * 1024 * MEGABYTE
-        assert made.memory("VmHWM") - before < 20 * MEGABYTE
+        assert runtime.memory("VmHWM") - before < 20 * MEGABYTE
         assert not posted.trailers
 
 
 @BOTH
-def test_an_application_is_as_slow_as_who_reads(function: Function, prefix: str) -> None:
+def test_a_slow_reader_slows_the_application(function: Function, prefix: str) -> None:
     count, size = 512, 65536
     call = function.api.call(
         event(f"{prefix}/much?size={size}&count={count}"), stop_reading_after=size, drop=True
@@ -152,7 +154,7 @@ def test_an_application_is_as_slow_as_who_reads(function: Function, prefix: str)
     until_quiet(function)
 
     sent = int(function.server.output().rpartition("much: ")[2].split()[0])
-    assert sent < count * size / 2  # what the sockets hold, not what the application has
+    assert sent < count * size / 2  # at most what the sockets buffer
     call.resume.set()
 
     call.wait()
@@ -160,15 +162,19 @@ def test_an_application_is_as_slow_as_who_reads(function: Function, prefix: str)
 
 
 def until_quiet(function: Function) -> None:
-    """Wait until a process prints nothing new."""
-    before = ""
-    while before != (before := function.server.output()):
+    """Wait until the process stops printing."""
+
+    def is_quiet() -> bool:
+        before = function.server.output()
         time.sleep(0.2)
+        return function.server.output() == before
+
+    until(is_quiet)
 
 
 @BOTH
 @pytest.mark.parametrize("source", ["function_url", "rest_api"])
-def test_a_failure_before_the_start_is_a_plain_500(
+def test_a_failure_before_the_response_is_a_plain_500(
     function: Function, prefix: str, source: str
 ) -> None:
     for when in ("before", "between"):
@@ -181,20 +187,20 @@ def test_a_failure_before_the_start_is_a_plain_500(
 
 
 @BOTH
-def test_a_failure_before_the_start_is_an_error_where_that_is_asked_for(
+def test_a_failure_before_the_response_is_an_error_with_on_error_raise(
     tmp_path: Path, prefix: str
 ) -> None:
-    with Function(f"{APPS}.raising", tmp_path, env=STREAMING) as made:
-        posted = made.api.invoke(event(f"{prefix}/fail?when=before"))
+    with Function(f"{APPS}.raising", tmp_path, env=STREAMING) as runtime:
+        posted = runtime.api.invoke(event(f"{prefix}/fail?when=before"))
 
         assert posted.kind == "error"
         assert posted.headers["lambda-runtime-function-error-type"] == "RuntimeError"
         assert posted.json()["errorMessage"] == "a detail for the log"
-        assert made.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
+        assert runtime.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
 
 
 @BOTH
-def test_a_failure_after_the_start_is_told_in_trailers(function: Function, prefix: str) -> None:
+def test_a_failure_within_the_response_is_in_its_trailers(function: Function, prefix: str) -> None:
     posted = function.api.invoke(event(f"{prefix}/fail?when=midway"))
 
     assert posted.prelude["statusCode"] == 200
@@ -203,88 +209,88 @@ def test_a_failure_after_the_start_is_told_in_trailers(function: Function, prefi
     assert function.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
 
 
-def test_an_answer_that_was_given_up_is_told_in_trailers(function: Function) -> None:
+def test_an_incomplete_response_is_in_its_trailers(function: Function) -> None:
     posted = function.api.invoke(event("/v2/half"))
 
     assert posted.streamed == b"a half"
     assert posted.failure["errorType"] == "IncompleteResponse"
 
 
-def test_a_message_out_of_turn_is_a_failure_of_the_application(function: Function) -> None:
+def test_an_unexpected_message_is_a_failure_of_the_application(function: Function) -> None:
     posted = function.api.invoke(event("/v2/twice"))
 
     assert posted.failure["errorType"] == "RuntimeError"
     assert "out of order" in posted.failure["errorMessage"]
 
 
-def test_parts_sent_at_the_same_time_stay_whole(function: Function) -> None:
+def test_chunks_sent_concurrently_stay_whole(function: Function) -> None:
     posted = function.api.invoke(event("/v2/crowd?count=20&size=300000"))
 
     parts = posted.chunks[1:]
     assert sorted(parts) == sorted(bytes([65 + number]) * 300000 for number in range(20))
 
 
-def test_a_part_that_is_given_up_halfway_ends_the_stream(tmp_path: Path) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        call = made.api.call(event("/v2/impatient"), stop_reading_after=0)
-        made.server.wait_for_output("impatient: gave up")
+def test_a_chunk_cancelled_halfway_ends_the_stream(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        call = runtime.api.call(event("/v2/impatient"), stop_reading_after=0)
+        runtime.server.wait_for_output("impatient: gave up")
         call.resume.set()
 
         until(lambda: None in call.parts.queue)
         assert not call.answers
-        assert made.api.invoke(event("/v2/hello")).streamed == b"hello"
+        assert runtime.api.invoke(event("/v2/hello")).streamed == b"hello"
 
 
-def test_an_event_that_contradicts_itself_is_refused(function: Function) -> None:
+def test_an_event_with_invalid_base64_is_a_400(function: Function) -> None:
     broken = {**event("/hello", "rest_api"), "body": "!", "isBase64Encoded": True}
     posted = function.api.invoke(broken)
 
     assert (posted.prelude["statusCode"], posted.streamed) == (400, b"Bad Request")
 
 
-def test_a_path_without_an_application_is_streamed_too(tmp_path: Path) -> None:
+def test_a_path_without_an_application_is_a_streamed_404(tmp_path: Path) -> None:
     source = "import unigate\nfrom tests.lambda_runtime.apps import asgi_app\n"
     (tmp_path / "only.py").write_text(f"{source}app = unigate.wrap(mounts={{'/v2': asgi_app}})\n")
-    with Function("only.app", tmp_path, env=STREAMING) as made:
-        posted = made.api.invoke(event("/elsewhere"))
+    with Function("only.app", tmp_path, env=STREAMING) as runtime:
+        posted = runtime.api.invoke(event("/elsewhere"))
 
         assert (posted.prelude["statusCode"], posted.streamed) == (404, b"Not Found")
 
 
 @pytest.mark.parametrize("how", ["cut_after", "refuse_after"])
-def test_a_wsgi_application_is_closed_when_the_client_goes(tmp_path: Path, how: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        made.api.call(event("/endless"), **{how: 3000})
+def test_a_wsgi_body_is_closed_when_the_client_disconnects(tmp_path: Path, how: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        runtime.api.call(event("/endless"), **{how: 3000})
 
-        made.server.wait_for_output("wsgi: closed")
-        assert made.api.invoke(event("/hello")).streamed == b"hello"
-        assert "Traceback" not in made.server.output()
+        runtime.server.wait_for_output("wsgi: closed")
+        assert runtime.api.invoke(event("/hello")).streamed == b"hello"
+        assert "Traceback" not in runtime.server.output()
 
 
 @pytest.mark.parametrize("how", ["cut_after", "refuse_after"])
-def test_an_asgi_application_is_told_when_the_client_goes(tmp_path: Path, how: str) -> None:
-    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as made:
-        made.api.call(event("/v2/endless"), **{how: 3000})
-        made.server.wait_for_output("endless: http.disconnect")
+def test_an_asgi_application_receives_the_disconnect(tmp_path: Path, how: str) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        runtime.api.call(event("/v2/endless"), **{how: 3000})
+        runtime.server.wait_for_output("endless: http.disconnect")
 
-        made.api.call(event("/v2/listening"), **{how: 500})
-        made.server.wait_for_output("listening: http.disconnect")
+        runtime.api.call(event("/v2/listening"), **{how: 500})
+        runtime.server.wait_for_output("listening: http.disconnect")
 
-        assert made.api.invoke(event("/v2/hello")).streamed == b"hello"
-        assert "Traceback" not in made.server.output()
+        assert runtime.api.invoke(event("/v2/hello")).streamed == b"hello"
+        assert "Traceback" not in runtime.server.output()
 
 
-def test_header_fields_too_large_for_a_prelude_are_a_500(function: Function) -> None:
+def test_headers_too_large_for_a_prelude_are_a_500(function: Function) -> None:
     posted = function.api.invoke(event(f"/v2/large?size={17 * 1024}"))
 
     assert posted.prelude["statusCode"] == 500
     function.server.wait_for_output("too large to be streamed")
 
 
-def test_a_framework_streams(tmp_path: Path) -> None:
+def test_starlette_streams(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(STARLETTE)
-    with Function("shop.app", tmp_path, env=STREAMING) as made:
-        call = made.api.call(event(f"/events?folder={tmp_path}"))
+    with Function("shop.app", tmp_path, env=STREAMING) as runtime:
+        call = runtime.api.call(event(f"/events?folder={tmp_path}"))
         assert call.part().endswith(bytes(8))
         assert call.part() == b"data: 0\n\n"
         (tmp_path / "go").touch()
@@ -293,8 +299,8 @@ def test_a_framework_streams(tmp_path: Path) -> None:
         assert posted.streamed == b"data: 0\n\ndata: 1\n\n"
         assert posted.prelude["headers"]["content-type"].startswith("text/event-stream")
 
-        made.api.call(event(f"/events?folder={tmp_path}/nowhere"), cut_after=100)
-        made.server.wait_for_output("stream: over")
+        runtime.api.call(event(f"/events?folder={tmp_path}/nowhere"), cut_after=100)
+        runtime.server.wait_for_output("stream: over")
 
 
 STARLETTE = """
@@ -326,15 +332,15 @@ app = unigate.wrap(Starlette(routes=[Route("/events", events)]))
 """
 
 
-def test_an_application_that_does_not_notice_that_the_client_has_gone_is_cancelled(
+def test_an_application_that_ignores_the_disconnect_is_cancelled(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "deaf.py").write_text(DEAF)
-    with Function("deaf.app", tmp_path, env=STREAMING) as made:
-        made.api.call(event("/"), cut_after=500)
+    with Function("deaf.app", tmp_path, env=STREAMING) as runtime:
+        runtime.api.call(event("/"), cut_after=500)
 
-        made.server.wait_for_output("deaf: cancelled")
-        made.api.wait_until_idle()
+        runtime.server.wait_for_output("deaf: cancelled")
+        runtime.api.wait_until_idle()
 
 
 DEAF = """

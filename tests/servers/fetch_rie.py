@@ -39,7 +39,7 @@ def install(folder: str) -> None:
     if importlib.util.find_spec("pip") is None:  # an environment that uv has made
         installer = ["uv", "pip", "install", "--python", sys.executable]
     options = ["--quiet", "--no-deps", "--no-compile", "--only-binary=:all:", "--target", folder]
-    subprocess.run([*installer, *options, PACKAGE], check=True, stdout=sys.stderr)
+    subprocess.run([*installer, *options, PACKAGE], check=True, stdout=sys.stderr, timeout=300)
 
 
 if __name__ == "__main__":

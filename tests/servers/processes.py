@@ -81,7 +81,7 @@ class Server:
         finally:
             with suppress(ProcessLookupError):  # workers that outlived it, should there be any
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            self._process.wait(STOP_SECONDS)
         return self.output()
 
     def output(self) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .processes import ROOT
+from .processes import ROOT, START_SECONDS, STOP_SECONDS
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -92,7 +94,7 @@ gone_on = asyncio.Event()
 async def parts(request):
     async def body():
         yield b"first;"
-        await gone_on.wait()
+        await asyncio.wait_for(gone_on.wait(), 20)
         gone_on.clear()
         yield b"second"
 
@@ -131,6 +133,8 @@ class Host:
             env={**os.environ, "TZ": "UTC"},  # the worker reads Expires in local time
             text=True,
         )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
         self.start = self.hear()
 
     def invoke(self, function: str, number: str = "1", **http: Any) -> None:
@@ -142,8 +146,7 @@ class Host:
 
     def hear(self) -> dict[str, Any]:
         """Return the next message; the worker's server logs on the same stream."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        while (line := self._lines.get(timeout=START_SECONDS)) is not None:
             if line.startswith("{"):
                 heard: dict[str, Any] = json.loads(line)
                 return heard
@@ -159,7 +162,16 @@ class Host:
 
     def stop(self) -> None:
         self._process.kill()
-        self._process.communicate()
+        self._process.wait(STOP_SECONDS)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
+        self._lines.put(None)
 
 
 @pytest.fixture(scope="module")

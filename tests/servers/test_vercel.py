@@ -35,7 +35,7 @@ class Platform:
         self._listener.settimeout(START_SECONDS)
         self._news = threading.Condition()
         self._messages: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=self._listen)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Platform:
         self._thread.start()
@@ -45,7 +45,8 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         """Wait for the runtime to hang up."""
-        self._thread.join()
+        self._thread.join(START_SECONDS)
+        assert not self._thread.is_alive()
 
     def wait_for(self, kind: str, **expected: Any) -> dict[str, Any]:
         """Return the payload of a message that was or will be received."""

@@ -1,8 +1,8 @@
-"""A Lambda runtime: it streams, works on after the response, and answers many requests at once.
+"""A Lambda runtime that streams responses, works after them, and runs invocations concurrently.
 
-`python -m unigate.lambda_runtime main.app` stands in for AWS's runtime client. It speaks the
-Runtime API, which is public and stable; the library does not depend on it, and of the command line
-only `unigate dev --stream`.
+`python -m unigate.lambda_runtime main.app` takes the place of AWS's runtime client. It uses the
+Runtime API, which is public and stable. The library does not depend on it; on the command line only
+`unigate dev --stream` does.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from unigate.gateway import Gateway
 
 from . import handlers, hooks, logs
-from .api import ApiError, RuntimeApi
-from .failures import Failure, Fault
+from .client import ApiError, RuntimeClient
+from .errors import ErrorReport, TypedError
 from .serving import serving
 from .workers import Workers
 
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> NoReturn:
             "run, in _HANDLER."
         )
     logs.set_up()
-    api = RuntimeApi(address)
+    api = RuntimeClient(address)
     with _seldom_collecting():
         handler = _start(target, api)
     streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> NoReturn:
     count = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
     try:
         if count.isdigit() and int(count) > 0:
-            workers.run_at_once(int(count))
+            workers.run_concurrently(int(count))
         workers.run()
     except ApiError as error:
         _log.critical("%s", error)
@@ -68,35 +68,37 @@ def _seldom_collecting() -> Iterator[None]:
             gc.set_threshold(*usual)
 
 
-def _start(target: str, api: RuntimeApi) -> Any:
+def _start(target: str, api: RuntimeClient) -> Any:
     """Return the handler, its applications started; where that fails, end the process."""
-    handler = _or_exit(lambda: _load(target), api.init_failed, None, 1)
+    handler = _or_exit(lambda: _load(target), api.report_init_error, None, 1)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
-        _or_exit(lambda: _start_applications(handler), api.init_failed, None, 1)
+        _or_exit(lambda: _start_applications(handler), api.report_init_error, None, 1)
         return handler
 
     def before() -> None:
         hooks.run_before_snapshot()
-        api.restore_next()
+        api.wait_for_restore()
 
     def after() -> None:
         hooks.run_after_restore()
         _start_applications(handler)
 
-    _or_exit(before, api.init_failed, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
-    _or_exit(after, api.restore_failed, "Runtime.AfterRestoreError", _AFTER_RESTORE)
+    _or_exit(before, api.report_init_error, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
+    _or_exit(after, api.report_restore_error, "Runtime.AfterRestoreError", _AFTER_RESTORE)
     return handler
 
 
 def _or_exit(
-    step: Callable[[], Any], report: Callable[[Failure], None], kind: str | None, code: int
+    step: Callable[[], Any], report: Callable[[ErrorReport], None], kind: str | None, code: int
 ) -> Any:
     """Take a step of the start; where it fails, report that and end the process."""
     try:
         return step()
     except BaseException as error:
-        failure = Failure(error, kind if kind or isinstance(error, Fault) else _kind(error))
-        logs.log_failure(failure, "")
+        failure = ErrorReport(
+            error, kind if kind or isinstance(error, TypedError) else _kind(error)
+        )
+        logs.log_error(failure, "")
         try:
             report(failure)
         except (ApiError, OSError) as refused:

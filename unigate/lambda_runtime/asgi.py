@@ -16,7 +16,8 @@ from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Message, Scope
 
-from .api import Invocation, last_chunk
+from .client import last_chunk
+from .invocation import Invocation
 from .streaming import Gone, Outgoing
 
 _log = logging.getLogger("unigate")

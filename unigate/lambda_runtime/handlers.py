@@ -1,4 +1,4 @@
-"""What answers events: found as "module.attribute", as Lambda names it, and waited for."""
+"""Load a handler by name, and resolve what it returns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import os
 import sys
 from typing import Any
 
-from .failures import Fault
+from .errors import TypedError
 
 
 def load(target: str) -> Any:
-    """Import a handler; Fault as the Runtime API names it, or whatever its module raises."""
-    separator = ":" if ":" in target else "."
-    module_name, found, name = target.rpartition(separator)
-    if not (found and module_name and name):
-        raise Fault("Runtime.MalformedHandlerName", f"Bad handler {target!r}: no module is in it.")
+    """Import a handler.
+
+    Args:
+        target: "module.attribute", as Lambda names handlers, or "module:attribute". Slashes in the
+            module's name are read as dots.
+
+    Raises:
+        TypedError: If the handler does not exist, or its module has a syntax error or cannot be
+            imported; under the type that AWS's runtime client reports.
+    """
+    module_name, name = _split(target)
     root = os.environ.get("LAMBDA_TASK_ROOT")
     if root and root not in sys.path:
         sys.path.insert(0, root)
@@ -24,29 +30,41 @@ def load(target: str) -> Any:
         for part in name.split("."):
             handler = getattr(handler, part)
     except ImportError as error:
-        raise Fault(
+        raise TypedError(
             "Runtime.ImportModuleError", f"Unable to import module {module_name!r}: {error}"
         ) from error
     except SyntaxError as error:
-        where = f'  File "{error.filename}" Line {error.lineno}\n    {error.text}'
-        raise Fault(
+        location = f'  File "{error.filename}" Line {error.lineno}\n    {error.text}'
+        raise TypedError(
             "Runtime.UserCodeSyntaxError",
             f"Syntax error in module {module_name!r}: {error}",
-            trace=[where],
+            trace=[location],
         ) from error
     except AttributeError as error:
         if getattr(error, "name", None) not in name.split("."):
-            raise  # of the module itself
-        raise Fault(
+            raise  # the module's own error
+        raise TypedError(
             "Runtime.HandlerNotFound", f"Handler {name!r} missing on module {module_name!r}"
         ) from error
     if not callable(handler):
-        raise Fault("Runtime.HandlerNotFound", f"Handler {target!r} cannot be called.")
+        raise TypedError(
+            "Runtime.HandlerNotFound", f"The handler {target!r} must be callable, got {handler!r}."
+        )
     return handler
 
 
-def finished(result: Any) -> Any:
-    """Return what a function returned, awaited on the event loop of this process if need be."""
+def _split(target: str) -> tuple[str, str]:
+    module_name, _, name = target.rpartition(":" if ":" in target else ".")
+    if not (module_name and name):
+        raise TypedError(
+            "Runtime.MalformedHandlerName",
+            f'The handler must have the form "module.attribute", got {target!r}.',
+        )
+    return module_name, name
+
+
+def resolve(result: Any) -> Any:
+    """Return a handler's result; an awaitable is awaited on the process's event loop."""
     if not hasattr(result, "__await__"):
         return result
     from unigate.loop import process_loop

@@ -1,4 +1,4 @@
-"""What an application may ask for: a call before a snapshot, after it, or after each invocation."""
+"""Hooks around a SnapStart snapshot and at the end of each invocation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextvars import copy_context
 from importlib import import_module
 from typing import Any, TypeVar
 
-from .handlers import finished
+from .handlers import resolve
 
 _log = logging.getLogger("unigate")
 
@@ -18,8 +18,8 @@ Hook = TypeVar("Hook", bound=Callable[[], Any])
 END_SECONDS = 2.0
 
 
-class _Registry:
-    """Where hooks of snapshots are kept where AWS's own module for that is not installed."""
+class _SnapshotHooks:
+    """Stands in for AWS's `snapshot_restore_py` if that is not installed."""
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, Any, Any]] = []
@@ -40,69 +40,78 @@ class _Registry:
         return self._after
 
 
-_registry: Any = None
+_snapshot_hooks: Any = None
 
 
-def _snapshots() -> Any:
-    """Return AWS's module, whose hooks its own runtime calls too; or what stands in for it."""
-    global _registry
-    if _registry is None:
+def _get_snapshot_hooks() -> Any:
+    """Return AWS's module, so that hooks work under both runtimes, or its stand-in."""
+    global _snapshot_hooks
+    if _snapshot_hooks is None:
         try:
-            found: Any = import_module("snapshot_restore_py")
+            _snapshot_hooks = import_module("snapshot_restore_py")
         except ImportError:
-            found = _Registry()
-        _registry = found
-    return _registry
+            _snapshot_hooks = _SnapshotHooks()
+    return _snapshot_hooks
 
 
 def on_snapshot(hook: Hook) -> Hook:
-    """Call something before Lambda takes a snapshot (SnapStart); the last one given goes first."""
-    _snapshots().register_before_snapshot(hook)
+    """Call a hook before Lambda takes a snapshot (SnapStart).
+
+    Args:
+        hook: A function, sync or async. The hook registered last runs first.
+    """
+    _get_snapshot_hooks().register_before_snapshot(hook)
     return hook
 
 
 def on_restore(hook: Hook) -> Hook:
-    """Call something when the process goes on from a snapshot, before the first event."""
-    _snapshots().register_after_restore(hook)
+    """Call a hook after the process is restored from a snapshot, before the first event.
+
+    Args:
+        hook: A function, sync or async. Hooks run in the order of registration.
+    """
+    _get_snapshot_hooks().register_after_restore(hook)
     return hook
 
 
 def run_before_snapshot() -> None:
-    """Call the hooks, the last one given first."""
-    for hook, args, kwargs in reversed(_snapshots().get_before_snapshot()):
-        finished(hook(*args, **kwargs))
+    """Run the hooks of `on_snapshot`."""
+    for hook, args, kwargs in reversed(_get_snapshot_hooks().get_before_snapshot()):
+        resolve(hook(*args, **kwargs))
 
 
 def run_after_restore() -> None:
-    """Make this process unlike the others that go on from the same snapshot; call the hooks."""
+    """Seed `random` anew, as all processes restored from a snapshot share its state; run hooks."""
     import random
 
     random.seed()
-    for hook, args, kwargs in _snapshots().get_after_restore():
-        finished(hook(*args, **kwargs))
+    for hook, args, kwargs in _get_snapshot_hooks().get_after_restore():
+        resolve(hook(*args, **kwargs))
 
 
-_ends: list[tuple[Callable[[], Any], float]] = []
+_end_hooks: list[tuple[Callable[[], Any], float]] = []
 
 
 def on_invocation_end(hook: Hook, *, seconds: float = END_SECONDS) -> Hook:
-    """Call something after each invocation and all of its work, such as a flush of telemetry.
+    """Call a hook after each invocation and its background work, for example to flush telemetry.
 
-    hook: a function, which may be asynchronous. One that takes longer than `seconds`, or than the
-        invocation has left, is not waited for; an asynchronous one is only left where it awaits.
-        With many invocations at once it is called for each of them, from several threads.
+    Args:
+        hook: A function, sync or async. With concurrent invocations it runs for each of them, in
+            several threads.
+        seconds: The time limit, or less if the invocation has less time left. A sync hook that
+            exceeds it goes on in its thread; an async one is cancelled where it awaits.
     """
-    _ends.append((hook, seconds))
+    _end_hooks.append((hook, seconds))
     return hook
 
 
-def run_ends(seconds_left: float) -> None:
-    """Call what is to be called after an invocation, for as long as that has time."""
-    for hook, seconds in _ends:
-        _run_end(hook, min(seconds, seconds_left))
+def run_invocation_end(seconds_left: float) -> None:
+    """Run the hooks of `on_invocation_end`, each for at most the invocation's remaining time."""
+    for hook, seconds in _end_hooks:
+        _run_end_hook(hook, min(seconds, seconds_left))
 
 
-def _run_end(hook: Callable[[], Any], limit: float) -> None:
+def _run_end_hook(hook: Callable[[], Any], limit: float) -> None:
     results: list[Any] = []
 
     def call() -> None:
@@ -110,7 +119,7 @@ def _run_end(hook: Callable[[], Any], limit: float) -> None:
             results.append(hook())
         except Exception:
             results.append(None)
-            _log.exception("%r failed at the end of an invocation.", hook)
+            _log.exception("The on_invocation_end hook %r failed.", hook)
 
     context = copy_context()
     thread = threading.Thread(
@@ -119,19 +128,29 @@ def _run_end(hook: Callable[[], Any], limit: float) -> None:
     thread.start()
     thread.join(limit)
     if not results:
-        _log.error("%r took more than %.1f seconds, and was left behind.", hook, limit)
+        _log.error(
+            "The on_invocation_end hook %r exceeded its limit of %.1f seconds and goes on in the "
+            "background.",
+            hook,
+            limit,
+        )
     elif hasattr(results[0], "__await__"):
-        finished(_bounded(hook, results[0], limit))
+        resolve(_await_within(limit, hook, results[0]))
 
 
-async def _bounded(hook: object, result: Awaitable[Any], limit: float) -> None:
+async def _await_within(limit: float, hook: object, result: Awaitable[Any]) -> None:
     import asyncio
 
     try:
-        async with asyncio.timeout(limit) as bound:
+        async with asyncio.timeout(limit) as timeout:
             await result
     except Exception:
-        if bound.expired():
-            _log.error("%r took more than %.1f seconds, and was cancelled.", hook, limit)
+        if timeout.expired():
+            _log.error(
+                "The on_invocation_end hook %r exceeded its limit of %.1f seconds and was "
+                "cancelled.",
+                hook,
+                limit,
+            )
         else:
-            _log.exception("%r failed at the end of an invocation.", hook)
+            _log.exception("The on_invocation_end hook %r failed.", hook)

@@ -1,7 +1,6 @@
-"""The log as Lambda wants it: text or JSON, each record with its invocation.
+"""Lambda's log: text or JSON records, each with the id of its invocation.
 
-The same as of AWS's runtime client for Python; what runs at the same time is told apart by context
-variables, which tasks and `asyncio.to_thread` pass on.
+The formats are those of AWS's runtime client for Python.
 """
 
 from __future__ import annotations
@@ -11,33 +10,34 @@ import logging
 import os
 import sys
 import time
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from .api import Invocation
-    from .failures import Failure
+from .invocation import current_invocation
 
-invocation: ContextVar[Invocation | None] = ContextVar("unigate.invocation", default=None)
+if TYPE_CHECKING:
+    from .errors import ErrorReport
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
 _TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
-# What a frame begins with: its format, and how grave it is.
-_FRAMES = {
+# The type of a frame, by log format and level.
+_FRAME_TYPES = {
     "text": {0: 3, 10: 0xB, 20: 0xF, 30: 0x13, 40: 0x17, 50: 0x1B},
     "json": {0: 2, 10: 0xA, 20: 0xE, 30: 0x12, 40: 0x16, 50: 0x1A},
 }
-_KNOWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "tenant_id"}
+_STANDARD_ATTRIBUTES = {
+    *vars(logging.makeLogRecord({})),
+    *("message", "asctime", "aws_request_id", "tenant_id"),
+}
 
 
 def is_json() -> bool:
-    """Tell whether the function is configured to log JSON."""
+    """Return True if the function is configured to log JSON."""
     return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 
 
 def set_up() -> None:
-    """Log everything that is logged to Lambda."""
-    for stream in (sys.stdout, sys.stderr):  # whole lines, as soon as they are there
+    """Configure the root logger, and line buffering of standard output and error."""
+    for stream in (sys.stdout, sys.stderr):  # so that Lambda gets whole lines at once
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(line_buffering=True)
@@ -53,24 +53,24 @@ def set_up() -> None:
 
 
 def flush() -> None:
-    """Write what was printed without the end of its line: Lambda may freeze the process now."""
+    """Write unfinished lines of standard output and error: Lambda may now freeze the process."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
 
 
-def log_failure(failure: Failure, request_id: str) -> None:
-    """Log what the Runtime API is told about a failed invocation or start."""
+def log_error(report: ErrorReport, request_id: str) -> None:
+    """Log the error of an invocation or of the initialization, as it is reported to Lambda."""
     if is_json():
         now = time.strftime(f"{_TIME}Z", time.gmtime())
-        told = {"timestamp": now, "level": "ERROR", **failure.report(request_id)}
-        text = json.dumps(told, ensure_ascii=False, default=str)
+        members = {"timestamp": now, "level": "ERROR", **report.for_runtime_api(request_id)}
+        text = json.dumps(members, ensure_ascii=False, default=str)
     else:
-        lines = f"[ERROR] {failure.type}: {failure.message}".splitlines()
+        lines = f"[ERROR] {report.type}: {report.message}".splitlines()
         lines.append("Traceback (most recent call last):")
-        lines += [line for entry in failure.trace for line in entry.splitlines()]
-        # Lambda ends an event of its log at "\n" and drops leading spaces; a terminal does not.
+        lines += [line for entry in report.trace for line in entry.splitlines()]
+        # Lambda ends a log event at "\n" and drops leading spaces; a terminal does not.
         text = "\n".join(lines) if os.isatty(1) else "\r".join(map(_indented, lines))
-    _sink(text, logging.ERROR)
+    _write(text, logging.ERROR)
 
 
 def _indented(line: str) -> str:
@@ -79,37 +79,39 @@ def _indented(line: str) -> str:
 
 
 def _add_invocation(record: logging.LogRecord) -> bool:
-    current = invocation.get()
-    record.aws_request_id = current.id if current else ""
-    record.tenant_id = current.headers.get("lambda-runtime-aws-tenant-id") if current else None
+    invocation = current_invocation.get()
+    record.aws_request_id = invocation.id if invocation else ""
+    record.tenant_id = (
+        invocation.headers.get("lambda-runtime-aws-tenant-id") if invocation else None
+    )
     return True
 
 
 class Handler(logging.Handler):
-    """Write records where Lambda reads them."""
+    """Write records to where Lambda reads the log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write a record."""
         try:
-            _sink(self.format(record), record.levelno)
+            _write(self.format(record), record.levelno)
         except Exception:
             self.handleError(record)
 
 
 class TextFormatter(logging.Formatter):
-    """Lines with tabs between level, time, request id and message."""
+    """Format records as lines of level, time, request id and message, separated by tabs."""
 
     converter = staticmethod(time.gmtime)
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object for each record."""
+    """Format records as JSON objects."""
 
     converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a record as JSON; what is no JSON in it as text."""
-        told: dict[str, Any] = {
+        """Return a record as JSON; values that JSON cannot represent are written as strings."""
+        members: dict[str, Any] = {
             "timestamp": self.formatTime(record, f"{_TIME}Z"),
             "level": record.levelname,
             "message": record.msg
@@ -119,45 +121,47 @@ class JSONFormatter(logging.Formatter):
             "requestId": getattr(record, "aws_request_id", "") or None,
             "tenantId": getattr(record, "tenant_id", None),
         }
-        kind, error, trace = record.exc_info or (None, None, None)
-        if kind is not None:
+        error_type, error, trace = record.exc_info or (None, None, None)
+        if error_type is not None:
             import traceback
 
-            told["stackTrace"] = traceback.format_tb(trace)
-            told["errorType"] = kind.__name__
-            told["errorMessage"] = str(error)
-            told["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-        extra = {name: value for name, value in vars(record).items() if name not in _KNOWN}
-        told = {**extra, **told}
+            members["stackTrace"] = traceback.format_tb(trace)
+            members["errorType"] = error_type.__name__
+            members["errorMessage"] = str(error)
+            members["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        extra = {
+            name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES
+        }
+        members = {**extra, **members}
         return json.dumps(
-            {name: value for name, value in told.items() if value is not None},
+            {name: value for name, value in members.items() if value is not None},
             ensure_ascii=False,
             default=str,
         )
 
 
-def _open_frames() -> int | None:
-    """Return the file that the managed runtimes take framed records from, if there is one."""
+def _take_frame_file() -> int | None:
+    """Return the file descriptor on which managed runtimes read framed records, if any."""
     number = os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", "")
     return int(number) if number.isdigit() else None
 
 
-_frames = _open_frames()
+_frame_file = _take_frame_file()
 
 
-def _sink(text: str, level: int) -> None:
-    """Write a record at once, so that no line of another thread gets into it."""
-    if _frames is None:
+def _write(text: str, level: int) -> None:
+    """Write a record in one go, so that output of other threads does not get into it."""
+    if _frame_file is None:
         file, data = 1, f"{text}\n".encode("utf-8", "replace")
     else:
-        file, data = _frames, _framed(text.encode("utf-8", "replace"), level)
-    left = memoryview(data)
-    while left:
-        left = left[os.write(file, left) :]
+        file, data = _frame_file, _framed(text.encode("utf-8", "replace"), level)
+    remaining = memoryview(data)
+    while remaining:
+        remaining = remaining[os.write(file, remaining) :]
 
 
 def _framed(data: bytes, level: int) -> bytes:
-    """Return a record with its kind, length and time before it."""
-    kind = _FRAMES["json" if is_json() else "text"][max(0, min(50, level)) // 10 * 10]
-    head = ((0xA55A0000 + kind) << 32) + len(data)
+    """Return a record behind a header with its type, length and time in microseconds."""
+    frame_type = _FRAME_TYPES["json" if is_json() else "text"][max(0, min(50, level)) // 10 * 10]
+    head = ((0xA55A0000 + frame_type) << 32) + len(data)
     return head.to_bytes(8, "big") + (time.time_ns() // 1000).to_bytes(8, "big") + data

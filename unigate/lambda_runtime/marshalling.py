@@ -1,41 +1,49 @@
-"""Events and replies as JSON, read and written as AWS's runtime client for Python does."""
+"""Read events from JSON and write results as JSON, as AWS's runtime client for Python does."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from .failures import Fault
+from .errors import TypedError
 
 
 def unmarshal(body: bytes, content_type: str | None) -> Any:
-    """Return the event that arrived: bytes, unless it says that it is JSON."""
+    """Return an event: the parsed JSON if that is its content type, else the bytes.
+
+    Raises:
+        TypedError: If the JSON is invalid.
+    """
     if content_type != "application/json":
         return body
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
+        raise TypedError("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
 
 
-def marshal(reply: Any) -> tuple[bytes, str]:
-    """Return what a handler answered as bytes, and their content type."""
-    if isinstance(reply, bytes):
-        return reply, "application/unknown"
+def marshal(result: Any) -> tuple[bytes, str]:
+    """Return a handler's result as bytes, and their content type.
+
+    Raises:
+        TypedError: If the result cannot be written as JSON.
+    """
+    if isinstance(result, bytes):
+        return result, "application/unknown"
     try:
-        return to_json(reply), "application/json"
+        return to_json(result), "application/json"
     except (TypeError, ValueError, RecursionError) as error:
-        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
+        raise TypedError("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
 
 
 def to_json(value: Any, *, ascii_only: bool = False) -> bytes:
-    """Write JSON; half a surrogate pair becomes "?", as nothing can send it."""
+    """Return JSON in UTF-8; lone surrogates, which UTF-8 cannot encode, become "?"."""
     encode = _encode_ascii if ascii_only else _encode
     return encode(value).encode("utf-8", "replace")
 
 
 def _number(value: object) -> int | float:
-    from decimal import Decimal  # loaded by whoever has made one
+    from decimal import Decimal  # already imported if the value is one
 
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)

@@ -15,10 +15,10 @@ from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Event
 
-from .api import Invocation, RuntimeApi
-from .context import Context
-from .failures import Failure
-from .handlers import finished
+from .client import RuntimeClient
+from .errors import ErrorReport
+from .handlers import resolve
+from .invocation import Context, Invocation
 from .marshalling import marshal
 from .streaming import Gone, Outgoing, run_wsgi, send_whole
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("unigate")
 
-Serve = Callable[[RuntimeApi, Invocation, Any, Context], None]
+Serve = Callable[[RuntimeClient, Invocation, Any, Context], None]
 
 
 def serving(handler: Any, *, streaming: bool) -> Serve:
@@ -39,18 +39,18 @@ def serving(handler: Any, *, streaming: bool) -> Serve:
 
 
 def _serve_function(
-    handler: Any, api: RuntimeApi, invocation: Invocation, event: Any, context: Context
+    handler: Any, client: RuntimeClient, invocation: Invocation, event: Any, context: Context
 ) -> None:
     with background.deferring(context) as deferred:
         invocation.after.append(deferred.finish)
-        result = finished(handler(event, context))
-    api.respond(invocation, *marshal(result))
+        result = resolve(handler(event, context))
+    client.respond(invocation, *marshal(result))
 
 
 def _serve_gateway(
     gateway: Gateway,
     streaming: bool,
-    api: RuntimeApi,
+    client: RuntimeClient,
     invocation: Invocation,
     event: Any,
     context: Context,
@@ -58,16 +58,16 @@ def _serve_gateway(
     event = event if isinstance(event, dict) else parse_event(event)
     source = gateway.find_source(event)
     if source is None:
-        _serve_function(gateway.notify, api, invocation, event, context)
+        _serve_function(gateway.notify, client, invocation, event, context)
         return
     if streaming and is_streamed(source, event):
         request, mount, response = gateway.read(source, event, context)
-        out = Outgoing(api, invocation, source, request)
+        out = Outgoing(client, invocation, source, request)
         _stream(_Run(gateway, invocation, out), out, request, mount, response)
         return
     run = _Run(gateway, invocation)
     reply = gateway.answer(source, event, context, run.buffered, run.finish_later)
-    api.respond(invocation, *marshal(reply))
+    client.respond(invocation, *marshal(reply))
 
 
 def is_streamed(source: EventSource, event: Event) -> bool:
@@ -112,7 +112,7 @@ def _end_early(out: Outgoing, request: Request, error: BaseException) -> None:
     else:
         _log.error("%r failed in the middle of its response.", request, exc_info=error)
     if not out.complete or out.gone:
-        out.break_off(Failure(error))
+        out.break_off(ErrorReport(error))
     if out.complete and not out.gone:
         out.acknowledge()
 

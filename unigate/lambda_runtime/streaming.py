@@ -17,8 +17,9 @@ from unigate.request import Request
 from unigate.types import Event, WSGIApp
 from unigate.wsgi import build_environ, drive
 
-from .api import Invocation, RuntimeApi, chunk, last_chunk
-from .failures import Failure
+from .client import RuntimeClient, chunk, last_chunk
+from .errors import ErrorReport
+from .invocation import Invocation
 from .marshalling import to_json
 
 # API Gateway wants to have found the end of it by then; its developer guide, "Set up a Lambda proxy
@@ -35,14 +36,14 @@ class Outgoing:
     """One streamed answer: what is sent, in order."""
 
     def __init__(
-        self, api: RuntimeApi, invocation: Invocation, source: EventSource, request: Request
+        self, client: RuntimeClient, invocation: Invocation, source: EventSource, request: Request
     ) -> None:
-        self._api = api
+        self._client = client
         self._invocation = invocation
         self._source = source
         self._request = request
         self._silent = False
-        self.connection = api.connection
+        self.connection = client.connection
         self.started = self.complete = self.gone = False
         self.halfway = False  # in the middle of a part: nothing else can be sent after it
 
@@ -55,7 +56,7 @@ class Outgoing:
         told = to_json(prelude) + _DELIMITER
         if len(told) > MOST_PRELUDE:
             raise ValueError(f"The header fields are too large to be streamed: {len(told)} bytes.")
-        start = self._api.stream(self._invocation)
+        start = self._client.begin_stream(self._invocation)
         if start is None:
             raise Gone("The invocation was answered before the application did.")
         self.started = True
@@ -89,9 +90,9 @@ class Outgoing:
 
     def acknowledge(self) -> None:
         """Read the Runtime API's reply to the whole response."""
-        self._api.streamed(self._invocation)
+        self._client.finish_stream(self._invocation)
 
-    def break_off(self, failure: Failure) -> None:
+    def break_off(self, failure: ErrorReport) -> None:
         """End an answer that is not whole, and say why, where that can still be said."""
         if not (self.gone or self.halfway):
             try:

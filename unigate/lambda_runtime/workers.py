@@ -1,4 +1,4 @@
-"""Take events one by one, or many at once, until Lambda ends the process."""
+"""Run invocations, one after another or concurrently, until Lambda ends the process."""
 
 from __future__ import annotations
 
@@ -12,58 +12,74 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from . import hooks, logs
-from .api import ApiError, Invocation, Refused, RuntimeApi
-from .context import Context
-from .failures import Failure
+from .client import ApiError, RuntimeClient, StatusError
+from .errors import ErrorReport
+from .http_client import StopEvent
+from .invocation import Context, Invocation, current_invocation
 from .marshalling import unmarshal
 from .serving import Serve
 from .streaming import Gone
-from .wire import Stop
 
 _log = logging.getLogger("unigate")
 
-# What is under way at SIGTERM may take so long. Lambda sends that to functions with extensions when
-# it shuts an environment down, and kills after 2 seconds at most; the Lambda developer guide,
-# "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
+# How long running invocations may take after SIGTERM. Lambda sends SIGTERM to functions with
+# extensions when it shuts an environment down, and kills after 2 seconds at most; the Lambda
+# developer guide, "Understanding the Lambda execution environment lifecycle", "Shutdown phase".
 GRACE_SECONDS = 1.0
-# For an answer that says that the process ends.
-LAST_SECONDS = 0.3
-# A signal can wake any thread, and is handled in the main one as soon as that goes on.
+# How long cancelled applications have, after which invocations get an error as their response.
+CANCEL_SECONDS = 0.3
+# A signal can interrupt any thread; Python runs its handler once the main thread goes on.
 SIGNAL_SECONDS = 0.1
 _TRACE = "_X_AMZN_TRACE_ID"
 
 
 class Workers:
-    """What takes events: the main thread, or as many threads as Lambda wants at once."""
+    """The threads that run invocations: the main thread, or as many as Lambda is configured for.
 
-    def __init__(self, api: RuntimeApi, serve: Serve, close: Callable[[], object]) -> None:
-        self._api = api
+    Args:
+        client: The client of the main thread; every other thread gets a clone.
+        serve: Runs the handler and responds.
+        close: Called at the end of the process.
+    """
+
+    def __init__(self, client: RuntimeClient, serve: Serve, close: Callable[[], object]) -> None:
+        self._client = client
         self._serve = serve
         self._close = close
-        self._stop = Stop()
-        self._theirs: Any = None  # what the application has set for SIGTERM
+        self._stop = StopEvent()
+        self._previous_handler: Any = None  # the application's own, for SIGTERM
         self._terminated = False
-        self._busy: set[Invocation] = set()
+        self._running: set[Invocation] = set()
         self._grace: threading.Timer | None = None
         self._threads: list[threading.Thread] = []
         self._ended = threading.Event()
         self._end: BaseException | None = None
 
     def run(self) -> NoReturn:
-        """Answer events one by one, in this thread; SystemExit when it is over."""
-        self._theirs = signal.signal(signal.SIGTERM, self._end_alone)
-        self._stop.watch_signals()
+        """Run invocations one after another in this thread.
+
+        Raises:
+            SystemExit: At SIGTERM, or when the application or the Runtime API ends the process.
+            ApiError: If the Runtime API sends no invocations.
+        """
+        self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm)
+        self._stop.wake_on_signals()
         try:
-            self._work(self._api, alone=True)
+            self._work(self._client, exports_trace=True)
             raise SystemExit(128 + signal.SIGTERM)
         finally:
             if self._grace is not None:
                 self._grace.cancel()
-            self._leave()
+            self._shut_down()
 
-    def run_at_once(self, count: int) -> NoReturn:
-        """Answer so many events at the same time, each in a thread; SystemExit when it is over."""
-        self._theirs = signal.signal(signal.SIGTERM, self._end_all)
+    def run_concurrently(self, count: int) -> NoReturn:
+        """Run up to `count` invocations at the same time, each in a thread.
+
+        Raises:
+            SystemExit: At SIGTERM, or when an application or the Runtime API ends the process.
+            ApiError: If the Runtime API sends no invocations.
+        """
+        self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm_concurrently)
         try:
             try:
                 for _ in range(count):
@@ -75,142 +91,144 @@ class Workers:
             assert self._end is not None
             raise self._end
         finally:
-            self._leave()
+            self._shut_down()
 
     def _start_thread(self) -> None:
         name = f"unigate-worker-{len(self._threads) + 1}"
-        thread = threading.Thread(target=self._work_aside, name=name, daemon=True)
+        thread = threading.Thread(target=self._run_thread, name=name, daemon=True)
         thread.start()
         self._threads.append(thread)
 
     def _replace_stuck(self) -> None:
-        """Put a thread in the place of each whose invocation is well past its deadline.
+        """Replace each thread whose invocation is well past its deadline.
 
-        Nobody can end those, and Lambda does not: the Lambda developer guide, "Understanding the
-        Lambda Managed Instances execution environment", "Error handling and recovery".
+        A thread cannot be killed, and Lambda does not end such an invocation: the Lambda developer
+        guide, "Understanding the Lambda Managed Instances execution environment", "Error handling
+        and recovery".
         """
-        for invocation in tuple(self._busy):
+        for invocation in tuple(self._running):
             late = time.time() - invocation.deadline
             if late > GRACE_SECONDS and not invocation.given_up:
                 invocation.given_up = True
-                self._give_up(invocation, Failure(TimeoutError("There was no answer in time.")))
+                error = TimeoutError("The function did not respond in time.")
+                self._give_up(invocation, ErrorReport(error))
                 self._start_thread()
 
-    def _work_aside(self) -> None:
+    def _run_thread(self) -> None:
         try:
-            self._work(self._api.another(), alone=False)
+            # The environment variable of the trace is shared by all threads.
+            self._work(self._client.clone(), exports_trace=False)
         except BaseException as error:
             self._end = self._end or error
             self._ended.set()
 
-    def _work(self, api: RuntimeApi, *, alone: bool) -> None:
-        while (invocation := api.next(self._stop)) is not None:
-            self._busy.add(invocation)
-            logs.invocation.set(invocation)
-            if alone:  # the environment is everybody's
-                _set_trace(invocation.trace_id)
+    def _work(self, client: RuntimeClient, *, exports_trace: bool) -> None:
+        while (invocation := client.next_invocation(self._stop)) is not None:
+            self._running.add(invocation)
+            current_invocation.set(invocation)
+            if exports_trace:
+                _export_trace(invocation.trace_id)
             try:
-                self._answer(api, invocation)
+                self._run_invocation(client, invocation)
             finally:
-                self._busy.discard(invocation)
-                logs.invocation.set(None)
+                self._running.discard(invocation)
+                current_invocation.set(None)
                 logs.flush()
             if invocation.given_up:
                 return
 
-    def _answer(self, api: RuntimeApi, invocation: Invocation) -> None:
+    def _run_invocation(self, client: RuntimeClient, invocation: Invocation) -> None:
         context = None
         try:
             context = Context(invocation)
-            content_type = invocation.headers.get("content-type")
-            event = unmarshal(invocation.body, content_type)
-            self._serve(api, invocation, event, context)
+            event = unmarshal(invocation.body, invocation.headers.get("content-type"))
+            self._serve(client, invocation, event, context)
         except Gone:
             pass
         except ApiError as error:
-            _endure(error)
+            _log_or_exit(error)
         except Exception as error:
-            self._report(api, invocation, Failure(error))
-        except BaseException as error:  # the application ends the process, or a signal does
-            self._report(api, invocation, Failure(error, "Runtime.ExitError"))
+            self._fail(client, invocation, ErrorReport(error))
+        except BaseException as error:  # the application or a signal ends the process
+            self._fail(client, invocation, ErrorReport(error, "Runtime.ExitError"))
             raise
         for work in invocation.after:
             try:
                 work()
             except Exception:
-                _log.exception("What was to be done after an invocation failed.")
+                _log.exception("Background work of an invocation failed.")
         if context is not None:
-            hooks.run_ends(context.get_remaining_time_in_millis() / 1000)
+            hooks.run_invocation_end(context.get_remaining_time_in_millis() / 1000)
 
-    def _report(self, api: RuntimeApi, invocation: Invocation, failure: Failure) -> None:
-        logs.log_failure(failure, invocation.id)
+    def _fail(self, client: RuntimeClient, invocation: Invocation, report: ErrorReport) -> None:
+        logs.log_error(report, invocation.id)
         try:
-            api.fail(invocation, failure)
+            client.fail(invocation, report)
         except ApiError as error:
-            _endure(error)
+            _log_or_exit(error)
 
-    # --- the end ---------------------------------------------------------------------------------
+    # --- shutdown --------------------------------------------------------------------------------
 
-    def _end_alone(self, number: int, frame: FrameType | None) -> None:
-        """End when what has arrived is answered, or has had its time; at once the second time."""
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        """Exit when the received invocation ends or exceeds its grace; at a second signal, now."""
         if self._terminated:
             raise SystemExit(128 + number)
         self._terminated = True
-        self._stop.want()
-        here = threading.get_ident()
-        self._grace = threading.Timer(GRACE_SECONDS, signal.pthread_kill, (here, number))
+        self._stop.set()
+        thread = threading.get_ident()
+        self._grace = threading.Timer(GRACE_SECONDS, signal.pthread_kill, (thread, number))
         self._grace.daemon = True
         self._grace.start()
 
-    def _end_all(self, number: int, frame: FrameType | None) -> None:
+    def _on_sigterm_concurrently(self, number: int, frame: FrameType | None) -> None:
         self._terminated = True
         raise SystemExit(128 + number)
 
-    def _leave(self) -> None:
-        """Do what the application wants done at SIGTERM, now that all is answered; and stop it."""
+    def _shut_down(self) -> None:
+        """Call the application's own SIGTERM handler, now that all is answered; then close."""
         try:
-            if self._terminated and callable(self._theirs):
-                self._theirs(signal.SIGTERM, None)
+            if self._terminated and callable(self._previous_handler):
+                self._previous_handler(signal.SIGTERM, None)
         finally:
             self._close()
 
     def _drain(self) -> None:
-        """Wait for what has arrived; leave nothing unanswered that takes too long."""
-        self._stop.want()
-        self._wait(GRACE_SECONDS)
-        for invocation in tuple(self._busy):
+        """Wait for the received invocations; answer with an error those that take too long."""
+        self._stop.set()
+        self._join_threads(GRACE_SECONDS)
+        for invocation in tuple(self._running):
             if invocation.cancel is not None:
                 invocation.cancel()
-        self._wait(LAST_SECONDS)
-        for invocation in tuple(self._busy):
-            over = Failure(SystemExit("The process ends."), "Runtime.ExitError")
-            self._give_up(invocation, over)
-        self._wait(SIGNAL_SECONDS)  # for a body that was cut off to be closed
+        self._join_threads(CANCEL_SECONDS)
+        for invocation in tuple(self._running):
+            error = SystemExit("The process ends.")
+            self._give_up(invocation, ErrorReport(error, "Runtime.ExitError"))
+        self._join_threads(SIGNAL_SECONDS)  # until bodies whose stream was shut down are closed
 
-    def _give_up(self, invocation: Invocation, failure: Failure) -> None:
-        """Answer in the place of another thread, or leave its answer unfinished."""
+    def _give_up(self, invocation: Invocation, report: ErrorReport) -> None:
+        """Respond in place of another thread, or fail the stream that it is sending."""
         if invocation.stream is not None:
-            invocation.stream.cut_off()
+            invocation.stream.shut_down()
         else:
-            self._report(self._api.another(), invocation, failure)
+            self._fail(self._client.clone(), invocation, report)
 
-    def _wait(self, seconds: float) -> None:
-        """Wait for all threads, those that have nothing to do included: they end by themselves."""
+    def _join_threads(self, seconds: float) -> None:
+        """Wait for all threads; idle ones end by themselves once the stop event is set."""
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
 
-def _set_trace(trace_id: str | None) -> None:
-    """Put the trace where AWS's SDKs look for it."""
+def _export_trace(trace_id: str | None) -> None:
+    """Set the environment variable from which AWS's SDKs take the trace."""
     if trace_id is not None:
         os.environ[_TRACE] = trace_id
     else:
         os.environ.pop(_TRACE, None)
 
 
-def _endure(error: ApiError) -> None:
-    """Log what the Runtime API did not take, and end the process where it has to be."""
+def _log_or_exit(error: ApiError) -> None:
+    """Log an error of the Runtime API; exit if the documentation calls it non-recoverable."""
     _log.error("%s", error)
-    if isinstance(error, Refused) and error.fatal:
+    if isinstance(error, StatusError) and error.fatal:
         raise SystemExit(1) from error

@@ -537,12 +537,12 @@ def test_a_function_goes_on_when_nobody_reads_what_it_tells() -> None:
     code = """
 import os
 from types import SimpleNamespace
-from unigate.cli.hosts.notes import Teller
-from unigate.lambda_runtime.logs import invocation
+from unigate.cli.dev.lambda_host.reports import Teller
+from unigate.lambda_runtime.invocation import current_invocation
 
 reads, writes = os.pipe()
 teller = Teller(writes)
-invocation.set(SimpleNamespace(id="1"))
+current_invocation.set(SimpleNamespace(id="1"))
 teller.tell(cold=True)
 print(os.read(reads, 100).decode())
 os.close(reads)

@@ -17,8 +17,8 @@ from unigate.cli.dev.inspector.views import table_of
 from unigate.cli.dev.timing import TimedSource, Timings, as_source
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end
-from unigate.lambda_runtime.api import RuntimeApi
-from unigate.lambda_runtime.failures import Failure, Fault
+from unigate.lambda_runtime.client import RuntimeClient
+from unigate.lambda_runtime.errors import ErrorReport, TypedError
 from unigate.types import Event, Reply
 
 from .reports import Teller
@@ -31,8 +31,8 @@ try:
 except Unloadable as error:
     # Reported to the parent process, which prints it; the runtime would log it a second time.
     problem = error.message.removeprefix(f"{_target!r} cannot be loaded: ")
-    fault = Fault("Unloadable", problem, trace=[error.trace])
-    RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"]).init_failed(Failure(fault))
+    fault = TypedError("Unloadable", problem, trace=[error.trace])
+    RuntimeClient(os.environ["AWS_LAMBDA_RUNTIME_API"]).report_init_error(ErrorReport(fault))
     os._exit(1)
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from unigate.cli.dev.inspector.exchanges import Note, Take
-from unigate.lambda_runtime.logs import invocation
+from unigate.lambda_runtime.invocation import current_invocation
 
 
 class Notes:
@@ -69,7 +69,7 @@ class Teller:
 
     def tell(self, **note: Any) -> None:
         """Tell something of the invocation that this context is of, or by nothing that it ends."""
-        current = invocation.get()
+        current = current_invocation.get()
         if current is not None:
             self._write(current.id, note)
 
