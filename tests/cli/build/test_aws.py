@@ -18,7 +18,7 @@ from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 # A package as pip and uv leave it: what is needed, and what is not.
 PACKAGE = {

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.projects import FLASK, GATEWAY, project, write
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 GOOGLE = """
 import functions_framework

@@ -20,7 +20,7 @@ from unigate.cli.main import main
 from unigate.cli.project.route_tables import Route
 from unigate.cli.vercel.entrypoint import find_entry
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """
 [project]
 name = "x"

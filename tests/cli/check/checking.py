@@ -14,7 +14,7 @@ import pytest
 from tests.cli.projects import write
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHECK = ("check", "--budget=600")  # however busy the machine is
 PYPROJECT = """
 [project]
