@@ -111,6 +111,21 @@ class Gateway:
 
         return register
 
+    # --- for hosts and tools ---------------------------------------------------------------------
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """The mounted applications, the root first; import strings are loaded."""
+        return list(self._loaded or self._load())
+
+    def find_source(self, event: Any) -> EventSource | None:
+        """Return the event source that would read an event, or None for a non-HTTP event.
+
+        Args:
+            event: What the platform passes: a dict, or JSON text of one.
+        """
+        return find_source(parse_event(event), self._sources, self._source)
+
     # --- the doors -------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
