@@ -16,7 +16,7 @@ import click
 
 from unigate import Gateway, InvalidEvent, UnknownEvent
 from unigate.emulator import BASE_URL, EVENT_SOURCES, Context, make_request, sent
-from unigate.events import EventSource, find_source, parse_event
+from unigate.events import EventSource
 
 from .project.target import load, their_part
 
@@ -73,7 +73,7 @@ def invoke(
         try:
             reply, first = _call(app, event)
             warm = [_call(app, event)[1] for _ in range(repeat or 0)]
-            asked = find_source(parse_event(event), app._sources, app._source)
+            asked = app.find_source(event)
             failed = _failed(asked, reply)
         except UnknownEvent as error:
             raise click.ClickException(str(error)) from error

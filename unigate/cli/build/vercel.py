@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from unigate.cli.project.project import Project
-from unigate.cli.project.route_tables import is_django, mounts_of, routes_of, unwrapped
+from unigate.cli.project.route_tables import is_django, routes_of, unwrapped
 from unigate.cli.project.settings import nearest
 from unigate.cli.vercel.entrypoint import find_entry
 
@@ -174,7 +174,7 @@ def _entrypoint_setting(project: Project) -> dict[str, Content]:
 
 def _static_files(project: Project) -> dict[str, Content]:
     """Return Django's static files under `public/`, which Vercel serves without a function."""
-    apps = [unwrapped(mount.app, is_django) for mount in mounts_of(project.gateway)]
+    apps = [unwrapped(mount.app, is_django) for mount in project.gateway.mounts]
     if not any(apps):
         return {}
     from django.conf import settings

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unigate import Gateway
-from unigate.cli.project.route_tables import is_django, mounts_of, unwrapped
+from unigate.cli.project.route_tables import is_django, unwrapped
 
 from . import Finding
 
 
 def check_django(gateway: Gateway) -> Iterator[Finding]:
     """Run the checks of `manage.py check --deploy`, where an application is Django's."""
-    if not any(unwrapped(mount.app, is_django) for mount in mounts_of(gateway)):
+    if not any(unwrapped(mount.app, is_django) for mount in gateway.mounts):
         return
     from django.core import checks
 

@@ -68,9 +68,8 @@ def _load(target: str) -> None:
     found: object = importlib.import_module(module)
     for name in filter(None, attribute.split(".")):
         found = getattr(found, name)
-    load = getattr(found, "_load", None)
-    if type(found).__module__ == "unigate.gateway" and load is not None:
-        load()
+    if type(found).__module__ == "unigate.gateway":
+        getattr(found, "mounts", None)
 
 
 def _written(event: str, args: tuple[object, ...]) -> Iterator[str]:

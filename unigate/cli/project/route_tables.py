@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from unigate import Gateway
-from unigate.routing import Mount
 
 ANY = "ANY"
 REST = "/{path:path}"  # all that is below
@@ -39,13 +38,8 @@ class Route(NamedTuple):
 def routes_of(gateway: Gateway) -> list[Route]:
     """Return the routes of every application of a gateway, each table in its own order."""
     return [
-        route for mount in mounts_of(gateway) for route in _routes(mount.app, mount.prefix, _DEPTH)
+        route for mount in gateway.mounts for route in _routes(mount.app, mount.prefix, _DEPTH)
     ]
-
-
-def mounts_of(gateway: Gateway) -> list[Mount]:
-    """Return the applications of a gateway, the one at the root first."""
-    return list(gateway._loaded or gateway._load())
 
 
 def unwrapped(app: Any, knows: Callable[[Any], bool]) -> Any:
@@ -69,7 +63,7 @@ def is_django(app: Any) -> bool:
 def _routes(app: Any, prefix: str, depth: int) -> Iterator[Route]:
     found = unwrapped(app, lambda one: _reader(one) is not None) if depth else None
     if isinstance(found, Gateway):
-        for mount in mounts_of(found):
+        for mount in found.mounts:
             yield from _routes(mount.app, prefix + mount.prefix, depth - 1)
         return
     reader = _reader(found)
