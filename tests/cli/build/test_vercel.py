@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.projects import FLASK, GATEWAY, project, tree, write
-from unigate.cli.build.split import functions_of
+from unigate.cli.build.route_functions import functions_of
 from unigate.cli.main import main
 from unigate.cli.project.route_tables import Route
 from unigate.cli.vercel.entrypoint import find_entry

@@ -14,9 +14,9 @@ import pytest
 import unigate
 from tests.cli.projects import project, write
 from unigate.cli.check import Finding
-from unigate.cli.check.configuration import check_configuration
-from unigate.cli.check.entry import check_entries
+from unigate.cli.check.entrypoints import check_entries
 from unigate.cli.check.rewrites import check_rewrites
+from unigate.cli.check.vercel_json import check_configuration
 from unigate.cli.vercel.project import Vercel
 
 from .checking import GOOD, PYPROJECT, check

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 from .bundle import make_zip
 from .templates import render

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 MOST_BYTES = 250 * 2**20  # unpacked; AWS, Lambda developer guide, "Lambda quotas"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 from unigate.cli.project.settings import read_pyproject, read_settings
 from unigate.cli.project.target import load
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 from .templates import render
 from .writing import Content

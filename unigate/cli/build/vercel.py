@@ -15,12 +15,12 @@ from typing import Any
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 from unigate.cli.project.route_tables import is_django, routes_of, unwrapped
 from unigate.cli.project.settings import nearest
 from unigate.cli.vercel.entrypoint import find_entry
 
-from .split import FALLBACK, Function, function_for, functions_of
+from .route_functions import FALLBACK, Function, function_for, functions_of
 from .templates import render
 from .writing import Content, read_record
 

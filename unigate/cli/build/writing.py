@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import click
 
-from unigate.cli.project.project import RECORD
+from unigate.cli.project.core import RECORD
 
 
 class Made(NamedTuple):

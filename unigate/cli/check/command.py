@@ -9,22 +9,22 @@ from pathlib import Path
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 from unigate.cli.project.settings import read_pyproject, read_settings
 from unigate.cli.project.target import load
 from unigate.cli.vercel.project import FILE, Vercel, read_entry, read_vercel_json
 
 from . import Finding
-from .configuration import check_configuration
 from .django import check_django
-from .entry import check_entries
-from .handlers import check_handlers
-from .importing import check_import
-from .needs import check_needs, read_needs
-from .platforms import Platform, platforms_of
-from .pythons import check_python
+from .entrypoints import check_entries
+from .import_effects import check_import
+from .other_gateways import check_handlers
+from .platform_limits import Platform, platforms_of
+from .python_version import check_python
+from .requirements import check_needs, read_needs
 from .rewrites import check_rewrites
 from .sizes import check_sizes, report, sizes_of
+from .vercel_json import check_configuration
 
 
 @click.command()

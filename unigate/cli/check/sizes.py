@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 from . import Finding
-from .needs import Need, parsed
-from .platforms import VERCEL, VERCEL_ZIP, Platform
+from .platform_limits import VERCEL, VERCEL_ZIP, Platform
+from .requirements import Need, parsed
 
 OWN = "(the project)"
 _SHOWN = 5

@@ -37,9 +37,7 @@ class Route(NamedTuple):
 
 def routes_of(gateway: Gateway) -> list[Route]:
     """Return the routes of every application of a gateway, each table in its own order."""
-    return [
-        route for mount in gateway.mounts for route in _routes(mount.app, mount.prefix, _DEPTH)
-    ]
+    return [route for mount in gateway.mounts for route in _routes(mount.app, mount.prefix, _DEPTH)]
 
 
 def unwrapped(app: Any, knows: Callable[[Any], bool]) -> Any:

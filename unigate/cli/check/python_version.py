@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 from . import Finding
-from .needs import PYPROJECT
-from .platforms import Platform
+from .platform_limits import Platform
+from .requirements import PYPROJECT
 
 _PIN_FILE = ".python-version"
 _CLAUSE = re.compile(r"\s*(~=|===?|!=|<=?|>=?)\s*3\.(\d+)(?:\.(\d+|\*))?\s*")

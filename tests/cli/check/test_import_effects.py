@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import GATEWAY, project, write
-from unigate.cli.check import probe
-from unigate.cli.check.handlers import check_handlers
-from unigate.cli.check.importing import _times, check_import
+from unigate.cli.check import import_probe
+from unigate.cli.check.import_effects import _times, check_import
+from unigate.cli.check.other_gateways import check_handlers
 from unigate.cli.main import main
 
 from .checking import CHECK, GOOD, check
@@ -147,7 +147,7 @@ def test_files_written_at_import(folder: Path) -> None:
 def test_an_event_of_the_audit_is_a_write(
     event: str, args: tuple[object, ...], paths: list[str]
 ) -> None:
-    assert list(probe._written(event, args)) == paths
+    assert list(import_probe._written(event, args)) == paths
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ def test_an_event_of_the_audit_is_a_write(
     ],
 )
 def test_which_file_sqlite_may_write(name: object, file: str) -> None:
-    assert probe._database(name) == file
+    assert import_probe._database(name) == file
 
 
 def test_the_probe_reports_who_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     write(folder, {"writing.py": "import pathlib\n\npathlib.Path('log').write_text('')\n"})
-    probe.main("writing", "report.json")
+    import_probe.main("writing", "report.json")
     Path("later").write_text("")  # the hook outlives the import
     report = json.loads(Path("report.json").read_text())
     assert report["written"] == [[str(folder / "log"), "writing.py:3"]]

@@ -2,7 +2,7 @@
 
 Run as a program, with `-X importtime`:
 
-    python -X importtime probe.py <module:app> <file for the report>
+    python -X importtime import_probe.py <module:app> <file for the report>
 
 It takes nothing from unigate, so that the times are those of the module.
 """

@@ -12,12 +12,12 @@ import pytest
 import unigate
 from tests.cli.projects import project, write
 from unigate.cli.check import Finding
-from unigate.cli.check.needs import check_needs, parsed, read_needs
-from unigate.cli.check.platforms import LAMBDA, VERCEL, platforms_of
-from unigate.cli.check.pythons import _allows, check_python
+from unigate.cli.check.platform_limits import LAMBDA, VERCEL, platforms_of
+from unigate.cli.check.python_version import _allows, check_python
+from unigate.cli.check.requirements import check_needs, parsed, read_needs
 from unigate.cli.check.sizes import _installed, check_sizes, sizes_of
 from unigate.cli.main import main
-from unigate.cli.project.project import RECORD, Project
+from unigate.cli.project.core import RECORD, Project
 from unigate.cli.vercel.project import Vercel, read_vercel_json
 
 from .checking import CHECK, GOOD, PYPROJECT

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 from . import Finding
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import Finding, probe
+from . import Finding, import_probe
 
 # "import time:      1234 |       5678 |   package.module", in microseconds: itself, with all below.
 # What the application prints without an end of line may stand before it.
@@ -30,7 +30,7 @@ def check_import(root: Path, target: str, budget: float) -> Iterator[Finding]:
         report = Path(folder, "report.json")
         temporary = Path(folder, "temporary")
         temporary.mkdir()
-        command = [sys.executable, "-X", "importtime", probe.__file__, target, str(report)]
+        command = [sys.executable, "-X", "importtime", import_probe.__file__, target, str(report)]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(temporary)}
         done = subprocess.run(
             command, cwd=root, env=environment, capture_output=True, text=True, errors="replace"

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from unigate.cli.build import aws, bundle, vercel
 from unigate.cli.build.writing import read_record
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 from unigate.cli.vercel.project import Vercel
 
-from .needs import Need
+from .requirements import Need
 
 
 class Platform(NamedTuple):
