@@ -235,9 +235,7 @@ def test_a_reply_that_is_none_fails_and_is_printed_all_the_same(
     run = Invoked(capsys, "teapot:odd", "--as", "rest_api", "--path", "/odd")
     assert run.code == 1
     assert run.out == '{\n  "text": "\\ud83d, \\ud800 and é"\n}\n'
-    assert run.err.splitlines()[-1] == (
-        "The reply is none that the platform can read: it answers 502."
-    )
+    assert run.err.splitlines()[-1] == ("The platform cannot read this reply: it would answer 502.")
 
 
 def test_repeating_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,19 +256,19 @@ def test_repeating_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["--event", "nowhere.json"], "'nowhere.json': No such file or directory"),
         (["--event", "."], "Is a directory"),
-        (["--event", "teapot.py"], "'teapot.py' holds no JSON: "),
-        (["--event", "binary"], "'binary' holds no JSON: "),
-        (["--event", "deep"], "'deep' holds no JSON: "),
+        (["--event", "teapot.py"], "'teapot.py' is not valid JSON: "),
+        (["--event", "binary"], "'binary' is not valid JSON: "),
+        (["--event", "deep"], "'deep' is not valid JSON: "),
         (["--event", "sqs.json"], "Got an event with the keys 'Records'"),
         (["--event", "list.json"], "Got "),
-        (["--event", "event.json", "--path", "/"], "--event has the whole request"),
-        (["--event", "event.json", "--data", ""], "--event has the whole request"),
-        (["--event", "event.json", "--as", "alb"], "--event has the whole request"),
-        (["--event", "event.json", "--method", "GET"], "--event has the whole request"),
-        (["--event", "event.json", "--header", "a: b"], "--event has the whole request"),
+        (["--event", "event.json", "--path", "/"], "--event contains the whole request"),
+        (["--event", "event.json", "--data", ""], "--event contains the whole request"),
+        (["--event", "event.json", "--as", "alb"], "--event contains the whole request"),
+        (["--event", "event.json", "--method", "GET"], "--event contains the whole request"),
+        (["--event", "event.json", "--header", "a: b"], "--event contains the whole request"),
         (["--as", "teapot"], "Invalid value for '--as': 'teapot' is not one of"),
-        (["--header", "no colon"], "'no colon' is not \"name: value\""),
-        (["--header", ": 1"], "': 1' is not"),
+        (["--header", "no colon"], "It must be \"name: value\", got 'no colon'."),
+        (["--header", ": 1"], "got ': 1'."),
         (["--repeat", "0"], "Invalid value for '--repeat'"),
     ],
 )

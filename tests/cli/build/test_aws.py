@@ -154,7 +154,7 @@ def test_a_project_that_says_nothing_of_its_needs_is_refused(
 ) -> None:
     (folder / "requirements.txt").unlink()
     assert build() == 2
-    assert "Nothing says what to install" in capsys.readouterr().err
+    assert "No dependencies are declared" in capsys.readouterr().err
     assert not (folder / "build").exists()
 
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_installed_leaves_nothing(
     assert build() == 2
     told = capfd.readouterr().err
     assert "nowhere-to-be-found" in told
-    assert told.endswith("unigate: What the project needs cannot be installed.\n")
+    assert told.endswith("unigate: The project's dependencies cannot be installed.\n")
     assert not (folder / "build").exists()
 
 
@@ -216,12 +216,12 @@ def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
 def test_a_zip_without_unigate_is_worth_a_line(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = "Warning: unigate is not among what the project needs.\n"
+    warning = "Warning: unigate is not in the zip: add it to the project's dependencies.\n"
     assert build() == 0
-    assert capfd.readouterr().err.endswith(told)
+    assert capfd.readouterr().err.endswith(warning)
     write(folder, {"unigate/__init__.py": ""})  # a copy of it will do
     assert build() == 0
-    assert told not in capfd.readouterr().err
+    assert warning not in capfd.readouterr().err
 
 
 def test_sizes_are_told_for_each_package(
@@ -233,9 +233,9 @@ def test_sizes_are_told_for_each_package(
     assert "3.0 MB  (the project)\n" in told
     assert "0.0 MB  teapot 1.5\n" in told
     assert "Warning: Lambda" not in told
-    monkeypatch.setattr(bundle, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", 2**20)
     assert build() == 0
-    assert "Warning: Lambda takes 1.0 MB unpacked at most.\n" in capsys.readouterr().err
+    assert "Warning: Lambda's limit is 1.0 MB unpacked.\n" in capsys.readouterr().err
 
 
 def test_the_output_folder_is_no_part_of_the_zip(folder: Path) -> None:
@@ -320,7 +320,7 @@ def test_the_wrapper_starts_our_runtime_with_the_interpreter_of_lambda(
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "PYTHONPATH": "/mine",
         },
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     path = "/mine:/opt/python/lib/python3.12/site-packages:/opt/python:/var/runtime"
     assert done.stdout == f"{tmp_path / 'task'}\n-m unigate.lambda_runtime main.app\n{path}\n"

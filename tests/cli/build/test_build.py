@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.projects import FLASK, project, tree, write
 from unigate.cli.build import writing
-from unigate.cli.build.writing import Made
+from unigate.cli.build.plan import GeneratedFile
 from unigate.cli.main import main
 from unigate.cli.project.settings import nearest, read_settings
 
@@ -35,22 +35,25 @@ def build(*args: str) -> int:
 @pytest.mark.parametrize(
     ("table", "error"),
     [
-        ({"memry": 1}, "[tool.unigate] has no 'memry': did you mean 'memory'?"),
-        ({"aws": {"triger": "alb"}}, "[tool.unigate.aws] has no 'triger': did you mean 'trigger'?"),
+        ({"memry": 1}, "[tool.unigate] has no key 'memry': did you mean 'memory'?"),
+        (
+            {"aws": {"triger": "alb"}},
+            "[tool.unigate.aws] has no key 'triger': did you mean 'trigger'?",
+        ),
         ({"aws": {"qqqq": 1}}, "known: architecture, runtime, trigger."),
         (
             {"functions": {"/report": {"timout": 3}}},
-            "[tool.unigate.functions./report] has no 'timout': did you mean 'timeout'?",
+            "[tool.unigate.functions./report] has no key 'timout': did you mean 'timeout'?",
         ),
-        ({"aws": {"trigger": "lattice"}}, "tool.unigate.aws.trigger is one of http_api"),
-        ({"memory": "1024"}, "tool.unigate.memory is a number above 0"),
-        ({"memory": True}, "tool.unigate.memory is a number above 0"),
-        ({"timeout": 0}, "tool.unigate.timeout is a number above 0"),
-        ({"exclude": "docs"}, "tool.unigate.exclude is a list of strings"),
-        ({"exclude": [1]}, "tool.unigate.exclude is a list of strings"),
-        ({"environment": {"A": 1}}, "tool.unigate.environment.A is a string"),
-        ({"functions": 1}, "tool.unigate.functions is a table"),
-        ({"app": ["main:app"]}, "tool.unigate.app is a string"),
+        ({"aws": {"trigger": "lattice"}}, "tool.unigate.aws.trigger must be one of 'http_api', "),
+        ({"memory": "1024"}, "tool.unigate.memory must be a positive integer, got '1024'."),
+        ({"memory": True}, "tool.unigate.memory must be a positive integer, got True."),
+        ({"timeout": 0}, "tool.unigate.timeout must be a positive integer"),
+        ({"exclude": "docs"}, "tool.unigate.exclude must be a list of strings"),
+        ({"exclude": [1]}, "tool.unigate.exclude must be a list of strings"),
+        ({"environment": {"A": 1}}, "tool.unigate.environment.A must be a string"),
+        ({"functions": 1}, "tool.unigate.functions must be a table"),
+        ({"app": ["main:app"]}, "tool.unigate.app must be a string"),
     ],
 )
 def test_a_setting_that_is_not_known_is_an_error(table: object, error: str) -> None:
@@ -81,7 +84,7 @@ def test_a_setting_that_is_not_known_is_one_line(
     write(folder, {"pyproject.toml": "[tool.unigate]\nmemry = 1\n"})
     assert build("main:app", "--target", "vercel") == 2
     assert capsys.readouterr().err == (
-        "unigate: pyproject.toml: [tool.unigate] has no 'memry': did you mean 'memory'?\n"
+        "unigate: pyproject.toml: [tool.unigate] has no key 'memry': did you mean 'memory'?\n"
     )
 
 
@@ -90,7 +93,7 @@ def test_a_pyproject_that_is_no_toml_is_one_line(
 ) -> None:
     write(folder, {"pyproject.toml": "[tool\n"})
     assert build("main:app", "--target", "vercel") == 2
-    assert capsys.readouterr().err.startswith("unigate: pyproject.toml is no TOML: ")
+    assert capsys.readouterr().err.startswith("unigate: pyproject.toml is not valid TOML: ")
 
 
 # What is asked for
@@ -104,7 +107,7 @@ def test_the_application_may_be_in_the_settings(folder: Path) -> None:
 
 def test_split_is_for_vercel(capsys: pytest.CaptureFixture[str]) -> None:
     assert build("main:app", "--target", "aws", "--split") == 2
-    assert "--split is for --target vercel." in capsys.readouterr().err
+    assert "--split requires --target vercel." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_what_a_build_in_place_cannot_leave_out_is_worth_a_line(
 ) -> None:
     write(folder, {"pyproject.toml": '[tool.unigate]\nexclude = ["docs/*"]\n'})
     assert build("main:app", "--target", target, "--dry-run") == 0
-    line = f"tool.unigate.exclude is for another --output: here {file} says it.\n"
+    line = f"tool.unigate.exclude has no effect without --output: write {file} instead.\n"
     assert capsys.readouterr().out.endswith(line)
     assert build("main:app", "--target", target, "--dry-run", "--output", "out") == 0
     assert file not in capsys.readouterr().out
@@ -157,9 +160,17 @@ def test_what_a_build_in_place_cannot_leave_out_is_worth_a_line(
 @pytest.mark.parametrize(
     ("target", "needs", "line"),
     [
-        ("google", "unigate", "Google wants functions-framework in the project.dependencies.\n"),
+        (
+            "google",
+            "unigate",
+            "Google requires functions-framework in project.dependencies: add it.\n",
+        ),
         ("google", "Functions-Framework>=3", ""),
-        ("azure", "unigate", "Azure installs what requirements.txt says, and there is none.\n"),
+        (
+            "azure",
+            "unigate",
+            "Azure installs from requirements.txt, which does not exist: write one.\n",
+        ),
     ],
 )
 def test_what_the_platform_would_not_install_is_worth_a_line(
@@ -231,11 +242,11 @@ def test_what_a_link_leads_to_is_taken_in_its_place(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("link", "leads_to", "problem"),
     [
-        ("data", "../aside", "/aside, outside of the project: "),
-        ("inner/data", "/", "/, outside of the project: "),
-        ("data", "../projects", "/projects, outside of the project: "),
-        ("mypackage", ".", "/project, which it is in: "),
-        ("inner/deep/up", "..", "/project/inner, which it is in: "),
+        ("data", "../aside", "/aside, outside the project: "),
+        ("inner/data", "/", "/, outside the project: "),
+        ("data", "../projects", "/projects, outside the project: "),
+        ("mypackage", ".", "/project, which contains the link: "),
+        ("inner/deep/up", "..", "/project/inner, which contains the link: "),
     ],
 )
 @pytest.mark.parametrize("options", [["azure", "--output", "out"], ["aws", "--dry-run"]])
@@ -351,7 +362,9 @@ def test_azure_wants_its_module_for_itself(
 ) -> None:
     write(folder, {"function_app.py": FLASK})
     assert build("function_app:site", "--target", "azure") == 2
-    assert capsys.readouterr().err.startswith("unigate: Azure wants function_app.py for itself")
+    assert capsys.readouterr().err.startswith(
+        "unigate: Azure's entry point must be function_app.py: "
+    )
 
 
 # Writing
@@ -410,12 +423,12 @@ def test_a_file_that_cannot_be_made_leaves_the_folder_as_it_was(
     folder: Path, content: Callable[[Path], Path]
 ) -> None:
     with pytest.raises((RuntimeError, KeyboardInterrupt)):
-        writing.write({"a": b"1", "b": Made(content, ())}, folder / "out/deep", "aws")
+        writing.write({"a": b"1", "b": GeneratedFile(content, ())}, folder / "out/deep", "aws")
     assert not (folder / "out").exists()
     writing.write({"a": b"1", "old": b"1"}, folder / "out", "aws")
     before = tree(folder / "out")
     with pytest.raises((RuntimeError, KeyboardInterrupt)):
-        writing.write({"a": b"2", "b": Made(content, ())}, folder / "out", "aws")
+        writing.write({"a": b"2", "b": GeneratedFile(content, ())}, folder / "out", "aws")
     assert tree(folder / "out") == before
 
 
@@ -453,7 +466,7 @@ def test_sigterm_leaves_the_folder_as_it_was(folder: Path) -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         with pytest.raises(SystemExit, match="143"):
-            writing.write({"a": b"1", "b": Made(ended, ())}, folder / "out", "aws")
+            writing.write({"a": b"1", "b": GeneratedFile(ended, ())}, folder / "out", "aws")
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -487,5 +500,5 @@ def test_what_is_refused_at_the_end_is_refused_before_it_is_written(folder: Path
 def test_a_record_that_was_spoilt_is_one_line(folder: Path) -> None:
     for text in ("{", "[]", '{"aws": 1}'):
         write(folder, {"out/.unigate-build.json": text})
-        with pytest.raises(click.ClickException, match="is not as it was written"):
+        with pytest.raises(click.ClickException, match="is damaged: remove it"):
             writing.write({"a": b"1"}, folder / "out", "aws")

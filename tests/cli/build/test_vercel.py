@@ -18,7 +18,7 @@ from tests.cli.projects import FLASK, GATEWAY, project, tree, write
 from unigate.cli.build.route_functions import functions_of
 from unigate.cli.main import main
 from unigate.cli.project.route_tables import Route
-from unigate.cli.vercel.entrypoint import find_entry
+from unigate.cli.vercel.entrypoint import find_entrypoint
 
 ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """
@@ -52,7 +52,7 @@ print(Client(runpy.run_path({file!r})["app"]).get({path!r}).text)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -89,7 +89,7 @@ def test_vercel_finds_the_gateway(folder: Path, target: str, name: str) -> None:
     write(folder, {"main.py": f"{code}\nclass box:\n    site = site\n    {name} = {name}\n"})
     assert build(target) == 0
     text = (folder / "api/index.py").read_text()
-    found = find_entry(text)
+    found = find_entrypoint(text)
     assert found is not None
     assert found[0] == "app"
     assert answer(folder, "api/index.py", "/users/ada") == "user ada"
@@ -105,10 +105,10 @@ def test_the_target_may_be_the_entry_point_itself(folder: Path) -> None:
     ("code", "target", "error"),
     [
         ("from main import app as application\napp = application\n", "api.index:app",
-         "Vercel takes 'application' of line 1 in api/index.py, where 'app' is asked for."),
+         "Vercel deploys 'application' of line 1 in api/index.py, expected the gateway 'app'."),
         ("if True:\n    from main import app\n", "api.index:app",
-         "Vercel finds no app in api/index.py, where 'app' is asked for."),
-        ("from main import site as app\n", "api.index:app", "Vercel takes 'app' of line 1"),
+         "Vercel finds no app in api/index.py, expected 'app': bind it at the top level."),
+        ("from main import site as app\n", "api.index:app", "Vercel deploys 'app' of line 1"),
     ],
 )  # fmt: skip
 def test_an_entry_point_that_vercel_reads_otherwise_is_refused(
@@ -150,10 +150,10 @@ def test_a_python_that_vercel_has_not_is_refused(
 ) -> None:
     write(folder, {"pyproject.toml": f'{PROJECT}[tool.unigate]\npython = "3.11"\n'})
     assert build("main:app") == 2
-    assert "Vercel has Python 3.12, 3.13, 3.14, not 3.11." in capsys.readouterr().err
+    assert "Vercel supports Python 3.12, 3.13, 3.14, got 3.11." in capsys.readouterr().err
     write(folder, {"pyproject.toml": "", ".python-version": "3.11\n"})
     assert build("main:app", "--output", "out") == 2
-    assert "not 3.11." in capsys.readouterr().err
+    assert "got 3.11." in capsys.readouterr().err
 
 
 def test_a_folder_public_of_the_project_is_enough(folder: Path) -> None:
@@ -204,8 +204,8 @@ def test_the_projects_own_pyproject_is_left_to_its_author(
 ) -> None:
     write(folder, {"pyproject.toml": PRESET})
     assert build("main:app", "--force") == 2
-    told = 'pyproject.toml: [tool.vercel] needs entrypoint = "api.index:app": write it there.'
-    assert told in capsys.readouterr().err
+    line = 'pyproject.toml: add entrypoint = "api.index:app" to [tool.vercel].'
+    assert line in capsys.readouterr().err
     mine = PRESET + '[tool.vercel]\nentrypoint = "api.index:app"\n'
     write(folder, {"pyproject.toml": mine})
     assert build("main:app") == 0
@@ -227,7 +227,7 @@ def test_the_preset_for_django_would_deploy_something_else(
     assert build("main:app", "--output", "out") == 0
     write(folder, {"manage.py": ""})
     assert build("main:app", "--output", "out") == 2
-    assert "deploys ASGI_APPLICATION of the settings" in capsys.readouterr().err
+    assert "always deploys ASGI_APPLICATION of the settings" in capsys.readouterr().err
 
 
 # A function for each route
@@ -307,7 +307,9 @@ def test_every_function_answers_its_route(folder: Path) -> None:
     assert answer(folder, "api/index.py", "/") == "home"
     for rewrite in config["rewrites"]:
         assert (folder / f"{rewrite['destination'][1:]}.py").is_file()
-        assert find_entry((folder / f"{rewrite['destination'][1:]}.py").read_text()) is not None
+        assert (
+            find_entrypoint((folder / f"{rewrite['destination'][1:]}.py").read_text()) is not None
+        )
 
 
 def test_each_function_has_its_own_limits(folder: Path) -> None:
@@ -331,10 +333,10 @@ memory = 2048
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("/user/create", "no route has that path: did you mean '/users/create'?"),
-        ("/users/<name>", "no route has that path: did you mean '/users/{name}'?"),
-        ("/users/{other}/", "the function of '/users/{name}' answers it, write that."),
-        ("/", "api/index.py answers it, with the limits of [tool.unigate]."),
+        ("/user/create", "no route has this path: did you mean '/users/create'?"),
+        ("/users/<name>", "no route has this path: did you mean '/users/{name}'?"),
+        ("/users/{other}/", "the function of '/users/{name}' answers this path: write that one."),
+        ("/", "api/index.py answers this path, with the limits of [tool.unigate]: remove it."),
     ],
 )
 def test_limits_of_what_has_no_function_are_an_error(
@@ -374,7 +376,7 @@ def test_djangos_static_files_are_served_without_a_function(tmp_path: Path) -> N
         env={
             **os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'contrib'}",
             "PYTHONDONTWRITEBYTECODE": "1", "DJANGO_SETTINGS_MODULE": "guestbook.settings",
-        },
+        }, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     static = tmp_path / "out/public/static"

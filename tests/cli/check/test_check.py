@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from tests.cli.projects import GATEWAY, project, write
-from unigate.cli.check import Kind
+from unigate.cli.check.findings import FindingKind
 from unigate.cli.main import main
 
 from .checking import CHECK, GOOD, PYPROJECT, ROOT, check, found_in, run
@@ -36,7 +36,7 @@ def test_a_finding_is_a_line(capsys: pytest.CaptureFixture[str], folder: Path) -
     write(folder, {"api/index.py": "from main import site as app\n"})
     assert main([*CHECK]) == 1
     assert capsys.readouterr().out == (
-        "api/index.py:1: Vercel deploys 'app', which it finds first, and that is not the gateway. "
+        "api/index.py:1: Vercel deploys 'app', which it finds first, which is not the gateway. "
         "[entrypoint]\n1 found.\n"
     )
 
@@ -93,7 +93,7 @@ def test_what_is_checked_may_be_what_vercel_deploys(
     assert check(capsys, files={"pyproject.toml": pyproject}) == []
     (folder / "api/index.py").unlink()
     assert main([*CHECK]) == 2
-    assert "Say which application" in capsys.readouterr().err
+    assert "Name the application" in capsys.readouterr().err
 
 
 # A Django, because its checks are among those that are run; each line has one mistake or two.
@@ -151,7 +151,7 @@ def test_every_mistake_at_once(folder: Path) -> None:
         ("vercel", "vercel.json"),
         ("write", "main.py:8"),
     }
-    assert {kind for kind, _ in places} == set(get_args(Kind))
+    assert {kind for kind, _ in places} == set(get_args(FindingKind))
 
 
 @pytest.fixture(params=["example_flask", "example_django"])

@@ -68,6 +68,6 @@ def test_a_preset_for_django_deploys_what_the_settings_name(guestbook: Path) -> 
     write(guestbook, {"vercel.json": '{"framework": "django"}'})
     [found] = found_in(guestbook, "api.index:app")
     assert (found["kind"], found["place"]) == ("entrypoint", "guestbook/asgi.py:10")
-    assert "'application', the ASGI_APPLICATION of Django, and" in found["message"]
+    assert "'application', the ASGI_APPLICATION of Django, which is" in found["message"]
     change(guestbook, '"guestbook.asgi.application"', '"api.index.app"')
     assert found_in(guestbook, "api.index:app") == []

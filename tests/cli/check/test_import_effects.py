@@ -12,8 +12,8 @@ import pytest
 
 from tests.cli.projects import GATEWAY, project, write
 from unigate.cli.check import import_probe
-from unigate.cli.check.import_effects import _times, check_import
-from unigate.cli.check.other_gateways import check_handlers
+from unigate.cli.check.import_effects import check_import, check_time
+from unigate.cli.check.other_gateways import check_other_gateways
 from unigate.cli.main import main
 
 from .checking import CHECK, GOOD, check
@@ -61,7 +61,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_gateway_of_another_kind(folder: Path, source: str, found: str) -> None:
     write(folder, {"old.py": source})
     line = len(source.splitlines())
-    findings = list(check_handlers({"old.py": folder / "old.py", "old.txt": folder / "old.txt"}))
+    findings = list(
+        check_other_gateways({"old.py": folder / "old.py", "old.txt": folder / "old.txt"})
+    )
     assert [(one.kind, one.place, one.message.partition("(")[0]) for one in findings] == (
         [("handler", f"old.py:{line}", found)] if found else []
     )
@@ -147,7 +149,7 @@ def test_files_written_at_import(folder: Path) -> None:
 def test_an_event_of_the_audit_is_a_write(
     event: str, args: tuple[object, ...], paths: list[str]
 ) -> None:
-    assert list(import_probe._written(event, args)) == paths
+    assert list(import_probe.written_paths(event, args)) == paths
 
 
 @pytest.mark.parametrize(
@@ -168,7 +170,7 @@ def test_an_event_of_the_audit_is_a_write(
     ],
 )
 def test_which_file_sqlite_may_write(name: object, file: str) -> None:
-    assert import_probe._database(name) == file
+    assert import_probe.database_file(name) == file
 
 
 def test_the_probe_reports_who_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,11 +204,11 @@ import time:   2000000 |    9000000 |   slow
 import time:    500000 |     500000 | other.package.module
 import time: it is late
 """
-    [found] = _times("main", log, 9.0, 5)
+    [found] = check_time("main", log, 9.0, 5)
     assert found.message == (
         "The import takes 9.0 s, over the budget of 5: slow 3.00, other 0.50, zipimport 0.00."
     )
-    assert list(_times("main", log, 4.0, 5)) == []
+    assert list(check_time("main", log, 4.0, 5)) == []
 
 
 def test_what_cannot_be_imported_is_for_others_to_say(folder: Path) -> None:

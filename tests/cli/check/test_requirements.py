@@ -1,4 +1,4 @@
-"""`unigate check`: what is installed, how large that is, which Python there is."""
+"""`unigate check`: requirements, sizes and the version of Python."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import pytest
 
 import unigate
 from tests.cli.projects import project, write
-from unigate.cli.check import Finding
-from unigate.cli.check.platform_limits import LAMBDA, VERCEL, platforms_of
-from unigate.cli.check.python_version import _allows, check_python
-from unigate.cli.check.requirements import check_needs, parsed, read_needs
-from unigate.cli.check.sizes import _installed, check_sizes, sizes_of
+from unigate.cli.check.findings import Finding
+from unigate.cli.check.platform_limits import LAMBDA, VERCEL, limits_of
+from unigate.cli.check.python_version import allows, check_python_version
+from unigate.cli.check.requirements import (
+    check_requirements,
+    parse_requirements,
+    read_requirements,
+)
+from unigate.cli.check.sizes import check_sizes, installed_sizes, sizes_of
 from unigate.cli.main import main
-from unigate.cli.project.core import RECORD, Project
-from unigate.cli.vercel.project import Vercel, read_vercel_json
+from unigate.cli.project.core import Project
+from unigate.cli.project.files import RECORD
+from unigate.cli.project.pyproject import read_pyproject
+from unigate.cli.project.target import Target
+from unigate.cli.vercel.project import VercelProject, read_vercel_json
 
 from .checking import CHECK, GOOD, PYPROJECT
 
@@ -32,16 +39,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def found_in(folder: Path, files: dict[str, str] | None = None) -> list[Finding]:
-    """Return what is found of needs, Python and sizes; nothing is imported for that."""
+    """Return the findings on requirements, Python and sizes, without importing the application."""
     write(folder, files or {})
-    made = Project(folder, "main:app", unigate.wrap("main:app"), folder)
-    needs, told = read_needs(made), read_vercel_json(folder)
-    vercel = None if told is None else Vercel(folder, told, made.pyproject)
-    platforms = platforms_of(made, needs, vercel)
+    target = Target("main:app", unigate.wrap("main:app"), True)
+    made = Project(folder, read_pyproject(folder), target, folder)
+    requirements, vercel_json = read_requirements(made), read_vercel_json(folder)
+    vercel = None if vercel_json is None else VercelProject(folder, vercel_json, {})
+    platforms = limits_of(made, requirements, vercel)
     return [
-        *check_needs(made, needs, vercel is not None),
-        *check_python(made, platforms),
-        *check_sizes(sizes_of(made, needs), platforms),
+        *check_requirements(made, requirements, vercel is not None),
+        *check_python_version(made, platforms),
+        *check_sizes(sizes_of(made, requirements), platforms),
     ]
 
 
@@ -162,7 +170,7 @@ def test_a_python_that_a_platform_does_not_have(
 
 def test_a_python_that_settings_want(folder: Path) -> None:
     files = {"pyproject.toml": PYPROJECT + 'python = "3.11"\n'}
-    assert "Vercel has Python 3.12, " in found_in(folder, files)[0].message
+    assert "Vercel supports Python 3.12, " in found_in(folder, files)[0].message
     files = {"pyproject.toml": PYPROJECT.replace(">=3.11", ">=3.9,<3.12")}
     assert "requires-python is '>=3.9,<3.12'" in found_in(folder, files)[0].message
 
@@ -187,16 +195,16 @@ def test_a_python_that_settings_want(folder: Path) -> None:
     ],
 )
 def test_which_pythons_a_specifier_allows(specifier: str, allowed: str) -> None:
-    assert [minor for minor in ("12", "13", "14") if _allows(specifier, f"3.{minor}")] == (
+    assert [minor for minor in ("12", "13", "14") if allows(specifier, f"3.{minor}")] == (
         allowed.split()
     )
 
 
 def test_the_size_is_that_of_all_that_is_needed() -> None:
-    sizes = dict(_installed(parsed(["flask", "not-installed-here"], "")))
+    sizes = dict(installed_sizes(parse_requirements(["flask", "not-installed-here"], "")))
     assert {"flask", "werkzeug", "jinja2", "markupsafe"} <= set(sizes)
     assert "asgiref" not in sizes  # of the extra "async"
-    assert "asgiref" in dict(_installed(parsed(["flask[async]"], "")))
+    assert "asgiref" in dict(installed_sizes(parse_requirements(["flask[async]"], "")))
     assert sizes["werkzeug"] > 200_000
 
 
@@ -206,7 +214,7 @@ def test_sizes_are_shown_though_they_are_no_mistake(capsys: pytest.CaptureFixtur
     assert len(packages) == 5
     assert any(line.endswith(" MB  werkzeug") for line in packages)
     assert others.endswith(" others")
-    assert total.endswith(" MB  unpacked, Vercel takes 500.0 MB")
+    assert total.endswith(" MB  unpacked, the limit on Vercel is 500.0 MB")
     assert main([*CHECK, "--json"]) == 0
     sizes = json.loads(capsys.readouterr().out)["sizes"]
     assert {"(the project)", "flask", "werkzeug"} <= set(sizes)
@@ -225,18 +233,18 @@ def grow(file: Path, megabytes: int) -> None:
     ("vercel", "files", "megabytes", "limits"),
     [
         ("", {}, 240, []),
-        ("", {}, 260, ["250.0 MB that Lambda"]),
+        ("", {}, 260, ["250.0 MB on Lambda"]),
         ("", {"requirements.txt": "unigate\nfunctions-framework\n"}, 260, []),
         ("", {RECORD: '{"azure": {}}'}, 260, []),
         ('{"framework": null}', {}, 210, []),
-        ('{"framework": null}', {}, 230, ["225.0 MB that Vercel"]),  # of its own alone
+        ('{"framework": null}', {}, 230, ["225.0 MB on Vercel"]),  # of its own alone
         ('{"installCommand": "make"}', {}, 222, []),
-        ('{"installCommand": "make"}', {}, 224, ["225.0 MB that Vercel"]),
+        ('{"installCommand": "make"}', {}, 224, ["225.0 MB on Vercel"]),
         (
             '{"framework": null}',
             {"serverless.yml": ""},
             249,
-            ["225.0 MB that Vercel", "250.0 MB that Lambda"],
+            ["225.0 MB on Vercel", "250.0 MB on Lambda"],
         ),
     ],
 )
@@ -254,7 +262,7 @@ def test_more_than_a_platform_takes(
     grow(folder / "model.bin", megabytes)
     sizes = [found.message for found in found_in(folder) if found.kind == "size"]
     for limit, size in zip(limits, sizes, strict=True):
-        assert f"{limit} takes: (the project) 2" in size
+        assert f"{limit}: (the project) 2" in size
 
 
 def test_what_vercel_installs_at_the_start_counts() -> None:

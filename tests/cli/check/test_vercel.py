@@ -1,4 +1,4 @@
-"""`unigate check`: what Vercel deploys, and what its settings do to requests."""
+"""`unigate check`: Vercel's entry points, vercel.json, and the effect of rewrites on requests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 
 import unigate
 from tests.cli.projects import project, write
-from unigate.cli.check import Finding
-from unigate.cli.check.entrypoints import check_entries
+from unigate.cli.check.entrypoints import check_entrypoints
+from unigate.cli.check.findings import Finding
 from unigate.cli.check.rewrites import check_rewrites
-from unigate.cli.check.vercel_json import check_configuration
-from unigate.cli.vercel.project import Vercel
+from unigate.cli.check.vercel_json import check_vercel_json
+from unigate.cli.vercel.project import VercelProject
 
 from .checking import GOOD, PYPROJECT, check
 
@@ -40,9 +40,9 @@ def gateway() -> unigate.Gateway:
     return unigate.wrap(site)
 
 
-def configured(folder: Path, **told: Any) -> Vercel:
-    write(folder, {"vercel.json": json.dumps(told)})
-    return Vercel(folder, told, {})
+def configured(folder: Path, **configuration: Any) -> VercelProject:
+    write(folder, {"vercel.json": json.dumps(configuration)})
+    return VercelProject(folder, configuration, {})
 
 
 def messages(found: Iterator[Finding], kind: str) -> list[str]:
@@ -90,20 +90,20 @@ def test_every_function_that_a_rewrite_leads_to_is_looked_at(folder: Path) -> No
         {"source": "/other", "destination": "/api/other.py"},
         CATCH_ALL,
     ]
-    found = check_entries(configured(folder, framework=None, rewrites=rewrites))
+    found = check_entrypoints(configured(folder, framework=None, rewrites=rewrites))
     assert [finding.place for finding in found] == ["api/[id].py:1", "api/other.py:1"]
 
 
 def test_functions_that_no_rewrite_leads_to_may_be_anything(folder: Path) -> None:
     (folder / "api/index.py").rename(folder / "api/other.py")
     write(folder, {"api/other.py": "from main import site as app\n"})
-    assert list(check_entries(configured(folder, framework=None))) == []
+    assert list(check_entrypoints(configured(folder, framework=None))) == []
 
 
 def test_a_function_that_builds_names(folder: Path) -> None:
     write(folder, {"server.py": "from main import site as app\n"})
     builds = [ENTRY, {"src": "/server.py", "use": "@vercel/python"}]
-    found = check_entries(configured(folder, builds=builds))
+    found = check_entrypoints(configured(folder, builds=builds))
     assert [finding.place for finding in found] == ["server.py:1"]
 
 
@@ -121,13 +121,13 @@ def test_an_entry_point_that_pyproject_names(
 
 def test_an_entry_point_that_a_preset_finds(folder: Path) -> None:
     write(folder, {"index.py": "from main import site as app\n"})
-    found = check_entries(configured(folder, framework="flask"))
+    found = check_entrypoints(configured(folder, framework="flask"))
     assert [finding.place for finding in found] == ["index.py:1"]
     (folder / "index.py").unlink()
-    assert list(check_entries(configured(folder, framework="flask"))) == []
+    assert list(check_entrypoints(configured(folder, framework="flask"))) == []
     (folder / "main.py").unlink()
     (folder / "api/index.py").unlink()
-    found = check_entries(configured(folder, framework="flask"))
+    found = check_entrypoints(configured(folder, framework="flask"))
     assert [finding.place for finding in found] == ["vercel.json"]
 
 
@@ -142,32 +142,32 @@ def test_a_vercel_json_that_is_none(capsys: pytest.CaptureFixture[str], text: st
 def test_limits_of_what_is_no_function(folder: Path) -> None:
     limits: dict[str, object] = {"api/*.py": {}, "api/[id].py": {}, "api/{index,other}.py": {}}
     write(folder, {"api/[id].py": "from main import app\n", "api/helper.py": "x = 1\n"})
-    assert list(check_configuration(configured(folder, framework=None, functions=limits))) == []
+    assert list(check_vercel_json(configured(folder, framework=None, functions=limits))) == []
     limits = {"api/helper.py": {}, "main.py": {}}
-    found = check_configuration(configured(folder, framework=None, functions=limits))
+    found = check_vercel_json(configured(folder, framework=None, functions=limits))
     assert [message.split()[2] for message in messages(found, "vercel")] == [
         "'api/helper.py'",
         "'main.py'",
     ]
-    assert list(check_configuration(configured(folder, framework="flask", functions=limits))) == []
+    assert list(check_vercel_json(configured(folder, framework="flask", functions=limits))) == []
 
 
 def test_builds_beside_what_they_turn_off(folder: Path) -> None:
     vercel = configured(folder, builds=[ENTRY], functions={"api/index.py": {}})
-    refused, unserved = messages(check_configuration(vercel), "vercel")
+    refused, unserved = messages(check_vercel_json(vercel), "vercel")
     assert 'refuses "functions" beside "builds"' in refused
     assert "no file of public/" in unserved
     others = [ENTRY, {"src": "public/**", "use": "@vercel/static"}]
-    assert list(check_configuration(configured(folder, builds=others))) == []
+    assert list(check_vercel_json(configured(folder, builds=others))) == []
 
 
 def test_sources_that_everyone_may_read(folder: Path) -> None:
-    assert list(check_configuration(configured(folder, framework=None))) == []
+    assert list(check_vercel_json(configured(folder, framework=None))) == []
     (folder / "public/robots.txt").unlink()
     (folder / "public").rmdir()
-    assert len(messages(check_configuration(configured(folder, framework=None)), "sources")) == 1
+    assert len(messages(check_vercel_json(configured(folder, framework=None)), "sources")) == 1
     for told in ({"framework": None, "outputDirectory": "site"}, {}, {"builds": [ENTRY]}):
-        assert list(check_configuration(configured(folder, **told))) == []
+        assert list(check_vercel_json(configured(folder, **told))) == []
 
 
 # Rewrites before a preset: the application sees where they lead
@@ -184,15 +184,15 @@ def test_sources_that_everyone_may_read(folder: Path) -> None:
         ("/api/(.*)", "/api/index", "needs no rewrite"),
         ("/api/(.*)", "/", "the path of every request there"),
         ("/api/:path*", "/new/", "the path of every request there"),
-        ("/old", "/gone", "no route for"),
+        ("/old", "/gone", "has no route"),
         ("/old", "/new", ""),
         ("/me", "/users/me", ""),
-        ("/me", "/users/me/more", "no route for"),
+        ("/me", "/users/me/more", "has no route"),
         ("/me", "/files/a/b", ""),
         ("/api/(.*)", "/$1", ""),
         ("/api/:path*", "/:path*", ""),
         ("/users/:name", "/users/:name", ""),
-        ("/(.*)", "/robots.txt", "no request gets to the application"),
+        ("/(.*)", "/robots.txt", "no request reaches the application"),
         ("/robots", "/robots.txt", ""),
         ("/(.*)", "https://example.org/$1", ""),
     ],

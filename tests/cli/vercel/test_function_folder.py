@@ -504,7 +504,7 @@ def test_no_path_at_all_leads_out(
         (["[a]", "[b]"], "api has both [a] and [b], which Vercel cannot tell apart."),
         (["[a]/x", "[b]/y"], "api has both [a] and [b], which Vercel cannot tell apart."),
         (["x/[a]", "x/[b]/y"], "api/x has both [a] and [b], which Vercel cannot tell apart."),
-        (["[a]/[a]"], "api/[a]/[a].py has one parameter twice."),
+        (["[a]/[a]"], "api/[a]/[a].py has two parameters of the same name."),
     ],
 )
 def test_what_vercel_refuses_is_refused(root: Path, names: list[str], problem: str) -> None:
@@ -517,7 +517,7 @@ def test_what_vercel_refuses_is_refused(root: Path, names: list[str], problem: s
 @pytest.mark.parametrize("name", ["nowhere", "main.py", "empty"])
 def test_a_folder_without_functions_is_refused(root: Path, name: str) -> None:
     write(root, {"empty/_hidden.py": ECHO, "empty/helper.py": "x = 1\n"})
-    with pytest.raises(Unloadable, match=f"'{name}' is no folder with functions in it"):
+    with pytest.raises(Unloadable, match=f"'{name}' must be a folder with at least one function"):
         FunctionFolder(Path(name))
 
 

@@ -79,8 +79,8 @@ def test_without_a_file_or_rewrites_there_are_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("told", "problem"),
     [
-        ({"destination": "https://example.com/"}, "leads out of the project"),
-        ({"destination": {"service": "x"}}, "leads out of the project"),
+        ({"destination": "https://example.com/"}, "leads outside the project"),
+        ({"destination": {"service": "x"}}, "leads outside the project"),
         ({"destination": "/api/x", "has": [{"type": "host"}]}, "has conditions"),
         ({"destination": "/api/x", "missing": [{"type": "host"}]}, "has conditions"),
     ],

@@ -1,4 +1,4 @@
-"""The entry points: whether what is deployed is the gateway."""
+"""Check that what Vercel deploys is the gateway."""
 
 from __future__ import annotations
 
@@ -9,44 +9,42 @@ from pathlib import Path
 from types import ModuleType
 
 from unigate import Gateway
-from unigate.cli.vercel.project import FILE, Entry, Vercel, read_entry
+from unigate.cli.vercel.project import VERCEL_JSON, Entrypoint, VercelProject, read_entrypoint
 
-from . import Finding
-
-
-def check_entries(vercel: Vercel) -> Iterator[Finding]:
-    """Find entry points that are not the gateway. The current folder is on Python's path."""
-    entries = vercel.entries()
-    for entry in entries:
-        yield from _check(vercel.root, entry)
-    if not entries and not vercel.functions:
-        yield Finding("entrypoint", FILE, "Vercel finds no entry point to deploy.")
+from .findings import Finding
 
 
-def _check(root: Path, entry: Entry) -> Iterator[Finding]:
-    file, name, _ = entry
-    line = ""
-    found = read_entry(root, file)
+def check_entrypoints(project: VercelProject) -> Iterator[Finding]:
+    """Find entry points that are not a gateway; the root must be on `sys.path`."""
+    entrypoints = project.entrypoints()
+    for entrypoint in entrypoints:
+        yield from _check_entrypoint(project.root, entrypoint)
+    if not entrypoints and not project.functions:
+        yield Finding("entrypoint", VERCEL_JSON, "Vercel finds no entry point to deploy.")
+
+
+def _check_entrypoint(root: Path, entrypoint: Entrypoint) -> Iterator[Finding]:
+    file, name, reason = entrypoint
+    bound = read_entrypoint(root, file)
     if name is None:
-        if found is None:
-            message = "Vercel finds no app here: bind it at the top level, outside of if and try."
+        if bound is None:
+            message = "Vercel finds no app here: bind it at the top level, outside if and try."
             yield Finding("entrypoint", file, message)
             return
-        name = found[0]
-    if found is not None and found[0] == name:
-        line = f":{found[1]}"
+        name = bound[0]
+    line = f":{bound[1]}" if bound is not None and bound[0] == name else ""
     try:
-        deployed = getattr(_loaded(root / file), name, None)
+        deployed = getattr(_load_file(root / file), name, None)
     except (Exception, SystemExit) as error:
-        yield Finding("entrypoint", file, f"It cannot be imported: {error}.")
+        yield Finding("entrypoint", file, f"The file cannot be imported: {error}.")
         return
     if not isinstance(deployed, Gateway):
-        message = f"Vercel deploys {name!r}, {entry.why}, and that is not the gateway."
+        message = f"Vercel deploys {name!r}, {reason}, which is not the gateway."
         yield Finding("entrypoint", f"{file}{line}", message)
 
 
-def _loaded(file: Path) -> ModuleType:
-    """Return a file as a module; its path may be no name of one: "api/users/[name].py"."""
+def _load_file(file: Path) -> ModuleType:
+    """Return the module of a file, whose name may be no identifier: "api/users/[name].py"."""
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(file):
             return module

@@ -1,4 +1,4 @@
-"""Where a project is deployed, as far as its files say it, and what those platforms take."""
+"""The limits of the platforms that a project is deployed to, as far as its files show them."""
 
 from __future__ import annotations
 
@@ -8,47 +8,57 @@ from typing import NamedTuple
 from unigate.cli.build import aws, bundle, vercel
 from unigate.cli.build.writing import read_record
 from unigate.cli.project.core import Project
-from unigate.cli.vercel.project import Vercel
+from unigate.cli.vercel.project import VercelProject
 
-from .requirements import Need
+from .requirements import Requirement
 
 
-class Platform(NamedTuple):
-    """The versions of Python that a platform has, and how many bytes a function may have there."""
+class PlatformLimits(NamedTuple):
+    """A platform's limits.
+
+    Attributes:
+        name: The name of the platform, for messages.
+        pythons: The versions of Python that it supports.
+        max_bytes: The size of a function, unpacked.
+    """
 
     name: str
     pythons: tuple[str, ...]
-    most_bytes: int
+    max_bytes: int
 
 
-LAMBDA = Platform("Lambda", aws.PYTHONS, bundle.MOST_BYTES)
-# Vercel, "Vercel Functions limits": 500 MB uncompressed for Python. What does not fit into the 225
-# MiB of a zip is installed when a function starts (@vercel/python 25); a large function, which a
-# project has to ask for with VERCEL_SUPPORT_LARGE_FUNCTIONS, may have more.
-VERCEL = Platform("Vercel", vercel.PYTHONS, 500 * 2**20)
-# It cannot be installed later where a command of the project's own installs it.
-VERCEL_ZIP = VERCEL._replace(most_bytes=225 * 2**20)
+LAMBDA = PlatformLimits("Lambda", aws.PYTHONS, bundle.MAX_UNPACKED_BYTES)
+# Vercel, "Vercel Functions limits": 500 MB uncompressed for Python. Dependencies that do not fit
+# into a zip of 225 MiB are installed when a function starts (@vercel/python 25). Large functions,
+# enabled with VERCEL_SUPPORT_LARGE_FUNCTIONS, may be larger.
+VERCEL = PlatformLimits("Vercel", vercel.PYTHONS, 500 * 2**20)
+# With an "installCommand", dependencies cannot be installed when a function starts.
+VERCEL_ZIP = VERCEL._replace(max_bytes=225 * 2**20)
 
 _AWS_FILES = (
     "cdk.json", "samconfig.toml", "serverless.yaml", "serverless.yml", "template.yaml",
     "template.yml", "zappa_settings.json",
 )  # fmt: skip
-_OTHERS = {"azure-functions", "functions-framework"}
+_OTHER_FRAMEWORKS = {"azure-functions", "functions-framework"}
 
 
-def platforms_of(
-    project: Project, needs: Iterable[Need], on_vercel: Vercel | None
-) -> list[Platform]:
-    """Return the platforms whose limits hold; Lambda's where nothing says where it goes.
+def limits_of(
+    project: Project, requirements: Iterable[Requirement], vercel_project: VercelProject | None
+) -> list[PlatformLimits]:
+    """Return the limits to check: Lambda's if no file names a platform.
 
     Azure and Google have no such limits.
+
+    Args:
+        vercel_project: None if no file shows that the project is deployed to Vercel.
     """
-    found = []
-    if on_vercel is not None:
-        found.append(VERCEL_ZIP if on_vercel.told.get("installCommand") else VERCEL)
+    limits = []
+    if vercel_project is not None:
+        own_install = vercel_project.vercel_json.get("installCommand")
+        limits.append(VERCEL_ZIP if own_install else VERCEL)
     built = read_record(project.root)
     if "aws" in project.settings or any((project.root / name).is_file() for name in _AWS_FILES):
-        found.append(LAMBDA)
-    elsewhere = found or "azure" in built or "google" in built
-    elsewhere = elsewhere or any(need.name in _OTHERS for need in needs)
-    return found if elsewhere else [LAMBDA]
+        limits.append(LAMBDA)
+    elsewhere = "azure" in built or "google" in built
+    elsewhere = elsewhere or any(entry.name in _OTHER_FRAMEWORKS for entry in requirements)
+    return limits if limits or elsewhere else [LAMBDA]

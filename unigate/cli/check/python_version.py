@@ -1,4 +1,4 @@
-"""The version of Python: whether one is said, and whether the platforms have it."""
+"""Check that a version of Python is declared, and that the platforms support it."""
 
 from __future__ import annotations
 
@@ -6,60 +6,62 @@ import re
 from collections.abc import Iterable, Iterator
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.pyproject import PYPROJECT
 
-from . import Finding
-from .platform_limits import Platform
-from .requirements import PYPROJECT
+from .findings import Finding
+from .platform_limits import PlatformLimits
 
 _PIN_FILE = ".python-version"
 _CLAUSE = re.compile(r"\s*(~=|===?|!=|<=?|>=?)\s*3\.(\d+)(?:\.(\d+|\*))?\s*")
 
 
-def check_python(project: Project, platforms: Iterable[Platform]) -> Iterator[Finding]:
-    """Find a version that is not said, or that a platform does not have."""
-    asked = str(project.pyproject.get("project", {}).get("requires-python", ""))
+def check_python_version(
+    project: Project, platforms: Iterable[PlatformLimits]
+) -> Iterator[Finding]:
+    """Find a version that is missing, or that a platform does not support."""
+    required = str(project.pyproject.project.get("requires-python", ""))
     pinned, setting = project.pinned_python, project.settings.get("python")
-    if not (pinned or asked or setting):
-        message = "No Python version is said: write one into .python-version."
+    if not (pinned or required or setting):
+        message = "No Python version is declared: write one to .python-version."
         yield Finding("python", _PIN_FILE, message)
     for name, pythons, _ in platforms:
-        known = ", ".join(pythons)
+        supported = f"{name} supports Python {', '.join(pythons)}"
         if pinned and _minor(pinned) not in pythons:
-            message = f"{name} has Python {known}, and not {pinned.split()[0]}."
+            message = f"{supported}, got {pinned.split()[0]}."
             yield Finding("python", _PIN_FILE, message)
         if setting and _minor(setting) not in pythons:
-            message = f"{name} has Python {known}, and tool.unigate.python says {setting}."
+            message = f"{supported}, but tool.unigate.python is {setting}."
             yield Finding("python", PYPROJECT, message)
-        if asked and not any(_allows(asked, python) for python in pythons):
-            message = f"{name} has Python {known}, and requires-python is {asked!r}."
+        if required and not any(allows(required, python) for python in pythons):
+            message = f"{supported}, but requires-python is {required!r}."
             yield Finding("python", PYPROJECT, message)
+
+
+def allows(specifier: str, python: str) -> bool:
+    """Return True if a specifier (PEP 440) allows any release of a minor version, as "3.12"."""
+    minor = int(python.partition(".")[2])
+    return all(_clause_allows(clause, minor) for clause in specifier.split(","))
 
 
 def _minor(version: str) -> str:
-    """Return the "3.12" of a version as `pyenv` and uv write it, "" for what is none."""
-    found = re.match(r"(?:cpython-|python-?)?(3\.\d+)", version)
-    return found[1] if found is not None else ""
+    """Return the "3.12" of a version in the syntax of pyenv and uv, or ""."""
+    match = re.match(r"(?:cpython-|python-?)?(3\.\d+)", version)
+    return match[1] if match is not None else ""
 
 
-def _allows(specifier: str, python: str) -> bool:
-    """Tell whether some release of a version, as "3.12", is allowed (PEP 440)."""
-    minor = int(python.partition(".")[2])
-    return all(_clause(clause, minor) for clause in specifier.split(","))
-
-
-def _clause(clause: str, minor: int) -> bool:
-    found = _CLAUSE.fullmatch(clause)
-    if found is None:  # "<4", or more than is read here
+def _clause_allows(clause: str, minor: int) -> bool:
+    match = _CLAUSE.fullmatch(clause)
+    if match is None:  # "<4", or syntax that is not parsed here
         return True
-    operator, wanted, patch = found[1], int(found[2]), found[3]
+    operator, bound, patch = match[1], int(match[2]), match[3]
     if operator == "~=":
-        return minor == wanted if patch else minor >= wanted
+        return minor == bound if patch else minor >= bound
     if operator in ("==", "==="):
-        return minor == wanted
+        return minor == bound
     if operator == "!=":
-        return minor != wanted or patch != "*"
+        return minor != bound or patch != "*"
     if operator == "<":
-        return minor < wanted or (minor == wanted and patch not in (None, "0"))
+        return minor < bound or (minor == bound and patch not in (None, "0"))
     if operator == "<=":
-        return minor <= wanted
-    return minor >= wanted  # ">3.12" allows 3.12.1
+        return minor <= bound
+    return minor >= bound  # ">3.12" allows 3.12.1

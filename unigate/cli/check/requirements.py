@@ -1,4 +1,4 @@
-"""What is installed with an application: whether that is said, what should not be there."""
+"""The requirements of a project: parse them, and check that they are declared and fit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.pyproject import PYPROJECT
 
-from . import Finding
+from .findings import Finding
 
-# What a project is worked on with; none of it answers a request.
+# Development tools, which a deployed function does not need.
 TOOLS = {
     "autopep8", "bandit", "black", "build", "bump2version", "bumpver", "commitizen", "coverage",
     "debugpy", "django-debug-toolbar", "djlint", "factory-boy", "faker", "flake8", "flake8-*",
@@ -26,15 +27,20 @@ TOOLS = {
     "wheel",
 }  # fmt: skip
 
-PYPROJECT = "pyproject.toml"
-
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?")
 _FILE = re.compile(r"\s*(?:-r|--requirement)[\s=]*(\S+)")
 _PATH = re.compile(r"\s*(?:-e\s+|--editable[\s=]+)?((?:\.|/|https?:|file:|git\+)\S*)")
 
 
-class Need(NamedTuple):
-    """A package that is asked for, its extras, and the file that asks; a path has no name."""
+class Requirement(NamedTuple):
+    """A required package.
+
+    Attributes:
+        name: Its normalized name (PEP 503); "" for a path or URL.
+        extras: The extras that are requested.
+        file: The file that lists it.
+        path: The path or URL to install it from; "" for a named package.
+    """
 
     name: str
     extras: frozenset[str]
@@ -42,77 +48,85 @@ class Need(NamedTuple):
     path: str = ""
 
 
-def read_needs(project: Project) -> list[Need]:
-    """Return what the project asks for: as Vercel, in pyproject.toml before requirements.txt."""
+def read_requirements(project: Project) -> list[Requirement]:
+    """Return a project's requirements: like Vercel, pyproject.toml's before requirements.txt."""
     name = project.settings.get("requirements", "requirements.txt")
-    if _listed(project) or not (project.root / name).is_file():
-        return _of_project(project, frozenset())
+    if project.pyproject.dependencies or not (project.root / name).is_file():
+        return _of_pyproject(project, frozenset())
     return list(_of_file(project, name, {name}))
 
 
-def parsed(lines: Iterable[str], file: str) -> Iterator[Need]:
-    """Return the requirements among lines of text."""
+def parse_requirements(lines: Iterable[str], file: str) -> Iterator[Requirement]:
+    """Yield the named requirements among lines of text."""
     for line in lines:
-        found = _REQUIREMENT.match(line)
-        if found is not None:
-            name = re.sub(r"[-_.]+", "-", found[1]).lower()
-            yield Need(name, frozenset(re.findall(r"[\w.-]+", found[2] or "")), file)
+        match = _REQUIREMENT.match(line)
+        if match is not None:
+            name = re.sub(r"[-_.]+", "-", match[1]).lower()
+            yield Requirement(name, frozenset(re.findall(r"[\w.-]+", match[2] or "")), file)
 
 
-def check_needs(project: Project, needs: list[Need], on_vercel: bool) -> Iterator[Finding]:
-    """Find what is missing in the files that say what to install, and what should not be there."""
-    file = needs[0].file if needs else PYPROJECT
-    known = project.pyproject.get("project", {})
-    if "dependencies" not in known.get("dynamic", ()):  # which only its build backend knows
-        if not needs:
-            message = "Nothing says what to install: list it in project.dependencies."
-            yield Finding("requirements", PYPROJECT, message)
-        elif on_vercel and project.pyproject and not _listed(project):
-            message = (
-                "There is no [project] table with dependencies, and Vercel reads no "
-                "requirements.txt beside a pyproject.toml: nothing is installed."
-            )
-            yield Finding("project", PYPROJECT, message)
-        if needs and not any(need.name == "unigate" or "unigate" in need.path for need in needs):
-            yield Finding("requirements", file, "unigate is not among what is installed.")
-    for need in needs:
-        if any(fnmatch(need.name, tool) for tool in TOOLS):
-            message = f"{need.name} is a tool for development: move it to a dependency group."
-            yield Finding("development", need.file, message)
+def check_requirements(
+    project: Project, requirements: list[Requirement], on_vercel: bool
+) -> Iterator[Finding]:
+    """Find requirements that are missing, and those that should not be deployed."""
+    # Dynamic dependencies are known only to the project's build backend.
+    if "dependencies" not in project.pyproject.project.get("dynamic", ()):
+        yield from _missing(project, requirements, on_vercel)
+    for requirement in requirements:
+        if any(fnmatch(requirement.name, tool) for tool in TOOLS):
+            message = f"{requirement.name} is a development tool: move it to a dependency group."
+            yield Finding("development", requirement.file, message)
 
 
-def _listed(project: Project) -> list[str]:
-    found: list[str] = project.pyproject.get("project", {}).get("dependencies", [])
-    return found
+def _missing(
+    project: Project, requirements: list[Requirement], on_vercel: bool
+) -> Iterator[Finding]:
+    if not requirements:
+        message = "No dependencies are declared: list them in project.dependencies."
+        yield Finding("requirements", PYPROJECT, message)
+        return
+    if on_vercel and project.pyproject and not project.pyproject.dependencies:
+        message = (
+            "Vercel installs nothing: it ignores requirements.txt beside a pyproject.toml. List "
+            "the dependencies in project.dependencies."
+        )
+        yield Finding("project", PYPROJECT, message)
+    if not any(entry.name == "unigate" or "unigate" in entry.path for entry in requirements):
+        message = "unigate is missing from the dependencies: add it."
+        yield Finding("requirements", requirements[0].file, message)
 
 
-def _of_project(project: Project, extras: frozenset[str]) -> list[Need]:
-    """Return what pyproject.toml lists, with extras; one may name the project with others."""
-    told = project.pyproject.get("project", {})
-    optional = told.get("optional-dependencies", {})
-    lines = [*_listed(project), *(line for one in sorted(extras) for line in optional.get(one, ()))]
-    found = list(parsed(lines, PYPROJECT))
-    own = {need.name for need in parsed([str(told.get("name", ""))], PYPROJECT)}
-    more = extras.union(*(need.extras for need in found if need.name in own))
-    if more != extras:
-        return _of_project(project, more)
-    return [need for need in found if need.name not in own]
+def _of_pyproject(project: Project, extras: frozenset[str]) -> list[Requirement]:
+    """Return the dependencies in pyproject.toml, with those of extras.
+
+    An entry may name the project itself with further extras.
+    """
+    table = project.pyproject.project
+    optional = table.get("optional-dependencies", {})
+    optional_lines = (line for extra in sorted(extras) for line in optional.get(extra, ()))
+    lines = [*project.pyproject.dependencies, *optional_lines]
+    entries = list(parse_requirements(lines, PYPROJECT))
+    own = {entry.name for entry in parse_requirements([str(table.get("name", ""))], PYPROJECT)}
+    all_extras = extras.union(*(entry.extras for entry in entries if entry.name in own))
+    if all_extras != extras:
+        return _of_pyproject(project, all_extras)
+    return [entry for entry in entries if entry.name not in own]
 
 
-def _of_file(project: Project, name: str, seen: set[str]) -> Iterator[Need]:
-    """Return what a file of requirements lists, and those that it includes."""
+def _of_file(project: Project, name: str, visited: set[str]) -> Iterator[Requirement]:
+    """Yield the requirements of a file, and of the files that it includes."""
     data = (project.root / name).read_bytes()
-    # What Windows PowerShell writes; pip and uv read it.
+    # Windows PowerShell writes UTF-16 with a byte order mark; pip and uv read it.
     encoding = "utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
     for line in data.decode(encoding, "replace").splitlines():
         included, path = _FILE.match(line), _PATH.match(line)
         if included is not None:
             inner = os.path.normpath(Path(name).parent / included[1])
-            if inner not in seen and (project.root / inner).is_file():
-                yield from _of_file(project, inner, seen | {inner})
+            if inner not in visited and (project.root / inner).is_file():
+                yield from _of_file(project, inner, visited | {inner})
         elif path is not None and re.fullmatch(r"\./?(\[.*\])?", path[1]):
-            yield from _of_project(project, frozenset(re.findall(r"[\w-]+", path[1])))
+            yield from _of_pyproject(project, frozenset(re.findall(r"[\w-]+", path[1])))
         elif path is not None:
-            yield Need("", frozenset(), name, path[1])
+            yield Requirement("", frozenset(), name, path[1])
         else:
-            yield from parsed([line], name)
+            yield from parse_requirements([line], name)

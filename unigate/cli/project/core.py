@@ -1,9 +1,7 @@
-"""The project that is built: where it lies, what it needs, what belongs to it."""
+"""The project that a command builds or checks: its Python version, requirements and limits."""
 
 from __future__ import annotations
 
-import fnmatch
-import os
 import re
 import sys
 from functools import cached_property
@@ -12,163 +10,107 @@ from typing import Any
 
 import click
 
-from unigate import Gateway
-from unigate.interfaces import import_from
+from .files import ProjectFiles
+from .pyproject import Pyproject
+from .target import Target
 
-from .settings import read_pyproject, read_settings
-
-RECORD = ".unigate-build.json"
-
-# What no function needs. Names that begin with "." are left out too: .git, .env, .venv.
-_LEFT_OUT = ("__pycache__", "node_modules", "*.egg-info", "*.pyc", "dist")
-_LEFT_OUT_AT_THE_TOP = ("tests", "test")
+_LIMITS = ("memory", "timeout", "exclude")
 
 
 class Project:
-    """A folder with an application in it.
+    """A folder with an application to deploy.
 
-    target: the import string of the application.
-    gateway: what it leads to, wrapped where it was no gateway.
-    output: where files are written; never part of the project unless it is the same folder.
+    Attributes:
+        root: The folder.
+        pyproject: Its pyproject.toml.
+        settings: The table [tool.unigate] of it.
+        target: The application.
+        output: The folder that a build writes to.
     """
 
-    def __init__(self, root: Path, target: str, gateway: Gateway, output: Path) -> None:
+    def __init__(self, root: Path, pyproject: Pyproject, target: Target, output: Path) -> None:
         self.root = root
+        self.pyproject = pyproject
+        self.settings = pyproject.settings
         self.target = target
-        self.gateway = gateway
         self.output = output
-        self.pyproject = read_pyproject(root)
-        self.settings = read_settings(self.pyproject)
-        self.module, _, self.attribute = target.partition(":")
+        self._files = ProjectFiles(root, output, self.settings.get("exclude", ()))
 
     @property
     def in_place(self) -> bool:
-        """Tell whether the files are written into the project itself."""
+        """Whether a build writes into the project itself."""
         return self.output.resolve() == self.root.resolve()
 
     @cached_property
     def python(self) -> str:
-        """Return the version to build for, as "3.12"."""
-        told = self.settings.get("python") or self.pinned_python
-        found = re.match(r"(?:cpython-)?(3\.\d+)", told or f"3.{sys.version_info.minor}")
-        if found is None:
-            raise click.ClickException(f'python is a version like "3.12", not {told!r}.')
-        return found[1]
+        """The minor version to build for, such as "3.12".
+
+        It is tool.unigate.python, else .python-version, else that of the running interpreter.
+        """
+        version = self.settings.get("python") or self.pinned_python
+        minor = re.match(r"(?:cpython-)?(3\.\d+)", version or f"3.{sys.version_info.minor}")
+        if minor is None:
+            place = "tool.unigate.python" if self.settings.get("python") else ".python-version"
+            raise click.ClickException(f'{place} must be a version like "3.12", got {version!r}.')
+        return minor[1]
 
     @property
     def pinned_python(self) -> str | None:
-        """Return what .python-version says, None without one."""
+        """The content of .python-version, or None without the file."""
         file = self.root / ".python-version"
         return file.read_text("utf-8").strip() if file.is_file() else None
 
     @property
     def requirements(self) -> list[str]:
-        """Return what to install, as arguments of pip and uv."""
+        """The packages to install, as arguments of `pip install` and `uv pip install`."""
         file = self.settings.get("requirements") or "requirements.txt"
         if (self.root / file).is_file():
             return ["-r", file]
         if "requirements" in self.settings:
-            raise click.ClickException(
-                f"There is no {file!r}, which tool.unigate.requirements says."
-            )
-        found: list[str] = self.pyproject.get("project", {}).get("dependencies", [])
-        if not found:
+            message = f"tool.unigate.requirements names {file!r}, which does not exist."
+            raise click.ClickException(message)
+        if not self.pyproject.dependencies:
             message = (
-                "Nothing says what to install: write requirements.txt or project.dependencies."
+                "No dependencies are declared: write requirements.txt or project.dependencies."
             )
             raise click.ClickException(message)
-        return found
-
-    @property
-    def already_a_gateway(self) -> bool:
-        """Tell whether the target is what `unigate.wrap` made, not an application for it."""
-        return isinstance(import_from(self.target), Gateway)
+        return self.pyproject.dependencies
 
     def binding(self, name: str) -> str:
-        """Return the Python lines that bind a name to the gateway.
+        """Return Python source that binds a name to the gateway.
 
-        No other top-level name is `app` or `application`: Vercel takes the first of them.
+        It binds no other `app` or `application` at the top level: Vercel takes the first of them.
         """
-        outer, _, rest = self.attribute.partition(".")
-        if self.already_a_gateway and not rest:
-            renamed = "" if outer == name else f" as {name}"
-            return f"from {self.module} import {outer}{renamed}\n"
+        outer, _, rest = self.target.attribute.partition(".")
+        if self.target.is_gateway and not rest:
+            alias = "" if outer == name else f" as {name}"
+            return f"from {self.target.module} import {outer}{alias}\n"
         inner = f"inner.{rest}" if rest else "inner"
-        found = f"from {self.module} import {outer} as inner\n"
-        if self.already_a_gateway:
-            return f"{found}\n{name} = {inner}\n"
-        return f"{found}\nimport unigate\n\n{name} = unigate.wrap({inner})\n"
+        imports = f"from {self.target.module} import {outer} as inner\n"
+        if self.target.is_gateway:
+            return f"{imports}\n{name} = {inner}\n"
+        return f"{imports}\nimport unigate\n\n{name} = unigate.wrap({inner})\n"
 
-    def file_of_target(self) -> str:
-        """Return the file that the target's module is, below the root: "api/index.py"."""
-        path = self.module.replace(".", "/")
+    def target_file(self) -> str:
+        """Return the path of the target's module below the root, such as "api/index.py"."""
+        path = self.target.module.replace(".", "/")
         package = self.root / path / "__init__.py"
         return f"{path}/__init__.py" if package.is_file() else f"{path}.py"
 
     def files(self) -> dict[str, Path]:
-        """Return the files that a deployment has of the project, by their path below the root.
+        """Return the files to deploy by their path below the root; links are followed."""
+        return self._files.by_path
 
-        What a symbolic link leads to is taken in its place.
-        """
-        return self._found[0]
-
-    def refuse_links(self) -> None:
-        """Raise a ClickException where a link leads to a folder that cannot be taken."""
-        for problem in self._found[1]:
+    def check_links(self) -> None:
+        """Raise a ClickException if a link to a folder cannot be deployed."""
+        for problem in self._files.bad_links:
             raise click.ClickException(f"{problem} Leave the link out with tool.unigate.exclude.")
 
-    @cached_property
-    def _found(self) -> tuple[dict[str, Path], list[str]]:
-        """Return the files, and what is wrong with links to folders."""
-        files: dict[str, Path] = {}
-        problems: list[str] = []
-        for folder, folders, names in os.walk(self.root, followlinks=True):
-            here = Path(folder)
-            kept = [name for name in sorted(folders) if not self._no_part(here / name)]
-            wrong = {name: self._wrong_link(here / name) for name in kept}
-            folders[:] = [name for name in kept if not wrong[name]]
-            problems += filter(None, wrong.values())
-            for name in names:
-                # A link that leads nowhere, or a socket, is nothing to deploy.
-                if not self._left_out(here / name) and (here / name).is_file():
-                    files[(here / name).relative_to(self.root).as_posix()] = here / name
-        return dict(sorted(files.items())), problems
-
-    def _no_part(self, folder: Path) -> bool:
-        """Tell whether nothing of a folder is deployed."""
-        return (
-            self._left_out(folder)
-            or folder.resolve() == self.output.resolve()
-            or (folder / "pyvenv.cfg").exists()
-            or (folder / RECORD).exists()  # what an earlier build wrote
-        )
-
-    def _wrong_link(self, folder: Path) -> str:
-        """Say why a folder cannot be taken where it is a link, "" where it can."""
-        if not folder.is_symlink():
-            return ""
-        real, root = folder.resolve(), self.root.resolve()
-        told = f"{folder.relative_to(self.root).as_posix()!r} is a link to {real}"
-        if not real.is_relative_to(root):
-            return f"{told}, outside of the project: what is there would not be deployed."
-        above = [one.resolve() for one in folder.parents if one.is_relative_to(self.root)]
-        if any(one.is_relative_to(real) for one in above):
-            return f"{told}, which it is in: what is there would have no end."
-        return ""
-
-    def _left_out(self, path: Path) -> bool:
-        name, whole = path.name, path.relative_to(self.root).as_posix()
-        if name.startswith(".") or whole in _LEFT_OUT_AT_THE_TOP:
-            return True
-        if any(fnmatch.fnmatch(name, pattern) for pattern in _LEFT_OUT):
-            return True
-        # "data/*" and "data/**" mean the folder too.
-        paths = (whole, f"{whole}/") if path.is_dir() else (whole,)
-        excluded = self.settings.get("exclude", ())
-        return any(fnmatch.fnmatch(one, pattern) for one in paths for pattern in excluded)
-
     def limits(self, path: str | None = None) -> dict[str, Any]:
-        """Return memory, timeout and exclude: those of a route go before those of the project."""
-        known = ("memory", "timeout", "exclude")
-        both = {**self.settings, **self.settings.get("functions", {}).get(path, {})}
-        return {name: both[name] for name in known if name in both}
+        """Return the settings memory, timeout and exclude that are given.
+
+        Args:
+            path: A route of tool.unigate.functions, whose limits override those of the project.
+        """
+        merged = {**self.settings, **self.settings.get("functions", {}).get(path, {})}
+        return {name: merged[name] for name in _LIMITS if name in merged}
