@@ -18,9 +18,9 @@ def check_django(gateway: Gateway) -> Iterator[Finding]:
 
     messages = checks.run_checks(include_deployment_checks=True)
     # Django keeps its checks in a set, so their order varies.
-    for found in sorted(messages, key=lambda item: (item.id or "", str(item.obj), str(item.msg))):
-        if found.level < checks.WARNING or found.is_silenced():
+    for message in sorted(messages, key=lambda item: (item.id or "", str(item.obj), str(item.msg))):
+        if message.level < checks.WARNING or message.is_silenced():
             continue
-        obj = "" if found.obj is None else f"{found.obj}: "
-        hint = f" {found.hint}" if found.hint else ""
-        yield Finding("django", found.id or "", f"{obj}{found.msg}{hint}")
+        obj = "" if message.obj is None else f"{message.obj}: "
+        hint = f" {message.hint}" if message.hint else ""
+        yield Finding("django", message.id or "", f"{obj}{message.msg}{hint}")

@@ -39,11 +39,11 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint for an unknown name: the most similar known one, or all of them."""
-    known = sorted(known)
-    similar = difflib.get_close_matches(name, known, 1, 0.4)
-    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(known)}."
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a hint for an invalid name: the most similar valid one, or all of them."""
+    names = sorted(valid)
+    similar = difflib.get_close_matches(name, names, 1, 0.4)
+    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(names)}."
 
 
 def check_value(value: Any, kind: Any, place: str) -> None:

@@ -142,7 +142,7 @@ class VercelProject:
             path = module.strip().replace(".", "/")
             package = (self.root / path / "__init__.py").is_file()
             file = f"{path}/__init__.py" if package else f"{path}.py"
-            return Entrypoint(file, name.strip() or None, "as [tool.vercel] says")
+            return Entrypoint(file, name.strip() or None, "the entrypoint of [tool.vercel]")
         if self.builds:
             return next(map(Entrypoint, self._built_files()), None)
         if not self.preset:
