@@ -159,6 +159,8 @@ def python312() -> Path:
         return Path(sys.executable)
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     for found in (shutil.which("python3.12"), *sorted(versions.glob("3.12*/bin/python3.12"))):
-        if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
-            return Path(found)
+        if found:
+            command = [found, "--version"]
+            if not subprocess.run(command, capture_output=True, timeout=60).returncode:
+                return Path(found)
     pytest.fail("Vercel has no Python before 3.12: install that, or run the tests by it.")

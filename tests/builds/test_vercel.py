@@ -36,7 +36,7 @@ Promise.all(sources.map((source) => findAppOrHandler(source)))
 def test_our_rule_for_the_entry_point_is_that_of_vercel(vercel: Path) -> None:
     done = subprocess.run(
         [vercel / "node", "-e", DETECT], cwd=vercel, capture_output=True, text=True, check=True,
-        input=json.dumps([source for source, _ in SOURCES]),
+        input=json.dumps([source for source, _ in SOURCES]), timeout=120,
     )  # fmt: skip
     assert json.loads(done.stdout) == [name for _, name in SOURCES]
 
@@ -113,7 +113,7 @@ class Deployment:
                 yield platform.port(process)
             finally:
                 process.kill()
-                process.wait()
+                process.wait(timeout=60)
                 if process.stdout is not None:
                     process.stdout.close()
 
@@ -139,7 +139,8 @@ class Platform:
 
     def __exit__(self, *error: object) -> None:
         self._ended = True
-        self._thread.join()
+        self._thread.join(timeout=60)
+        assert not self._thread.is_alive()
         self._listener.close()
 
     def port(self, process: subprocess.Popen[str]) -> int:
@@ -160,8 +161,15 @@ class Platform:
             except TimeoutError:
                 continue
             with connection:
+                connection.settimeout(0.2)
                 rest = b""
-                while received := connection.recv(65536):
+                while not self._ended:
+                    try:
+                        received = connection.recv(65536)
+                    except TimeoutError:
+                        continue
+                    if not received:
+                        break
                     *whole, rest = (rest + received).split(b"\0")
                     for message in map(json.loads, whole):
                         if message["type"] == "server-started":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
 import subprocess
 import sys
 import zipfile
@@ -203,7 +204,7 @@ def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # at its end
-            while received := os.read(ours, 65536):
+            while select.select([ours], [], [], 60)[0] and (received := os.read(ours, 65536)):
                 shown += received
         assert process.wait(60) == 0
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from unigate.cli.build import writing
 from unigate.cli.build.plan import GeneratedFile
 from unigate.cli.main import main
 from unigate.cli.project.settings import nearest, read_settings
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -212,6 +216,74 @@ def test_another_folder_gets_the_project_too(folder: Path) -> None:
             ".unigate-build.json", "function_app.py", "host.json", "inner/tests/kept.py",
             "main.py", "pages/home.html", "pyproject.toml", "requirements.txt",
         }  # fmt: skip
+
+
+ONCE = """
+import json
+import sys
+
+from unigate.cli.main import main
+
+pyproject_reads = []
+sys.addaudithook(
+    lambda event, args: pyproject_reads.append(args[0])
+    if event == "open" and str(args[0]).endswith("pyproject.toml")
+    else None
+)
+assert main(["build", "main:app", "--target", "vercel", "--split", "--dry-run"]) == 0
+import counted
+
+print(json.dumps([len(pyproject_reads), counted.ROUTE_READS, counted.TARGET_READS]))
+"""
+COUNTED = """
+import flask
+import werkzeug.routing
+
+ROUTE_READS = TARGET_READS = 0
+
+
+class Map(werkzeug.routing.Map):
+    def iter_rules(self, endpoint=None):
+        global ROUTE_READS
+        ROUTE_READS += 1
+        return super().iter_rules(endpoint)
+
+
+class Site(flask.Flask):
+    url_map_class = Map
+
+
+site = Site(__name__)
+
+
+@site.get("/users/<name>")
+def user(name):
+    return name
+
+
+def read_target(name):
+    global TARGET_READS
+    if name != "app":
+        raise AttributeError(name)
+    TARGET_READS += 1
+    return site
+"""
+
+
+def test_pyproject_the_target_and_the_routes_are_each_read_once(folder: Path) -> None:
+    settings = '[tool.unigate.functions."/users/{name}"]\ntimeout = 3\n'
+    write(folder, {
+        "pyproject.toml": f'[project]\ndependencies = ["flask"]\n{settings}',
+        "counted.py": COUNTED,
+        "main.py": "from counted import read_target as __getattr__\n",
+    })  # fmt: skip
+    completed = subprocess.run(
+        [sys.executable, "-c", ONCE], cwd=folder, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert completed.returncode == 0, completed.stderr
+    # An import reads the attribute twice: whether it exists, and what it is.
+    assert json.loads(completed.stdout.splitlines()[-1]) == [1, 1, 2]
 
 
 # Links
