@@ -2,81 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.builds.conftest import MIXED
-from tests.cli.projects import project, write
-from unigate import Gateway, Request, Response, UnknownInterface
+from tests.cli.projects import write
+from unigate import Gateway, Request, UnknownInterface
 from unigate.cli.main import main
 from unigate.cli.project.target import Unloadable
 from unigate.cli.vercel.function_folder import FunctionFolder
 from unigate.emulator import make_request
-from unigate.events import vercel
 from unigate.interfaces import import_from
 
-# What each function answers: its own name, and what it was asked for.
-ECHO = """
-def app(environ, start_response):
-    start_response("200 OK", [])
-    asked = environ["PATH_INFO"] + "?" + environ["QUERY_STRING"]
-    return [f"{__name__} {asked}".encode("latin-1")]
-"""
+from .function_files import ECHO, ask, functions, invoke, opened, request_for, text
 
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Work in a folder; what is imported below `api` is forgotten at the end."""
-    with project(tmp_path / "project", monkeypatch, {"main.py": MIXED}) as made:
-        yield made
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "api":
-            del sys.modules[name]
-
-
-def functions(root: Path, *names: str) -> None:
-    write(root, {f"api/{name}.py": ECHO for name in names})
-
-
-def opened(root: Path, **configuration: Any) -> FunctionFolder:
-    if configuration:
-        (root / "vercel.json").write_text(json.dumps(configuration))
-    return FunctionFolder(root / "api")
-
-
-def ask(
-    folder: FunctionFolder, target: str, method: str = "GET", body: bytes = b""
-) -> Response | None:
-    """Ask a function as Vercel does; None where there is none."""
-    found = folder.gateway_of(request_for(target, method, body))
-    return None if found is None else asked(*found)
-
-
-def request_for(target: str, method: str = "GET", body: bytes = b"") -> Request:
-    """Return a request whose path is not looked at before."""
-    path, _, query = target.partition("?")
-    request = make_request(method, f"https://testserver/?{query}", body=body)
-    request.raw_path = path.encode("latin-1")
-    return request
-
-
-def asked(gateway: Gateway, request: Request) -> Response:
-    return vercel.from_reply(gateway.lambda_handler(vercel.make_event(request)))
-
-
-def text(folder: FunctionFolder, target: str) -> str | None:
-    response = ask(folder, target)
-    return None if response is None else response.body.decode("utf-8", "replace")
-
+pytestmark = pytest.mark.usefixtures("root")
 
 # A build with --split
 
@@ -92,7 +36,7 @@ TARGETS = [
 
 @pytest.fixture
 def split(root: Path) -> Path:
-    """Return the functions of a split build; what the build has imported is forgotten."""
+    """Return the functions of a split build, without the modules that the build imported."""
     assert main(["build", "main:app", "--target", "vercel", "--split", "--output", "out"]) == 0
     del sys.modules["main"]
     return root / "out/api"
@@ -106,7 +50,7 @@ def test_a_split_build_answers_as_the_whole_application(
     del sys.modules["main"]
     folder = FunctionFolder(split)
     for target in TARGETS:
-        expected = asked(whole, request_for(target, method, b"milk"))
+        expected = invoke(whole, request_for(target, method, b"milk"))
         assert ask(folder, target, method, b"milk") == expected, target
     assert sys.modules["main"].__file__ == str(root / "out/main.py")
 
@@ -408,91 +352,6 @@ def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
     write(root, {"api/date.py": "pass\n"})
     with pytest.raises(UnknownInterface, match=r"date\.py has no app or application"):
         ask(folder, "/api/date")
-
-
-# Nothing outside
-
-
-@pytest.fixture
-def trapped(root: Path) -> Path:
-    """Return the file that is there once something outside of the folder was loaded."""
-    marker = root / "loaded.txt"
-    trap = f"open({str(marker)!r}, 'w').close()\n{ECHO}"
-    outside = ["secret.py", "secret/index.py", "apis/secret.py", "api.py", "api_/secret.py"]
-    write(root, dict.fromkeys(outside, trap))
-    functions(root, "date", "users/[id]", "[...rest]")
-    (root / "api/link.py").symlink_to(root / "secret.py")
-    (root / "api/relative.py").symlink_to("../secret.py")
-    (root / "api/linked").symlink_to(root / "secret")
-    (root / "api/up").symlink_to("..")
-    (root / "api/round.py").symlink_to("round.py")
-    (root / "api/broken.py").symlink_to("nowhere.py")
-    return marker
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/../secret", "/api/..%2fsecret", "/api/%2e%2e/secret", "/api/.%2e%2fsecret.py",
-        "/api/%252e%252e/secret", "/api/..\\secret", "/api/..%5csecret", "/api/date/../../secret",
-        "/api/%2f{root}/secret", "/api/{root}/secret.py", "/{root}/secret.py", "{root}/secret.py",
-        "/../secret", "/secret", "/secret.py", "/api.py", "/apis/secret", "/api_/secret",
-        "/api/link", "/api/link.py", "/api/relative", "/api/linked", "/api/linked/index",
-        "/api/up/secret", "/api/round", "/api/%00", "/api/secret%00.py", "/api/\xff", "/api/%ff",
-        "", "*", "http://testserver/secret", "/api/[...rest]/../../secret",
-    ],
-)  # fmt: skip
-def test_nothing_outside_of_the_folder_is_loaded(root: Path, trapped: Path, path: str) -> None:
-    answer = text(opened(root), path.format(root=root))
-    assert answer is None or answer.startswith("api.[...rest] ")
-    assert not trapped.exists()
-
-
-def test_a_file_that_becomes_a_link_is_not_followed(root: Path, trapped: Path) -> None:
-    folder = opened(root)
-    (root / "api/date.py").unlink()
-    (root / "api/date.py").symlink_to(root / "secret.py")
-    with pytest.raises(FileNotFoundError, match="has become a symbolic link"):
-        ask(folder, "/api/date")
-    assert not trapped.exists()
-
-
-def test_rewrites_lead_to_nothing_outside(root: Path, trapped: Path) -> None:
-    rewrites = [
-        {"source": f"/{number}", "destination": destination}
-        for number, destination in enumerate(
-            ["/secret", "/api/../secret", "/secret.py", "/api/link", f"{root}/secret", "//secret"]
-        )
-    ]
-    folder = opened(root, rewrites=[*rewrites, {"source": "/x/(.*)", "destination": "/$1"}])
-    targets = [*(f"/{number}" for number in range(len(rewrites))), "/x/secret", "/x/../secret"]
-    assert [ask(folder, target) for target in targets if target != "/3"] == [None] * 7
-    assert text(folder, "/3") == "api.[...rest] /3?...rest=link"
-    assert not trapped.exists()
-
-
-SEGMENTS = st.sampled_from(
-    ["", ".", "..", "%2e", "%2E%2e", "..%2f", "%2f", "%5c", "\\", "api", "date", "users", "7", "up",
-     "link", "link.py", "linked", "index", "secret", "secret.py", "[id]", "[...rest]", "%00", "~"]
-)  # fmt: skip
-
-
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(segments=st.lists(SEGMENTS, max_size=6), text_=st.text(max_size=5), slash=st.booleans())
-def test_no_path_at_all_leads_out(
-    root: Path, trapped: Path, segments: list[str], text_: str, slash: bool
-) -> None:
-    folder = FunctionFolder(root / "api")
-    written = text_.encode("utf-8", "replace")
-    request = Request("GET", ("/" * slash + "/".join(segments)).encode() + written)
-    found = folder.gateway_of(request)
-    if found is not None:
-        gateway = found[0]
-        (application,) = gateway._applications.values()
-        assert application.__code__.co_filename.startswith(f"{root}/api/")
-    assert not trapped.exists()
 
 
 # What it refuses
