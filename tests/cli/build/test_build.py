@@ -56,13 +56,13 @@ def build(*args: str) -> int:
         ({"app": ["main:app"]}, "tool.unigate.app must be a string"),
     ],
 )
-def test_a_setting_that_is_not_known_is_an_error(table: object, error: str) -> None:
+def test_an_invalid_setting_is_an_error(table: object, error: str) -> None:
     with pytest.raises(click.ClickException) as raised:
         read_settings({"tool": {"unigate": table}})
     assert error in raised.value.message
 
 
-def test_settings_that_are_known_are_returned() -> None:
+def test_valid_settings_are_returned() -> None:
     table = {
         "app": "main:app", "python": "3.12", "memory": 1024, "timeout": 60, "exclude": ["docs/*"],
         "requirements": "all.txt", "environment": {"A": "b"}, "functions": {"/a": {"memory": 1}},
@@ -73,14 +73,12 @@ def test_settings_that_are_known_are_returned() -> None:
     assert read_settings({}) == {}
 
 
-def test_the_nearest_name_is_a_guess_or_the_list() -> None:
+def test_an_unknown_name_gets_a_suggestion_or_the_list() -> None:
     assert nearest("/raport", ["/report", "/users"]) == "did you mean '/report'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b."
 
 
-def test_a_setting_that_is_not_known_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_setting_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, {"pyproject.toml": "[tool.unigate]\nmemry = 1\n"})
     assert build("main:app", "--target", "vercel") == 2
     assert capsys.readouterr().err == (
@@ -88,24 +86,22 @@ def test_a_setting_that_is_not_known_is_one_line(
     )
 
 
-def test_a_pyproject_that_is_no_toml_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_toml_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, {"pyproject.toml": "[tool\n"})
     assert build("main:app", "--target", "vercel") == 2
     assert capsys.readouterr().err.startswith("unigate: pyproject.toml is not valid TOML: ")
 
 
-# What is asked for
+# Options
 
 
-def test_the_application_may_be_in_the_settings(folder: Path) -> None:
+def test_the_settings_may_name_the_application(folder: Path) -> None:
     assert build("--target", "google") == 2
     write(folder, {"pyproject.toml": '[tool.unigate]\napp = "main:app"\n'})
     assert build("--target", "google") == 0
 
 
-def test_split_is_for_vercel(capsys: pytest.CaptureFixture[str]) -> None:
+def test_split_requires_vercel(capsys: pytest.CaptureFixture[str]) -> None:
     assert build("main:app", "--target", "aws", "--split") == 2
     assert "--split requires --target vercel." in capsys.readouterr().err
 
@@ -119,7 +115,7 @@ def test_split_is_for_vercel(capsys: pytest.CaptureFixture[str]) -> None:
         ("vercel", "environment, requirements"),
     ],
 )
-def test_settings_that_a_platform_has_no_use_for_are_worth_a_line(
+def test_settings_that_a_platform_does_not_use_are_noted(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str, unused: str
 ) -> None:
     text = """
@@ -136,8 +132,8 @@ exclude = ["docs/*"]
     limits = '[tool.unigate.functions."/users/{name}"]\ntimeout = 3\n'
     write(folder, {"pyproject.toml": text if target == "vercel" else text + limits})
     assert build("main:app", "--target", target, "--dry-run") == 0
-    told = ", ".join(f"tool.unigate.{name}" for name in unused.split(", "))
-    assert capsys.readouterr().out.endswith(f"\nNot used for {target}: {told}.\n")
+    names = ", ".join(f"tool.unigate.{name}" for name in unused.split(", "))
+    assert capsys.readouterr().out.endswith(f"\nNot used for {target}: {names}.\n")
     write(folder, {"pyproject.toml": '[project]\ndependencies = ["unigate"]\n'})
     assert build("main:app", "--target", target, "--dry-run") == 0
     assert "Not used" not in capsys.readouterr().out
@@ -146,7 +142,7 @@ exclude = ["docs/*"]
 @pytest.mark.parametrize(
     ("target", "file"), [("google", ".gcloudignore"), ("azure", ".funcignore")]
 )
-def test_what_a_build_in_place_cannot_leave_out_is_worth_a_line(
+def test_exclude_without_effect_is_noted(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str, file: str
 ) -> None:
     write(folder, {"pyproject.toml": '[tool.unigate]\nexclude = ["docs/*"]\n'})
@@ -173,7 +169,7 @@ def test_what_a_build_in_place_cannot_leave_out_is_worth_a_line(
         ),
     ],
 )
-def test_what_the_platform_would_not_install_is_worth_a_line(
+def test_requirements_that_the_platform_would_not_install_are_noted(
     folder: Path, capsys: pytest.CaptureFixture[str], target: str, needs: str, line: str
 ) -> None:
     assert build("main:app", "--target", target, "--dry-run") == 0
@@ -194,19 +190,19 @@ def test_a_dry_run_prints_the_files_and_writes_none(
     assert f"out/main.py: a copy of {folder}/main.py\n" in printed
     assert tree(folder) == before
     assert build("main:app", "--target", "aws", "--dry-run") == 0
-    told = "build/aws/function.zip:\n    main.py\n    requirements.txt\n    and the packages of: -r"
-    assert told in capsys.readouterr().out
+    text = "build/aws/function.zip:\n    main.py\n    requirements.txt\n    and the packages of: -r"
+    assert text in capsys.readouterr().out
     assert tree(folder) == before
 
 
-def test_another_folder_gets_the_project_too(folder: Path) -> None:
+def test_a_build_into_another_folder_copies_the_project(folder: Path) -> None:
     write(folder, {
         "pages/home.html": "<h1>", "tests/test_main.py": "", ".env": "SECRET=1", "docs/a/b.md": "",
         "inner/tests/kept.py": "", ".git/config": "", "node_modules/x/y.js": "",
         "env/pyvenv.cfg": "", "env/lib/z.py": "", "x.egg-info/PKG-INFO": "",
         "pyproject.toml": '[tool.unigate]\nexclude = ["docs/*"]\n',
     })  # fmt: skip
-    for _ in range(2):  # the first output is no part of the second
+    for _ in range(2):  # the second build does not copy the output of the first
         assert build("main:app", "--target", "azure", "--output", "out") == 0
         assert set(tree(folder / "out")) == {
             ".unigate-build.json", "function_app.py", "host.json", "inner/tests/kept.py",
@@ -285,14 +281,14 @@ def test_pyproject_the_target_and_the_routes_are_each_read_once(folder: Path) ->
 # Links
 
 
-def test_what_a_link_leads_to_is_taken_in_its_place(folder: Path) -> None:
+def test_links_are_followed(folder: Path) -> None:
     write(folder, {"shared/words.py": "", "shared/deep/text.txt": "tea", "env/pyvenv.cfg": ""})
     write(folder.parent, {"aside/note.txt": "milk", "venv/pyvenv.cfg": ""})
     (folder / "site").mkdir()
     (folder / "site/common").symlink_to("../shared")
     (folder / "note.txt").symlink_to(folder.parent / "aside/note.txt")
     (folder / "round.txt").symlink_to("round.txt")
-    # What is no part of a deployment by its own name, or by that of a folder in it.
+    # Left out by its name, and by pyvenv.cfg in it.
     (folder / ".hidden").symlink_to(folder.parent)
     (folder / "venv").symlink_to(folder.parent / "venv")
     assert build("main:app", "--target", "azure", "--output", "out") == 0
@@ -318,7 +314,7 @@ def test_what_a_link_leads_to_is_taken_in_its_place(folder: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("options", [["azure", "--output", "out"], ["aws", "--dry-run"]])
-def test_a_link_that_leads_out_or_round_is_refused_or_excluded(
+def test_a_link_outside_or_to_a_parent_must_be_excluded(
     folder: Path, capsys: pytest.CaptureFixture[str],
     link: str, leads_to: str, problem: str, options: list[str],
 ) -> None:  # fmt: skip
@@ -326,11 +322,11 @@ def test_a_link_that_leads_out_or_round_is_refused_or_excluded(
     (folder / "inner/deep").mkdir(parents=True)
     (folder / link).symlink_to(leads_to)
     assert build("main:app", "--target", *options) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"unigate: {link!r} is a link to /")
-    assert problem in told
-    assert told.endswith("Leave the link out with tool.unigate.exclude.\n")
-    assert told.count("\n") == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"unigate: {link!r} is a link to /")
+    assert problem in err
+    assert err.endswith("Leave the link out with tool.unigate.exclude.\n")
+    assert err.count("\n") == 1
     assert not (folder / "out").exists()
     for pattern in (link, f"{link}/*", f"{link}/**"):
         write(folder, {"pyproject.toml": f"[tool.unigate]\nexclude = [{json.dumps(pattern)}]\n"})
@@ -347,7 +343,7 @@ def test_links_that_lead_to_each_other_are_refused(
     assert "'a/to_b/to_a' is a link to " in capsys.readouterr().err
 
 
-def test_a_link_that_leads_round_by_way_of_another_is_refused(
+def test_a_link_to_a_parent_through_another_link_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, {".store/words/x.txt": ""})
@@ -357,16 +353,16 @@ def test_a_link_that_leads_round_by_way_of_another_is_refused(
     assert "'words/store' is a link to " in capsys.readouterr().err
 
 
-def test_links_are_no_matter_of_a_build_in_place(folder: Path) -> None:
+def test_a_build_in_place_ignores_links(folder: Path) -> None:
     (folder / "data").symlink_to("/")
     for target in ("google", "vercel"):
         assert build("main:app", "--target", target) == 0
 
 
-# What is there already
+# Existing files
 
 
-def test_what_the_project_has_too_is_replaced_only_by_force(
+def test_a_file_of_the_project_is_replaced_only_with_force(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, {"host.json": '{"mine": true}'})
@@ -381,7 +377,7 @@ def test_what_the_project_has_too_is_replaced_only_by_force(
 # Google and Azure
 
 
-def test_googles_file_is_another_where_main_is_the_application(
+def test_googles_file_has_another_name_if_main_is_the_application(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert build("main:app", "--target", "google") == 0
@@ -392,15 +388,13 @@ def test_googles_file_is_another_where_main_is_the_application(
     assert "gateway = unigate.wrap(inner)" in (folder / "out/main.py").read_text()
 
 
-def test_limits_are_in_what_google_and_azure_are_told(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_limits_for_google_and_azure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = '[tool.unigate]\nmemory = 256\ntimeout = 3725\npython = "3.13"\n'
     write(folder, {"pyproject.toml": settings})
     assert build("main:app", "--target", "google") == 0
-    told = capsys.readouterr().out
-    assert "--runtime python313 " in told
-    assert told.endswith(" --memory 256MiB --timeout 3725s\n")
+    out = capsys.readouterr().out
+    assert "--runtime python313 " in out
+    assert out.endswith(" --memory 256MiB --timeout 3725s\n")
     assert build("main:app", "--target", "azure") == 0
     host = json.loads((folder / "host.json").read_text())
     assert host["functionTimeout"] == "01:02:05"
@@ -416,7 +410,7 @@ def test_limits_are_in_what_google_and_azure_are_told(
         ("vercel", "vercel deploy --cwd out\n"),
     ],
 )
-def test_how_to_deploy_says_where_the_files_are(
+def test_the_command_to_deploy_names_the_output_folder(
     capsys: pytest.CaptureFixture[str], target: str, place: str
 ) -> None:
     assert build("main:app", "--target", target, "--dry-run", "--output", "out") == 0
@@ -425,7 +419,7 @@ def test_how_to_deploy_says_where_the_files_are(
     assert "out" not in capsys.readouterr().out.rpartition("\n\n")[2]
 
 
-def test_azure_wants_its_module_for_itself(
+def test_an_application_in_function_app_is_refused_for_azure(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, {"function_app.py": FLASK})

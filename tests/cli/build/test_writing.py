@@ -29,7 +29,7 @@ def test_a_second_build_replaces_what_the_first_wrote(folder: Path) -> None:
     assert (folder / "out/a.txt").read_bytes() == b"2"
 
 
-def test_what_was_changed_by_hand_is_kept(folder: Path) -> None:
+def test_a_changed_file_is_kept(folder: Path) -> None:
     out = folder / "out"
     writing.write({"a.txt": b"1"}, out, "vercel")
     (out / "a.txt").write_bytes(b"mine")
@@ -40,7 +40,7 @@ def test_what_was_changed_by_hand_is_kept(folder: Path) -> None:
     assert (out / "a.txt").read_bytes() == b"2"
 
 
-def test_what_was_there_is_kept_unless_it_is_the_same(folder: Path) -> None:
+def test_an_existing_file_is_kept_unless_it_is_the_same(folder: Path) -> None:
     write(folder, {"out/a.txt": "1", "out/b.txt/c": ""})
     writing.write({"a.txt": b"1"}, folder / "out", "vercel")
     with pytest.raises(click.ClickException, match="not written by unigate build"):
@@ -50,14 +50,14 @@ def test_what_was_there_is_kept_unless_it_is_the_same(folder: Path) -> None:
         writing.write({"d.txt": b"1"}, folder / "out", "vercel")
 
 
-def test_what_is_no_longer_planned_goes_away(folder: Path) -> None:
+def test_a_file_that_is_no_longer_planned_is_removed(folder: Path) -> None:
     out = folder / "out"
     writing.write({"a": b"1", "api/x/b": b"1", "api/c": b"1", "d": b"1"}, out, "vercel")
     writing.write({"d": b"1", "e": b"1"}, out, "google")
     write(out, {"api/mine": ""})
     (out / "a").write_bytes(b"changed")
     writing.write({"f": b"1"}, out, "vercel")
-    # "a" was changed by hand, "d" is Google's too.
+    # "a" was changed since, and "d" is also in Google's build.
     assert set(tree(out)) == {"a", "d", "e", "f", "api/mine", ".unigate-build.json"}
     assert not (out / "api/x").exists()
 
@@ -72,7 +72,7 @@ def interrupted(work: Path) -> Path:
 
 
 @pytest.mark.parametrize("content", [failing, interrupted])
-def test_a_file_that_cannot_be_made_leaves_the_folder_as_it_was(
+def test_a_file_that_cannot_be_generated_leaves_the_folder_unchanged(
     folder: Path, content: Callable[[Path], Path]
 ) -> None:
     with pytest.raises((RuntimeError, KeyboardInterrupt)):
@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_made_leaves_the_folder_as_it_was(
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("fails_at", range(1, 9))
-def test_a_write_that_fails_half_way_leaves_the_folder_as_it_was(
+def test_a_write_that_fails_leaves_the_folder_unchanged(
     folder: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, when: str
 ) -> None:
     out = folder / "out"
@@ -110,7 +110,7 @@ def test_a_write_that_fails_half_way_leaves_the_folder_as_it_was(
     assert {entry.name for entry in out.iterdir()} == {"a", "m", "z", ".unigate-build.json"}
 
 
-def test_sigterm_leaves_the_folder_as_it_was(folder: Path) -> None:
+def test_sigterm_leaves_the_folder_unchanged(folder: Path) -> None:
     def ended(work: Path) -> Path:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1)
@@ -145,13 +145,13 @@ def test_a_file_where_a_folder_should_be_is_one_line(
     assert tree(folder) == before
 
 
-def test_what_is_refused_at_the_end_is_refused_before_it_is_written(folder: Path) -> None:
+def test_an_error_in_the_notes_is_raised_before_files_are_written(folder: Path) -> None:
     write(folder, {"pyproject.toml": '[tool.unigate]\npython = "3"\n'})
     assert main(["build", "main:app", "--target", "google"]) == 2
     assert not (folder / "google_function.py").exists()
 
 
-def test_a_record_that_was_spoilt_is_one_line(folder: Path) -> None:
+def test_a_damaged_record_is_refused(folder: Path) -> None:
     for text in ("{", "[]", '{"aws": 1}'):
         write(folder, {"out/.unigate-build.json": text})
         with pytest.raises(click.ClickException, match="is damaged: remove it"):

@@ -95,9 +95,7 @@ def test_files_written_at_import(folder: Path) -> None:
         ("gc.collect", (), []),
     ],
 )
-def test_an_event_of_the_audit_is_a_write(
-    event: str, args: tuple[object, ...], paths: list[str]
-) -> None:
+def test_audit_events_that_write(event: str, args: tuple[object, ...], paths: list[str]) -> None:
     assert list(import_probe.written_paths(event, args)) == paths
 
 
@@ -118,11 +116,13 @@ def test_an_event_of_the_audit_is_a_write(
         ("file:a?mode=memory", ""),
     ],
 )
-def test_which_file_sqlite_may_write(name: object, file: str) -> None:
+def test_the_file_that_sqlite_may_write(name: object, file: str) -> None:
     assert import_probe.database_file(name) == file
 
 
-def test_the_probe_reports_who_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_reports_the_line_that_writes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     write(folder, {"writing.py": "import pathlib\n\npathlib.Path('log').write_text('')\n"})
     import_probe.main("writing", "report.json")
@@ -132,7 +132,7 @@ def test_the_probe_reports_who_writes(folder: Path, monkeypatch: pytest.MonkeyPa
     assert report["seconds"] > 0
 
 
-def test_what_a_gateway_loads_at_its_first_request_counts(folder: Path) -> None:
+def test_import_strings_of_a_gateway_are_loaded(folder: Path) -> None:
     lazy = "import unigate\n\napp = unigate.wrap('site_app:site')\n"
     write(folder, {"main.py": lazy, "site_app.py": f"open('log', 'w').close()\n{GATEWAY}"})
     assert [found.place for found in check_import(folder, "main:app", 600)] == ["site_app.py:1"]
@@ -145,7 +145,7 @@ def test_an_import_over_the_budget(capsys: pytest.CaptureFixture[str], folder: P
     assert "werkzeug " in printed
 
 
-def test_the_time_of_a_package_is_that_of_its_modules() -> None:
+def test_the_time_of_a_package_is_the_sum_of_its_modules() -> None:
     log = """import time: self [us] | cumulative | imported package
 import time:       100 |        100 |   zipimport
 Hello, import time:   1000000 |    1000000 |     slow.one
@@ -160,6 +160,6 @@ import time: it is late
     assert list(check_time("main", log, 4.0, 5)) == []
 
 
-def test_what_cannot_be_imported_is_for_others_to_say(folder: Path) -> None:
+def test_an_application_that_cannot_be_imported_is_not_a_finding(folder: Path) -> None:
     write(folder, {"main.py": "import os\n\nos._exit(3)\n"})
     assert list(check_import(folder, "main:app", 0)) == []

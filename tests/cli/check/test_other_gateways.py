@@ -52,7 +52,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         ("{{ no python }", ""),
     ],
 )
-def test_a_gateway_of_another_kind(folder: Path, source: str, found: str) -> None:
+def test_gateways_of_other_libraries(folder: Path, source: str, found: str) -> None:
     write(folder, {"old.py": source})
     line = len(source.splitlines())
     findings = list(
@@ -63,7 +63,7 @@ def test_a_gateway_of_another_kind(folder: Path, source: str, found: str) -> Non
     )
 
 
-def test_the_tests_of_a_project_may_have_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tests_of_a_project_may_use_another_gateway(capsys: pytest.CaptureFixture[str]) -> None:
     source = "import mangum\nhandler = mangum.Mangum(1)\n"
     files = {"tests/test_old.py": source, "shop/old.py": source}
     assert check(capsys, files=files) == [("handler", "shop/old.py:2")]

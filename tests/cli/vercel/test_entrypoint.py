@@ -1,4 +1,4 @@
-"""What Vercel takes of a file, by its own rule; tests/builds asks the rule's owner."""
+"""The name that Vercel deploys of a file; tests/builds compares with Vercel's own package."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_each_route_of_a_split_build_has_its_own_function(
     assert [name for name in sys.modules if name.startswith("api")] == [module]
 
 
-# Which file answers: what `vercel build` 64 writes for these files, followed path by path
+# Routing: the configuration that `vercel build` 64 writes for these files, followed path by path
 
 
 FILES = (
@@ -104,7 +104,7 @@ FILES = (
         ("/api/docs/openapi.json", "api.docs.openapi.json /api/docs/openapi.json?"),
         ("/api/d%61te", "api.date /api/date?"),
         ("/api/users/[id]", "api.users.[id] /api/users/[id]?"),
-        # A parameter, which goes into the query.
+        # A parameter, which is added to the query.
         ("/api/users/7", "api.users.[id] /api/users/7?id=7"),
         ("/api/users/7?id=8&b=", "api.users.[id] /api/users/7?id=8&b="),
         ("/api/users/7?b=1", "api.users.[id] /api/users/7?b=1&id=7"),
@@ -128,10 +128,10 @@ FILES = (
         ("/api/T/q/1", "api.[a].q.[b] /api/T/q/1?a=T&b=1"),
         ("/api/e/z/c", "api.e.[a].c.index /api/e/z/c?a=z"),
         ("/api/d/z/Y", "api.d.[a].[b].index /api/d/z/Y?a=z&b=Y"),
-        # Two files that Python takes for one module.
+        # Two files with the same module name.
         ("/api/k.m", "api.k.m /api/k.m?"),
         ("/api/k/m", "api.k.m_ /api/k/m?"),
-        # Nothing.
+        # No function.
         ("/", None),
         ("/date", None),
         ("/Api/date", None),
@@ -149,7 +149,7 @@ def test_a_path_has_the_function_that_it_has_on_vercel(
     assert text(opened(root), target) == answer
 
 
-def test_an_encoded_slash_ends_no_segment(root: Path) -> None:
+def test_an_encoded_slash_does_not_separate_segments(root: Path) -> None:
     functions(root, "users/create", "[name]")
     answer = "api.[name] /api/users/create?name=users%2Fcreate"
     assert text(opened(root), "/api/users%2Fcreate") == answer
@@ -180,7 +180,7 @@ def test_rewrites_come_after_files_and_before_parameters(root: Path) -> None:
     assert text(folder, "/other") is None
 
 
-def test_the_request_itself_is_left_as_it_was(root: Path) -> None:
+def test_the_original_request_is_unchanged(root: Path) -> None:
     functions(root, "[id]", "date")
     folder = opened(root)
     request = make_request("POST", "https://testserver/api/7", [("x-a", "1")], b"milk")
@@ -195,7 +195,9 @@ def test_the_request_itself_is_left_as_it_was(root: Path) -> None:
     assert found[1] is same
 
 
-def test_the_folders_name_is_that_of_its_paths(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_the_folder_begins_the_paths(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(root, {"lib/date.py": ECHO})
     (root / "link").symlink_to("lib")
     assert text(FunctionFolder(root / "lib"), "/lib/date") == "lib.date /lib/date?"
@@ -206,7 +208,7 @@ def test_the_folders_name_is_that_of_its_paths(root: Path, monkeypatch: pytest.M
         sys.modules.pop(name, None)
 
 
-# What a file may define
+# Applications in files
 
 
 @pytest.mark.parametrize(
@@ -241,7 +243,7 @@ def test_a_gateway_is_not_wrapped_again(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["handler", "Handler"])
-def test_vercels_own_kind_of_handler_is_refused(root: Path, name: str) -> None:
+def test_vercels_handler_classes_are_refused(root: Path, name: str) -> None:
     code = f"import http.server\nclass {name}(http.server.BaseHTTPRequestHandler): pass\n"
     write(root, {"api/date.py": code})
     with pytest.raises(UnknownInterface, match=rf"api/date\.py has a class '{name}'"):
@@ -249,7 +251,7 @@ def test_vercels_own_kind_of_handler_is_refused(root: Path, name: str) -> None:
 
 
 @pytest.mark.usefixtures("bounded")
-def test_what_is_no_function_is_none(root: Path) -> None:
+def test_files_that_are_not_functions(root: Path) -> None:
     functions(root, "date", "_hidden", ".hidden", "_d/x", ".d/x", "node_modules/x")
     helper = {"api/helper.py": "def f(): ...\n", "api/page.html": "", "api/app.pyc": ECHO}
     write(root, {**helper, "api/dir.py/x.txt": ""})
@@ -296,7 +298,7 @@ def test_modules_have_the_names_that_vercel_gives_them(root: Path) -> None:
 COUNTED = f"with open('loaded.txt', 'a') as file:\n    file.write(__name__ + ' ')\n{ECHO}"
 
 
-def test_a_file_is_loaded_when_it_is_asked_for_and_once(root: Path) -> None:
+def test_a_file_is_loaded_once_at_its_first_request(root: Path) -> None:
     write(root, {"api/a.py": COUNTED, "api/b.py": COUNTED, "loaded.txt": ""})
     folder = opened(root)
     assert (root / "loaded.txt").read_text() == ""
@@ -320,7 +322,7 @@ def test_a_file_is_loaded_when_it_is_asked_for_and_once(root: Path) -> None:
         ("app = 1\x00\n", (SyntaxError, ValueError), "null bytes"),
     ],
 )
-def test_a_file_that_fails_is_tried_again_and_the_others_go_on(
+def test_a_file_that_fails_is_loaded_again_and_others_work(
     root: Path, broken: str, error: Any, problem: str
 ) -> None:
     functions(root, "other")
@@ -337,7 +339,7 @@ def test_a_file_that_fails_is_tried_again_and_the_others_go_on(
     assert text(folder, "/api/date") == "api.date /api/date?"
 
 
-def test_what_a_file_needs_may_come_later(root: Path) -> None:
+def test_a_missing_module_may_be_added_later(root: Path) -> None:
     write(root, {"api/date.py": f"from api._words import WORD\n{ECHO}"})
     folder = opened(root)
     with pytest.raises(ModuleNotFoundError):
@@ -346,7 +348,7 @@ def test_what_a_file_needs_may_come_later(root: Path) -> None:
     assert text(folder, "/api/date") == "api.date /api/date?"
 
 
-def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
+def test_a_file_that_no_longer_defines_an_application_is_refused(root: Path) -> None:
     functions(root, "date")
     folder = opened(root)
     write(root, {"api/date.py": "pass\n"})
@@ -354,7 +356,7 @@ def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
         ask(folder, "/api/date")
 
 
-# What it refuses
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -366,7 +368,9 @@ def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
         (["[a]/[a]"], "api/[a]/[a].py has two parameters of the same name."),
     ],
 )
-def test_what_vercel_refuses_is_refused(root: Path, names: list[str], problem: str) -> None:
+def test_files_that_vercel_cannot_tell_apart_are_refused(
+    root: Path, names: list[str], problem: str
+) -> None:
     functions(root, *names)
     with pytest.raises(Unloadable) as refused:
         opened(root)

@@ -17,7 +17,7 @@ from .function_files import ECHO, ask, functions, opened, text
 
 @pytest.fixture
 def trapped(root: Path) -> Path:
-    """Return the file that is there once something outside of the folder was loaded."""
+    """Return a file that exists once a file outside the folder was loaded."""
     marker = root / "loaded.txt"
     trap = f"open({str(marker)!r}, 'w').close()\n{ECHO}"
     outside = ["secret.py", "secret/index.py", "apis/secret.py", "api.py", "api_/secret.py"]
@@ -44,7 +44,7 @@ def trapped(root: Path) -> Path:
         "", "*", "http://testserver/secret", "/api/[...rest]/../../secret",
     ],
 )  # fmt: skip
-def test_nothing_outside_of_the_folder_is_loaded(root: Path, trapped: Path, path: str) -> None:
+def test_no_path_loads_a_file_outside_the_folder(root: Path, trapped: Path, path: str) -> None:
     answer = text(opened(root), path.format(root=root))
     assert answer is None or answer.startswith("api.[...rest] ")
     assert not trapped.exists()
@@ -59,7 +59,7 @@ def test_a_file_that_becomes_a_link_is_not_followed(root: Path, trapped: Path) -
     assert not trapped.exists()
 
 
-def test_rewrites_lead_to_nothing_outside(root: Path, trapped: Path) -> None:
+def test_no_rewrite_leads_outside(root: Path, trapped: Path) -> None:
     rewrites = [
         {"source": f"/{number}", "destination": destination}
         for number, destination in enumerate(
@@ -83,7 +83,7 @@ SEGMENTS = st.sampled_from(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(segments=st.lists(SEGMENTS, max_size=6), text_=st.text(max_size=5), slash=st.booleans())
-def test_no_path_at_all_leads_out(
+def test_no_generated_path_leads_outside(
     root: Path, trapped: Path, segments: list[str], text_: str, slash: bool
 ) -> None:
     folder = FunctionFolder(root / "api")
