@@ -89,10 +89,7 @@ def invoke(
     # Lifespans stop at the exit of the process; what they print belongs to stderr too.
     atexit.register(lambda: setattr(sys, "stdout", sys.stderr))
     if warm:
-        cold = import_time + first
-        parts = f"import {_ms(import_time)}, first invocation {_ms(first)}"
-        times = f"warm {_ms(statistics.median(warm))} (median of {len(warm)})"
-        click.echo(f"cold {_ms(cold)} ({parts}), {times}", err=True)
+        click.echo(_times(import_time, first, warm), err=True)
     return 1 if failed else 0
 
 
@@ -137,6 +134,12 @@ def _is_failure(source: EventSource | None, reply: Any) -> bool:
     except (AttributeError, KeyError, TypeError, ValueError, InvalidEvent):
         click.echo("The platform cannot read this reply: it would answer 502.", err=True)
         return True
+
+
+def _times(import_time: float, first: float, warm: Sequence[float]) -> str:
+    parts = f"import {_ms(import_time)}, first invocation {_ms(first)}"
+    median = f"{_ms(statistics.median(warm))} (median of {len(warm)})"
+    return f"cold {_ms(import_time + first)} ({parts}), warm {median}"
 
 
 def _ms(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -70,19 +70,25 @@ def build(
     if dry_run:
         _print(files, output)
     else:
-        try:
-            write(files, output, platform, force)
-        except OSError as error:
-            raise click.ClickException(f"Cannot write to {output}: {error}.") from error
-        click.echo(f"{len(files)} files written to {output.resolve()}")
-    for note in plan.notes:
+        _write(files, output, platform, force)
+    unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
+    for note in (*plan.notes, *_unused_note(platform, unused)):
         click.echo(note)
-    unused = [
-        f"tool.unigate.{name}" for name in PLATFORMS[platform].UNUSED if name in project.settings
-    ]
-    if unused:
-        click.echo(f"Not used for {platform}: {', '.join(unused)}.")
     return 0
+
+
+def _unused_note(platform: str, unused: Sequence[str]) -> Iterator[str]:
+    if unused:
+        names = ", ".join(f"tool.unigate.{name}" for name in unused)
+        yield f"Not used for {platform}: {names}."
+
+
+def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
+    try:
+        write(files, output, platform, force)
+    except OSError as error:
+        raise click.ClickException(f"Cannot write to {output}: {error}.") from error
+    click.echo(f"{len(files)} files written to {output.resolve()}")
 
 
 def _with_project(
