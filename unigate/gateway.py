@@ -102,6 +102,8 @@ class Gateway:
         """
         return self._handlers.register(kind)
 
+    # --- for hosts and tools ---------------------------------------------------------------------
+
     # --- the doors -------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -254,7 +256,13 @@ class Gateway:
             self._runtime.stop()
 
     def find_source(self, event: Any) -> EventSource | None:
-        """Return the source that reads an event, or None for a non-HTTP event."""
+        """Return the source that reads an event, or None for a non-HTTP event.
+
+        Args:
+            event: The event, or its JSON text.
+        """
+        if type(event) is not dict:
+            event = parse_event(event)
         source = find_source(event, self._sources, self._source)
         if source is not None and self._source_wrapper is not None:
             return self._source_wrapper(source)

@@ -1,7 +1,7 @@
-"""The tools that read what `unigate build` writes, and a project to build.
+"""The platforms' own tools, and a project to build.
 
-They are large and want other versions than ours, so they are kept apart in `.cache/` at the root of
-the repository; the first run fetches them. `make builds` installs npm, but no Python.
+The tools are large and require other versions of packages than the tests, so the first run installs
+them into `.cache/` at the root of the repository. `make builds` installs npm, but no Python.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 UV = Path(sys.executable).with_name("uv")
-# With a node of its own: vercel wants 20 or later, and Debian 12 has 18.
+# With its own node: vercel requires 20 or later, and Debian 12 has 18.
 VERCEL = {
     "private": True,
     "dependencies": {"vercel": "64", "node": "22"},
-    "overrides": {"sandbox": "4.5.0"},  # 4.4.0, which vercel 64 names, is not to be had
+    "overrides": {"sandbox": "4.5.0"},  # 4.4.0, which vercel 64 requires, is not available
 }
 NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.sqlite3")
 
@@ -76,7 +76,7 @@ Build = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the wheel of this tree, which no index has."""
+    """Return a folder with the wheel of this tree, for installers to find."""
     tree = tmp_path_factory.mktemp("source")
     for name in ("unigate", "contrib"):
         shutil.copytree(ROOT / name, tree / name, ignore=NOT_SOURCE)
@@ -89,7 +89,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def build(tmp_path: Path, wheels: Path) -> Build:
-    """Return what builds a project for a platform and returns the folder that it wrote."""
+    """Return a function that builds a project for a platform and returns the output folder."""
 
     def made(target: str, *options: str, files: dict[str, str] | None = None) -> Path:
         source, output = tmp_path / "project", tmp_path / "out"
@@ -103,7 +103,7 @@ def build(tmp_path: Path, wheels: Path) -> Build:
 
 
 def build_in(folder: Path, target: str, *options: str, output: Path, wheels: Path) -> Path:
-    """Build in a folder, into another one."""
+    """Build the project of a folder into another one."""
     command = [sys.executable, "-m", "unigate", "build", target, *options, "--output", str(output)]
     run([*command, "--force"], folder, UV_FIND_LINKS=str(wheels))
     return output
@@ -113,7 +113,8 @@ def run(command: list[str], cwd: Path, **environment: str) -> str:
     """Run a command that must succeed, and return what it printed."""
     path = f"{ROOT}{os.pathsep}{ROOT / 'contrib'}"
     environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment}
-    inherited = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}  # the tests'
+    # The tests of Django set DJANGO_SETTINGS_MODULE in this process.
+    inherited = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
     done = subprocess.run(
         command, cwd=cwd, env={**inherited, **environment}, timeout=600,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -148,17 +149,19 @@ def vercel() -> Path:
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
             Path(folder, "package.json").write_text(json.dumps(VERCEL))
             run(["npm", "install", "--no-audit", "--no-fund"], Path(folder))
-            shutil.move(folder, kept)  # at once: half of it would be taken for all of it
+            shutil.move(folder, kept)  # atomically: a part of it would pass for the whole
     return kept / "node_modules/.bin"
 
 
 @pytest.fixture(scope="session")
 def python312() -> Path:
-    """Return an interpreter that Vercel has too."""
+    """Return an interpreter of a version that Vercel supports."""
     if sys.version_info >= (3, 12):
         return Path(sys.executable)
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
     for found in (shutil.which("python3.12"), *sorted(versions.glob("3.12*/bin/python3.12"))):
-        if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
-            return Path(found)
-    pytest.fail("Vercel has no Python before 3.12: install that, or run the tests by it.")
+        if found:
+            command = [found, "--version"]
+            if not subprocess.run(command, capture_output=True, timeout=60).returncode:
+                return Path(found)
+    pytest.fail("Vercel supports Python 3.12 and later: install it, or run the tests with it.")

@@ -1,4 +1,4 @@
-"""AWS's own tools read the template, and AWS's runtime client and ours run the zip."""
+"""AWS's tools accept the template; AWS's runtime client and ours run the zip."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Policies:
         return {"AWSLambdaBasicExecutionRole": "arn:aws:iam::aws:policy/any"}
 
 template = yaml_parse(open(sys.argv[1]).read())
-# What `sam deploy` does with a path: it uploads the file, and says where it is.
+# Like `sam deploy`, which uploads the file and replaces its path by the address.
 template["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://bucket/function.zip"
 made = transform.transform(template, {}, Policies())
 print(json.dumps({name: one["Type"] for name, one in made["Resources"].items()}))
@@ -59,7 +59,7 @@ def test_aws_accepts_the_template(sam: Path, build: Build, trigger: str, made: s
     resources = json.loads(translated.splitlines()[-1])
     assert made in resources.values()
     permissions = list(resources.values()).count("AWS::Lambda::Permission")
-    # A URL needs one for itself and one for the function.
+    # A function URL needs one permission for the URL and one for the function.
     assert permissions == (2 if trigger == "function_url" else 1)
     run([str(sam / "sam"), "build"], out, SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION="eu-west-1")
     assert (out / ".aws-sam/build/template.yaml").is_file()
@@ -74,7 +74,7 @@ def unpacked(out: Path) -> Path:
 
 
 class Function:
-    """The zip in AWS's emulator, with nothing else on Python's path."""
+    """The zip in AWS's emulator, alone on Python's path."""
 
     def __init__(self, task: Path, command: list[str], **variables: str) -> None:
         arguments = [
@@ -117,7 +117,7 @@ def test_the_zip_runs_under_awss_runtime_client(build: Build, source: Any) -> No
 
 def test_the_zip_streams_under_our_runtime(build: Build) -> None:
     task = unpacked(build("main:app", "--target", "aws", files=settings("function_url")))
-    # What Lambda starts: the wrapper, with the command of the runtime that it stands before.
+    # Lambda starts the wrapper with the command of the runtime as its arguments.
     wrapper = [str(task / "unigate-runtime"), sys.executable, "-m", "awslambdaric", "main.app"]
     function = Function(task, wrapper, UNIGATE_RESPONSE_STREAMING="on")
     with function.server as server:

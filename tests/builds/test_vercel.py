@@ -1,6 +1,6 @@
-"""`vercel build` builds what `unigate build` writes, and Vercel's runtime runs what that makes.
+"""`vercel build` on the output of `unigate build`, and its functions in Vercel's runtime.
 
-`vercel build` needs no login where .vercel/project.json is there.
+`vercel build` needs no login if .vercel/project.json exists.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Promise.all(sources.map((source) => findAppOrHandler(source)))
 """
 
 
-def test_our_rule_for_the_entry_point_is_that_of_vercel(vercel: Path) -> None:
+def test_our_rule_for_the_entry_point_is_vercels(vercel: Path) -> None:
     done = subprocess.run(
         [vercel / "node", "-e", DETECT], cwd=vercel, capture_output=True, text=True, check=True,
-        input=json.dumps([source for source, _ in SOURCES]),
+        input=json.dumps([source for source, _ in SOURCES]), timeout=120,
     )  # fmt: skip
     assert json.loads(done.stdout) == [name for _, name in SOURCES]
 
 
 class Deployment:
-    """What `vercel build` has made of a folder."""
+    """The output of `vercel build` on a folder."""
 
     def __init__(self, folder: Path, vercel: Path, python: Path, wheels: Path) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Deployment:
 
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
-        """Return the settings of each function, by its path."""
+        """The settings of each function by its path."""
         root = self.output / "functions"
         return {
             file.parent.relative_to(root).as_posix().removesuffix(".func"): json.loads(
@@ -72,12 +72,12 @@ class Deployment:
 
     @property
     def static(self) -> set[str]:
-        """Return the files that are served without a function."""
+        """The paths of the static files."""
         root = self.output / "static"
         return {file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()}
 
     def route(self, path: str) -> str:
-        """Return where Vercel's router sends a path: first files, then rewrites."""
+        """Return the destination of a path in Vercel's router: first files, then rewrites."""
         if path.removeprefix("/") in {*self.functions, *self.static}:
             return path
         phase = "none"
@@ -90,7 +90,7 @@ class Deployment:
 
     @contextmanager
     def running(self, function: str) -> Iterator[int]:
-        """Run a function as the platform does, alone in a folder; yield the port of its server."""
+        """Run a function alone in a folder, as the platform does; yield the port of its server."""
         task = self.folder.parent / "task"
         shutil.rmtree(task, ignore_errors=True)
         made = self.output / f"functions/{function}.func"
@@ -113,13 +113,13 @@ class Deployment:
                 yield platform.port(process)
             finally:
                 process.kill()
-                process.wait()
+                process.wait(timeout=60)
                 if process.stdout is not None:
                     process.stdout.close()
 
 
 class Platform:
-    """The platform's end of the socket: it is told at which port the function answers."""
+    """The platform's end of the socket, on which the function sends the port of its server."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -139,11 +139,12 @@ class Platform:
 
     def __exit__(self, *error: object) -> None:
         self._ended = True
-        self._thread.join()
+        self._thread.join(timeout=60)
+        assert not self._thread.is_alive()
         self._listener.close()
 
     def port(self, process: subprocess.Popen[str]) -> int:
-        """Wait for the function's server."""
+        """Return the port of the function's server once it has started."""
         deadline = time.monotonic() + 60
         while not self._started.wait(0.1):
             if process.poll() is None and time.monotonic() < deadline:
@@ -160,8 +161,15 @@ class Platform:
             except TimeoutError:
                 continue
             with connection:
+                connection.settimeout(0.2)
                 rest = b""
-                while received := connection.recv(65536):
+                while not self._ended:
+                    try:
+                        received = connection.recv(65536)
+                    except TimeoutError:
+                        continue
+                    if not received:
+                        break
                     *whole, rest = (rest + received).split(b"\0")
                     for message in map(json.loads, whole):
                         if message["type"] == "server-started":
@@ -265,7 +273,7 @@ def test_a_frameworks_preset(deploy: Any, build: Build) -> None:
     settings = (
         f'{PROJECT}[tool.unigate]\ntimeout = 20\n[tool.unigate.vercel]\nframework = "python"\n'
     )
-    # `app` in main.py would be found first.
+    # Without an entry point in pyproject.toml, the preset would find `app` in main.py.
     deployed = deploy(build("main:site", "--target", "vercel", files={"pyproject.toml": settings}))
     assert list(deployed.functions) == ["python"]
     assert deployed.functions["python"]["maxDuration"] == 20

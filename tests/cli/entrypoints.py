@@ -1,4 +1,4 @@
-"""Files for Vercel's static detection, and the name that it takes of each."""
+"""Python sources, and the name that Vercel deploys of each; None if it finds none."""
 
 from __future__ import annotations
 

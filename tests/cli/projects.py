@@ -1,4 +1,4 @@
-"""Small projects on disk, for the commands that look at one."""
+"""Small projects on disk, for the commands that read one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GATEWAY = f"{FLASK}\n\nimport unigate\n\napp = unigate.wrap(site)\n"
 def project(
     folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str] | None = None
 ) -> Iterator[Path]:
-    """Work in a folder with files; what is imported from it is forgotten at the end."""
+    """Work in a folder with files; modules imported from it are removed at the end."""
     write(folder, {"main.py": GATEWAY, "requirements.txt": "unigate\nflask\n", **(files or {})})
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))

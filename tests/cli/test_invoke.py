@@ -1,4 +1,4 @@
-"""`unigate invoke`: what it prints where, and with which exit code it ends."""
+"""`unigate invoke`: its output and its exit code."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Invoked:
 
     @property
     def facts(self) -> Any:
-        """What the application says that it saw."""
+        """What the application received, as it reports."""
         assert self.code == 0, self.err
         return json.loads(json.loads(self.out)["body"])
 
@@ -137,14 +137,14 @@ def test_an_event_from_a_file_is_answered(capsys: pytest.CaptureFixture[str]) ->
     assert run.err == "imported\nasked\n"
 
 
-def test_an_event_from_stdin_is_answered_and_stdout_is_the_reply_alone() -> None:
+def test_an_event_from_stdin_is_answered_with_only_the_reply_on_stdout() -> None:
     run = process("teapot:app", "--event", "-", stdin=json.dumps(EVENT).encode())
     assert run.returncode == 0
     assert json.loads(json.loads(run.stdout)["body"])["path"] == "/tea"
     assert run.stderr == b"imported\nasked\n"
 
 
-def test_what_a_lifespan_prints_at_the_end_is_not_the_reply() -> None:
+def test_output_of_a_lifespan_at_exit_goes_to_stderr() -> None:
     run = process("teapot:living")
     assert json.loads(run.stdout)["body"] == "alive"
     assert run.stderr == b"imported\nup\ndown\n"
@@ -167,7 +167,7 @@ def test_a_request_becomes_an_event(source: str, capsys: pytest.CaptureFixture[s
         assert facts["headers"]["content-length"] == "2"
 
 
-def test_an_event_that_is_no_request_goes_to_its_function(
+def test_a_non_http_event_goes_to_its_function(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "sqs.json").write_text(json.dumps(SQS))
@@ -183,7 +183,7 @@ def test_an_event_inside_json_text_is_answered(
     assert (run.code, json.loads(run.out)["statusCode"]) == (1, 503)
 
 
-def test_without_more_the_root_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_request_is_for_the_root(capsys: pytest.CaptureFixture[str]) -> None:
     facts = Invoked(capsys, "teapot:app").facts
     assert (facts["source"], facts["method"], facts["path"]) == ("http_api", "GET", "/")
     facts = Invoked(capsys, "teapot:app", "--data", "").facts
@@ -198,7 +198,7 @@ def test_bytes_of_an_argument_are_the_body() -> None:
 @pytest.mark.parametrize(
     ("path", "code"), [("/200", 0), ("/404", 0), ("/499", 0), ("/500", 1), ("/503", 1)]
 )
-def test_the_exit_code_says_whether_it_failed(
+def test_the_exit_code_depends_on_the_status(
     path: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Invoked(capsys, "teapot:app", "--path", path)
@@ -206,7 +206,7 @@ def test_the_exit_code_says_whether_it_failed(
     assert json.loads(run.out)["statusCode"] == int(path[1:])
 
 
-def test_a_logged_failure_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_logged_failure_is_a_reply_with_status_500(capsys: pytest.CaptureFixture[str]) -> None:
     run = Invoked(capsys, "teapot:app", "--path", "/boom")
     assert (run.code, json.loads(run.out)["statusCode"]) == (1, 500)
 
@@ -229,18 +229,16 @@ def test_a_function_that_crashes_is_shown(
     assert "unigate/cli" not in run.err
 
 
-def test_a_reply_that_is_none_fails_and_is_printed_all_the_same(
+def test_an_unreadable_reply_fails_and_is_still_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = Invoked(capsys, "teapot:odd", "--as", "rest_api", "--path", "/odd")
     assert run.code == 1
     assert run.out == '{\n  "text": "\\ud83d, \\ud800 and é"\n}\n'
-    assert run.err.splitlines()[-1] == (
-        "The reply is none that the platform can read: it answers 502."
-    )
+    assert run.err.splitlines()[-1] == ("The platform cannot read this reply: it would answer 502.")
 
 
-def test_repeating_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:
+def test_repeating_prints_the_times(capsys: pytest.CaptureFixture[str]) -> None:
     run = Invoked(capsys, "teapot:app", "--event", "event.json", "--repeat", "3")
     assert run.facts["calls"] == 1
     assert "seen before" not in run.err
@@ -250,7 +248,7 @@ def test_repeating_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> 
     assert re.fullmatch(line, run.err.splitlines()[-1])
 
 
-# What it refuses.
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -258,23 +256,23 @@ def test_repeating_says_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> 
     [
         (["--event", "nowhere.json"], "'nowhere.json': No such file or directory"),
         (["--event", "."], "Is a directory"),
-        (["--event", "teapot.py"], "'teapot.py' holds no JSON: "),
-        (["--event", "binary"], "'binary' holds no JSON: "),
-        (["--event", "deep"], "'deep' holds no JSON: "),
+        (["--event", "teapot.py"], "'teapot.py' is not valid JSON: "),
+        (["--event", "binary"], "'binary' is not valid JSON: "),
+        (["--event", "deep"], "'deep' is not valid JSON: "),
         (["--event", "sqs.json"], "Got an event with the keys 'Records'"),
         (["--event", "list.json"], "Got "),
-        (["--event", "event.json", "--path", "/"], "--event has the whole request"),
-        (["--event", "event.json", "--data", ""], "--event has the whole request"),
-        (["--event", "event.json", "--as", "alb"], "--event has the whole request"),
-        (["--event", "event.json", "--method", "GET"], "--event has the whole request"),
-        (["--event", "event.json", "--header", "a: b"], "--event has the whole request"),
+        (["--event", "event.json", "--path", "/"], "--event contains the whole request"),
+        (["--event", "event.json", "--data", ""], "--event contains the whole request"),
+        (["--event", "event.json", "--as", "alb"], "--event contains the whole request"),
+        (["--event", "event.json", "--method", "GET"], "--event contains the whole request"),
+        (["--event", "event.json", "--header", "a: b"], "--event contains the whole request"),
         (["--as", "teapot"], "Invalid value for '--as': 'teapot' is not one of"),
-        (["--header", "no colon"], "'no colon' is not \"name: value\""),
-        (["--header", ": 1"], "': 1' is not"),
+        (["--header", "no colon"], "It must be \"name: value\", got 'no colon'."),
+        (["--header", ": 1"], "got ': 1'."),
         (["--repeat", "0"], "Invalid value for '--repeat'"),
     ],
 )
-def test_what_is_no_event_is_refused_in_one_line(
+def test_an_invalid_event_is_refused_in_one_line(
     args: list[str], problem: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "binary").write_bytes(b"\xff\xfe\xfd")
@@ -298,7 +296,7 @@ def test_what_is_no_event_is_refused_in_one_line(
         ("notapp:app", "int object cannot be called"),
     ],
 )
-def test_what_is_no_application_is_refused_in_one_line(
+def test_an_invalid_application_is_refused_in_one_line(
     target: str, problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Invoked(capsys, target, "--event", "event.json")
@@ -309,7 +307,7 @@ def test_what_is_no_application_is_refused_in_one_line(
     assert problem in err
 
 
-def test_a_source_of_the_application_itself_is_known(
+def test_an_event_source_of_the_application_is_used(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (project / "mine.json").write_text(json.dumps({"mine": "/503"}))

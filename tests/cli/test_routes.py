@@ -1,4 +1,4 @@
-"""`unigate routes`: the tables of the frameworks, alone and in one another."""
+"""`unigate routes`: the route tables of the frameworks, alone and mounted in each other."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_flask_blueprints_and_its_static_folder() -> None:
     ]
 
 
-def test_an_endpoint_is_where_the_view_is_written() -> None:
+def test_an_endpoint_is_the_place_of_the_view() -> None:
     found = routes_of(unigate.wrap(site()))
     assert (found[0].endpoint, found[0].app) == (f"{ME}.view", "Flask")
     assert found[-1].endpoint == f"{ME}.Shelf"
@@ -104,7 +104,7 @@ def test_an_endpoint_is_where_the_view_is_written() -> None:
         lambda app: app.wsgi_app,
     ],
 )
-def test_middleware_around_an_application_is_looked_through(wrapped: Any) -> None:
+def test_an_application_is_found_within_middleware(wrapped: Any) -> None:
     assert table(wrapped(site())) == table(site())
 
 
@@ -163,7 +163,7 @@ def test_starlette() -> None:
     ]
 
 
-def test_fastapi_with_routers_in_routers_and_applications_in_it() -> None:
+def test_fastapi_with_nested_routers_and_mounted_applications() -> None:
     inner, outer = fastapi.APIRouter(prefix="/inner"), fastapi.APIRouter()
     inner.get("/{number}")(view)
     inner.websocket("/ws")(view)
@@ -184,7 +184,7 @@ def test_fastapi_with_routers_in_routers_and_applications_in_it() -> None:
     ]
 
 
-def test_fastapis_own_pages_are_there() -> None:
+def test_fastapis_own_pages_are_listed() -> None:
     assert [path for _, path, _ in table(fastapi.FastAPI())] == [
         "/openapi.json",
         "/docs",
@@ -243,7 +243,7 @@ def test_django() -> None:
 
 
 @pytest.mark.usefixtures("urls")
-def test_all_of_them_under_prefixes() -> None:
+def test_several_frameworks_under_prefixes() -> None:
     from django.core.wsgi import get_wsgi_application
 
     gateway = unigate.wrap(site(), mounts={"/old": get_wsgi_application(), "/v2": starlette()})
@@ -254,7 +254,7 @@ def test_all_of_them_under_prefixes() -> None:
     assert ("StaticFiles", "/v2/files/{path:path}") in found
 
 
-def test_an_application_without_a_table_answers_all_below() -> None:
+def test_an_application_without_a_table_is_listed_with_its_prefix() -> None:
     assert routes_of(
         unigate.wrap(mounts={"/a": plain.wsgi_app, "/b": ProxyFix(plain.wsgi_app)})
     ) == [
@@ -263,7 +263,7 @@ def test_an_application_without_a_table_answers_all_below() -> None:
     ]
 
 
-def test_middleware_around_itself_is_left_alone() -> None:
+def test_middleware_that_wraps_itself_ends() -> None:
     class Snake:
         def __init__(self) -> None:
             self.app = self
@@ -293,7 +293,7 @@ def test_the_table_has_a_row_for_each_route() -> None:
     assert ["POST", "/v2/notes", "add_note", "notes_api.add_note", "FastAPI"] in lines
 
 
-def test_json_has_the_same_for_programs() -> None:
+def test_json_has_the_same_routes() -> None:
     done = run("api.index:app", "--json")
     rows = json.loads(done.stdout)
     assert {
@@ -305,6 +305,8 @@ def test_json_has_the_same_for_programs() -> None:
     } in rows
 
 
-def test_what_cannot_be_loaded_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_application_that_cannot_be_loaded_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["routes", "nowhere:app"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -1,3 +1,7 @@
-"""The command line: `main` is the way in, each command has a module of its own."""
+"""The command line: `main` runs it, each command has a module or a package."""
 
 from __future__ import annotations
+
+# The packages of the extra "cli", by the names of their modules.
+EXTRA_MODULES = ("click", "jinja2", "markupsafe", "werkzeug")
+EXTRA_MISSING = "The command line is an extra: pip install 'unigate[cli]'"

@@ -1,4 +1,4 @@
-"""`unigate invoke`: ask an application once, with an event as a platform would send it."""
+"""`unigate invoke`: invoke an application with one event."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ import click
 
 from unigate import Gateway, InvalidEvent, UnknownEvent
 from unigate.emulator import BASE_URL, EVENT_SOURCES, Context, make_request, sent
-from unigate.events import EventSource, find_source, parse_event
+from unigate.events import EventSource
 
-from .project.target import load, their_part
+from .project.target import load, user_frames
 
 
 @click.command()
 @click.argument("target", metavar="MODULE:APP")
-@click.option("--event", "file", type=click.File("rb"), help='A file with an event, "-" for stdin.')
+@click.option("--event", "file", type=click.File("rb"), help='A file with an event; "-" is stdin.')
 @click.option(
     "--as",
     "source",
     type=click.Choice(list(EVENT_SOURCES)),
-    help="Without a file: the event that a request becomes.  [default: http_api]",
+    help="The kind of event to make from the options below.  [default: http_api]",
 )
-@click.option("--path", help="The request's path, with its query.  [default: /]")
-@click.option("--method", help="Its method.  [default: GET, or POST with --data]")
-@click.option("--header", "headers", multiple=True, help='A header field, "name: value"; repeat.')
-@click.option("--data", help="Its body.")
+@click.option("--path", help="The request's path, with its query string.  [default: /]")
+@click.option("--method", help="The request's method.  [default: GET, or POST with --data]")
+@click.option(
+    "--header", "headers", multiple=True, help='A header field, "name: value"; may be repeated.'
+)
+@click.option("--data", help="The request's body.")
 @click.option(
     "--repeat",
     type=click.IntRange(1),
-    help="Invoke so many times more, and say on stderr how long it took.",
+    help="Invoke it that many times more, and print the times on stderr.",
 )
 def invoke(
     target: str,
@@ -51,9 +53,9 @@ def invoke(
 ) -> int:
     """Invoke an application with one event and print its reply.
 
-    The event comes from a file, or is what a platform makes of a request. The exit code is 1 when
-    the application fails or answers with a status of 500 or more, and 2 when there is nothing to
-    invoke or nothing to invoke it with. What the application prints goes to stderr.
+    The event is read from a file, or made from a request as a platform does. The exit code is 1 if
+    the application fails or answers with a status of 500 or more, and 2 if the application or the
+    event cannot be loaded. Output of the application goes to stderr.
 
     \b
     Examples:
@@ -63,33 +65,31 @@ def invoke(
     if file is None:
         event = _make_event(source or "http_api", path or "/", method, headers, data)
     elif source or path or method or headers or data is not None:
-        raise click.UsageError("--event has the whole request: give the others without it.")
+        raise click.UsageError("--event contains the whole request: omit the other options.")
     else:
-        event = _read(file)
+        event = _read_event(file)
     with redirect_stdout(sys.stderr):
         began = time.perf_counter()
-        app = load(target)
-        loaded = time.perf_counter() - began
+        gateway = load(target)
+        import_time = time.perf_counter() - began
         try:
-            reply, first = _call(app, event)
-            warm = [_call(app, event)[1] for _ in range(repeat or 0)]
-            asked = find_source(parse_event(event), app._sources, app._source)
-            failed = _failed(asked, reply)
+            reply, first = _call(gateway, event)
+            warm = [_call(gateway, event)[1] for _ in range(repeat or 0)]
+            failed = _is_failure(gateway.find_source(event), reply)
         except UnknownEvent as error:
             raise click.ClickException(str(error)) from error
         except (Exception, SystemExit) as error:
-            theirs = their_part(error.__traceback__)
-            trace = traceback.format_exception(type(error), error, theirs)
+            frames = user_frames(error.__traceback__)
+            trace = traceback.format_exception(type(error), error, frames)
             click.echo("".join(trace), err=True, nl=False)
             return 1
-    # JSON can say what UTF-8 cannot: a lone surrogate stays the escape that it was.
+    # JSON may contain a lone surrogate, which UTF-8 cannot encode: write it as an escape.
     text = json.dumps(reply, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
     click.echo(text)
-    # What a lifespan prints as it stops comes after this.
+    # Lifespans stop at the exit of the process; what they print belongs to stderr too.
     atexit.register(lambda: setattr(sys, "stdout", sys.stderr))
     if warm:
-        cold = f"cold {_ms(loaded + first)} (import {_ms(loaded)}, first invocation {_ms(first)})"
-        click.echo(f"{cold}, warm {_ms(statistics.median(warm))} (median of {len(warm)})", err=True)
+        click.echo(_times(import_time, first, warm), err=True)
     return 1 if failed else 0
 
 
@@ -100,7 +100,8 @@ def _make_event(
     for header in headers:
         name, colon, value = header.partition(":")
         if not (name and colon):
-            raise click.BadParameter(f'{header!r} is not "name: value".', param_hint="'--header'")
+            message = f'It must be "name: value", got {header!r}.'
+            raise click.BadParameter(message, param_hint="'--header'")
         fields.append((name.strip(), value.strip()))
     body = (data or "").encode("utf-8", "surrogateescape")
     method = method or ("GET" if data is None else "POST")
@@ -109,30 +110,36 @@ def _make_event(
     return sent(EVENT_SOURCES[source].make_event(request))
 
 
-def _read(file: IO[bytes]) -> Any:
+def _read_event(file: IO[bytes]) -> Any:
     try:
         return json.loads(file.read())
     except (ValueError, RecursionError) as error:
-        message = f"{file.name!r} holds no JSON: {error}"
+        message = f"{file.name!r} is not valid JSON: {error}"
         raise click.BadParameter(message, param_hint="'--event'") from error
 
 
-def _call(app: Gateway, event: Any) -> tuple[Any, float]:
-    """Return what an application replies to a copy of an event, and the seconds it took."""
+def _call(gateway: Gateway, event: Any) -> tuple[Any, float]:
+    """Return the reply to a copy of an event, and the seconds that it took."""
     event, context = sent(event), Context()
     began = time.perf_counter()
-    reply = app.lambda_handler(event, context)
+    reply = gateway.lambda_handler(event, context)
     seconds = time.perf_counter() - began
     return sent(reply), seconds
 
 
-def _failed(source: EventSource | None, reply: Any) -> bool:
-    """Tell whether a platform answers with a status of 500 or more, for what is HTTP at all."""
+def _is_failure(source: EventSource | None, reply: Any) -> bool:
+    """Return True if a platform answers a request with a status of 500 or more."""
     try:
         return source is not None and source.from_reply(reply).status >= 500
     except (AttributeError, KeyError, TypeError, ValueError, InvalidEvent):
-        click.echo("The reply is none that the platform can read: it answers 502.", err=True)
+        click.echo("The platform cannot read this reply: it would answer 502.", err=True)
         return True
+
+
+def _times(import_time: float, first: float, warm: Sequence[float]) -> str:
+    parts = f"import {_ms(import_time)}, first invocation {_ms(first)}"
+    median = f"{_ms(statistics.median(warm))} (median of {len(warm)})"
+    return f"cold {_ms(import_time + first)} ({parts}), warm {median}"
 
 
 def _ms(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The program `unigate`: its commands, and how it ends when one of them cannot go on."""
+"""The program `unigate`: it runs a command and returns the exit code."""
 
 from __future__ import annotations
 
@@ -6,30 +6,33 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from . import EXTRA_MISSING
+
 if TYPE_CHECKING:
     import click
 
-_EXTRA = ("click", "jinja2", "markupsafe", "werkzeug")
-
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 2, after one line, for what it cannot work with.
+    """Run a command; without one, print the help.
 
-    args: the arguments after the program's name; without them, those of the process.
+    Args:
+        args: The arguments after the program's name; by default those of the process.
+
+    Returns:
+        The exit code: that of the command, 2 after a one-line message for wrong arguments and for
+        input that the command cannot use, 130 after Ctrl-C.
     """
+    args = list(sys.argv[1:] if args is None else args) or ["--help"]
     try:
         import click
-
-        from .project.target import Unloadable
-
-        group = _group()
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        print("unigate: The command line is an extra: pip install 'unigate[cli]'", file=sys.stderr)
+    except ModuleNotFoundError:
+        print(f"unigate: {EXTRA_MISSING}", file=sys.stderr)
         return 2
+    from .group import commands
+    from .project.target import Unloadable
+
     try:
-        return group.main(args, "unigate", standalone_mode=False) or 0
+        return commands.main(args, "unigate", standalone_mode=False) or 0
     except click.ClickException as error:
         if isinstance(error, Unloadable):
             click.echo(error.trace, err=True, nl=False)
@@ -39,24 +42,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _group() -> click.Group:
-    import click
-
-    from .build.command import build
-    from .check.command import check
-    from .dev.command import dev
-    from .invoke import invoke
-    from .routes import routes
-
-    return click.Group(
-        commands=[build, check, dev, invoke, routes],
-        no_args_is_help=False,
-        help="Work on an application for serverless hosts.\n\nExample: unigate dev main:app",
-    )
-
-
 def _line(error: click.ClickException) -> str:
-    """Say in one line where click takes a paragraph for it."""
+    """Return the message of an error in one line."""
     message = " ".join(error.format_message().split())
     context: click.Context | None = getattr(error, "ctx", None)
     if context is None:

@@ -1,4 +1,4 @@
-"""`unigate routes`: what an application answers."""
+"""`unigate routes`: list the routes of an application."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ _TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
 @click.argument("target", metavar="MODULE:APP")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def routes(target: str, as_json: bool) -> int:
-    """List the routes of an application and of all that is mounted in it.
+    """List the routes of an application.
 
-    It reads the tables of Flask, Django, Starlette and FastAPI; of an application that has none,
-    it says where it answers. ANY stands for every method.
+    It reads the route tables of Flask, Django, Starlette and FastAPI, and those of applications
+    mounted in them. An application without a table is listed with its prefix. ANY stands for all
+    methods.
 
     \b
     Examples:
       unigate routes main:app
       unigate routes main:app --json
     """
-    with redirect_stdout(sys.stderr):  # what the application prints as it is imported
-        found = routes_of(load(target))
+    with redirect_stdout(sys.stderr):  # the application may print while it is imported
+        rows = routes_of(load(target))
     if as_json:
-        click.echo(json.dumps([route._asdict() for route in found], indent=2))
+        click.echo(json.dumps([route._asdict() for route in rows], indent=2))
     else:
-        click.echo(_table([_TITLES, *map(_cells, found)]))
+        click.echo(_table([_TITLES, *map(_cells, rows)]))
     return 0
 
 

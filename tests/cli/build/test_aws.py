@@ -1,10 +1,11 @@
-"""`unigate build --target aws`: the template's text and the zip; tests/builds has AWS read them."""
+"""`unigate build --target aws`: the template and the zip; tests/builds runs AWS's tools on them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import select
 import subprocess
 import sys
 import zipfile
@@ -18,9 +19,9 @@ from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
-# A package as pip and uv leave it: what is needed, and what is not.
+# A package as pip and uv install it, with files that a function needs and others.
 PACKAGE = {
     "teapot/__init__.py": "KIND = 'porcelain'\n",
     "teapot/testing.py": "",
@@ -74,7 +75,7 @@ def members(file: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_the_zip_has_the_project_and_what_it_needs(
+def test_the_zip_has_the_project_and_its_dependencies(
     folder: Path, monkeypatch: pytest.MonkeyPatch, installer: str
 ) -> None:
     if installer == "pip":
@@ -90,7 +91,7 @@ def test_the_zip_has_the_project_and_what_it_needs(
     }  # fmt: skip
 
 
-def test_two_builds_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_two_builds_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     digests = []
     for name in ("one", "two"):
         write(folder, {"main.py": GATEWAY})  # again, so at another time
@@ -99,7 +100,7 @@ def test_two_builds_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
         digests.append(hashlib.sha256(zipped).hexdigest())
         os.utime(folder / "requirements.txt", (0, 0))
         with zipfile.ZipFile(tmp_path / name / "function.zip") as archive:
-            # Two builds within the same two seconds would look the same without it.
+            # Without this, two builds within two seconds would have the same times by chance.
             assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert digests[0] == digests[1]
 
@@ -120,7 +121,7 @@ def test_the_order_of_files_makes_no_difference(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_wheels_are_those_for_the_target(
+def test_wheels_match_the_target_platform(
     folder: Path, monkeypatch: pytest.MonkeyPatch, settings: str, tag: str, installer: str
 ) -> None:
     if installer == "pip":
@@ -149,17 +150,17 @@ def test_requirements_may_be_in_another_file(folder: Path) -> None:
     assert build() == 2
 
 
-def test_a_project_that_says_nothing_of_its_needs_is_refused(
+def test_a_project_without_dependencies_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "requirements.txt").unlink()
     assert build() == 2
-    assert "Nothing says what to install" in capsys.readouterr().err
+    assert "No dependencies are declared" in capsys.readouterr().err
     assert not (folder / "build").exists()
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_what_cannot_be_installed_leaves_nothing(
+def test_a_failed_installation_leaves_no_files(
     folder: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -169,16 +170,16 @@ def test_what_cannot_be_installed_leaves_nothing(
         monkeypatch.setattr(bundle, "find_uv", lambda: None)
     write(folder, {"requirements.txt": "nowhere-to-be-found\n"})
     assert build() == 2
-    told = capfd.readouterr().err
-    assert "nowhere-to-be-found" in told
-    assert told.endswith("unigate: What the project needs cannot be installed.\n")
+    err = capfd.readouterr().err
+    assert "nowhere-to-be-found" in err
+    assert err.endswith("unigate: The project's dependencies cannot be installed.\n")
     assert not (folder / "build").exists()
 
 
 @pytest.mark.parametrize(("installer", "line"), [
     ("uv", "\n + teapot==1.5\n"), ("pip", "\nSuccessfully installed teapot-1.5\n"),
 ])  # fmt: skip
-def test_a_log_has_what_the_installer_says_in_plain_lines(
+def test_the_output_of_the_installer_is_plain_in_a_log(
     folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     installer: str, line: str,
 ) -> None:  # fmt: skip
@@ -192,7 +193,7 @@ def test_a_log_has_what_the_installer_says_in_plain_lines(
     assert out.startswith("2 files written to ")
 
 
-def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
+def test_a_terminal_shows_the_progress_of_the_installation(folder: Path) -> None:
     ours, theirs = os.openpty()
     try:
         process = subprocess.Popen(
@@ -203,7 +204,7 @@ def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
         os.close(theirs)
         shown = b""
         with suppress(OSError):  # at its end
-            while received := os.read(ours, 65536):
+            while select.select([ours], [], [], 60)[0] and (received := os.read(ours, 65536)):
                 shown += received
         assert process.wait(60) == 0
     finally:
@@ -213,46 +214,46 @@ def test_a_terminal_shows_how_far_the_installation_is(folder: Path) -> None:
     assert b"Zip  [####" in after
 
 
-def test_a_zip_without_unigate_is_worth_a_line(
+def test_a_zip_without_unigate_is_a_warning(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = "Warning: unigate is not among what the project needs.\n"
+    warning = "Warning: unigate is not in the zip: add it to the project's dependencies.\n"
     assert build() == 0
-    assert capfd.readouterr().err.endswith(told)
+    assert capfd.readouterr().err.endswith(warning)
     write(folder, {"unigate/__init__.py": ""})  # a copy of it will do
     assert build() == 0
-    assert told not in capfd.readouterr().err
+    assert warning not in capfd.readouterr().err
 
 
-def test_sizes_are_told_for_each_package(
+def test_the_size_of_each_package_is_printed(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(folder, {"big.bin": "x" * 3 * 2**20})
     assert build() == 0
-    told = capsys.readouterr().err
-    assert "3.0 MB  (the project)\n" in told
-    assert "0.0 MB  teapot 1.5\n" in told
-    assert "Warning: Lambda" not in told
-    monkeypatch.setattr(bundle, "MOST_BYTES", 2**20)
+    err = capsys.readouterr().err
+    assert "3.0 MB  (the project)\n" in err
+    assert "0.0 MB  teapot 1.5\n" in err
+    assert "Warning: Lambda" not in err
+    monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", 2**20)
     assert build() == 0
-    assert "Warning: Lambda takes 1.0 MB unpacked at most.\n" in capsys.readouterr().err
+    assert "Warning: Lambda's limit is 1.0 MB unpacked.\n" in capsys.readouterr().err
 
 
-def test_the_output_folder_is_no_part_of_the_zip(folder: Path) -> None:
+def test_the_output_folder_is_not_in_the_zip(folder: Path) -> None:
     assert build("--output", "made") == 0
     first = (folder / "made/function.zip").read_bytes()
     assert build("--output", "made") == 0
     assert (folder / "made/function.zip").read_bytes() == first
 
 
-def test_what_other_builds_wrote_is_no_part_of_the_zip(folder: Path) -> None:
+def test_the_output_of_other_builds_is_not_in_the_zip(folder: Path) -> None:
     assert build() == 0
     assert build("--output", "other") == 0
     first, second = folder / "build/aws/function.zip", folder / "other/function.zip"
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_links_that_lead_nowhere_are_left_out(folder: Path) -> None:
+def test_dangling_links_are_left_out(folder: Path) -> None:
     (folder / "gone").symlink_to("/nowhere")
     assert build() == 0
     assert "gone" not in members(folder / "build/aws/function.zip")
@@ -290,7 +291,9 @@ def test_settings_are_in_the_template(folder: Path) -> None:
         ('trigger = "alb"', False),
     ],
 )
-def test_our_runtime_is_there_where_it_is_used(folder: Path, settings: str, streams: bool) -> None:
+def test_our_runtime_is_in_the_zip_if_it_is_used(
+    folder: Path, settings: str, streams: bool
+) -> None:
     text = template(folder, f"[tool.unigate.aws]\n{settings}")
     assert ('AWS_LAMBDA_EXEC_WRAPPER: "/var/task/unigate-runtime"' in text) == streams
     assert text.count("RESPONSE_STREAM") == 2 * (streams and "function_url" in settings)
@@ -320,14 +323,14 @@ def test_the_wrapper_starts_our_runtime_with_the_interpreter_of_lambda(
             "LAMBDA_RUNTIME_DIR": "/var/runtime",
             "PYTHONPATH": "/mine",
         },
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     path = "/mine:/opt/python/lib/python3.12/site-packages:/opt/python:/var/runtime"
     assert done.stdout == f"{tmp_path / 'task'}\n-m unigate.lambda_runtime main.app\n{path}\n"
 
 
 @pytest.mark.parametrize("target", ["main:site", "main:box.app"])
-def test_what_lambda_cannot_call_gets_a_file_of_its_own(folder: Path, target: str) -> None:
+def test_a_target_that_lambda_cannot_call_gets_an_entry_point(folder: Path, target: str) -> None:
     write(folder, {"main.py": f"{GATEWAY}\nclass box:\n    app = app\n"})
     assert main(["build", target, "--target", "aws", "--output", "out"]) == 0
     assert 'Handler: "lambda_function.handler"\n' in (folder / "out/template.yaml").read_text()
@@ -339,7 +342,7 @@ def test_what_lambda_cannot_call_gets_a_file_of_its_own(folder: Path, target: st
     assert "user ada" in json.dumps(reply)
 
 
-def test_a_python_that_lambda_has_not_is_refused(
+def test_a_python_that_lambda_does_not_support_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for version in ("3.9", "three"):
@@ -355,7 +358,7 @@ def test_a_dry_run_installs_nothing(folder: Path) -> None:
     assert tree(folder) == before
 
 
-def test_the_version_is_the_projects_or_that_of_the_interpreter(folder: Path) -> None:
+def test_the_python_version_is_the_projects_or_the_interpreters(folder: Path) -> None:
     write(folder, {"pyproject.toml": ""})
     assert build("--output", "out") == 0
     version = f"python3.{sys.version_info.minor}"

@@ -1,4 +1,4 @@
-"""What `unigate build` writes for Google and Azure, loaded by what loads it there."""
+"""The entry points for Google and Azure, loaded by the platforms' own packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.cli.projects import FLASK, GATEWAY, project, write
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 GOOGLE = """
 import functions_framework
@@ -74,7 +74,7 @@ def test_azures_worker_finds_the_function(folder: Path, target: str) -> None:
     assert run(AZURE, folder / "out") == [f"{{*route}} {methods}", "user ada"]
 
 
-def test_an_application_whose_name_azure_wants_gets_another(folder: Path) -> None:
+def test_an_application_named_gateway_works_on_azure(folder: Path) -> None:
     write(folder, {"shop.py": FLASK.replace("site", "gateway")})
     assert main(["build", "shop:gateway", "--target", "azure", "--output", "out"]) == 0
     assert run(AZURE, folder / "out")[1] == "user ada"

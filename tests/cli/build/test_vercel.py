@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from tests.cli.projects import FLASK, GATEWAY, project, tree, write
-from unigate.cli.build.split import functions_of
+from unigate.cli.build.route_functions import functions_of
 from unigate.cli.main import main
 from unigate.cli.project.route_tables import Route
-from unigate.cli.vercel.entrypoint import find_entry
+from unigate.cli.vercel.entrypoint import find_entrypoint
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROJECT = """
 [project]
 name = "x"
@@ -44,7 +44,7 @@ def vercel_json(folder: Path) -> Any:
 
 
 def answer(folder: Path, file: str, path: str) -> str:
-    """Return what a generated file's `app` answers, in a process of its own."""
+    """Return the response of a generated file's `app`, from a separate process."""
     program = f"""
 import runpy
 from unigate.testing import Client
@@ -52,7 +52,7 @@ print(Client(runpy.run_path({file!r})["app"]).get({path!r}).text)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -61,7 +61,7 @@ print(Client(runpy.run_path({file!r})["app"]).get({path!r}).text)
 # One function
 
 
-def test_what_is_written_beside_an_application(folder: Path) -> None:
+def test_the_files_for_one_function(folder: Path) -> None:
     assert build("main:app") == 0
     assert set(tree(folder)) == {
         ".python-version", ".unigate-build.json", "api/index.py", "main.py", "public/.gitkeep",
@@ -74,7 +74,7 @@ def test_what_is_written_beside_an_application(folder: Path) -> None:
     }
 
 
-def test_a_second_build_of_the_same_changes_nothing(folder: Path) -> None:
+def test_a_second_build_changes_nothing(folder: Path) -> None:
     assert build("main:app", "--split") == 0
     before = tree(folder)
     assert build("main:app", "--split") == 0
@@ -89,7 +89,7 @@ def test_vercel_finds_the_gateway(folder: Path, target: str, name: str) -> None:
     write(folder, {"main.py": f"{code}\nclass box:\n    site = site\n    {name} = {name}\n"})
     assert build(target) == 0
     text = (folder / "api/index.py").read_text()
-    found = find_entry(text)
+    found = find_entrypoint(text)
     assert found is not None
     assert found[0] == "app"
     assert answer(folder, "api/index.py", "/users/ada") == "user ada"
@@ -105,13 +105,13 @@ def test_the_target_may_be_the_entry_point_itself(folder: Path) -> None:
     ("code", "target", "error"),
     [
         ("from main import app as application\napp = application\n", "api.index:app",
-         "Vercel takes 'application' of line 1 in api/index.py, where 'app' is asked for."),
+         "Vercel deploys 'application' of line 1 in api/index.py, expected the gateway 'app'."),
         ("if True:\n    from main import app\n", "api.index:app",
-         "Vercel finds no app in api/index.py, where 'app' is asked for."),
-        ("from main import site as app\n", "api.index:app", "Vercel takes 'app' of line 1"),
+         "Vercel finds no app in api/index.py, expected 'app': bind it at the top level."),
+        ("from main import site as app\n", "api.index:app", "Vercel deploys 'app' of line 1"),
     ],
 )  # fmt: skip
-def test_an_entry_point_that_vercel_reads_otherwise_is_refused(
+def test_an_entry_point_that_vercel_would_not_deploy_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], code: str, target: str, error: str
 ) -> None:
     write(folder, {"api/index.py": code})
@@ -127,17 +127,17 @@ def test_an_entry_point_that_vercel_reads_otherwise_is_refused(
         ({"pyproject.toml": f'{PROJECT}requires-python = ">=3.12"\n'}, None),
     ],
 )
-def test_the_python_version_is_said_where_the_project_does_not(
+def test_a_python_version_is_written_unless_the_project_declares_one(
     folder: Path, files: dict[str, str], version: str | None
 ) -> None:
     write(folder, files)
     for _ in range(2):
         assert build("main:app") == 0
-        said = tree(folder).get(".python-version")
-        assert said == (f"{version}\n".encode() if version else None)
+        content = tree(folder).get(".python-version")
+        assert content == (f"{version}\n".encode() if version else None)
 
 
-def test_the_projects_own_python_version_is_left_alone(folder: Path) -> None:
+def test_the_projects_python_version_file_is_kept(folder: Path) -> None:
     write(folder, {".python-version": "3.14\n"})
     assert build("main:app") == 0
     assert (folder / ".python-version").read_text() == "3.14\n"
@@ -145,24 +145,24 @@ def test_the_projects_own_python_version_is_left_alone(folder: Path) -> None:
     assert (folder / "out/.python-version").read_text() == "3.14\n"
 
 
-def test_a_python_that_vercel_has_not_is_refused(
+def test_a_python_that_vercel_does_not_support_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, {"pyproject.toml": f'{PROJECT}[tool.unigate]\npython = "3.11"\n'})
     assert build("main:app") == 2
-    assert "Vercel has Python 3.12, 3.13, 3.14, not 3.11." in capsys.readouterr().err
+    assert "Vercel supports Python 3.12, 3.13, 3.14, got 3.11." in capsys.readouterr().err
     write(folder, {"pyproject.toml": "", ".python-version": "3.11\n"})
     assert build("main:app", "--output", "out") == 2
-    assert "not 3.11." in capsys.readouterr().err
+    assert "got 3.11." in capsys.readouterr().err
 
 
-def test_a_folder_public_of_the_project_is_enough(folder: Path) -> None:
+def test_the_projects_folder_public_is_used(folder: Path) -> None:
     write(folder, {"public/robots.txt": ""})
     assert build("main:app") == 0
     assert "public/.gitkeep" not in tree(folder)
 
 
-def test_limits_are_those_of_the_settings(folder: Path) -> None:
+def test_limits_come_from_the_settings(folder: Path) -> None:
     settings = '[tool.unigate]\nmemory = 1024\ntimeout = 60\nexclude = ["docs/**", "data/**"]\n'
     write(folder, {"pyproject.toml": PROJECT + settings})
     assert build("main:app") == 0
@@ -199,13 +199,13 @@ def test_a_preset_has_no_rewrite_and_an_entry_point_in_pyproject(folder: Path) -
     assert "public/.gitkeep" not in tree(folder / "out")
 
 
-def test_the_projects_own_pyproject_is_left_to_its_author(
+def test_the_projects_pyproject_is_not_rewritten(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, {"pyproject.toml": PRESET})
     assert build("main:app", "--force") == 2
-    told = 'pyproject.toml: [tool.vercel] needs entrypoint = "api.index:app": write it there.'
-    assert told in capsys.readouterr().err
+    line = 'pyproject.toml: add entrypoint = "api.index:app" to [tool.vercel].'
+    assert line in capsys.readouterr().err
     mine = PRESET + '[tool.vercel]\nentrypoint = "api.index:app"\n'
     write(folder, {"pyproject.toml": mine})
     assert build("main:app") == 0
@@ -220,14 +220,12 @@ def test_a_preset_cannot_be_split(folder: Path, capsys: pytest.CaptureFixture[st
     assert "--split" in capsys.readouterr().err
 
 
-def test_the_preset_for_django_would_deploy_something_else(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_preset_for_django_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, {"pyproject.toml": PRESET.replace("flask", "django")})
     assert build("main:app", "--output", "out") == 0
     write(folder, {"manage.py": ""})
     assert build("main:app", "--output", "out") == 2
-    assert "deploys ASGI_APPLICATION of the settings" in capsys.readouterr().err
+    assert "always deploys ASGI_APPLICATION of the settings" in capsys.readouterr().err
 
 
 # A function for each route
@@ -247,7 +245,7 @@ def test_files_are_named_after_routes() -> None:
     ]
 
 
-def test_what_is_said_more_exactly_comes_first() -> None:
+def test_more_specific_paths_come_first() -> None:
     paths = ["/{a}/{b}", "/{a:path}", "/y/{b:path}", "/x/{b}", "/x/y", "/{a}/y", "/x/y/{c}"]
     sources = [sources for _, sources in split(*paths)]
     assert sources == [
@@ -274,7 +272,7 @@ def test_a_parameter_has_one_name_at_one_place() -> None:
     assert split("/{a}/c", "/{b}/d/{a}")[1][0] == "api/[a]/d/[a_].py"
 
 
-def test_a_rest_beside_a_parameter_stays_with_the_fallback() -> None:
+def test_the_fallback_keeps_a_rest_beside_a_parameter() -> None:
     # "[...rest].py" beside "[id]/": `vercel build` 64 refuses it (conflicting_file_path).
     assert split("/users/{rest:path}", "/users/{id}/password") == [
         ("api/users/[id]/password.py", ["/users/([^/]+)/password"])
@@ -284,15 +282,15 @@ def test_a_rest_beside_a_parameter_stays_with_the_fallback() -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/index", "/{rest:path}", "/{name}.txt", "/{a:path}/b", "/_hidden", "/a b", "/.x"]
 )
-def test_what_no_file_can_be_named_after_stays_with_the_fallback(path: str) -> None:
+def test_the_fallback_keeps_paths_that_no_file_can_be_named_after(path: str) -> None:
     assert split(path) == []
 
 
-def test_a_route_of_websockets_has_no_function() -> None:
+def test_a_websocket_route_has_no_function() -> None:
     assert functions_of([Route(("WEBSOCKET",), "/ws", "", "", "")]) == []
 
 
-def test_what_means_something_in_a_pattern_is_taken_literally() -> None:
+def test_special_characters_of_a_pattern_are_escaped() -> None:
     assert split("/openapi.json") == [("api/openapi.json.py", ["/openapi\\.json"])]
 
 
@@ -307,7 +305,9 @@ def test_every_function_answers_its_route(folder: Path) -> None:
     assert answer(folder, "api/index.py", "/") == "home"
     for rewrite in config["rewrites"]:
         assert (folder / f"{rewrite['destination'][1:]}.py").is_file()
-        assert find_entry((folder / f"{rewrite['destination'][1:]}.py").read_text()) is not None
+        assert (
+            find_entrypoint((folder / f"{rewrite['destination'][1:]}.py").read_text()) is not None
+        )
 
 
 def test_each_function_has_its_own_limits(folder: Path) -> None:
@@ -331,13 +331,13 @@ memory = 2048
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("/user/create", "no route has that path: did you mean '/users/create'?"),
-        ("/users/<name>", "no route has that path: did you mean '/users/{name}'?"),
-        ("/users/{other}/", "the function of '/users/{name}' answers it, write that."),
-        ("/", "api/index.py answers it, with the limits of [tool.unigate]."),
+        ("/user/create", "no route has this path: did you mean '/users/create'?"),
+        ("/users/<name>", "no route has this path: did you mean '/users/{name}'?"),
+        ("/users/{other}/", "the function of '/users/{name}' answers this path: write that one."),
+        ("/", "api/index.py answers this path, with the limits of [tool.unigate]: remove it."),
     ],
 )
-def test_limits_of_what_has_no_function_are_an_error(
+def test_limits_of_a_path_without_a_function_are_an_error(
     folder: Path, capsys: pytest.CaptureFixture[str], path: str, problem: str
 ) -> None:
     more = "site.get('/users/<other>/', endpoint='other')(user)\n"
@@ -349,13 +349,13 @@ def test_limits_of_what_has_no_function_are_an_error(
     assert "--split" in capsys.readouterr().err
 
 
-def test_a_build_without_split_takes_the_functions_away(folder: Path) -> None:
+def test_a_build_without_split_removes_the_functions(folder: Path) -> None:
     assert build("main:app", "--split") == 0
     assert build("main:app") == 0
     assert [path for path in tree(folder) if path.startswith("api/")] == ["api/index.py"]
 
 
-def test_many_functions_are_worth_a_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_many_functions_are_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     more = "".join(f"site.get('/{n}', endpoint='e{n}')(home)\n" for n in range(10))
     write(folder, {"main.py": f"{FLASK}\n{more}"})
     assert build("main:site", "--split") == 0
@@ -366,7 +366,7 @@ def test_many_functions_are_worth_a_line(folder: Path, capsys: pytest.CaptureFix
 
 
 def test_djangos_static_files_are_served_without_a_function(tmp_path: Path) -> None:
-    """In a process of its own, because there is one Django in each."""
+    """Run in a separate process, because Django can be set up only once in each."""
     done = subprocess.run(
         [sys.executable, "-m", "unigate", "build", "api.index:app", "--target", "vercel",
          "--output", str(tmp_path / "out"), "--force"],
@@ -374,7 +374,7 @@ def test_djangos_static_files_are_served_without_a_function(tmp_path: Path) -> N
         env={
             **os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'contrib'}",
             "PYTHONDONTWRITEBYTECODE": "1", "DJANGO_SETTINGS_MODULE": "guestbook.settings",
-        },
+        }, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     static = tmp_path / "out/public/static"

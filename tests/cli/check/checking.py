@@ -1,4 +1,4 @@
-"""A project without mistakes, and what `unigate check` finds once there are some."""
+"""A project without mistakes, and functions that run `unigate check`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.cli.projects import write
 from unigate.cli.main import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 CHECK = ("check", "--budget=600")  # however busy the machine is
 PYPROJECT = """
 [project]
@@ -38,7 +38,7 @@ GOOD = {
 def findings(
     capsys: pytest.CaptureFixture[str], *args: str, files: dict[str, str] | None = None
 ) -> list[dict[str, str]]:
-    """Write files into the current folder and return what is found there."""
+    """Write files into the current folder and return the findings there."""
     write(Path.cwd(), files or {})
     code = main([*CHECK, "--json", *args])
     found: list[dict[str, str]] = json.loads(capsys.readouterr().out)["findings"]
@@ -58,14 +58,14 @@ def check(
 def message(
     capsys: pytest.CaptureFixture[str], kind: str, files: dict[str, str] | None = None
 ) -> str:
-    """Return the message of the one finding of a kind, where there is no other."""
+    """Return the message of the only finding, which must be of this kind."""
     [found] = findings(capsys, files=files)
     assert found["kind"] == kind
     return found["message"]
 
 
 def run(folder: Path, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own: there is one Django in each."""
+    """Run a command in a separate process, because Django can be set up only once in each."""
     inherited = {name: value for name, value in os.environ.items() if "DJANGO" not in name}
     paths = {"PYTHONPATH": f"{ROOT}:{ROOT / 'contrib'}", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
@@ -75,7 +75,7 @@ def run(folder: Path, *args: str, **environment: str) -> subprocess.CompletedPro
 
 
 def found_in(folder: Path, *args: str, **environment: str) -> list[dict[str, Any]]:
-    """Return what is found in a folder, by a process of its own."""
+    """Return the findings in a folder, from a separate process."""
     done = run(folder, *CHECK, "--json", *args, **environment)
     found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
     assert done.returncode == (1 if found else 0), done.stderr

@@ -1,4 +1,4 @@
-"""`unigate check`: every mistake is found, and nothing where there is none."""
+"""`unigate check` as a whole: findings, exit codes, and the examples without findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from tests.cli.projects import GATEWAY, project, write
-from unigate.cli.check import Kind
+from unigate.cli.check.findings import FindingKind
 from unigate.cli.main import main
 
 from .checking import CHECK, GOOD, PYPROJECT, ROOT, check, found_in, run
@@ -32,16 +32,18 @@ def test_nothing_is_found_in_a_project_without_mistakes(
     assert check(capsys) == []
 
 
-def test_a_finding_is_a_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+def test_a_finding_is_one_line(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     write(folder, {"api/index.py": "from main import site as app\n"})
     assert main([*CHECK]) == 1
     assert capsys.readouterr().out == (
-        "api/index.py:1: Vercel deploys 'app', which it finds first, and that is not the gateway. "
+        "api/index.py:1: Vercel deploys 'app', which it finds first, which is not the gateway. "
         "[entrypoint]\n1 found.\n"
     )
 
 
-def test_what_cannot_be_loaded_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_application_that_cannot_be_loaded_is_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["check", "nowhere:app"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -63,20 +65,20 @@ def test_what_cannot_be_loaded_is_one_line(capsys: pytest.CaptureFixture[str]) -
         ({"vercel.json": '{"builds": [1, {"use": "@vercel/python"}]}'}, [], 1),
     ],
 )
-def test_what_is_broken_ends_in_a_line_and_no_crash(
+def test_broken_files_end_in_a_message(
     capsys: pytest.CaptureFixture[str], files: dict[str, str], args: list[str], code: int
 ) -> None:
     write(Path.cwd(), files)
     assert main([*CHECK, *args]) == code
 
 
-def test_what_the_application_prints_is_no_part_of_the_list(
+def test_output_of_the_application_is_not_in_the_findings(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert check(capsys, files={"main.py": f"print('hello')\n{GATEWAY}"}) == []
 
 
-def test_a_project_for_other_platforms_needs_nothing_of_vercel(
+def test_a_project_for_another_platform_has_no_findings_on_vercel(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     shutil.rmtree(folder / "public")
@@ -85,18 +87,18 @@ def test_a_project_for_other_platforms_needs_nothing_of_vercel(
     assert check(capsys) == []
 
 
-def test_what_is_checked_may_be_what_vercel_deploys(
+def test_the_default_application_is_what_vercel_deploys(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
-    # What [tool.vercel] says is for presets.
+    # [tool.vercel] has an effect only with a preset.
     pyproject = PYPROJECT.partition("[tool")[0] + '[tool.vercel]\nentrypoint = "nowhere:app"\n'
     assert check(capsys, files={"pyproject.toml": pyproject}) == []
     (folder / "api/index.py").unlink()
     assert main([*CHECK]) == 2
-    assert "Say which application" in capsys.readouterr().err
+    assert "Name the application" in capsys.readouterr().err
 
 
-# A Django, because its checks are among those that are run; each line has one mistake or two.
+# A Django project, so that its checks are run too. The comments name the kinds of findings.
 EVERY_MISTAKE = {
     "pyproject.toml": '[tool.unigate]\napp = "main:app"\n',  # project, python
     "requirements.txt": "django\npytest\n",  # requirements, development
@@ -151,7 +153,7 @@ def test_every_mistake_at_once(folder: Path) -> None:
         ("vercel", "vercel.json"),
         ("write", "main.py:8"),
     }
-    assert {kind for kind, _ in places} == set(get_args(Kind))
+    assert {kind for kind, _ in places} == set(get_args(FindingKind))
 
 
 @pytest.fixture(params=["example_flask", "example_django"])

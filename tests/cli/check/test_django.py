@@ -1,4 +1,4 @@
-"""`unigate check` on a project of Django's, each in a process of its own."""
+"""`unigate check` on Django projects, each in a separate process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def change(folder: Path, before: str, after: str) -> None:
     settings.write_text(text.replace(before, after))
 
 
-def test_djangos_own_checks_are_run_as_before_a_deployment(guestbook: Path) -> None:
+def test_djangos_deployment_checks_are_run(guestbook: Path) -> None:
     change(guestbook, '    "django.contrib.messages",\n', "")
     change(guestbook, "DJANGO_DEBUG", "DJANGO_COOKIE_PATH")
     found = {one["place"]: one for one in found_in(guestbook, DJANGO_COOKIE_PATH="1")}
@@ -51,7 +51,7 @@ def test_a_finding_of_django_has_its_object_and_its_hint(guestbook: Path) -> Non
     }
 
 
-def test_what_is_silenced_is_not_found(guestbook: Path) -> None:
+def test_a_silenced_check_is_not_a_finding(guestbook: Path) -> None:
     assert found_in(guestbook) == []
     change(guestbook, '    "security.W008"', '    # "security.W008"')
     assert [one["place"] for one in found_in(guestbook)] == ["security.W008"]
@@ -68,6 +68,6 @@ def test_a_preset_for_django_deploys_what_the_settings_name(guestbook: Path) -> 
     write(guestbook, {"vercel.json": '{"framework": "django"}'})
     [found] = found_in(guestbook, "api.index:app")
     assert (found["kind"], found["place"]) == ("entrypoint", "guestbook/asgi.py:10")
-    assert "'application', the ASGI_APPLICATION of Django, and" in found["message"]
+    assert "'application', the ASGI_APPLICATION of Django, which is" in found["message"]
     change(guestbook, '"guestbook.asgi.application"', '"api.index.app"')
     assert found_in(guestbook, "api.index:app") == []

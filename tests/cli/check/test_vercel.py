@@ -1,4 +1,4 @@
-"""`unigate check`: what Vercel deploys, and what its settings do to requests."""
+"""`unigate check`: Vercel's entry points, vercel.json, and the effect of rewrites on requests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 
 import unigate
 from tests.cli.projects import project, write
-from unigate.cli.check import Finding
-from unigate.cli.check.configuration import check_configuration
-from unigate.cli.check.entry import check_entries
+from unigate.cli.check.entrypoints import check_entrypoints
+from unigate.cli.check.findings import Finding
 from unigate.cli.check.rewrites import check_rewrites
-from unigate.cli.vercel.project import Vercel
+from unigate.cli.check.vercel_json import check_vercel_json
+from unigate.cli.vercel.project import VercelProject
 
 from .checking import GOOD, PYPROJECT, check
 
@@ -40,9 +40,9 @@ def gateway() -> unigate.Gateway:
     return unigate.wrap(site)
 
 
-def configured(folder: Path, **told: Any) -> Vercel:
-    write(folder, {"vercel.json": json.dumps(told)})
-    return Vercel(folder, told, {})
+def configured(folder: Path, **configuration: Any) -> VercelProject:
+    write(folder, {"vercel.json": json.dumps(configuration)})
+    return VercelProject(folder, configuration, {})
 
 
 def messages(found: Iterator[Finding], kind: str) -> list[str]:
@@ -70,19 +70,19 @@ def test_an_entry_point_that_is_not_the_gateway(
     assert found[0] == ("entrypoint", place)
 
 
-def test_a_name_that_is_bound_again_counts_as_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_binding_of_a_name_counts(capsys: pytest.CaptureFixture[str]) -> None:
     entry = "import unigate\nfrom main import site as app\n\napp = unigate.wrap(app)\n"
     assert check(capsys, files={"api/index.py": entry}) == []
 
 
-def test_a_file_that_is_imported_already_is_not_run_again(
+def test_an_imported_file_is_not_run_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     entry = "import main\n\nassert not hasattr(main, 'seen')\nmain.seen = 1\napp = main.app\n"
     assert check(capsys, "api.index:app", files={"api/index.py": entry}) == []
 
 
-def test_every_function_that_a_rewrite_leads_to_is_looked_at(folder: Path) -> None:
+def test_every_function_with_a_rewrite_is_checked(folder: Path) -> None:
     wrong = "from main import site as app\n"
     write(folder, {f"api/{name}.py": wrong for name in ("[id]", "other", "unused", "_hidden")})
     rewrites = [
@@ -90,26 +90,24 @@ def test_every_function_that_a_rewrite_leads_to_is_looked_at(folder: Path) -> No
         {"source": "/other", "destination": "/api/other.py"},
         CATCH_ALL,
     ]
-    found = check_entries(configured(folder, framework=None, rewrites=rewrites))
+    found = check_entrypoints(configured(folder, framework=None, rewrites=rewrites))
     assert [finding.place for finding in found] == ["api/[id].py:1", "api/other.py:1"]
 
 
-def test_functions_that_no_rewrite_leads_to_may_be_anything(folder: Path) -> None:
+def test_functions_without_a_rewrite_are_not_checked(folder: Path) -> None:
     (folder / "api/index.py").rename(folder / "api/other.py")
     write(folder, {"api/other.py": "from main import site as app\n"})
-    assert list(check_entries(configured(folder, framework=None))) == []
+    assert list(check_entrypoints(configured(folder, framework=None))) == []
 
 
-def test_a_function_that_builds_names(folder: Path) -> None:
+def test_a_function_of_builds(folder: Path) -> None:
     write(folder, {"server.py": "from main import site as app\n"})
     builds = [ENTRY, {"src": "/server.py", "use": "@vercel/python"}]
-    found = check_entries(configured(folder, builds=builds))
+    found = check_entrypoints(configured(folder, builds=builds))
     assert [finding.place for finding in found] == ["server.py:1"]
 
 
-def test_an_entry_point_that_pyproject_names(
-    capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
+def test_an_entry_point_of_pyproject(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     files = {
         "pyproject.toml": PYPROJECT + '[tool.vercel]\nentrypoint = "other:gateway"\n',
         "other.py": "from main import app\nfrom main import site as gateway\n",
@@ -119,61 +117,61 @@ def test_an_entry_point_that_pyproject_names(
     assert check(capsys, files={"other.py": "from main import app as gateway\n"}) == []
 
 
-def test_an_entry_point_that_a_preset_finds(folder: Path) -> None:
+def test_an_entry_point_of_a_preset(folder: Path) -> None:
     write(folder, {"index.py": "from main import site as app\n"})
-    found = check_entries(configured(folder, framework="flask"))
+    found = check_entrypoints(configured(folder, framework="flask"))
     assert [finding.place for finding in found] == ["index.py:1"]
     (folder / "index.py").unlink()
-    assert list(check_entries(configured(folder, framework="flask"))) == []
+    assert list(check_entrypoints(configured(folder, framework="flask"))) == []
     (folder / "main.py").unlink()
     (folder / "api/index.py").unlink()
-    found = check_entries(configured(folder, framework="flask"))
+    found = check_entrypoints(configured(folder, framework="flask"))
     assert [finding.place for finding in found] == ["vercel.json"]
 
 
-# What Vercel refuses, and what everyone may read
+# vercel.json
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
-def test_a_vercel_json_that_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+def test_a_malformed_vercel_json(capsys: pytest.CaptureFixture[str], text: str) -> None:
     assert check(capsys, files={"vercel.json": text}) == [("vercel", "vercel.json")]
 
 
-def test_limits_of_what_is_no_function(folder: Path) -> None:
+def test_limits_of_a_file_without_a_function(folder: Path) -> None:
     limits: dict[str, object] = {"api/*.py": {}, "api/[id].py": {}, "api/{index,other}.py": {}}
     write(folder, {"api/[id].py": "from main import app\n", "api/helper.py": "x = 1\n"})
-    assert list(check_configuration(configured(folder, framework=None, functions=limits))) == []
+    assert list(check_vercel_json(configured(folder, framework=None, functions=limits))) == []
     limits = {"api/helper.py": {}, "main.py": {}}
-    found = check_configuration(configured(folder, framework=None, functions=limits))
+    found = check_vercel_json(configured(folder, framework=None, functions=limits))
     assert [message.split()[2] for message in messages(found, "vercel")] == [
         "'api/helper.py'",
         "'main.py'",
     ]
-    assert list(check_configuration(configured(folder, framework="flask", functions=limits))) == []
+    assert list(check_vercel_json(configured(folder, framework="flask", functions=limits))) == []
 
 
-def test_builds_beside_what_they_turn_off(folder: Path) -> None:
+def test_builds_beside_functions_and_public(folder: Path) -> None:
     vercel = configured(folder, builds=[ENTRY], functions={"api/index.py": {}})
-    refused, unserved = messages(check_configuration(vercel), "vercel")
+    refused, unserved = messages(check_vercel_json(vercel), "vercel")
     assert 'refuses "functions" beside "builds"' in refused
     assert "no file of public/" in unserved
     others = [ENTRY, {"src": "public/**", "use": "@vercel/static"}]
-    assert list(check_configuration(configured(folder, builds=others))) == []
+    assert list(check_vercel_json(configured(folder, builds=others))) == []
 
 
-def test_sources_that_everyone_may_read(folder: Path) -> None:
-    assert list(check_configuration(configured(folder, framework=None))) == []
+def test_sources_that_vercel_serves_publicly(folder: Path) -> None:
+    assert list(check_vercel_json(configured(folder, framework=None))) == []
     (folder / "public/robots.txt").unlink()
     (folder / "public").rmdir()
-    assert len(messages(check_configuration(configured(folder, framework=None)), "sources")) == 1
-    for told in ({"framework": None, "outputDirectory": "site"}, {}, {"builds": [ENTRY]}):
-        assert list(check_configuration(configured(folder, **told))) == []
+    assert len(messages(check_vercel_json(configured(folder, framework=None)), "sources")) == 1
+    for configuration in ({"framework": None, "outputDirectory": "site"}, {}, {"builds": [ENTRY]}):
+        assert list(check_vercel_json(configured(folder, **configuration))) == []
 
 
-# Rewrites before a preset: the application sees where they lead
+# Rewrites before a preset: the application gets the destination as its path
 
 
-@pytest.mark.parametrize("told", [{"framework": "flask"}, {}])
+@pytest.mark.parametrize("configuration", [{"framework": "flask"}, {}])
 @pytest.mark.parametrize(
     ("source", "destination", "problem"),
     [
@@ -184,15 +182,15 @@ def test_sources_that_everyone_may_read(folder: Path) -> None:
         ("/api/(.*)", "/api/index", "needs no rewrite"),
         ("/api/(.*)", "/", "the path of every request there"),
         ("/api/:path*", "/new/", "the path of every request there"),
-        ("/old", "/gone", "no route for"),
+        ("/old", "/gone", "has no route"),
         ("/old", "/new", ""),
         ("/me", "/users/me", ""),
-        ("/me", "/users/me/more", "no route for"),
+        ("/me", "/users/me/more", "has no route"),
         ("/me", "/files/a/b", ""),
         ("/api/(.*)", "/$1", ""),
         ("/api/:path*", "/:path*", ""),
         ("/users/:name", "/users/:name", ""),
-        ("/(.*)", "/robots.txt", "no request gets to the application"),
+        ("/(.*)", "/robots.txt", "no request reaches the application"),
         ("/robots", "/robots.txt", ""),
         ("/(.*)", "https://example.org/$1", ""),
     ],
@@ -200,14 +198,14 @@ def test_sources_that_everyone_may_read(folder: Path) -> None:
 def test_a_rewrite_before_a_preset(
     folder: Path,
     gateway: unigate.Gateway,
-    told: dict[str, str],
+    configuration: dict[str, str],
     source: str,
     destination: str,
     problem: str,
 ) -> None:
-    # Without a word on the framework, Vercel finds out that it is one.
+    # Without "framework", Vercel detects one.
     rewrite = {"source": source, "destination": destination}
-    vercel = configured(folder, **told, rewrites=[rewrite])
+    vercel = configured(folder, **configuration, rewrites=[rewrite])
     found = messages(check_rewrites(vercel, gateway), "rewrite")
     assert len(found) == (1 if problem else 0)
     assert all(problem in message and repr(source) in message for message in found)
@@ -219,7 +217,7 @@ def test_a_route_before_a_preset_is_a_rewrite(folder: Path, gateway: unigate.Gat
     assert ["leads to '/api/index.py', and" in message for message in found] == [True]
 
 
-# Rewrites to functions: they see the path that was asked for
+# Rewrites to functions, which get the path of the request
 
 
 @pytest.mark.parametrize(
@@ -242,7 +240,7 @@ def test_a_route_before_a_preset_is_a_rewrite(folder: Path, gateway: unigate.Gat
         ("/:path*", "/api/index/:path*", "a 404"),
         ("/:path*", "/api/index", "adds path=... to the query string"),
         ("/x/:rest(.*)", "/api/index", "write '/x/(.*)'"),
-        ("/:path+", "/api/index?path=:path", ""),  # as it is said
+        ("/:path+", "/api/index?path=:path", ""),  # as written
         ("/users/:id", "/api/index", ""),  # what functions of one route are for
         ("/robots", "/robots.txt", ""),
         ("/(.*)", "https://example.org/$1", ""),
@@ -312,7 +310,7 @@ def test_routes_below_a_prefix_are_reached_there(folder: Path) -> None:
     assert list(check_rewrites(vercel, unigate.wrap(mounts={"/api": site}))) == []
 
 
-def test_what_has_no_routes_to_read_is_left_alone(folder: Path) -> None:
+def test_an_application_without_a_route_table(folder: Path) -> None:
     def plain(environ: Any, start_response: Any) -> list[bytes]:
         return []
 

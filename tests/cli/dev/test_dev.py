@@ -589,7 +589,6 @@ def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        ([], "unigate: Missing command. (see 'unigate --help')\n"),
         (["teapot"], "unigate: No such command 'teapot'. (see 'unigate --help')\n"),
         (["dev"], "unigate dev: Missing argument 'MODULE:APP'. (see 'unigate dev --help')\n"),
     ],

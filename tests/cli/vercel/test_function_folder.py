@@ -2,81 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.builds.conftest import MIXED
-from tests.cli.projects import project, write
-from unigate import Gateway, Request, Response, UnknownInterface
+from tests.cli.projects import write
+from unigate import Gateway, Request, UnknownInterface
 from unigate.cli.main import main
 from unigate.cli.project.target import Unloadable
 from unigate.cli.vercel.function_folder import FunctionFolder
 from unigate.emulator import make_request
-from unigate.events import vercel
 from unigate.interfaces import import_from
 
-# What each function answers: its own name, and what it was asked for.
-ECHO = """
-def app(environ, start_response):
-    start_response("200 OK", [])
-    asked = environ["PATH_INFO"] + "?" + environ["QUERY_STRING"]
-    return [f"{__name__} {asked}".encode("latin-1")]
-"""
+from .function_files import ECHO, ask, functions, invoke, opened, request_for, text
 
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Work in a folder; what is imported below `api` is forgotten at the end."""
-    with project(tmp_path / "project", monkeypatch, {"main.py": MIXED}) as made:
-        yield made
-    for name in list(sys.modules):
-        if name.partition(".")[0] == "api":
-            del sys.modules[name]
-
-
-def functions(root: Path, *names: str) -> None:
-    write(root, {f"api/{name}.py": ECHO for name in names})
-
-
-def opened(root: Path, **configuration: Any) -> FunctionFolder:
-    if configuration:
-        (root / "vercel.json").write_text(json.dumps(configuration))
-    return FunctionFolder(root / "api")
-
-
-def ask(
-    folder: FunctionFolder, target: str, method: str = "GET", body: bytes = b""
-) -> Response | None:
-    """Ask a function as Vercel does; None where there is none."""
-    found = folder.gateway_of(request_for(target, method, body))
-    return None if found is None else asked(*found)
-
-
-def request_for(target: str, method: str = "GET", body: bytes = b"") -> Request:
-    """Return a request whose path is not looked at before."""
-    path, _, query = target.partition("?")
-    request = make_request(method, f"https://testserver/?{query}", body=body)
-    request.raw_path = path.encode("latin-1")
-    return request
-
-
-def asked(gateway: Gateway, request: Request) -> Response:
-    return vercel.from_reply(gateway.lambda_handler(vercel.make_event(request)))
-
-
-def text(folder: FunctionFolder, target: str) -> str | None:
-    response = ask(folder, target)
-    return None if response is None else response.body.decode("utf-8", "replace")
-
+pytestmark = pytest.mark.usefixtures("root")
 
 # A build with --split
 
@@ -92,7 +36,7 @@ TARGETS = [
 
 @pytest.fixture
 def split(root: Path) -> Path:
-    """Return the functions of a split build; what the build has imported is forgotten."""
+    """Return the functions of a split build, without the modules that the build imported."""
     assert main(["build", "main:app", "--target", "vercel", "--split", "--output", "out"]) == 0
     del sys.modules["main"]
     return root / "out/api"
@@ -106,7 +50,7 @@ def test_a_split_build_answers_as_the_whole_application(
     del sys.modules["main"]
     folder = FunctionFolder(split)
     for target in TARGETS:
-        expected = asked(whole, request_for(target, method, b"milk"))
+        expected = invoke(whole, request_for(target, method, b"milk"))
         assert ask(folder, target, method, b"milk") == expected, target
     assert sys.modules["main"].__file__ == str(root / "out/main.py")
 
@@ -130,7 +74,7 @@ def test_each_route_of_a_split_build_has_its_own_function(
     assert [name for name in sys.modules if name.startswith("api")] == [module]
 
 
-# Which file answers: what `vercel build` 64 writes for these files, followed path by path
+# Routing: the configuration that `vercel build` 64 writes for these files, followed path by path
 
 
 FILES = (
@@ -160,7 +104,7 @@ FILES = (
         ("/api/docs/openapi.json", "api.docs.openapi.json /api/docs/openapi.json?"),
         ("/api/d%61te", "api.date /api/date?"),
         ("/api/users/[id]", "api.users.[id] /api/users/[id]?"),
-        # A parameter, which goes into the query.
+        # A parameter, which is added to the query.
         ("/api/users/7", "api.users.[id] /api/users/7?id=7"),
         ("/api/users/7?id=8&b=", "api.users.[id] /api/users/7?id=8&b="),
         ("/api/users/7?b=1", "api.users.[id] /api/users/7?b=1&id=7"),
@@ -184,10 +128,10 @@ FILES = (
         ("/api/T/q/1", "api.[a].q.[b] /api/T/q/1?a=T&b=1"),
         ("/api/e/z/c", "api.e.[a].c.index /api/e/z/c?a=z"),
         ("/api/d/z/Y", "api.d.[a].[b].index /api/d/z/Y?a=z&b=Y"),
-        # Two files that Python takes for one module.
+        # Two files with the same module name.
         ("/api/k.m", "api.k.m /api/k.m?"),
         ("/api/k/m", "api.k.m_ /api/k/m?"),
-        # Nothing.
+        # No function.
         ("/", None),
         ("/date", None),
         ("/Api/date", None),
@@ -205,7 +149,7 @@ def test_a_path_has_the_function_that_it_has_on_vercel(
     assert text(opened(root), target) == answer
 
 
-def test_an_encoded_slash_ends_no_segment(root: Path) -> None:
+def test_an_encoded_slash_does_not_separate_segments(root: Path) -> None:
     functions(root, "users/create", "[name]")
     answer = "api.[name] /api/users/create?name=users%2Fcreate"
     assert text(opened(root), "/api/users%2Fcreate") == answer
@@ -236,7 +180,7 @@ def test_rewrites_come_after_files_and_before_parameters(root: Path) -> None:
     assert text(folder, "/other") is None
 
 
-def test_the_request_itself_is_left_as_it_was(root: Path) -> None:
+def test_the_original_request_is_unchanged(root: Path) -> None:
     functions(root, "[id]", "date")
     folder = opened(root)
     request = make_request("POST", "https://testserver/api/7", [("x-a", "1")], b"milk")
@@ -251,7 +195,9 @@ def test_the_request_itself_is_left_as_it_was(root: Path) -> None:
     assert found[1] is same
 
 
-def test_the_folders_name_is_that_of_its_paths(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_the_folder_begins_the_paths(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(root, {"lib/date.py": ECHO})
     (root / "link").symlink_to("lib")
     assert text(FunctionFolder(root / "lib"), "/lib/date") == "lib.date /lib/date?"
@@ -262,7 +208,7 @@ def test_the_folders_name_is_that_of_its_paths(root: Path, monkeypatch: pytest.M
         sys.modules.pop(name, None)
 
 
-# What a file may define
+# Applications in files
 
 
 @pytest.mark.parametrize(
@@ -297,7 +243,7 @@ def test_a_gateway_is_not_wrapped_again(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["handler", "Handler"])
-def test_vercels_own_kind_of_handler_is_refused(root: Path, name: str) -> None:
+def test_vercels_handler_classes_are_refused(root: Path, name: str) -> None:
     code = f"import http.server\nclass {name}(http.server.BaseHTTPRequestHandler): pass\n"
     write(root, {"api/date.py": code})
     with pytest.raises(UnknownInterface, match=rf"api/date\.py has a class '{name}'"):
@@ -305,7 +251,7 @@ def test_vercels_own_kind_of_handler_is_refused(root: Path, name: str) -> None:
 
 
 @pytest.mark.usefixtures("bounded")
-def test_what_is_no_function_is_none(root: Path) -> None:
+def test_files_that_are_not_functions(root: Path) -> None:
     functions(root, "date", "_hidden", ".hidden", "_d/x", ".d/x", "node_modules/x")
     helper = {"api/helper.py": "def f(): ...\n", "api/page.html": "", "api/app.pyc": ECHO}
     write(root, {**helper, "api/dir.py/x.txt": ""})
@@ -352,7 +298,7 @@ def test_modules_have_the_names_that_vercel_gives_them(root: Path) -> None:
 COUNTED = f"with open('loaded.txt', 'a') as file:\n    file.write(__name__ + ' ')\n{ECHO}"
 
 
-def test_a_file_is_loaded_when_it_is_asked_for_and_once(root: Path) -> None:
+def test_a_file_is_loaded_once_at_its_first_request(root: Path) -> None:
     write(root, {"api/a.py": COUNTED, "api/b.py": COUNTED, "loaded.txt": ""})
     folder = opened(root)
     assert (root / "loaded.txt").read_text() == ""
@@ -376,7 +322,7 @@ def test_a_file_is_loaded_when_it_is_asked_for_and_once(root: Path) -> None:
         ("app = 1\x00\n", (SyntaxError, ValueError), "null bytes"),
     ],
 )
-def test_a_file_that_fails_is_tried_again_and_the_others_go_on(
+def test_a_file_that_fails_is_loaded_again_and_others_work(
     root: Path, broken: str, error: Any, problem: str
 ) -> None:
     functions(root, "other")
@@ -393,7 +339,7 @@ def test_a_file_that_fails_is_tried_again_and_the_others_go_on(
     assert text(folder, "/api/date") == "api.date /api/date?"
 
 
-def test_what_a_file_needs_may_come_later(root: Path) -> None:
+def test_a_missing_module_may_be_added_later(root: Path) -> None:
     write(root, {"api/date.py": f"from api._words import WORD\n{ECHO}"})
     folder = opened(root)
     with pytest.raises(ModuleNotFoundError):
@@ -402,7 +348,7 @@ def test_what_a_file_needs_may_come_later(root: Path) -> None:
     assert text(folder, "/api/date") == "api.date /api/date?"
 
 
-def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
+def test_a_file_that_no_longer_defines_an_application_is_refused(root: Path) -> None:
     functions(root, "date")
     folder = opened(root)
     write(root, {"api/date.py": "pass\n"})
@@ -410,92 +356,7 @@ def test_a_file_that_defines_nothing_any_more_is_refused(root: Path) -> None:
         ask(folder, "/api/date")
 
 
-# Nothing outside
-
-
-@pytest.fixture
-def trapped(root: Path) -> Path:
-    """Return the file that is there once something outside of the folder was loaded."""
-    marker = root / "loaded.txt"
-    trap = f"open({str(marker)!r}, 'w').close()\n{ECHO}"
-    outside = ["secret.py", "secret/index.py", "apis/secret.py", "api.py", "api_/secret.py"]
-    write(root, dict.fromkeys(outside, trap))
-    functions(root, "date", "users/[id]", "[...rest]")
-    (root / "api/link.py").symlink_to(root / "secret.py")
-    (root / "api/relative.py").symlink_to("../secret.py")
-    (root / "api/linked").symlink_to(root / "secret")
-    (root / "api/up").symlink_to("..")
-    (root / "api/round.py").symlink_to("round.py")
-    (root / "api/broken.py").symlink_to("nowhere.py")
-    return marker
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/../secret", "/api/..%2fsecret", "/api/%2e%2e/secret", "/api/.%2e%2fsecret.py",
-        "/api/%252e%252e/secret", "/api/..\\secret", "/api/..%5csecret", "/api/date/../../secret",
-        "/api/%2f{root}/secret", "/api/{root}/secret.py", "/{root}/secret.py", "{root}/secret.py",
-        "/../secret", "/secret", "/secret.py", "/api.py", "/apis/secret", "/api_/secret",
-        "/api/link", "/api/link.py", "/api/relative", "/api/linked", "/api/linked/index",
-        "/api/up/secret", "/api/round", "/api/%00", "/api/secret%00.py", "/api/\xff", "/api/%ff",
-        "", "*", "http://testserver/secret", "/api/[...rest]/../../secret",
-    ],
-)  # fmt: skip
-def test_nothing_outside_of_the_folder_is_loaded(root: Path, trapped: Path, path: str) -> None:
-    answer = text(opened(root), path.format(root=root))
-    assert answer is None or answer.startswith("api.[...rest] ")
-    assert not trapped.exists()
-
-
-def test_a_file_that_becomes_a_link_is_not_followed(root: Path, trapped: Path) -> None:
-    folder = opened(root)
-    (root / "api/date.py").unlink()
-    (root / "api/date.py").symlink_to(root / "secret.py")
-    with pytest.raises(FileNotFoundError, match="has become a symbolic link"):
-        ask(folder, "/api/date")
-    assert not trapped.exists()
-
-
-def test_rewrites_lead_to_nothing_outside(root: Path, trapped: Path) -> None:
-    rewrites = [
-        {"source": f"/{number}", "destination": destination}
-        for number, destination in enumerate(
-            ["/secret", "/api/../secret", "/secret.py", "/api/link", f"{root}/secret", "//secret"]
-        )
-    ]
-    folder = opened(root, rewrites=[*rewrites, {"source": "/x/(.*)", "destination": "/$1"}])
-    targets = [*(f"/{number}" for number in range(len(rewrites))), "/x/secret", "/x/../secret"]
-    assert [ask(folder, target) for target in targets if target != "/3"] == [None] * 7
-    assert text(folder, "/3") == "api.[...rest] /3?...rest=link"
-    assert not trapped.exists()
-
-
-SEGMENTS = st.sampled_from(
-    ["", ".", "..", "%2e", "%2E%2e", "..%2f", "%2f", "%5c", "\\", "api", "date", "users", "7", "up",
-     "link", "link.py", "linked", "index", "secret", "secret.py", "[id]", "[...rest]", "%00", "~"]
-)  # fmt: skip
-
-
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(segments=st.lists(SEGMENTS, max_size=6), text_=st.text(max_size=5), slash=st.booleans())
-def test_no_path_at_all_leads_out(
-    root: Path, trapped: Path, segments: list[str], text_: str, slash: bool
-) -> None:
-    folder = FunctionFolder(root / "api")
-    written = text_.encode("utf-8", "replace")
-    request = Request("GET", ("/" * slash + "/".join(segments)).encode() + written)
-    found = folder.gateway_of(request)
-    if found is not None:
-        gateway = found[0]
-        (application,) = gateway._applications.values()
-        assert application.__code__.co_filename.startswith(f"{root}/api/")
-    assert not trapped.exists()
-
-
-# What it refuses
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -504,10 +365,12 @@ def test_no_path_at_all_leads_out(
         (["[a]", "[b]"], "api has both [a] and [b], which Vercel cannot tell apart."),
         (["[a]/x", "[b]/y"], "api has both [a] and [b], which Vercel cannot tell apart."),
         (["x/[a]", "x/[b]/y"], "api/x has both [a] and [b], which Vercel cannot tell apart."),
-        (["[a]/[a]"], "api/[a]/[a].py has one parameter twice."),
+        (["[a]/[a]"], "api/[a]/[a].py has two parameters of the same name."),
     ],
 )
-def test_what_vercel_refuses_is_refused(root: Path, names: list[str], problem: str) -> None:
+def test_files_that_vercel_cannot_tell_apart_are_refused(
+    root: Path, names: list[str], problem: str
+) -> None:
     functions(root, *names)
     with pytest.raises(Unloadable) as refused:
         opened(root)
@@ -517,7 +380,7 @@ def test_what_vercel_refuses_is_refused(root: Path, names: list[str], problem: s
 @pytest.mark.parametrize("name", ["nowhere", "main.py", "empty"])
 def test_a_folder_without_functions_is_refused(root: Path, name: str) -> None:
     write(root, {"empty/_hidden.py": ECHO, "empty/helper.py": "x = 1\n"})
-    with pytest.raises(Unloadable, match=f"'{name}' is no folder with functions in it"):
+    with pytest.raises(Unloadable, match=f"'{name}' must be a folder with at least one function"):
         FunctionFolder(Path(name))
 
 

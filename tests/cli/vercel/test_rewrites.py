@@ -1,4 +1,4 @@
-"""Vercel's rewrites, as its own packages read them: @vercel/routing-utils, path-to-regexp 6.1."""
+"""Rewrites, compared with Vercel's own packages: @vercel/routing-utils, path-to-regexp 6.1."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from unigate.cli.project.target import Unloadable
 from unigate.cli.vercel.rewrites import Rewrite, read_rewrites
 
 
-def rewrites(folder: Path, *told: Any) -> list[Rewrite]:
-    (folder / "vercel.json").write_text(json.dumps({"rewrites": told}))
+def rewrites(folder: Path, *rules: Any) -> list[Rewrite]:
+    (folder / "vercel.json").write_text(json.dumps({"rewrites": rules}))
     return read_rewrites(folder / "vercel.json")
 
 
@@ -63,32 +63,32 @@ def rewrites(folder: Path, *told: Any) -> list[Rewrite]:
         ("/(\\d)", "/api/x", "/\u0663", None),
     ],
 )
-def test_a_path_is_led_where_vercel_leads_it(
+def test_rewrites_match_and_fill_in_as_on_vercel(
     tmp_path: Path, source: str, destination: str, path: str, leads_to: Any
 ) -> None:
     (rewrite,) = rewrites(tmp_path, {"source": source, "destination": destination})
     assert rewrite.follow(path) == leads_to
 
 
-def test_without_a_file_or_rewrites_there_are_none(tmp_path: Path) -> None:
+def test_no_file_and_no_rewrites_give_an_empty_list(tmp_path: Path) -> None:
     assert read_rewrites(tmp_path / "vercel.json") == []
     (tmp_path / "vercel.json").write_text("{}")
     assert read_rewrites(tmp_path / "vercel.json") == []
 
 
 @pytest.mark.parametrize(
-    ("told", "problem"),
+    ("rule", "problem"),
     [
-        ({"destination": "https://example.com/"}, "leads out of the project"),
-        ({"destination": {"service": "x"}}, "leads out of the project"),
+        ({"destination": "https://example.com/"}, "leads outside the project"),
+        ({"destination": {"service": "x"}}, "leads outside the project"),
         ({"destination": "/api/x", "has": [{"type": "host"}]}, "has conditions"),
         ({"destination": "/api/x", "missing": [{"type": "host"}]}, "has conditions"),
     ],
 )
-def test_what_is_not_followed_is_said_when_a_path_meets_it(
-    tmp_path: Path, told: Any, problem: str
+def test_an_unsupported_rewrite_is_an_error_when_a_path_matches(
+    tmp_path: Path, rule: Any, problem: str
 ) -> None:
-    (rewrite,) = rewrites(tmp_path, {"source": "/x/(.*)", **told})
+    (rewrite,) = rewrites(tmp_path, {"source": "/x/(.*)", **rule})
     assert rewrite.follow("/y") is None
     with pytest.raises(Unloadable, match=f"^The rewrite of '/x/\\(\\.\\*\\)' {problem}"):
         rewrite.follow("/x/y")
@@ -109,7 +109,7 @@ def test_what_is_not_followed_is_said_when_a_path_meets_it(
         ),
     ],
 )
-def test_what_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+def test_malformed_rewrites_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "vercel.json").write_text(text)
     with pytest.raises(Unloadable, match=r"vercel.json' cannot be read: "):
         read_rewrites(tmp_path / "vercel.json")

@@ -1,7 +1,7 @@
-"""What `unigate build` writes for each platform.
+"""The files that `unigate build` writes for each platform.
 
-A platform is a module with two functions: `plan(project)`, the contents of each file by its path,
-and `notes(project)`, lines for whoever deploys it. UNUSED are the settings that it has no use for.
+A platform is a module with a function `plan(project)`, which returns a `BuildPlan`, and a constant
+UNUSED: the names of the settings in [tool.unigate] that have no effect there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""AWS Lambda: a SAM template, and a zip of the application with what it needs."""
+"""AWS Lambda: a SAM template, and a zip of the application with its dependencies."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
 from .bundle import make_zip
+from .plan import BuildPlan, GeneratedFile
 from .templates import render
-from .writing import Content, Made
 
 TEMPLATE = "template.yaml"
 ZIP = "function.zip"
 WRAPPER = "unigate-runtime"
-ENTRY = "lambda_function.py"
+ENTRYPOINT = "lambda_function.py"
 UNUSED = ("functions",)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
-# AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper is started with the
-# command of the runtime that it stands before, the interpreter first. That command, bootstrap.py,
-# is what makes layers and the runtime's own packages importable, so we do it in its place.
+# AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper's arguments are the
+# command that starts the runtime, the interpreter first. That command, bootstrap.py, makes layers
+# and the runtime's own packages importable, so the wrapper that replaces it does the same.
 WRAPPER_TEXT = b"""\
 #!/bin/sh
 cd "$LAMBDA_TASK_ROOT"
@@ -32,31 +32,28 @@ exec "$1" -m unigate.lambda_runtime "$_HANDLER"
 """
 
 
-def plan(project: Project) -> dict[str, Content]:
-    """Return the template, and the zip that it names."""
+def plan(project: Project) -> BuildPlan:
+    """Plan the template and the zip that it names."""
     if project.python not in PYTHONS:
-        message = f"Lambda has Python {', '.join(PYTHONS)}, not {project.python}."
+        message = f"Lambda supports Python {', '.join(PYTHONS)}, got {project.python}."
         raise click.ClickException(message)
-    beside = _beside(project)
-    parts = sorted({*project.files(), *beside})
-    parts.append(f"and the packages of: {' '.join(project.requirements)}")
-    zipped = Made(partial(make_zip, project, beside), parts)
-    return {TEMPLATE: _template(project), ZIP: zipped}
+    added = _added_files(project)
+    sources = sorted({*project.files(), *added})
+    sources.append(f"and the packages of: {' '.join(project.requirements)}")
+    zipped = GeneratedFile(partial(make_zip, project, added), sources)
+    command = f"sam deploy --guided --template {project.output / TEMPLATE}"
+    return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
 
 
-def notes(project: Project) -> list[str]:
-    """Return how to deploy it."""
-    return [f"sam deploy --guided --template {project.output / TEMPLATE}"]
-
-
-def _beside(project: Project) -> dict[str, bytes]:
-    """Return the files that the zip has beside the project's own."""
-    found: dict[str, bytes] = {}
+def _added_files(project: Project) -> dict[str, bytes]:
+    """Return the files of the zip that are not the project's."""
+    files: dict[str, bytes] = {}
     if not _is_handler(project):
-        found[ENTRY] = render("lambda.py.j2", handler=project.binding("handler").rstrip("\n"))
+        binding = project.binding("handler").rstrip("\n")
+        files[ENTRYPOINT] = render("lambda.py.j2", handler=binding)
     if _aws(project)["runtime"] == "unigate":
-        found[WRAPPER] = WRAPPER_TEXT
-    return found
+        files[WRAPPER] = WRAPPER_TEXT
+    return files
 
 
 def _template(project: Project) -> bytes:
@@ -66,7 +63,7 @@ def _template(project: Project) -> bytes:
         environment["AWS_LAMBDA_EXEC_WRAPPER"] = f"/var/task/{WRAPPER}"
         if aws["trigger"] == "function_url":
             environment["UNIGATE_RESPONSE_STREAMING"] = "on"
-    handler = f"{project.module}.{project.attribute}"
+    handler = f"{project.target.module}.{project.target.attribute}"
     return render(
         "template.yaml.j2",
         **aws,
@@ -75,16 +72,17 @@ def _template(project: Project) -> bytes:
         zip=ZIP,
         handler=handler if _is_handler(project) else "lambda_function.handler",
         python=project.python,
-        target=project.target,
+        target=project.target.import_string,
     )
 
 
 def _is_handler(project: Project) -> bool:
-    """Tell whether Lambda can call the target itself."""
-    return project.already_a_gateway and "." not in project.attribute
+    """Return True if Lambda can call the target itself."""
+    return project.target.is_gateway and "." not in project.target.attribute
 
 
 def _aws(project: Project) -> dict[str, Any]:
+    """Return the settings of tool.unigate.aws, with their defaults."""
     settings = {"trigger": "http_api", "architecture": "x86_64", **project.settings.get("aws", {})}
     # AWS's runtime client cannot stream from Python.
     default = "unigate" if settings["trigger"] == "function_url" else "aws"

@@ -1,4 +1,4 @@
-"""Azure Functions: `function_app.py` in the model of Python's version 2, and `host.json`."""
+"""Azure Functions: `function_app.py` in the v2 programming model, and `host.json`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import Any
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
+from .plan import BuildPlan
 from .templates import render
-from .writing import Content
 
 FILE = "function_app.py"
-# How much memory and which Python: what the function app was made with says that.
+# Memory and Python version are properties of the function app, set when it is created.
 UNUSED = ("environment", "functions", "memory", "python", "requirements")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def plan(project: Project) -> dict[str, Content]:
-    """Return the entry point, and settings that leave paths as they are."""
-    if project.module == "function_app":
-        message = "Azure wants function_app.py for itself: move the application to another module."
+def plan(project: Project) -> BuildPlan:
+    """Plan the entry point, and a host.json that adds no prefix to paths."""
+    if project.target.module == "function_app":
+        message = (
+            "Azure's entry point must be function_app.py: move the application to another module."
+        )
         raise click.ClickException(message)
     host: dict[str, Any] = {
         "version": "2.0",
-        # Else every route begins with "api".
+        # The default is "api".
         "extensions": {"http": {"routePrefix": ""}},
         "extensionBundle": {
             "id": "Microsoft.Azure.Functions.ExtensionBundle",
@@ -37,15 +39,17 @@ def plan(project: Project) -> dict[str, Content]:
         minutes, seconds = divmod(timeout, 60)
         host["functionTimeout"] = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     text = render("azure.py.j2", gateway=project.binding("gateway"), methods=METHODS)
-    return {FILE: text, "host.json": f"{json.dumps(host, indent=2)}\n".encode()}
+    files = {FILE: text, "host.json": f"{json.dumps(host, indent=2)}\n".encode()}
+    return BuildPlan(files, _notes(project))
 
 
-def notes(project: Project) -> list[str]:
-    """Return how to deploy it."""
-    there = "" if project.in_place else f"cd {project.output} && "
-    found = [f"{there}func azure functionapp publish NAME --python"]
+def _notes(project: Project) -> list[str]:
+    change_folder = "" if project.in_place else f"cd {project.output} && "
+    notes = [f"{change_folder}func azure functionapp publish NAME --python"]
     if not (project.root / "requirements.txt").is_file():
-        found.append("Azure installs what requirements.txt says, and there is none.")
+        notes.append("Azure installs from requirements.txt, which does not exist: write one.")
     if project.in_place and "exclude" in project.settings:
-        found.append("tool.unigate.exclude is for another --output: here .funcignore says it.")
-    return found
+        notes.append(
+            "tool.unigate.exclude has no effect without --output: write .funcignore instead."
+        )
+    return notes

@@ -1,4 +1,4 @@
-"""A zip of a project and what it needs: the same bytes whenever the files are the same."""
+"""A reproducible zip of a project and its dependencies: the same files give the same bytes."""
 
 from __future__ import annotations
 
@@ -14,78 +14,85 @@ from pathlib import Path
 
 import click
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
-MOST_BYTES = 250 * 2**20  # unpacked; AWS, Lambda developer guide, "Lambda quotas"
+MAX_UNPACKED_BYTES = 250 * 2**20  # unpacked; AWS, Lambda developer guide, "Lambda quotas"
 
-# What an installed package has and no function needs: what only its own tests, compilers, editors
-# and installers read. Metadata stays: programs ask for versions and entry points.
-_DEAD_FOLDERS = ("__pycache__", "bin")
-_DEAD_FILES = (
+# Files of installed packages that only tests, compilers, editors and installers read. Other
+# metadata is kept, because programs read versions and entry points.
+_UNUSED_FOLDERS = ("__pycache__", "bin")
+_UNUSED_FILES = (
     "*.pyc", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.cpp", "*.h", "*.a", "*.po", "*.pot", ".lock",
 )  # fmt: skip
-_DEAD_METADATA = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+_UNUSED_METADATA = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
-# Amazon Linux 2 until Python 3.11, then Amazon Linux 2023: the C library that wheels may expect.
+# The C library that wheels are built for: Lambda runs Python up to 3.11 on Amazon Linux 2, later
+# versions on Amazon Linux 2023.
 _OLD_LIBRARY, _NEW_LIBRARY = "manylinux2014", "manylinux_2_34"
 _CPU = {"x86_64": "x86_64", "arm64": "aarch64"}
 
-_STDERR = 2  # the descriptor, which other programs write to
+_STDERR = 2  # a file descriptor, for subprocesses
 
 
-def make_zip(project: Project, beside: Mapping[str, bytes], folder: Path) -> Path:
-    """Install what a project needs, zip it with the project, and report the sizes."""
+def make_zip(project: Project, added: Mapping[str, bytes], folder: Path) -> Path:
+    """Install a project's dependencies, zip them with the project, and print the sizes.
+
+    Args:
+        added: The contents of further files by their path; they replace the project's.
+        folder: An empty folder to work in.
+    """
     packages = folder / "packages"
     _install(project, packages)
     installed = installed_files(packages)
     sizes = sizes_of(packages, installed)
-    own = {path: file for path, file in project.files().items() if path not in beside}
-    members: dict[str, Path | bytes] = {**installed, **own, **beside}
-    sizes["(the project)"] = sum(map(_size, own.values())) + sum(map(len, beside.values()))
+    own = {path: file for path, file in project.files().items() if path not in added}
+    members: dict[str, Path | bytes] = {**installed, **own, **added}
+    sizes["(the project)"] = sum(map(_size, own.values())) + sum(map(len, added.values()))
     zipped = folder / "function.zip"
     write_zip(zipped, members)
     _report(sizes, zipped)
     if "unigate/__init__.py" not in members:
-        click.echo("Warning: unigate is not among what the project needs.", err=True)
+        message = "Warning: unigate is not in the zip: add it to the project's dependencies."
+        click.echo(message, err=True)
     return zipped
 
 
 def write_zip(file: Path, members: Mapping[str, Path | bytes]) -> None:
-    """Write a zip that depends on names, contents and who may execute them, on nothing else."""
-    shown = click.progressbar(sorted(members.items()), label="Zip", file=sys.stderr)
-    with zipfile.ZipFile(file, "w") as archive, shown:
-        for name, member in shown:
+    """Write a zip that depends only on names, contents and executable bits."""
+    progress = click.progressbar(sorted(members.items()), label="Zip", file=sys.stderr)
+    with zipfile.ZipFile(file, "w") as archive, progress:
+        for name, member in progress:
             if isinstance(member, bytes):
                 data, executable = member, member.startswith(b"#!")
             else:
                 data, executable = member.read_bytes(), os.access(member, os.X_OK)
             info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.create_system = 3  # Unix, where modes mean something
+            info.create_system = 3  # Unix, so that file modes count
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = (0o100755 if executable else 0o100644) << 16
             archive.writestr(info, data)
 
 
 def installed_files(packages: Path) -> dict[str, Path]:
-    """Return what a function needs of the packages in a folder."""
+    """Return the files of installed packages that a function needs, by their path."""
     return {
         file.relative_to(packages).as_posix(): file
         for file in packages.rglob("*")
-        if file.is_file() and not _dead(file.relative_to(packages))
+        if file.is_file() and not _is_unused(file.relative_to(packages))
     }
 
 
-def _dead(path: Path) -> bool:
+def _is_unused(path: Path) -> bool:
     folders = path.parts[:-1]
-    if "__pycache__" in folders or path.parts[0] in _DEAD_FOLDERS or folders[1:2] == ("tests",):
+    if "__pycache__" in folders or path.parts[0] in _UNUSED_FOLDERS or folders[1:2] == ("tests",):
         return True
     if folders and folders[0].endswith(".dist-info"):
-        return path.name in _DEAD_METADATA or "sboms" in folders
-    return any(fnmatch.fnmatch(path.name, pattern) for pattern in _DEAD_FILES)
+        return path.name in _UNUSED_METADATA or "sboms" in folders
+    return any(fnmatch.fnmatch(path.name, pattern) for pattern in _UNUSED_FILES)
 
 
 def sizes_of(packages: Path, kept: Mapping[str, Path]) -> dict[str, int]:
-    """Return the bytes that each package has of the files kept, by the records of installation."""
+    """Return the bytes of each package in the kept files, according to its RECORD."""
     sizes: dict[str, int] = {}
     for record in sorted(packages.glob("*.dist-info/RECORD")):
         name, _, version = record.parent.name.removesuffix(".dist-info").partition("-")
@@ -100,36 +107,36 @@ def _size(member: Path | bytes) -> int:
 
 
 def _install(project: Project, packages: Path) -> None:
-    """Install into a folder; uv and pip show how far they are, with bars where it is a terminal."""
+    """Install the dependencies into a folder; uv or pip prints its progress."""
     architecture = project.settings.get("aws", {}).get("architecture", "x86_64")
     click.echo(f"Installing for Python {project.python} on {architecture}:", err=True)
-    command = _command(project, packages, _CPU[architecture])
-    # pip says on its standard output what uv says on the other: both go where ours is.
+    command = _install_command(project, packages, _CPU[architecture])
+    # pip prints its progress on stdout, uv on stderr.
     if subprocess.run(command, cwd=project.root, stdout=_STDERR).returncode:
-        raise click.ClickException("What the project needs cannot be installed.")
+        raise click.ClickException("The project's dependencies cannot be installed.")
 
 
-def _command(project: Project, packages: Path, cpu: str) -> Sequence[str]:
-    """Return what installs wheels for the target: uv where there is one, pip otherwise."""
+def _install_command(project: Project, packages: Path, cpu: str) -> Sequence[str]:
+    """Return the command that installs wheels for Lambda: uv's if it is available, else pip's."""
     library = _NEW_LIBRARY if project.python > "3.11" else _OLD_LIBRARY
     common = ["--target", str(packages), "--only-binary", ":all:"]
     common += ["--python-version", project.python, *project.requirements]
     uv = find_uv()
     if uv is None:
-        # pip takes a wheel for exactly the platforms it is told; uv takes older ones too.
+        # pip accepts exactly the given platform tags; uv accepts older ones too.
         libraries = ["manylinux_2_34", "manylinux_2_28", "manylinux_2_26", "manylinux_2_17"]
         if library == _OLD_LIBRARY:
             libraries = libraries[2:]
-        platforms = [f"--platform={one}_{cpu}" for one in (*libraries, "manylinux2014")]
+        platforms = [f"--platform={tag}_{cpu}" for tag in (*libraries, "manylinux2014")]
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
         return [*pip, *platforms, *common]
     return [uv, "pip", "install", "--python-platform", f"{cpu}-{library}", *common]
 
 
 def find_uv() -> str | None:
-    """Return the program uv: of this environment, or on the path."""
-    own = Path(sys.executable).with_name("uv")
-    return str(own) if own.exists() else shutil.which("uv")
+    """Return the path of uv, in this environment or on PATH, or None."""
+    installed = Path(sys.executable).with_name("uv")
+    return str(installed) if installed.exists() else shutil.which("uv")
 
 
 def _report(sizes: Mapping[str, int], zipped: Path) -> None:
@@ -137,8 +144,9 @@ def _report(sizes: Mapping[str, int], zipped: Path) -> None:
         click.echo(f"{_mb(size):>9}  {name}", err=True)
     total = sum(sizes.values())
     click.echo(f"{_mb(total):>9}  unpacked, {_mb(_size(zipped))} as a zip", err=True)
-    if total > MOST_BYTES:
-        click.echo(f"Warning: Lambda takes {_mb(MOST_BYTES)} unpacked at most.", err=True)
+    if total > MAX_UNPACKED_BYTES:
+        message = f"Warning: Lambda's limit is {_mb(MAX_UNPACKED_BYTES)} unpacked."
+        click.echo(message, err=True)
 
 
 def _mb(size: int) -> str:

@@ -1,32 +1,35 @@
-"""`unigate build`: write what a platform wants beside an application."""
+"""`unigate build`: write the files that a platform needs to deploy an application."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
-from unigate.cli.project.project import Project
-from unigate.cli.project.settings import read_pyproject, read_settings
-from unigate.cli.project.target import load
+from unigate.cli.project.core import Project
+from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
+from unigate.cli.project.target import load_target
 
 from . import aws, azure, google, vercel
-from .writing import Content, write
+from .plan import BuildPlan, FileContent
+from .writing import write
 
-TARGETS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
+PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 
 
 @click.command()
-@click.argument("target", metavar="MODULE:APP", required=False)
-@click.option("--target", "platform", type=click.Choice(list(TARGETS)), required=True)
+@click.argument("target", metavar="[MODULE:APP]", required=False)
+@click.option("--target", "platform", type=click.Choice(list(PLATFORMS)), required=True)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the files go.  [default: the project, or build/aws for aws]",
+    help="The folder to write to.  [default: the project, or build/aws for aws]",
 )
-@click.option("--dry-run", is_flag=True, help="Print the files, and write nothing.")
-@click.option("--force", is_flag=True, help="Replace files that were not written by a build.")
-@click.option("--split", is_flag=True, help="vercel: one function for each route.")
+@click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
+@click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
+@click.option("--split", is_flag=True, help="vercel: make one function for each route.")
 def build(
     target: str | None,
     platform: str,
@@ -35,11 +38,12 @@ def build(
     force: bool,
     split: bool,
 ) -> int:
-    """Write what a platform wants: entry point, settings, for aws a zip with all dependencies.
+    """Write the files that a platform needs.
 
-    Run it in the project's folder. MODULE:APP is the import string of the application; without it
-    pyproject.toml says it. Limits and other settings are there too, in [tool.unigate]. Another
-    output folder than the project gets the project's files as well, so that it can be deployed.
+    These are an entry point and settings, and for aws a zip with all dependencies. Run it in the
+    project's folder. MODULE:APP is the import string of the application, by default app in
+    [tool.unigate] of pyproject.toml, where limits and other settings are too. Into another output
+    folder it copies the project's files as well, ready to deploy.
 
     \b
     Examples:
@@ -47,53 +51,63 @@ def build(
       unigate build main:app --target aws --output build/aws
     """
     if split and platform != "vercel":
-        raise click.UsageError("--split is for --target vercel.")
+        raise click.UsageError("--split requires --target vercel.")
     root = Path.cwd()
-    target = target or read_settings(read_pyproject(root)).get("app")
+    pyproject = read_pyproject(root)
+    target = target or pyproject.settings.get("app")
     if target is None:
-        raise click.UsageError("Say which application: MODULE:APP, or app in [tool.unigate].")
-    gateway = load(target)
+        raise click.UsageError("Name the application: MODULE:APP, or app in [tool.unigate].")
     output = output or (Path("build/aws") if platform == "aws" else Path())
-    project = Project(root, target, gateway, output)
-    copied = platform != "aws" and not project.in_place
-    if copied or platform == "aws":
-        project.refuse_links()
-    made = TARGETS[platform]
-    options = {"split": True} if split else {}
-    files = made.plan(project, **options)
-    if copied:
-        files = _with_project(files, project, force)
-    notes = made.notes(project, **options)  # which may refuse too: before anything is written
+    project = Project(root, pyproject, load_target(target), output)
+    copies = platform != "aws" and not project.in_place
+    if copies or platform == "aws":
+        project.check_links()
+    make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
+    if split:
+        make_plan = partial(vercel.plan, split=True)
+    plan = make_plan(project)
+    files = _with_project(plan.files, project, force) if copies else plan.files
     if dry_run:
         _print(files, output)
     else:
-        try:
-            write(files, output, platform, force)
-        except OSError as error:
-            raise click.ClickException(f"Cannot write to {output}: {error}.") from error
-        click.echo(f"{len(files)} files written to {output.resolve()}")
-    for note in notes:
+        _write(files, output, platform, force)
+    unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
+    for note in (*plan.notes, *_unused_note(platform, unused)):
         click.echo(note)
-    unused = [f"tool.unigate.{name}" for name in made.UNUSED if name in project.settings]
-    if unused:
-        click.echo(f"Not used for {platform}: {', '.join(unused)}.")
     return 0
 
 
-def _with_project(files: dict[str, Content], project: Project, force: bool) -> dict[str, Content]:
-    """Add the project's own files; what both have is a ClickException unless forced."""
-    own: dict[str, Content] = {**project.files()}
-    for path in sorted((own.keys() & files.keys()) - {"pyproject.toml"}):  # that has a table more
+def _unused_note(platform: str, unused: Sequence[str]) -> Iterator[str]:
+    if unused:
+        names = ", ".join(f"tool.unigate.{name}" for name in unused)
+        yield f"Not used for {platform}: {names}."
+
+
+def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
+    try:
+        write(files, output, platform, force)
+    except OSError as error:
+        raise click.ClickException(f"Cannot write to {output}: {error}.") from error
+    click.echo(f"{len(files)} files written to {output.resolve()}")
+
+
+def _with_project(
+    files: Mapping[str, FileContent], project: Project, force: bool
+) -> Mapping[str, FileContent]:
+    """Add the project's files; a file that differs is a ClickException, or replaced by force."""
+    # The planned pyproject.toml is the project's with one more table.
+    for path in sorted((project.files().keys() & files.keys()) - {PYPROJECT}):
         if not force and project.files()[path].read_bytes() != files[path]:
             message = (
-                f"The project has a {path} of its own: --force replaces it in {project.output}."
+                f"The project already has a file {path}: use --force to replace it in "
+                f"{project.output}."
             )
             raise click.ClickException(message)
-    return {**own, **files}
+    return {**project.files(), **files}
 
 
-def _print(files: dict[str, Content], output: Path) -> None:
-    """Print each file's path, and the text of those that are generated or what they are made of."""
+def _print(files: Mapping[str, FileContent], output: Path) -> None:
+    """Print each path, with the file's text, its original or its sources."""
     for path, content in sorted(files.items()):
         if isinstance(content, bytes):
             click.echo(f"{output / path}:")
@@ -103,4 +117,4 @@ def _print(files: dict[str, Content], output: Path) -> None:
             click.echo(f"{output / path}: a copy of {content}")
         else:
             click.echo(f"{output / path}:")
-            click.echo("".join(f"    {part}\n" for part in content.parts))
+            click.echo("".join(f"    {source}\n" for source in content.sources))

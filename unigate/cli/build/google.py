@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
+from .plan import BuildPlan
 from .templates import render
-from .writing import Content
 
 FILE = "main.py"
 UNUSED = ("environment", "functions", "requirements")
-# Where the application itself is in main.py; Google takes another file by a variable of the build.
+# Used if the application itself is in main.py: GOOGLE_FUNCTION_SOURCE, a variable of the build,
+# names another file.
 OTHER_FILE = "google_function.py"
 
 
-def plan(project: Project) -> dict[str, Content]:
-    """Return the entry point."""
+def plan(project: Project) -> BuildPlan:
+    """Plan the entry point."""
+    file = OTHER_FILE if project.target.module == "main" else FILE
     text = render("google.py.j2", gateway=project.binding("gateway"))
-    return {_file(project): text}
+    return BuildPlan({file: text}, _notes(project, file))
 
 
-def notes(project: Project) -> list[str]:
-    """Return how to deploy it."""
-    file = _file(project)
+def _notes(project: Project, file: str) -> list[str]:
     option = "" if file == FILE else f" --set-build-env-vars GOOGLE_FUNCTION_SOURCE={file}"
     version = project.python.replace(".", "")
     source = f" --source {project.output}" if not project.in_place else ""
-    found = [
+    notes = [
         f"gcloud functions deploy NAME --gen2 --trigger-http --entry-point main"
         f" --runtime python{version}{source}{option}{_limits(project)}"
     ]
     if not (project.root / "requirements.txt").is_file() and not _has_framework(project):
-        # With a requirements.txt it installs that itself (Specify dependencies in Python).
-        found.append("Google wants functions-framework in the project.dependencies.")
+        # With a requirements.txt, Google installs the framework itself ("Specify dependencies in
+        # Python").
+        notes.append("Google requires functions-framework in project.dependencies: add it.")
     if project.in_place and "exclude" in project.settings:
-        found.append("tool.unigate.exclude is for another --output: here .gcloudignore says it.")
-    return found
-
-
-def _file(project: Project) -> str:
-    return OTHER_FILE if project.module == "main" else FILE
+        notes.append(
+            "tool.unigate.exclude has no effect without --output: write .gcloudignore instead."
+        )
+    return notes
 
 
 def _has_framework(project: Project) -> bool:
-    needs = project.pyproject.get("project", {}).get("dependencies", [])
-    return any(need.lower().startswith("functions-framework") for need in needs)
+    requirements = project.pyproject.dependencies
+    return any(line.lower().startswith("functions-framework") for line in requirements)
 
 
 def _limits(project: Project) -> str:

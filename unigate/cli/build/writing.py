@@ -1,4 +1,4 @@
-"""From a plan to files: all of them, or none."""
+"""Write the files of a build: all of them, or none."""
 
 from __future__ import annotations
 
@@ -9,43 +9,40 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 
-from unigate.cli.project.project import RECORD
+from unigate.cli.project.files import RECORD
+
+from .plan import FileContent
 
 
-class Made(NamedTuple):
-    """A file that a function makes in a folder when it is written, and what it is made of."""
+def write(
+    files: Mapping[str, FileContent], output: Path, platform: str, force: bool = False
+) -> None:
+    """Write files below a folder.
 
-    make: Callable[[Path], Path]
-    parts: Sequence[str]
+    A file that an earlier build for the same platform wrote there, and this one does not, is
+    removed. If anything fails, the folder is left unchanged.
 
+    Args:
+        files: The contents by their path.
+        force: Replace files that no build wrote, or that were changed since.
 
-# The contents of a file: its bytes, a file to copy, or what makes one.
-Content = bytes | Path | Made
-Plan = Mapping[str, Content]
-
-
-def write(plan: Plan, output: Path, platform: str, force: bool = False) -> None:
-    """Write the files of a plan below a folder.
-
-    What an earlier plan for the same platform wrote there and this one has not is removed. A file
-    that no build wrote, or that was changed since, is a ClickException unless forced. When
-    anything fails the folder is as it was.
+    Raises:
+        click.ClickException: There is such a file, without `force`.
     """
-    with _ending_in_order():
-        _write(plan, output, platform, force)
+    with _exit_on_sigterm():
+        _write(files, output, platform, force)
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Let SIGTERM end this as Ctrl-C does: Python would leave at once, and leave files behind."""
+def _exit_on_sigterm() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM, whose default action would skip the clean-up."""
     before = signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(128 + signum))
     try:
         yield
@@ -53,22 +50,22 @@ def _ending_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _write(plan: Plan, output: Path, platform: str, force: bool) -> None:
+def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
     record = read_record(output)
-    known = {path: digest for files in record.values() for path, digest in files.items()}
     if not force:
-        _refuse_to_overwrite(plan, output, known)
-    made = _missing_folders(output)
+        recorded = {path: digest for built in record.values() for path, digest in built.items()}
+        _refuse_to_overwrite(files, output, recorded)
+    created = _missing_folders(output)
     output.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=".unigate-", dir=output))
     try:
-        staged = _stage(plan, stage)
+        staged = _stage(files, stage)
         written = {path: digest_of(file) or "" for path, file in sorted(staged.items())}
         earlier = record.get(platform, {})
         record[platform] = written
         staged[RECORD] = stage / "record"
         staged[RECORD].write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-        kept = {path for files in record.values() for path in files}
+        kept = {path for built in record.values() for path in built}
         stale = {
             path
             for path, digest in earlier.items()
@@ -77,17 +74,17 @@ def _write(plan: Plan, output: Path, platform: str, force: bool) -> None:
         _swap(staged, stale, output, stage / "before")
     except BaseException:
         shutil.rmtree(stage)
-        for folder in made:
+        for folder in created:
             with suppress(OSError):
                 folder.rmdir()
         raise
     shutil.rmtree(stage)
 
 
-def _stage(plan: Plan, stage: Path) -> dict[str, Path]:
-    """Make every file in a folder of ours."""
+def _stage(files: Mapping[str, FileContent], stage: Path) -> dict[str, Path]:
+    """Make every file in a temporary folder, and return their places by path."""
     staged: dict[str, Path] = {}
-    for path, content in plan.items():
+    for path, content in files.items():
         file = stage / "after" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, bytes):
@@ -96,16 +93,16 @@ def _stage(plan: Plan, stage: Path) -> dict[str, Path]:
             shutil.copy(content, file)
         else:
             work = Path(tempfile.mkdtemp(dir=stage))
-            os.replace(content.make(work), file)
+            os.replace(content.generate(work), file)
             shutil.rmtree(work)
         staged[path] = file
     return staged
 
 
 def _swap(staged: Mapping[str, Path], stale: set[str], output: Path, before: Path) -> None:
-    """Put files in their places; what was there is kept aside until all of them are.
+    """Move staged files into place and stale ones away; undo it if anything fails.
 
-    What undoes a step is noted before it, since a signal may come between the two.
+    The undo of a step is noted before the step, because a signal may arrive between the two.
     """
     undo: list[Callable[[], object]] = []
     try:
@@ -124,46 +121,50 @@ def _swap(staged: Mapping[str, Path], stale: set[str], output: Path, before: Pat
                 os.replace(staged[path], place)
     except BaseException:
         for step in reversed(undo):
-            with suppress(FileNotFoundError, NotADirectoryError):  # it was not taken
+            with suppress(FileNotFoundError, NotADirectoryError):  # the step was not taken
                 step()
         raise
     for path in stale:
         for folder in (output / path).relative_to(output).parents:
-            with suppress(OSError):  # it holds something else
+            with suppress(OSError):  # not empty
                 (output / folder).rmdir()
 
 
 def _missing_folders(folder: Path) -> list[Path]:
-    """Return the folder and those above it that are not there yet, the deepest first."""
-    return [one for one in (folder, *folder.parents) if not one.exists()]
+    """Return the folder and those of its parents that do not exist, the deepest first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
-def _refuse_to_overwrite(plan: Plan, output: Path, record: Mapping[str, str]) -> None:
-    for path, content in sorted(plan.items()):
-        found = digest_of(output / path)
-        if found is None or found == record.get(path):
+def _refuse_to_overwrite(
+    files: Mapping[str, FileContent], output: Path, recorded: Mapping[str, str]
+) -> None:
+    for path, content in sorted(files.items()):
+        digest = digest_of(output / path)
+        if digest is None or digest == recorded.get(path):
             continue
-        if isinstance(content, bytes) and found == hashlib.sha256(content).hexdigest():
+        if isinstance(content, bytes) and digest == hashlib.sha256(content).hexdigest():
             continue
-        why = "changed since it was written" if path in record else "not written by unigate build"
-        message = f"{output / path} is there, and was {why}: --force replaces it."
+        origin = (
+            "changed since it was written" if path in recorded else "not written by unigate build"
+        )
+        message = f"{output / path} exists and was {origin}: use --force to replace it."
         raise click.ClickException(message)
 
 
 def read_record(output: Path) -> dict[str, dict[str, str]]:
-    """Return what earlier builds wrote into a folder: digests by path, for each platform."""
+    """Return the digests of the files that earlier builds wrote, by platform and path."""
     try:
-        found = json.loads((output / RECORD).read_text("utf-8"))
-        return {platform: dict(files.items()) for platform, files in found.items()}
+        record = json.loads((output / RECORD).read_text("utf-8"))
+        return {platform: dict(files.items()) for platform, files in record.items()}
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, AttributeError) as error:
-        message = f"{output / RECORD} is not as it was written: remove it."
+        message = f"{output / RECORD} is damaged: remove it."
         raise click.ClickException(message) from error
 
 
 def digest_of(file: Path) -> str | None:
-    """Return the SHA-256 of a file, "" for what is there and no file, None for nothing."""
+    """Return a file's SHA-256 in hexadecimal, "" for another kind of file, None without one."""
     if not file.is_file():
         return "" if file.exists() else None
     with file.open("rb") as opened:

@@ -1,4 +1,4 @@
-"""`unigate check`: what will go wrong when a project is deployed."""
+"""`unigate check`: find mistakes that show only when a project is deployed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,27 @@ from pathlib import Path
 
 import click
 
-from unigate.cli.project.project import Project
-from unigate.cli.project.settings import read_pyproject, read_settings
-from unigate.cli.project.target import load
-from unigate.cli.vercel.project import FILE, Vercel, read_entry, read_vercel_json
+from unigate.cli.project.core import Project
+from unigate.cli.project.pyproject import read_pyproject
+from unigate.cli.project.target import load_target
+from unigate.cli.vercel.project import (
+    VERCEL_JSON,
+    VercelProject,
+    read_entrypoint,
+    read_vercel_json,
+)
 
-from . import Finding
-from .configuration import check_configuration
 from .django import check_django
-from .entry import check_entries
-from .handlers import check_handlers
-from .importing import check_import
-from .needs import check_needs, read_needs
-from .platforms import Platform, platforms_of
-from .pythons import check_python
+from .entrypoints import check_entrypoints
+from .findings import Finding
+from .import_effects import check_import
+from .other_gateways import check_other_gateways
+from .platform_limits import PlatformLimits, limits_of
+from .python_version import check_python_version
+from .requirements import check_requirements, read_requirements
 from .rewrites import check_rewrites
 from .sizes import check_sizes, report, sizes_of
+from .vercel_json import check_vercel_json
 
 
 @click.command()
@@ -38,72 +43,74 @@ from .sizes import check_sizes, report, sizes_of
 )
 @click.option("--json", "as_json", is_flag=True, help="Print findings and sizes in bytes as JSON.")
 def check(target: str | None, budget: float, as_json: bool) -> int:
-    """Find what will go wrong when the project is deployed, without deploying it.
+    """Check a project before it is deployed.
 
-    Run it in the project's folder. It reads the project's files, and imports the application:
-    MODULE:APP, or app in [tool.unigate] of pyproject.toml, or what Vercel would deploy. The exit
-    code is 1 when something was found.
+    It finds mistakes that otherwise show only in a deployment. Run it in the project's folder: it
+    reads the project's files and imports the application, which is MODULE:APP, by default app in
+    [tool.unigate] of pyproject.toml, or what Vercel would deploy. The exit code is 1 if it finds a
+    mistake.
 
     \b
     Examples:
       unigate check
       unigate check main:app --json
     """
-    with redirect_stdout(sys.stderr):  # what the application prints as it is imported
-        found, sizes, platforms = _check(Path.cwd(), target, budget)
+    with redirect_stdout(sys.stderr):  # the application may print while it is imported
+        findings, sizes, platforms = _check(Path.cwd(), target, budget)
     if as_json:
-        findings = [finding._asdict() for finding in found]
-        click.echo(json.dumps({"findings": findings, "sizes": sizes}, indent=2))
+        rows = [finding._asdict() for finding in findings]
+        click.echo(json.dumps({"findings": rows, "sizes": sizes}, indent=2))
     else:
         for line in report(sizes, platforms):
             click.echo(line, err=True)
-        for finding in found:
+        for finding in findings:
             click.echo(f"{finding.place}: {finding.message} [{finding.kind}]")
-        click.echo(f"{len(found)} found." if found else "Nothing found.")
-    return 1 if found else 0
+        click.echo(f"{len(findings)} found." if findings else "Nothing found.")
+    return 1 if findings else 0
 
 
 def _check(
-    root: Path, target: str | None, budget: float
-) -> tuple[list[Finding], dict[str, int], list[Platform]]:
-    """Return what was found, how large what is deployed is, and where it is deployed."""
+    root: Path, import_string: str | None, budget: float
+) -> tuple[list[Finding], dict[str, int], list[PlatformLimits]]:
+    """Return the findings, the size of each package, and the platforms' limits."""
     pyproject = read_pyproject(root)
-    told = read_vercel_json(root)
-    spoilt = told is None and (root / FILE).exists()
-    on_vercel = told is not None or spoilt or "vercel" in pyproject.get("tool", {})
-    vercel = Vercel(root, told or {}, pyproject)
-    target = target or read_settings(pyproject).get("app") or _target_of(vercel)
-    if target is None:
-        message = "Say which application: MODULE:APP, or app in [tool.unigate]."
+    vercel_json = read_vercel_json(root)
+    malformed = vercel_json is None and (root / VERCEL_JSON).exists()
+    on_vercel = vercel_json is not None or malformed or "vercel" in pyproject.tools
+    vercel = VercelProject(root, vercel_json or {}, pyproject.tools.get("vercel", {}))
+    import_string = import_string or pyproject.settings.get("app") or _deployed_target(vercel)
+    if import_string is None:
+        message = "Name the application: MODULE:APP, or app in [tool.unigate]."
         raise click.UsageError(message)
-    # Before it is imported here, which may write the same files.
-    imported = list(check_import(root, target, budget))
-    gateway = load(target)
-    project = Project(root, target, gateway, root)
-    needs = read_needs(project)
-    sizes = sizes_of(project, needs)
-    platforms = platforms_of(project, needs, vercel if on_vercel else None)
-    found: list[Finding] = []
-    if spoilt:
-        found.append(Finding("vercel", FILE, "It is no JSON object: Vercel refuses it."))
+    # Before the import in this process, which may write the same files.
+    imported = list(check_import(root, import_string, budget))
+    target = load_target(import_string)
+    project = Project(root, pyproject, target, root)
+    requirements = read_requirements(project)
+    sizes = sizes_of(project, requirements)
+    platforms = limits_of(project, requirements, vercel if on_vercel else None)
+    findings: list[Finding] = []
+    if malformed:
+        message = "The file is not a JSON object: Vercel refuses it."
+        findings.append(Finding("vercel", VERCEL_JSON, message))
     elif on_vercel:
-        found += check_entries(vercel)
-        found += check_configuration(vercel)
-        found += check_rewrites(vercel, gateway)
-    found += check_handlers(project.files())
-    found += check_needs(project, needs, on_vercel)
-    found += check_python(project, platforms)
-    found += check_sizes(sizes, platforms)
-    found += imported
-    found += check_django(gateway)
-    return found, sizes, platforms
+        findings += check_entrypoints(vercel)
+        findings += check_vercel_json(vercel)
+        findings += check_rewrites(vercel, target.gateway)
+    findings += check_other_gateways(project.files())
+    findings += check_requirements(project, requirements, on_vercel)
+    findings += check_python_version(project, platforms)
+    findings += check_sizes(sizes, platforms)
+    findings += imported
+    findings += check_django(target.gateway)
+    return findings, sizes, platforms
 
 
-def _target_of(vercel: Vercel) -> str | None:
+def _deployed_target(vercel: VercelProject) -> str | None:
     """Return the import string of what Vercel would deploy."""
-    entry = vercel.entry()
-    if entry is None:
+    entrypoint = vercel.entrypoint()
+    if entrypoint is None:
         return None
-    # What is wrong with a file that has none is said when it is loaded.
-    name = entry.name or (read_entry(vercel.root, entry.file) or ("app",))[0]
-    return f"{entry.file.removesuffix('.py').replace('/', '.')}:{name}"
+    # Loading a file without an entry point reports what is wrong with it.
+    name = entrypoint.name or (read_entrypoint(vercel.root, entrypoint.file) or ("app",))[0]
+    return f"{entrypoint.file.removesuffix('.py').replace('/', '.')}:{name}"

@@ -1,8 +1,8 @@
-"""Rewrites: what an application sees of a request, and whether one gets there.
+"""Check the rewrites of vercel.json: whether requests reach the application, with which path.
 
-A function sees the path that was asked for, whatever rewrite led to it, and in the query string the
-named parameters of that rewrite. Behind a preset the application sees where the rewrite leads, in
-place of the path: `vercel build` 64 puts the destination into the request, and warns of it.
+A function gets the path of the request, whichever rewrite led to it, and the named parameters of
+the rewrite in the query string. With a preset, the application gets the destination of the rewrite
+as its path: `vercel build` 64 writes the destination into the request, and warns of it.
 """
 
 from __future__ import annotations
@@ -12,138 +12,141 @@ from collections.abc import Iterator
 
 from unigate import Gateway
 from unigate.cli.project.route_tables import REST, routes_of
-from unigate.cli.vercel.project import FILE, Rule, Vercel
+from unigate.cli.vercel.project import VERCEL_JSON, RoutingRule, VercelProject
 
-from . import Finding
+from .findings import Finding
 
-_MANY = r"(?:\*|\+|\(\.[*+]\))"  # after a parameter's name: any number of segments
-_GAP = re.compile(r"\$\d")
+_MULTIPLE = r"(?:\*|\+|\(\.[*+]\))"  # after a parameter's name: any number of segments
+_PLACEHOLDER = re.compile(r"\$\d")
 _PARAMETER = re.compile(r"\{\w+(:\w+)?\}")
-# A path that no one means, to find out what a rule takes.
+# A path that is no route's: a rule that matches it matches all paths.
 _SAMPLE = "/any/path"
 
 
-def check_rewrites(vercel: Vercel, gateway: Gateway) -> Iterator[Finding]:
-    """Find rewrites that change what an application sees, or lead nowhere."""
+def check_rewrites(project: VercelProject, gateway: Gateway) -> Iterator[Finding]:
+    """Find rewrites that change the path or the query of requests, or lead nowhere."""
     paths = [
         path
         for route in routes_of(gateway)
         if "WEBSOCKET" not in route.methods
         for path in dict.fromkeys([route.path, gateway.base_path + route.path])
     ]
-    lost = not vercel.preset and bool(paths)
-    lost = lost and not any(_is_reached(path, vercel) for path in paths)
-    for rule in vercel.rules:
-        if rule.works.problem:
+    unreached = not project.preset and bool(paths)
+    unreached = unreached and not any(_is_reached(path, project) for path in paths)
+    for rule in project.rules:
+        if rule.rewrite.problem:
             continue
-        problem = _in_preset(rule, vercel, paths) if vercel.preset else _to_function(rule, vercel)
+        if project.preset:
+            problem = _preset_problem(rule, project, paths)
+        else:
+            problem = _function_problem(rule, project)
         if problem:
-            yield Finding("rewrite", FILE, problem)
-            lost = False  # there is a reason, and this is it
-        if not vercel.preset and rule.early and _takes_files(rule, vercel):
+            yield Finding("rewrite", VERCEL_JSON, problem)
+            unreached = False  # this problem is the reason
+        if not project.preset and rule.before_files and _hides_files(rule, project):
             message = (
-                f"The route {rule.source!r} goes before the files of public/, and none of them is "
-                'served: write it as "rewrites".'
+                f"The route {rule.source!r} goes before the files of public/, so that none of them "
+                'is served: write it in "rewrites" instead.'
             )
-            yield Finding("rewrite", FILE, message)
-    if lost:
-        yield Finding("rewrite", FILE, _unreached(vercel, paths))
+            yield Finding("rewrite", VERCEL_JSON, message)
+    if unreached:
+        yield Finding("rewrite", VERCEL_JSON, _unreached_message(project, paths))
 
 
-def _in_preset(rule: Rule, vercel: Vercel, paths: list[str]) -> str:
-    """Say what is wrong with a rule before a preset, "" where it does what it says."""
-    path = rule.works.destination.rstrip("/") or "/"
-    told = f"The rewrite of {rule.source!r} leads to {rule.destination!r}"
-    if vercel.answers(path):
-        if rule.works.follow(_SAMPLE) is None or _GAP.search(path):
+def _preset_problem(rule: RoutingRule, project: VercelProject, paths: list[str]) -> str:
+    """Return the problem of a rule before a preset, or ""."""
+    path = rule.rewrite.destination.rstrip("/") or "/"
+    rewrite = f"The rewrite of {rule.source!r} leads to {rule.destination!r}"
+    if project.resolves(path):
+        if rule.rewrite.follow(_SAMPLE) is None or _PLACEHOLDER.search(path):
             return ""
-        return f"{told}, a file, for all paths: no request gets to the application."
-    if _is_source(path, vercel):
+        return f"{rewrite}, a file, for all paths: no request reaches the application."
+    if _is_source_file(path, project):
         return (
-            f"{told}, and that is what the application sees as the path: a framework's preset "
-            'needs no rewrite to its function. Remove it, or say "framework": null.'
+            f"{rewrite}, and the application gets that as the path: a framework's preset needs no "
+            'rewrite to its function. Remove it, or set "framework": null.'
         )
-    if _GAP.search(path):
+    if _PLACEHOLDER.search(path):
         return ""
-    if re.search(rf"\(\.[*+]|:\w+{_MANY}|:\w+\*|:\w+\+", rule.source):
+    if re.search(rf"\(\.[*+]|:\w+{_MULTIPLE}|:\w+\*|:\w+\+", rule.source):
         return (
-            f"{told}, and that is what the application sees as the path of every request there. "
-            'Remove it, or say "framework": null.'
+            f"{rewrite}, and the application gets that as the path of every request there. "
+            'Remove it, or set "framework": null.'
         )
-    if not any(_pattern(known).fullmatch(path) for known in paths):
-        return f"{told}, which the application has no route for."
+    if not any(_pattern(route).fullmatch(path) for route in paths):
+        return f"{rewrite}, for which the application has no route."
     return ""
 
 
-def _to_function(rule: Rule, vercel: Vercel) -> str:
-    """Say what is wrong with a rule that leads to a function, "" where it does what it says."""
-    if not vercel.answers(rule.works.destination):
-        functions = ", ".join(sorted(vercel.functions)) or "none"
+def _function_problem(rule: RoutingRule, project: VercelProject) -> str:
+    """Return the problem of a rule that leads to a function, or ""."""
+    if not project.resolves(rule.rewrite.destination):
+        functions = ", ".join(sorted(project.functions)) or "none"
         return (
-            f"The rewrite of {rule.source!r} leads to {rule.destination!r}, which no function and "
-            f"no file answers: a 404. The functions: {functions}."
+            f"The rewrite of {rule.source!r} leads to {rule.destination!r}, where no function or "
+            f"file is: a 404. The functions: {functions}."
         )
-    written = rule.destination.partition("?")[2]
-    for name, _ in rule.works.query:
-        if re.search(rf":{name}{_MANY}", rule.source) and name not in written:
-            better = re.sub(rf":\w+{_MANY}", "(.*)", rule.source)
+    query = rule.destination.partition("?")[2]
+    for name, _ in rule.rewrite.query:
+        if re.search(rf":{name}{_MULTIPLE}", rule.source) and name not in query:
+            better = re.sub(rf":\w+{_MULTIPLE}", "(.*)", rule.source)
             return (
-                f"The rewrite of {rule.source!r} adds {name}=... to the query string that the "
-                f"application sees: write {better!r}."
+                f"The rewrite of {rule.source!r} adds {name}=... to the query string of requests: "
+                f"write {better!r}."
             )
     return ""
 
 
-def _takes_files(rule: Rule, vercel: Vercel) -> bool:
-    files = vercel.static_files()
-    return bool(files) and all(rule.works.pattern.fullmatch(f"/{file}") for file in files)
+def _hides_files(rule: RoutingRule, project: VercelProject) -> bool:
+    files = project.static_files()
+    return bool(files) and all(rule.rewrite.pattern.fullmatch(f"/{file}") for file in files)
 
 
-def _is_source(path: str, vercel: Vercel) -> bool:
-    """Tell whether a path names a file of Python, as that of a function does."""
-    below = path.strip("/").removesuffix(".py")
-    names = (f"{below}.py", f"{below}/index.py")
-    return below != "" and any((vercel.root / name).is_file() for name in names)
+def _is_source_file(path: str, project: VercelProject) -> bool:
+    """Return True if a path is that of a Python file, with or without its suffix."""
+    name = path.strip("/").removesuffix(".py")
+    files = (f"{name}.py", f"{name}/index.py")
+    return name != "" and any((project.root / file).is_file() for file in files)
 
 
-def _is_reached(path: str, vercel: Vercel) -> bool:
-    """Tell whether a request for a route gets to a function."""
-    if path.endswith(REST):  # what is there is not known
-        return bool(vercel.rules) or any("[" in function for function in vercel.functions)
+def _is_reached(path: str, project: VercelProject) -> bool:
+    """Return True if a request for a route reaches a function."""
+    if path.endswith(REST):  # the routes below are unknown
+        return bool(project.rules) or any("[" in function for function in project.functions)
     sample = _PARAMETER.sub("1", path)
-    if sample.rstrip("/") in vercel.functions or _is_dynamic(sample, vercel):
+    if sample.rstrip("/") in project.functions or _is_dynamic(sample, project):
         return True
     return any(
-        rule.works.pattern.fullmatch(sample)
-        and (rule.works.problem or vercel.answers(rule.works.destination))
-        for rule in vercel.rules
+        rule.rewrite.pattern.fullmatch(sample)
+        and (rule.rewrite.problem or project.resolves(rule.rewrite.destination))
+        for rule in project.rules
     )
 
 
-def _is_dynamic(sample: str, vercel: Vercel) -> bool:
-    return any("[" in one for one in vercel.functions) and vercel.answers(sample)
+def _is_dynamic(sample: str, project: VercelProject) -> bool:
+    return any("[" in function for function in project.functions) and project.resolves(sample)
 
 
-def _unreached(vercel: Vercel, paths: list[str]) -> str:
-    told = "No request gets to a route of the application, which sees the path that was asked for"
-    known = vercel.functions
-    best = "/api/index" if "/api/index" in known else next(iter(known), "/api/index")
+def _unreached_message(project: VercelProject, paths: list[str]) -> str:
+    problem = "No request reaches a route of the application, which gets the path of the request"
+    functions = project.functions
+    best = "/api/index" if "/api/index" in functions else next(iter(functions), "/api/index")
     catch_all = f'{{"source": "/(.*)", "destination": "{best}"}}'
-    if not vercel.rules:
-        return f"{told}: no rewrite leads there. Add {catch_all} to rewrites."
-    sources = ", ".join(repr(rule.source) for rule in vercel.rules)
+    if not project.rules:
+        return f"{problem}: no rewrite leads there. Add {catch_all} to rewrites."
+    sources = ", ".join(repr(rule.source) for rule in project.rules)
     routes = ", ".join(map(repr, paths[:3]))
     return (
-        f"{told}: rewrites take {sources}, and its routes are {routes}. Add {catch_all}, or, where "
-        "it is meant to be below a prefix, say so with unigate.wrap(..., base_path=...)."
+        f"{problem}: rewrites take {sources}, and its routes are {routes}. Add {catch_all}, or, "
+        "for an application below a prefix, use unigate.wrap(..., base_path=...)."
     )
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """Return what a route's path matches, with or without a "/" at the end."""
-    parts, at = "", 0
-    for found in _PARAMETER.finditer(path):
-        parts += re.escape(path[at : found.start()])
-        parts += ".*" if found[1] == ":path" else "[^/]+"
-        at = found.end()
-    return re.compile(parts + re.escape(path[at:].rstrip("/")) + "/?")
+    """Return a regular expression of a route's path, with or without a "/" at the end."""
+    pattern, at = "", 0
+    for parameter in _PARAMETER.finditer(path):
+        pattern += re.escape(path[at : parameter.start()])
+        pattern += ".*" if parameter[1] == ":path" else "[^/]+"
+        at = parameter.end()
+    return re.compile(pattern + re.escape(path[at:].rstrip("/")) + "/?")

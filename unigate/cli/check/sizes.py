@@ -1,4 +1,4 @@
-"""How large what is deployed is, by package."""
+"""The size of a deployment by package, and the check of it."""
 
 from __future__ import annotations
 
@@ -7,45 +7,43 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from unigate.cli.project.project import Project
+from unigate.cli.project.core import Project
 
-from . import Finding
-from .needs import Need, parsed
-from .platforms import VERCEL, VERCEL_ZIP, Platform
+from .findings import Finding
+from .platform_limits import VERCEL, VERCEL_ZIP, PlatformLimits
+from .requirements import Requirement, parse_requirements
 
 OWN = "(the project)"
-_SHOWN = 5
+_SHOWN = 5  # packages by name
 
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
-def sizes_of(project: Project, needs: Iterable[Need]) -> dict[str, int]:
-    """Return the bytes of the project and of each package that is installed here for it.
-
-    The largest are first.
-    """
-    sizes = dict(_installed(needs))
+def sizes_of(project: Project, requirements: Iterable[Requirement]) -> dict[str, int]:
+    """Return the bytes of the project and of each installed package it requires, largest first."""
+    sizes = dict(installed_sizes(requirements))
     sizes[OWN] = sum(file.stat().st_size for file in project.files().values())
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
-def check_sizes(sizes: Mapping[str, int], platforms: Iterable[Platform]) -> Iterator[Finding]:
-    """Find more than a function may have."""
+def check_sizes(sizes: Mapping[str, int], platforms: Iterable[PlatformLimits]) -> Iterator[Finding]:
+    """Find platforms whose limit a deployment exceeds."""
     for platform in platforms:
-        total, most = sum(sizes.values()), platform.most_bytes
-        if platform == VERCEL and sizes[OWN] > VERCEL_ZIP.most_bytes:  # never installed later
-            total, most = sizes[OWN], VERCEL_ZIP.most_bytes
-        if total > most:
+        total, limit = sum(sizes.values()), platform.max_bytes
+        # Only dependencies can be installed when a function starts, not the project itself.
+        if platform == VERCEL and sizes[OWN] > VERCEL_ZIP.max_bytes:
+            total, limit = sizes[OWN], VERCEL_ZIP.max_bytes
+        if total > limit:
             parts = ", ".join(f"{name} {megabytes(size)}" for name, size in _largest(sizes))
             message = (
-                f"{megabytes(total)} are more than the {megabytes(most)} that {platform.name} "
-                f"takes: {parts}."
+                f"{megabytes(total)} exceed the limit of {megabytes(limit)} on {platform.name}: "
+                f"{parts}."
             )
             yield Finding("size", "(all that is deployed)", message)
 
 
-def report(sizes: Mapping[str, int], platforms: Iterable[Platform]) -> Iterator[str]:
-    """Return lines that say what is how large: the largest by name, and all of it."""
+def report(sizes: Mapping[str, int], platforms: Iterable[PlatformLimits]) -> Iterator[str]:
+    """Yield lines with the sizes of the largest packages, and the total with its limits."""
     shown = _largest(sizes)
     for name, size in shown:
         yield f"{megabytes(size):>9}  {name}"
@@ -53,12 +51,15 @@ def report(sizes: Mapping[str, int], platforms: Iterable[Platform]) -> Iterator[
     rest = total - sum(size for _, size in shown)
     if len(sizes) > len(shown):
         yield f"{megabytes(rest):>9}  {len(sizes) - len(shown)} others"
-    limits = "".join(f", {one.name} takes {megabytes(one.most_bytes)}" for one in platforms)
+    limits = "".join(
+        f", the limit on {platform.name} is {megabytes(platform.max_bytes)}"
+        for platform in platforms
+    )
     yield f"{megabytes(total):>9}  unpacked{limits}"
 
 
 def megabytes(size: int) -> str:
-    """Return a size as `unigate build` prints it."""
+    """Format a number of bytes."""
     return f"{size / 2**20:.1f} MB"
 
 
@@ -66,27 +67,28 @@ def _largest(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
     return list(sizes.items())[:_SHOWN]
 
 
-def _installed(needs: Iterable[Need]) -> Iterator[tuple[str, int]]:
-    """Return each installed package that is needed, directly or by another."""
-    waiting = [(need.name, need.extras) for need in needs if need.name]
-    seen: set[tuple[str, frozenset[str]]] = set()
+def installed_sizes(requirements: Iterable[Requirement]) -> Iterator[tuple[str, int]]:
+    """Yield the name and the bytes of each installed package that is required, even indirectly."""
+    waiting = [(entry.name, entry.extras) for entry in requirements if entry.name]
+    visited: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        need = name, extras = waiting.pop()
-        if need in seen:
+        package = name, extras = waiting.pop()
+        if package in visited:
             continue
-        seen.add(need)
+        visited.add(package)
         try:
-            found = distribution(name)
+            installed = distribution(name)
         except PackageNotFoundError:  # for another platform, or not installed here
             continue
-        yield name, _size(found)
-        for line in found.requires or ():
+        yield name, _size(installed)
+        for line in installed.requires or ():
             requirement, _, marker = line.partition(";")
             extra = _EXTRA.search(marker)
             if extra is None or extra[1] in extras:
-                waiting += [(need.name, need.extras) for need in parsed([requirement], "")]
+                entries = parse_requirements([requirement], "")
+                waiting += [(entry.name, entry.extras) for entry in entries]
 
 
-def _size(found: Distribution) -> int:
-    files = (Path(file.locate()) for file in found.files or () if file.suffix != ".pyc")
+def _size(installed: Distribution) -> int:
+    files = (Path(file.locate()) for file in installed.files or () if file.suffix != ".pyc")
     return sum(file.stat().st_size for file in files if file.is_file())

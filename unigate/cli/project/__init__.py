@@ -1,3 +1,3 @@
-"""Read a project: its application, its settings in pyproject.toml, its files and its routes."""
+"""A project on disk: its application, settings, files and routes."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What an application answers: the route tables of frameworks, in one form.
+"""The route tables of Flask, Django, Starlette and FastAPI applications, in one form.
 
-A path is written as Starlette writes it, `/users/{user_id:int}`, whoever answers it. Frameworks are
-told by what their objects have, and none is imported before an application of it is there.
+Paths are written in Starlette's syntax for all frameworks: `/users/{user_id:int}`. Applications are
+recognized by their attributes; no framework is imported for it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from unigate import Gateway
-from unigate.routing import Mount
 
 ANY = "ANY"
-REST = "/{path:path}"  # all that is below
+REST = "/{path:path}"  # every path below a prefix
 
-# Where middleware and bridges keep what they wrap.
+# The attributes in which middleware and bridges keep the application that they wrap.
 _INNER = ("app", "application", "wsgi_app", "wsgi_application", "asgi_app", "__wrapped__")
 _DEPTH = 20
 _RULE = re.compile(r"<(?:(\w+)(?:\([^>]*\))?:)?(\w+)>")
@@ -27,7 +26,16 @@ _HTTP_METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "tr
 
 
 class Route(NamedTuple):
-    """A row of the table; HEAD and OPTIONS are left out where a framework adds them by itself."""
+    """A row of the table.
+
+    Attributes:
+        methods: HTTP methods, without the HEAD and OPTIONS that a framework adds by itself; "ANY"
+            for all methods, "WEBSOCKET" for a WebSocket.
+        path: The path with the prefixes of its mounts, in Starlette's syntax.
+        name: The framework's name for the route, with its namespaces; may be empty.
+        endpoint: The view, as "module.name".
+        app: The kind of application, such as "Flask".
+    """
 
     methods: tuple[str, ...]
     path: str
@@ -37,50 +45,43 @@ class Route(NamedTuple):
 
 
 def routes_of(gateway: Gateway) -> list[Route]:
-    """Return the routes of every application of a gateway, each table in its own order."""
-    return [
-        route for mount in mounts_of(gateway) for route in _routes(mount.app, mount.prefix, _DEPTH)
-    ]
+    """Return the routes of all applications of a gateway, each table in its own order."""
+    return [route for mount in gateway.mounts for route in _routes(mount.app, mount.prefix, _DEPTH)]
 
 
-def mounts_of(gateway: Gateway) -> list[Mount]:
-    """Return the applications of a gateway, the one at the root first."""
-    return gateway.mounts
-
-
-def unwrapped(app: Any, knows: Callable[[Any], bool]) -> Any:
-    """Return what is known among an application and what it wraps, or None."""
+def unwrap(app: Any, matches: Callable[[Any], bool]) -> Any:
+    """Return the first match among an application and those that it wraps, or None."""
     for _ in range(_DEPTH):
-        if app is None or knows(app):
+        if app is None or matches(app):
             return app
         if inspect.ismethod(app):  # `flask_app.wsgi_app`
             app = app.__self__
             continue
         inner = (getattr(app, name, None) for name in _INNER)
-        app = next((found for found in inner if callable(found)), None)
+        app = next((candidate for candidate in inner if callable(candidate)), None)
     return None
 
 
 def is_django(app: Any) -> bool:
-    """Tell whether an object is the handler that Django makes for a server."""
+    """Return True if an application is one of Django's request handlers."""
     return _defined_in(app, "django.core.handlers")
 
 
 def _routes(app: Any, prefix: str, depth: int) -> Iterator[Route]:
-    found = unwrapped(app, lambda one: _reader(one) is not None) if depth else None
-    if isinstance(found, Gateway):
-        for mount in mounts_of(found):
+    readable = unwrap(app, lambda inner: _reader(inner) is not None) if depth else None
+    if isinstance(readable, Gateway):
+        for mount in readable.mounts:
             yield from _routes(mount.app, prefix + mount.prefix, depth - 1)
         return
-    reader = _reader(found)
+    reader = _reader(readable)
     if reader is None:
         yield Route((ANY,), prefix + REST, "", _endpoint(app), _kind(app))
     else:
-        yield from reader(found, prefix, depth - 1)
+        yield from reader(readable, prefix, depth - 1)
 
 
 def _reader(app: Any) -> Callable[[Any, str, int], Iterable[Route]] | None:
-    """Return the function that reads the table of an object, None for one without a table."""
+    """Return the function that reads an application's route table, or None if it has none."""
     if isinstance(app, Gateway):
         return lambda *_: ()
     if hasattr(app, "url_map") and hasattr(app, "view_functions"):
@@ -116,17 +117,18 @@ def _starlette(app: Any, prefix: str, depth: int) -> Iterator[Route]:
     for route in _starlette_routes(app.routes):
         path = prefix + getattr(route, "path", "").replace(":str}", "}")
         if hasattr(route, "endpoint"):
-            known = getattr(route, "methods", None)
-            if known is None:
-                known = ["WEBSOCKET"] if "WebSocket" in type(route).__name__ else _defined(route)
+            methods = getattr(route, "methods", None)
+            if methods is None:
+                websocket = "WebSocket" in type(route).__name__
+                methods = ["WEBSOCKET"] if websocket else _class_methods(route.endpoint)
             yield Route(
-                _methods(known, set()),
+                _methods(methods, set()),
                 path,
                 route.name or "",
                 _endpoint(route.endpoint),
                 _kind(app),
             )
-        else:  # a mount, or a host
+        else:  # a Mount or a Host
             for inner in _routes(route.app, path, depth) if hasattr(route, "app") else ():
                 name = f"{route.name}:{inner.name}".strip(":") if route.name else inner.name
                 kind = _kind(app) if inner.app == "Router" else inner.app
@@ -134,7 +136,7 @@ def _starlette(app: Any, prefix: str, depth: int) -> Iterator[Route]:
 
 
 def _starlette_routes(routes: Iterable[Any]) -> Iterator[Any]:
-    """Open what FastAPI keeps of an included router."""
+    """Yield routes, and in place of a router that FastAPI includes, the routes in it."""
     for route in routes:
         if hasattr(route, "effective_route_contexts"):
             for context in route.effective_route_contexts():
@@ -143,9 +145,9 @@ def _starlette_routes(routes: Iterable[Any]) -> Iterator[Any]:
             yield route
 
 
-def _defined(route: Any) -> list[str]:
-    """Return the methods of an endpoint that is a class."""
-    return [name.upper() for name in _HTTP_METHODS if hasattr(route.endpoint, name)]
+def _class_methods(endpoint: Any) -> list[str]:
+    """Return the HTTP methods that an endpoint class defines."""
+    return [name.upper() for name in _HTTP_METHODS if hasattr(endpoint, name)]
 
 
 def _django(app: Any, prefix: str, depth: int) -> Iterator[Route]:
@@ -170,7 +172,7 @@ def _django_patterns(patterns: Any, prefix: str, namespace: str, app: str) -> It
 
 
 def _django_path(pattern: Any) -> str:
-    """Return what a pattern of a URLconf matches: a route, a regular expression or a language."""
+    """Return the path of a URLconf's pattern: a route, a regular expression or a language."""
     if hasattr(pattern, "_route"):
         return _RULE.sub(_parameter, str(pattern._route))
     if not hasattr(pattern, "_regex"):
@@ -194,16 +196,16 @@ def _parameter(match: re.Match[str]) -> str:
 
 
 def _methods(methods: Iterable[str] | None, implied: set[str]) -> tuple[str, ...]:
-    known = set(methods or ())
-    if not known:
+    names = set(methods or ())
+    if not names:
         return (ANY,)
-    if "GET" in known:
+    if "GET" in names:
         implied = implied | {"HEAD"}
-    return tuple(sorted(known - implied or known))
+    return tuple(sorted(names - implied or names))
 
 
 def _endpoint(view: Any) -> str:
-    """Return where a view is defined, as "module.name"."""
+    """Return the place of a view's definition, as "module.name"."""
     while isinstance(view, partial):
         view = view.func
     if not hasattr(view, "__qualname__"):

@@ -1,11 +1,9 @@
-"""What `[tool.unigate]` in pyproject.toml says, checked key by key."""
+"""The table [tool.unigate] of pyproject.toml: its keys and their types."""
 
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +13,8 @@ ARCHITECTURES = ("x86_64", "arm64")
 RUNTIMES = ("unigate", "aws")
 FRAMEWORKS = ("python", "django", "fastapi", "fasthtml", "flask")
 
-# A type, the values allowed, the kind of a list's or a table's members, or a table's own keys.
+# A value is a type, a tuple of allowed values, a list with the type of its items, or a table. The
+# key "*" of a table stands for any key.
 _LIMITS: Mapping[str, Any] = {"memory": int, "timeout": int, "exclude": [str]}
 _KEYS: Mapping[str, Any] = {
     **_LIMITS,
@@ -29,55 +28,52 @@ _KEYS: Mapping[str, Any] = {
 }
 
 
-def read_pyproject(folder: Path) -> dict[str, Any]:
-    """Return a folder's pyproject.toml, {} without one; UsageError when it is no TOML."""
-    file = folder / "pyproject.toml"
-    try:
-        found = tomllib.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"pyproject.toml is no TOML: {error}") from error
-    for name in ("project", "tool"):
-        _expect(isinstance(found.get(name, {}), dict), name, "a table")
-    _expect(isinstance(found.get("tool", {}).get("vercel", {}), dict), "tool.vercel", "a table")
-    _check(found.get("project", {}).get("dependencies", []), [str], "project.dependencies")
-    return found
-
-
 def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table [tool.unigate]; ClickException for a key or a value that is not known."""
-    found: dict[str, Any] = pyproject.get("tool", {}).get("unigate", {})
-    _check(found, _KEYS, "tool.unigate")
-    return found
+    """Return the table [tool.unigate].
+
+    Raises:
+        click.ClickException: A key is unknown, or a value is of the wrong type.
+    """
+    settings: dict[str, Any] = pyproject.get("tool", {}).get("unigate", {})
+    check_value(settings, _KEYS, "tool.unigate")
+    return settings
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the question to ask about a name that is not known."""
-    known = sorted(known)
-    found = difflib.get_close_matches(name, known, 1, 0.4)
-    return f"did you mean {found[0]!r}?" if found else f"known: {', '.join(known)}."
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return a hint for an invalid name: the most similar valid one, or all of them."""
+    names = sorted(valid)
+    similar = difflib.get_close_matches(name, names, 1, 0.4)
+    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(names)}."
 
 
-def _check(value: Any, kind: Any, place: str) -> None:
+def check_value(value: Any, kind: Any, place: str) -> None:
+    """Raise a ClickException if a value of pyproject.toml is not of its kind.
+
+    Args:
+        value: The value, as tomllib returns it.
+        kind: A type, a tuple of allowed values, a list with the type of its items, or a mapping
+            of keys to kinds.
+        place: The dotted name of the value, for the message.
+    """
     if isinstance(kind, Mapping):
-        _expect(isinstance(value, dict), place, "a table")
+        _expect(isinstance(value, dict), value, place, "a table")
         for key, inner in value.items():
             if key not in kind and "*" not in kind:
-                message = f"pyproject.toml: [{place}] has no {key!r}: {nearest(key, kind)}"
+                message = f"pyproject.toml: [{place}] has no key {key!r}: {nearest(key, kind)}"
                 raise click.ClickException(message)
-            _check(inner, kind.get("*") or kind[key], f"{place}.{key}")
+            check_value(inner, kind.get("*") or kind[key], f"{place}.{key}")
     elif isinstance(kind, tuple):
-        _expect(value in kind, place, f"one of {', '.join(kind)}")
+        _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}")
     elif isinstance(kind, list):
-        right = isinstance(value, list) and all(isinstance(one, kind[0]) for one in value)
-        _expect(right, place, "a list of strings")
+        valid = isinstance(value, list) and all(isinstance(item, kind[0]) for item in value)
+        _expect(valid, value, place, "a list of strings")
     elif kind is int:
-        _expect(type(value) is int and value > 0, place, "a number above 0")
+        _expect(type(value) is int and value > 0, value, place, "a positive integer")
     else:
-        _expect(isinstance(value, kind), place, "a string")
+        _expect(isinstance(value, kind), value, place, "a table" if kind is dict else "a string")
 
 
-def _expect(right: bool, place: str, what: str) -> None:
-    if not right:
-        raise click.ClickException(f"pyproject.toml: {place} is {what}.")
+def _expect(valid: bool, value: Any, place: str, expected: str) -> None:
+    if not valid:
+        message = f"pyproject.toml: {place} must be {expected}, got {value!r}."
+        raise click.ClickException(message)

@@ -1,4 +1,4 @@
-"""What a command works on: an application, named by its import string."""
+"""The application that a command works on, imported from its import string."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from types import TracebackType
+from typing import NamedTuple
 
 import click
 
@@ -14,10 +15,11 @@ from unigate.interfaces import import_from
 
 
 class Unloadable(click.ClickException):
-    """There is no application at an import string: one line, and a traceback of the user's code.
+    """An application cannot be loaded.
 
-    `trace` is empty when no code of theirs has failed: the string leads nowhere, or to no
-    application.
+    Attributes:
+        trace: The formatted traceback of the user's code; empty if none of it was running, as for
+            an import string that names nothing.
     """
 
     def __init__(self, message: str, trace: str = "") -> None:
@@ -25,29 +27,63 @@ class Unloadable(click.ClickException):
         self.trace = trace
 
 
-def load(target: str) -> unigate.Gateway:
-    """Import "package.module:attribute" and wrap what is no gateway yet; Unloadable otherwise.
+class Target(NamedTuple):
+    """An imported application.
 
-    The current directory comes first on the path, as for `python -m`.
+    Attributes:
+        import_string: "package.module:attribute".
+        gateway: The imported object, wrapped unless it is a gateway.
+        is_gateway: Whether the import string names a gateway.
     """
-    here = os.getcwd()
-    if sys.path[0] != here:
-        sys.path.insert(0, here)
+
+    import_string: str
+    gateway: unigate.Gateway
+    is_gateway: bool
+
+    @property
+    def module(self) -> str:
+        """The dotted name of the module."""
+        return self.import_string.partition(":")[0]
+
+    @property
+    def attribute(self) -> str:
+        """The name within the module, which may be dotted."""
+        return self.import_string.partition(":")[2]
+
+
+def load(import_string: str) -> unigate.Gateway:
+    """Import an application and return its gateway; see `load_target`."""
+    return load_target(import_string).gateway
+
+
+def load_target(import_string: str) -> Target:
+    """Import an application; wrap it unless it is a gateway.
+
+    The current directory is put first on `sys.path`, as `python -m` does.
+
+    Raises:
+        Unloadable: The import fails, or the object is not an application.
+    """
+    current = os.getcwd()
+    if sys.path[0] != current:
+        sys.path.insert(0, current)
     try:
-        found = import_from(target)
-        return found if isinstance(found, unigate.Gateway) else unigate.wrap(found)
+        imported = import_from(import_string)
+        is_gateway = isinstance(imported, unigate.Gateway)
+        gateway = imported if is_gateway else unigate.wrap(imported)
+        return Target(import_string, gateway, is_gateway)
     except (Exception, SystemExit) as error:
-        theirs = their_part(error.__traceback__)
-        problem = f"{target!r} cannot be loaded: {error}"
-        # Where a file is no Python, the error itself says where, before any of it has run.
-        if theirs is None and not isinstance(error, SyntaxError):
-            raise Unloadable(problem) from error
-        trace = "".join(traceback.format_exception(type(error), error, theirs))
-        raise Unloadable(problem, trace) from error
+        frames = user_frames(error.__traceback__)
+        message = f"{import_string!r} cannot be loaded: {error}"
+        # A SyntaxError has no frame of the file; the exception itself names file and line.
+        if frames is None and not isinstance(error, SyntaxError):
+            raise Unloadable(message) from error
+        trace = "".join(traceback.format_exception(type(error), error, frames))
+        raise Unloadable(message, trace) from error
 
 
-def their_part(trace: TracebackType | None) -> TracebackType | None:
-    """Return what follows the frames of ours and of the import system, None when nothing does."""
+def user_frames(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the leading frames of unigate and importlib, or None."""
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__") or ""
         if module.partition(".")[0] not in ("unigate", "importlib"):

@@ -1,3 +1,3 @@
-"""What Vercel does with a project: its entry points, functions and rewrites."""
+"""Vercel's rules for a project: its entry points, functions and rewrites."""
 
 from __future__ import annotations

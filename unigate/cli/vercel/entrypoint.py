@@ -1,8 +1,8 @@
-"""What Vercel deploys of a file that it reads without running it.
+"""The name that Vercel deploys of a Python file, found without running it.
 
-Its rule, of the npm package @vercel/python-analysis 0.14 (`findAppOrHandler`): the first top-level
-`app` or `application` that is assigned, defined as a function or imported from somewhere, or the
-first class whose name is `handler` or `Handler`. Nothing inside `if`, `try` or `with` counts.
+The rule is that of the npm package @vercel/python-analysis 0.14 (`findAppOrHandler`): the first
+top-level `app` or `application` that is assigned, defined as a function or imported with `from`, or
+the first class named `handler` or `Handler`. Names bound inside `if`, `try` or `with` do not count.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from collections.abc import Iterable
 NAMES = ("app", "application")
 
 
-def find_entry(source: str) -> tuple[str, ast.stmt] | None:
-    """Return the name that is deployed and the statement that Vercel found it by, or None.
+def find_entrypoint(source: str) -> tuple[str, ast.stmt] | None:
+    """Return the name that Vercel deploys and the statement that binds it, or None.
 
-    What the name means in the end is for the module to say, once it runs. Raises SyntaxError for
-    what is no Python.
+    A later statement may bind the same name again; the last binding is deployed.
+
+    Raises:
+        SyntaxError: The source is not Python.
     """
     for statement in ast.parse(source).body:
-        for name in _bound(statement):
+        for name in _bound_names(statement):
             if name in NAMES or (
                 isinstance(statement, ast.ClassDef) and name in ("handler", "Handler")
             ):
@@ -28,7 +30,7 @@ def find_entry(source: str) -> tuple[str, ast.stmt] | None:
     return None
 
 
-def _bound(statement: ast.stmt) -> Iterable[str]:
+def _bound_names(statement: ast.stmt) -> Iterable[str]:
     match statement:
         case ast.Assign(targets=targets):
             return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -1,8 +1,9 @@
-"""What Vercel makes of a project: its functions, and what leads to them.
+"""The project as Vercel deploys it: entry points, functions, and the rules that lead to them.
 
-Three ways (read in vercel 64 and @vercel/python 25, and tried with `vercel build`): a framework's
-preset makes one function that answers everything; without one each file of `api/` is a function;
-and the old "builds" make functions of the files that they name, and deploy nothing else.
+Vercel deploys a project in one of three ways (read in vercel 64 and @vercel/python 25, and tried
+with `vercel build`): a framework's preset makes one function that answers every path; without a
+preset each file of `api/` is a function; and the old "builds" make functions of the files that they
+name, and deploy nothing else.
 """
 
 from __future__ import annotations
@@ -18,135 +19,163 @@ from typing import Any, NamedTuple
 from unigate.cli.project.settings import FRAMEWORKS
 from unigate.cli.project.target import Unloadable
 
-from .entrypoint import find_entry
+from .entrypoint import find_entrypoint
 from .rewrites import Rewrite, read_rewrites
 
-FILE = "vercel.json"
+VERCEL_JSON = "vercel.json"
 
-# Where a preset looks when nothing says where the entry point is, in this order.
+# The files in which a preset looks for the entry point, in this order, unless it is configured.
 _NAMES = ("app", "index", "server", "main", "wsgi", "asgi")
 _FOLDERS = ("", "src/", "app/", "api/")
-_GAP = re.compile(r"\$\d|:\w+[*+?]?", re.ASCII)
+_PLACEHOLDER = re.compile(r"\$\d|:\w+[*+?]?", re.ASCII)
 
 
-class Entry(NamedTuple):
-    """A file that Vercel deploys, and which name of it; None where Vercel looks for one."""
+class Entrypoint(NamedTuple):
+    """A file that Vercel deploys.
+
+    Attributes:
+        file: Its path below the root.
+        name: The name in it that is configured; None if Vercel searches the file for one.
+        reason: Why Vercel deploys this name, as a clause for messages.
+    """
 
     file: str
     name: str | None = None
-    why: str = "which it finds first"
+    reason: str = "which it finds first"
 
 
-class Rule(NamedTuple):
-    """A rewrite as it is written, and as it works; `early` goes before files."""
+class RoutingRule(NamedTuple):
+    """A rule of vercel.json: one of "rewrites", or one of "routes" with a "dest".
+
+    Attributes:
+        source: The pattern, as written.
+        destination: The destination, as written, with a leading "/".
+        rewrite: The compiled rule.
+        before_files: Whether it applies before static files are served.
+    """
 
     source: str
     destination: str
-    works: Rewrite
-    early: bool = False
+    rewrite: Rewrite
+    before_files: bool = False
 
 
-class Vercel:
-    """How Vercel deploys the project in a folder, by what its vercel.json says."""
+class VercelProject:
+    """A folder as Vercel deploys it.
 
-    def __init__(self, root: Path, told: Mapping[str, Any], pyproject: Mapping[str, Any]) -> None:
+    Attributes:
+        root: The folder.
+        vercel_json: The content of vercel.json; empty without the file.
+        builds: The "builds" of it.
+        preset: Whether a framework's preset makes the one function.
+
+    Args:
+        tool_vercel: The table [tool.vercel] of pyproject.toml.
+    """
+
+    def __init__(
+        self, root: Path, vercel_json: Mapping[str, Any], tool_vercel: Mapping[str, Any]
+    ) -> None:
         self.root = root
-        self.told = told
-        self._tool = pyproject.get("tool", {}).get("vercel", {})
-        self.builds = _members(told, "builds")
-        unsaid = "framework" not in told
-        self.preset = not self.builds and (unsaid or told["framework"] in FRAMEWORKS)
-        self._django = self.preset and told.get("framework", "django") == "django"
+        self.vercel_json = vercel_json
+        self._tool = tool_vercel
+        self.builds = _objects(vercel_json, "builds")
+        detects = "framework" not in vercel_json
+        framework = vercel_json.get("framework")
+        self.preset = not self.builds and (detects or framework in FRAMEWORKS)
+        self._may_be_django = self.preset and (detects or framework == "django")
 
     @cached_property
     def functions(self) -> dict[str, str]:
-        """Return the file of each path that is a function's own; a preset's has none."""
+        """The file of each function by its URL path; empty with a preset."""
         if self.preset:
             return {}
         if self.builds:
-            return {f"/{file}": file for file in self._built()}
-        found = {}
+            return {f"/{file}": file for file in self._built_files()}
+        functions = {}
         for file in sorted((self.root / "api").rglob("*.py")):
             path = file.relative_to(self.root)
             hidden = any(part[0] in "._" for part in path.parts)
-            if not hidden and read_entry(self.root, path.as_posix()) is not None:
-                found[f"/{path.with_suffix('')}"] = path.as_posix()
-        indexes = {path.removesuffix("/index"): file for path, file in found.items()}
-        return {**indexes, **found}
+            if not hidden and read_entrypoint(self.root, path.as_posix()) is not None:
+                functions[f"/{path.with_suffix('')}"] = path.as_posix()
+        indexes = {path.removesuffix("/index"): file for path, file in functions.items()}
+        return {**indexes, **functions}
 
     @cached_property
-    def rules(self) -> list[Rule]:
-        """Return what leads one path to another, none where that cannot be read."""
-        if "routes" in self.told:
+    def rules(self) -> list[RoutingRule]:
+        """The "routes", else the "rewrites"; empty if they are malformed."""
+        if "routes" in self.vercel_json:
             return list(self._routes())
         try:
-            works = read_rewrites(self.root / FILE)
+            rewrites = read_rewrites(self.root / VERCEL_JSON)
         except Unloadable:
             return []
-        told = zip(_members(self.told, "rewrites"), works, strict=True)
-        return [Rule(one["source"], str(one["destination"]), work) for one, work in told]
+        rules = zip(_objects(self.vercel_json, "rewrites"), rewrites, strict=True)
+        return [
+            RoutingRule(rule["source"], str(rule["destination"]), rewrite)
+            for rule, rewrite in rules
+        ]
 
     @property
-    def only_python(self) -> bool:
-        """Tell whether "builds" names nothing but functions in Python."""
+    def builds_only_python(self) -> bool:
+        """Whether every entry of "builds" is a Python function."""
         return all(_builder(build) == "@vercel/python" for build in self.builds)
 
-    def entries(self) -> list[Entry]:
-        """Return what is deployed; of a folder of functions, what rewrites lead to."""
+    def entrypoints(self) -> list[Entrypoint]:
+        """Return what is deployed; of functions in `api/`, the index and those with a rule."""
         if self.preset:
-            found = self._entry_of_django() or self.entry()
-            return [found] if found is not None else []
+            entrypoint = self._django_entrypoint() or self.entrypoint()
+            return [entrypoint] if entrypoint is not None else []
         if self.builds:
-            return [Entry(file) for file in self._built()]
-        led = (
-            self.functions.get(rule.works.destination.removesuffix(".py")) for rule in self.rules
+            return [Entrypoint(file) for file in self._built_files()]
+        destinations = (
+            self.functions.get(rule.rewrite.destination.removesuffix(".py")) for rule in self.rules
         )
-        index = self.functions.get("/api/index")
-        return [Entry(file) for file in dict.fromkeys([index, *led]) if file is not None]
+        files = dict.fromkeys([self.functions.get("/api/index"), *destinations])
+        return [Entrypoint(file) for file in files if file is not None]
 
-    def entry(self) -> Entry | None:
-        """Return the one entry point, as far as files say it."""
-        told = self._tool.get("entrypoint")
-        if self.preset and isinstance(told, str):
-            module, _, name = told.partition(":")
+    def entrypoint(self) -> Entrypoint | None:
+        """Return the main entry point, as far as it can be found without importing a file."""
+        configured = self._tool.get("entrypoint")
+        if self.preset and isinstance(configured, str):
+            module, _, name = configured.partition(":")
             path = module.strip().replace(".", "/")
             package = (self.root / path / "__init__.py").is_file()
             file = f"{path}/__init__.py" if package else f"{path}.py"
-            return Entry(file, name.strip() or None, "as [tool.vercel] says")
+            return Entrypoint(file, name.strip() or None, "the entrypoint of [tool.vercel]")
         if self.builds:
-            return next(map(Entry, self._built()), None)
-        places = [f"{folder}{name}.py" for folder in _FOLDERS for name in _NAMES]
-        places = places if self.preset else ["api/index.py"]
-        existing = (place for place in places if (self.root / place).is_file())
+            return next(map(Entrypoint, self._built_files()), None)
         if not self.preset:
-            return next(map(Entry, existing), None)
-        return next((Entry(one) for one in existing if read_entry(self.root, one)), None)
+            index = "api/index.py"
+            return Entrypoint(index) if (self.root / index).is_file() else None
+        files = (f"{folder}{name}.py" for folder in _FOLDERS for name in _NAMES)
+        return next((Entrypoint(file) for file in files if read_entrypoint(self.root, file)), None)
 
-    def answers(self, destination: str) -> bool:
-        """Tell whether a function or a file answers where a rewrite leads."""
+    def resolves(self, destination: str) -> bool:
+        """Return True if a function or a static file answers a destination."""
         path = destination.partition("?")[0].rstrip("/")
-        wanted = re.compile(".*".join(map(re.escape, _GAP.split(path))))
-        sample = _GAP.sub("x", path)
+        pattern = re.compile(".*".join(map(re.escape, _PLACEHOLDER.split(path))))
+        sample = _PLACEHOLDER.sub("x", path)
         for function in self.functions:
-            own = re.sub(r"\\\[\\\.\\\.\\\..*?\\\]", ".+", re.escape(function))
-            own = re.sub(r"\\\[.*?\\\]", "[^/]+", own)
-            if any(wanted.fullmatch(one) for one in (function, f"{function}.py")):
+            dynamic = re.sub(r"\\\[\\\.\\\.\\\..*?\\\]", ".+", re.escape(function))
+            dynamic = re.sub(r"\\\[.*?\\\]", "[^/]+", dynamic)
+            if any(pattern.fullmatch(name) for name in (function, f"{function}.py")):
                 return True
-            if re.fullmatch(own, sample.removesuffix(".py")):
+            if re.fullmatch(dynamic, sample.removesuffix(".py")):
                 return True
-        return self._is_file(sample)
+        return self._is_static_file(sample)
 
     def static_files(self) -> list[str]:
-        """Return the files of public/ that are meant for everyone."""
+        """Return the files of public/, by their path in it, without hidden ones."""
         public = self.root / "public"
         files = (file.relative_to(public) for file in public.rglob("*") if file.is_file())
         return sorted(file.as_posix() for file in files if not file.name.startswith("."))
 
-    def _is_file(self, path: str) -> bool:
-        """Tell whether a path is, or may be, that of a file; a front end may answer anything."""
+    def _is_static_file(self, path: str) -> bool:
+        """Return True if a path is, or may be, a static file's: a front end may have any."""
         if self.builds:
-            return not self.only_python
-        front_end = self.told.get("framework") or "outputDirectory" in self.told
+            return not self.builds_only_python
+        front_end = self.vercel_json.get("framework") or "outputDirectory" in self.vercel_json
         if front_end and not self.preset:
             return not path.startswith("/api")
         public = self.root / "public"
@@ -154,35 +183,35 @@ class Vercel:
         names = (path, f"{path}.html", f"{path}/index.html")
         return any((folder / name.lstrip("/")).is_file() for name in names)
 
-    def _built(self) -> Iterator[str]:
+    def _built_files(self) -> Iterator[str]:
         for build in self.builds:
             if _builder(build) == "@vercel/python":
                 for file in sorted(self.root.glob(str(build.get("src")).lstrip("/"))):
                     yield file.relative_to(self.root).as_posix()
 
-    def _routes(self) -> Iterator[Rule]:
-        early = True
-        for route in _members(self.told, "routes"):
+    def _routes(self) -> Iterator[RoutingRule]:
+        before_files = True
+        for route in _objects(self.vercel_json, "routes"):
             source, destination = route.get("src"), route.get("dest")
-            early = early and "handle" not in route
+            before_files = before_files and "handle" not in route
             if not isinstance(source, str) or not isinstance(destination, str):
                 continue
-            outside = "://" in destination
-            path = destination if outside else f"/{destination.lstrip('/')}"
+            external = "://" in destination
+            path = destination if external else f"/{destination.lstrip('/')}"
             try:
                 pattern = re.compile(source.removeprefix("^").removesuffix("$"))
-            except re.error:  # what only JavaScript reads
+            except re.error:  # syntax that only JavaScript has
                 continue
-            problem = "It leads out of the project." if outside else ""
-            yield Rule(source, path, Rewrite(pattern, path, (), problem), early)
+            problem = "It leads outside the project." if external else ""
+            yield RoutingRule(source, path, Rewrite(pattern, path, (), problem), before_files)
 
-    def _entry_of_django(self) -> Entry | None:
-        """Return what the settings name: a preset for Django deploys that, whatever else is said.
+    def _django_entrypoint(self) -> Entrypoint | None:
+        """Return the application that the settings name: the preset for Django deploys that one.
 
-        A project is Django's by its manage.py, unless vercel.json says what it is.
+        Vercel detects Django by a manage.py, unless vercel.json names a framework.
         """
         manage = self.root / "manage.py"
-        if not self._django or not manage.is_file() or "django" not in sys.modules:
+        if not self._may_be_django or not manage.is_file() or "django" not in sys.modules:
             return None
         from django.conf import settings
 
@@ -191,34 +220,35 @@ class Vercel:
         for setting in ("ASGI_APPLICATION", "WSGI_APPLICATION"):
             module, _, name = (getattr(settings, setting, None) or "").rpartition(".")
             if module:
-                return Entry(f"{module.replace('.', '/')}.py", name, f"the {setting} of Django")
+                file = f"{module.replace('.', '/')}.py"
+                return Entrypoint(file, name, f"the {setting} of Django")
         return None
 
 
 def read_vercel_json(root: Path) -> dict[str, Any] | None:
-    """Return vercel.json, None without one or where it is no JSON object."""
+    """Return the content of vercel.json; None without the file, or if it is not a JSON object."""
     try:
-        found = json.loads((root / FILE).read_text("utf-8"))
+        content = json.loads((root / VERCEL_JSON).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return content if isinstance(content, dict) else None
 
 
-def read_entry(root: Path, file: str) -> tuple[str, int] | None:
-    """Return what Vercel finds in a file and in which line, None where there is nothing."""
+def read_entrypoint(root: Path, file: str) -> tuple[str, int] | None:
+    """Return the name that Vercel deploys of a file, and its line; None if it finds none."""
     try:
-        found = find_entry((root / file).read_text("utf-8"))
+        entrypoint = find_entrypoint((root / file).read_text("utf-8"))
     except (OSError, SyntaxError, ValueError):
         return None
-    return (found[0], found[1].lineno) if found is not None else None
+    return (entrypoint[0], entrypoint[1].lineno) if entrypoint is not None else None
 
 
-def _members(told: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects of a list; what is none is for Vercel to refuse."""
-    found = told.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+def _objects(vercel_json: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list; Vercel itself refuses a list with other values."""
+    items = vercel_json.get(name)
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _builder(build: Mapping[str, Any]) -> str:
-    """Return the package that a build is for, without its version."""
+    """Return the package of a build, without its version."""
     return re.sub(r"(?<=.)@.*", "", str(build.get("use")))

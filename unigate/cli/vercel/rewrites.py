@@ -1,7 +1,7 @@
-"""The rewrites of vercel.json: which path leads to which.
+"""The rewrites of vercel.json.
 
-A source is written as for path-to-regexp 6, which Vercel makes regular expressions of it with
-(npm package @vercel/routing-utils). A path is matched as it was sent, without decoding it.
+The syntax of a source is that of path-to-regexp 6, with which Vercel compiles it to a regular
+expression (npm package @vercel/routing-utils). Paths are matched as sent, still percent-encoded.
 """
 
 from __future__ import annotations
@@ -15,17 +15,21 @@ from urllib.parse import parse_qsl, unquote
 
 from unigate.cli.project.target import Unloadable
 
-# How a parameter of a source begins: what is before it, its name, and its own pattern.
+# The start of a parameter in a source: its prefix, its name, and the "(" of its own pattern.
 _PARAMETER = re.compile(r"([/.]?)(?::(\w+))?(\()?", re.ASCII)
-# Where a destination wants what was found: by name, or by number as in "$1".
-_GAP = re.compile(r":(\w+)[*+?]?", re.ASCII)
+# A placeholder in a destination: a parameter's name, or the number of a group as in "$1".
+_PLACEHOLDER = re.compile(r":(\w+)[*+?]?", re.ASCII)
 _GROUP = re.compile(r"\$([1-9])")
 
 
 class Rewrite(NamedTuple):
-    """A pattern, where it leads to, and what that adds to the query; "$1" is its first group.
+    """A compiled rewrite.
 
-    `problem` says why this rewrite cannot be followed here.
+    Attributes:
+        pattern: The regular expression of the source.
+        destination: The path that it leads to; "$1" stands for the pattern's first group.
+        query: The parameters that it adds to the query string, with the same placeholders.
+        problem: Why it cannot be followed here, or "".
     """
 
     pattern: re.Pattern[str]
@@ -34,9 +38,13 @@ class Rewrite(NamedTuple):
     problem: str = ""
 
     def follow(self, path: str) -> tuple[str, list[tuple[str, str]]] | None:
-        """Return where a path leads to, with what is added to the query, decoded; None if not here.
+        """Return a path's destination and the decoded query parameters to add.
 
-        Raises Unloadable where that cannot be told.
+        Returns:
+            None if the path does not match.
+
+        Raises:
+            Unloadable: The path matches a rewrite that cannot be followed here.
         """
         match = self.pattern.fullmatch(path)
         if match is None:
@@ -45,55 +53,61 @@ class Rewrite(NamedTuple):
             raise Unloadable(self.problem)
         groups = dict(enumerate(match.groups(default=""), 1))
 
-        def fill(text: str, found: Callable[[str], str] = str) -> str:
-            return _GROUP.sub(lambda group: found(groups.get(int(group[1]), "")), text)
+        def fill(text: str, convert: Callable[[str], str] = str) -> str:
+            return _GROUP.sub(lambda group: convert(groups.get(int(group[1]), "")), text)
 
-        return fill(self.destination), [(name, fill(told, unquote)) for name, told in self.query]
+        return fill(self.destination), [(name, fill(value, unquote)) for name, value in self.query]
 
 
 def read_rewrites(file: Path) -> list[Rewrite]:
-    """Return the rewrites of a vercel.json, none where there is no such file."""
+    """Compile the rewrites of a vercel.json; [] without the file.
+
+    Raises:
+        Unloadable: The file is malformed, or uses syntax that is not supported.
+    """
     if not file.is_file():
         return []
     try:
-        told = json.loads(file.read_text("utf-8"))
-        if "routes" in told:
-            raise ValueError("routes are not supported, rewrites are")
-        return [_rewrite(one) for one in told.get("rewrites", ())]
+        configuration = json.loads(file.read_text("utf-8"))
+        if "routes" in configuration:
+            raise ValueError('"routes" is not supported; use "rewrites"')
+        return [_compile_rewrite(rule) for rule in configuration.get("rewrites", ())]
     except (ValueError, KeyError, AttributeError, TypeError, re.error, IndexError) as error:
         raise Unloadable(f"{str(file)!r} cannot be read: {error!r}") from error
 
 
-def _rewrite(told: dict[str, Any]) -> Rewrite:
-    source = told["source"]
-    pattern, names = _compile(source)
-    destination = told["destination"]
+def _compile_rewrite(rule: dict[str, Any]) -> Rewrite:
+    source = rule["source"]
+    pattern, names = _compile_source(source)
+    destination = rule["destination"]
     if not isinstance(destination, str) or not destination.startswith("/"):
-        problem = f"The rewrite of {source!r} leads out of the project."
+        problem = f"The rewrite of {source!r} leads outside the project."
         return Rewrite(pattern, "", (), problem)
-    if "has" in told or "missing" in told:
-        problem = f"The rewrite of {source!r} has conditions, which are not looked at here."
+    if "has" in rule or "missing" in rule:
+        problem = (
+            f'The rewrite of {source!r} has conditions ("has", "missing"): not supported here.'
+        )
         return Rewrite(pattern, "", (), problem)
     numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
 
-    def number(gap: re.Match[str]) -> str:
-        return numbers.get(gap[1], gap[0])
+    def number(placeholder: re.Match[str]) -> str:
+        return numbers.get(placeholder[1], placeholder[0])
 
     path, _, query = destination.partition("?")
-    given = {name: _GAP.sub(number, value) for name, value in parse_qsl(query, True)}
-    named = {name: place for name, place in numbers.items() if not name.isdigit()}
-    if not any(gap[1] in named for gap in _GAP.finditer(path)):
-        given |= {name: place for name, place in named.items() if name not in given}
-    return Rewrite(pattern, _GAP.sub(number, path), tuple(given.items()))
+    added = {name: _PLACEHOLDER.sub(number, value) for name, value in parse_qsl(query, True)}
+    named = {name: group for name, group in numbers.items() if not name.isdigit()}
+    if not any(placeholder[1] in named for placeholder in _PLACEHOLDER.finditer(path)):
+        added |= {name: group for name, group in named.items() if name not in added}
+    return Rewrite(pattern, _PLACEHOLDER.sub(number, path), tuple(added.items()))
 
 
-def _compile(source: str) -> tuple[re.Pattern[str], list[str]]:
-    """Return a source as a regular expression, and its groups: their names, or numbers from 0."""
+def _compile_source(source: str) -> tuple[re.Pattern[str], list[str]]:
+    """Return the regular expression of a source, and its groups' names, or numbers from 0."""
     pattern, at = "", 0
     names: list[str] = []
     while at < len(source):
         start = _PARAMETER.match(source, at)
-        assert start is not None  # everything in it is optional
+        assert start is not None  # every part of _PARAMETER is optional
         prefix, name, group = start.groups()
         if name or group:
             at = start.end()
@@ -106,7 +120,7 @@ def _compile(source: str) -> tuple[re.Pattern[str], list[str]]:
             pattern += _parameter(re.escape(prefix), inner, modifier)
             names.append(name or str(len(names)))
         elif source[at] in "{}*+?":
-            raise ValueError(f"{source!r} has a {source[at]!r} that is not supported")
+            raise ValueError(f"{source[at]!r} in {source!r} is not supported")
         else:
             at += source[at] == "\\"
             pattern += re.escape(source[at])
@@ -115,15 +129,15 @@ def _compile(source: str) -> tuple[re.Pattern[str], list[str]]:
 
 
 def _parameter(prefix: str, inner: str, modifier: str) -> str:
-    """Return the regular expression of a parameter; what is before it is repeated with it."""
+    """Return the regular expression of a parameter; its prefix is repeated with it."""
     if prefix and modifier in ("*", "+"):
-        many = f"(?:{prefix}((?:{inner})(?:{prefix}(?:{inner}))*))"
-        return many if modifier == "+" else f"{many}?"
+        repeated = f"(?:{prefix}((?:{inner})(?:{prefix}(?:{inner}))*))"
+        return repeated if modifier == "+" else f"{repeated}?"
     return f"(?:{prefix}({inner})){modifier}"
 
 
 def _end_of_group(source: str, at: int) -> int:
-    """Return where a group ends, that is after its ")"; IndexError where it does not."""
+    """Return the position after a group's ")"; IndexError if the group is not closed."""
     depth = 1
     while depth:
         depth += {"(": 1, ")": -1}.get(source[at], 0)

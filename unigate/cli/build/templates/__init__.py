@@ -1,4 +1,4 @@
-"""The texts of generated files, as Jinja2 templates."""
+"""The Jinja2 templates of generated files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jinja2
 
 
 def render(name: str, **values: Any) -> bytes:
-    """Return a template of this folder with its gaps filled; an unknown gap is an error."""
+    """Render a template of this folder; an undefined variable is an error."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,4 +1,4 @@
-"""`unigate check`: what is installed, how large that is, which Python there is."""
+"""`unigate check`: requirements, sizes and the version of Python."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import pytest
 
 import unigate
 from tests.cli.projects import project, write
-from unigate.cli.check import Finding
-from unigate.cli.check.needs import check_needs, parsed, read_needs
-from unigate.cli.check.platforms import LAMBDA, VERCEL, platforms_of
-from unigate.cli.check.pythons import _allows, check_python
-from unigate.cli.check.sizes import _installed, check_sizes, sizes_of
+from unigate.cli.check.findings import Finding
+from unigate.cli.check.platform_limits import LAMBDA, VERCEL, limits_of
+from unigate.cli.check.python_version import allows, check_python_version
+from unigate.cli.check.requirements import (
+    check_requirements,
+    parse_requirements,
+    read_requirements,
+)
+from unigate.cli.check.sizes import check_sizes, installed_sizes, sizes_of
 from unigate.cli.main import main
-from unigate.cli.project.project import RECORD, Project
-from unigate.cli.vercel.project import Vercel, read_vercel_json
+from unigate.cli.project.core import Project
+from unigate.cli.project.files import RECORD
+from unigate.cli.project.pyproject import read_pyproject
+from unigate.cli.project.target import Target
+from unigate.cli.vercel.project import VercelProject, read_vercel_json
 
 from .checking import CHECK, GOOD, PYPROJECT
 
@@ -32,16 +39,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def found_in(folder: Path, files: dict[str, str] | None = None) -> list[Finding]:
-    """Return what is found of needs, Python and sizes; nothing is imported for that."""
+    """Return the findings on requirements, Python and sizes, without importing the application."""
     write(folder, files or {})
-    made = Project(folder, "main:app", unigate.wrap("main:app"), folder)
-    needs, told = read_needs(made), read_vercel_json(folder)
-    vercel = None if told is None else Vercel(folder, told, made.pyproject)
-    platforms = platforms_of(made, needs, vercel)
+    target = Target("main:app", unigate.wrap("main:app"), True)
+    made = Project(folder, read_pyproject(folder), target, folder)
+    requirements, vercel_json = read_requirements(made), read_vercel_json(folder)
+    vercel = None if vercel_json is None else VercelProject(folder, vercel_json, {})
+    platforms = limits_of(made, requirements, vercel)
     return [
-        *check_needs(made, needs, vercel is not None),
-        *check_python(made, platforms),
-        *check_sizes(sizes_of(made, needs), platforms),
+        *check_requirements(made, requirements, vercel is not None),
+        *check_python_version(made, platforms),
+        *check_sizes(sizes_of(made, requirements), platforms),
     ]
 
 
@@ -57,12 +65,12 @@ def test_no_project_table(folder: Path) -> None:
     assert check(folder) == [("requirements", "pyproject.toml")]
 
 
-def test_dependencies_that_a_build_backend_knows(folder: Path) -> None:
+def test_dynamic_dependencies_are_not_checked(folder: Path) -> None:
     dynamic = PYPROJECT.replace("dependencies = [", 'dynamic = ["dependencies"]\nx = [')
     assert check(folder, {"pyproject.toml": dynamic}) == []
 
 
-def test_unigate_is_among_what_is_installed(folder: Path) -> None:
+def test_unigate_must_be_among_the_requirements(folder: Path) -> None:
     (folder / "vercel.json").unlink()
     missing = [("requirements", "requirements.txt")]
     for line, found in (
@@ -86,8 +94,8 @@ def test_requirements_as_windows_writes_them(folder: Path, encoding: str) -> Non
     assert check(folder) == [("development", "requirements.txt")]
 
 
-def test_what_the_project_itself_is_installed_with(folder: Path) -> None:
-    # pyproject.toml says no dependencies that others read, and requirements.txt leads back to it.
+def test_requirements_that_name_the_project_itself(folder: Path) -> None:
+    # requirements.txt names the project, whose dependencies are in extras of pyproject.toml.
     (folder / "vercel.json").unlink()
     pyproject = PYPROJECT.replace('["unigate", "flask"]', "[]").replace(
         "[tool.unigate]",
@@ -99,7 +107,7 @@ def test_what_the_project_itself_is_installed_with(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["pyproject.toml", "requirements.txt"])
-def test_tools_for_development(folder: Path, file: str) -> None:
+def test_development_tools_are_found(folder: Path, file: str) -> None:
     files = {
         "pyproject.toml": PYPROJECT.replace('"flask"', '"flask", "pytest>=8", "Pytest_Cov[x]"'),
         "requirements.txt": "# black\n-c other.txt\nunigate\npytest >= 8\npytest.cov==1 # x\n"
@@ -111,7 +119,7 @@ def test_tools_for_development(folder: Path, file: str) -> None:
     assert check(folder, files) == [("development", file), ("development", file)]
 
 
-def test_tools_in_a_file_that_is_included(folder: Path) -> None:
+def test_development_tools_in_an_included_file(folder: Path) -> None:
     (folder / "vercel.json").unlink()
     files = {
         "pyproject.toml": BARE,
@@ -122,7 +130,7 @@ def test_tools_in_a_file_that_is_included(folder: Path) -> None:
     assert check(folder, files) == [("development", "requirements/dev.txt")]
 
 
-def test_tools_in_their_place(folder: Path) -> None:
+def test_development_tools_in_extras_and_groups(folder: Path) -> None:
     extras = '\n[project.optional-dependencies]\ndev = ["pytest"]\n[dependency-groups]\nt = ["tox"]'
     assert check(folder, {"pyproject.toml": PYPROJECT + extras}) == []
     named = PYPROJECT.replace('"flask"', '"flask", "shop[dev]"')
@@ -130,7 +138,7 @@ def test_tools_in_their_place(folder: Path) -> None:
     assert check(folder, {"pyproject.toml": named + extras}) == found
 
 
-def test_no_python_version(folder: Path) -> None:
+def test_a_missing_python_version(folder: Path) -> None:
     pyproject = PYPROJECT.replace("requires-python", "description")
     found = [("python", ".python-version")]
     assert check(folder, {"pyproject.toml": pyproject}) == found
@@ -149,7 +157,7 @@ def test_no_python_version(folder: Path) -> None:
         ("pypy3.10", False, False),
     ],
 )
-def test_a_python_that_a_platform_does_not_have(
+def test_a_python_that_a_platform_does_not_support(
     folder: Path, pin: str, vercel: bool, aws: bool
 ) -> None:
     found = [("python", ".python-version")]
@@ -160,9 +168,9 @@ def test_a_python_that_a_platform_does_not_have(
     assert check(folder) == found * (2 - vercel - aws)
 
 
-def test_a_python_that_settings_want(folder: Path) -> None:
+def test_a_python_of_the_settings(folder: Path) -> None:
     files = {"pyproject.toml": PYPROJECT + 'python = "3.11"\n'}
-    assert "Vercel has Python 3.12, " in found_in(folder, files)[0].message
+    assert "Vercel supports Python 3.12, " in found_in(folder, files)[0].message
     files = {"pyproject.toml": PYPROJECT.replace(">=3.11", ">=3.9,<3.12")}
     assert "requires-python is '>=3.9,<3.12'" in found_in(folder, files)[0].message
 
@@ -186,27 +194,27 @@ def test_a_python_that_settings_want(folder: Path) -> None:
         ("", "12 13 14"),
     ],
 )
-def test_which_pythons_a_specifier_allows(specifier: str, allowed: str) -> None:
-    assert [minor for minor in ("12", "13", "14") if _allows(specifier, f"3.{minor}")] == (
+def test_the_pythons_that_a_specifier_allows(specifier: str, allowed: str) -> None:
+    assert [minor for minor in ("12", "13", "14") if allows(specifier, f"3.{minor}")] == (
         allowed.split()
     )
 
 
-def test_the_size_is_that_of_all_that_is_needed() -> None:
-    sizes = dict(_installed(parsed(["flask", "not-installed-here"], "")))
+def test_sizes_include_indirect_requirements() -> None:
+    sizes = dict(installed_sizes(parse_requirements(["flask", "not-installed-here"], "")))
     assert {"flask", "werkzeug", "jinja2", "markupsafe"} <= set(sizes)
     assert "asgiref" not in sizes  # of the extra "async"
-    assert "asgiref" in dict(_installed(parsed(["flask[async]"], "")))
+    assert "asgiref" in dict(installed_sizes(parse_requirements(["flask[async]"], "")))
     assert sizes["werkzeug"] > 200_000
 
 
-def test_sizes_are_shown_though_they_are_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sizes_are_printed_without_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*CHECK]) == 0
     *packages, others, total = capsys.readouterr().err.splitlines()
     assert len(packages) == 5
     assert any(line.endswith(" MB  werkzeug") for line in packages)
     assert others.endswith(" others")
-    assert total.endswith(" MB  unpacked, Vercel takes 500.0 MB")
+    assert total.endswith(" MB  unpacked, the limit on Vercel is 500.0 MB")
     assert main([*CHECK, "--json"]) == 0
     sizes = json.loads(capsys.readouterr().out)["sizes"]
     assert {"(the project)", "flask", "werkzeug"} <= set(sizes)
@@ -216,7 +224,7 @@ def test_sizes_are_shown_though_they_are_no_mistake(capsys: pytest.CaptureFixtur
 
 
 def grow(file: Path, megabytes: int) -> None:
-    """Make a file of that size that takes no room on the disk."""
+    """Make a sparse file of that size."""
     with open(file, "wb") as opened:
         os.truncate(opened.fileno(), megabytes * 2**20)
 
@@ -225,22 +233,22 @@ def grow(file: Path, megabytes: int) -> None:
     ("vercel", "files", "megabytes", "limits"),
     [
         ("", {}, 240, []),
-        ("", {}, 260, ["250.0 MB that Lambda"]),
+        ("", {}, 260, ["250.0 MB on Lambda"]),
         ("", {"requirements.txt": "unigate\nfunctions-framework\n"}, 260, []),
         ("", {RECORD: '{"azure": {}}'}, 260, []),
         ('{"framework": null}', {}, 210, []),
-        ('{"framework": null}', {}, 230, ["225.0 MB that Vercel"]),  # of its own alone
+        ('{"framework": null}', {}, 230, ["225.0 MB on Vercel"]),  # the project itself
         ('{"installCommand": "make"}', {}, 222, []),
-        ('{"installCommand": "make"}', {}, 224, ["225.0 MB that Vercel"]),
+        ('{"installCommand": "make"}', {}, 224, ["225.0 MB on Vercel"]),
         (
             '{"framework": null}',
             {"serverless.yml": ""},
             249,
-            ["225.0 MB that Vercel", "250.0 MB that Lambda"],
+            ["225.0 MB on Vercel", "250.0 MB on Lambda"],
         ),
     ],
 )
-def test_more_than_a_platform_takes(
+def test_more_than_the_limit_of_a_platform(
     folder: Path,
     vercel: str,
     files: dict[str, str],
@@ -254,10 +262,10 @@ def test_more_than_a_platform_takes(
     grow(folder / "model.bin", megabytes)
     sizes = [found.message for found in found_in(folder) if found.kind == "size"]
     for limit, size in zip(limits, sizes, strict=True):
-        assert f"{limit} takes: (the project) 2" in size
+        assert f"{limit}: (the project) 2" in size
 
 
-def test_what_vercel_installs_at_the_start_counts() -> None:
+def test_packages_that_vercel_installs_at_start_count() -> None:
     for platform, megabytes, wrong in (
         (VERCEL, 490, False),
         (VERCEL, 510, True),

@@ -1,10 +1,8 @@
-"""Load an application and report how long that takes and which files it writes.
+"""A program that imports an application and reports the time and the files that it writes.
 
-Run as a program, with `-X importtime`:
+    python -X importtime import_probe.py <module:app> <file for the report>
 
-    python -X importtime probe.py <module:app> <file for the report>
-
-It takes nothing from unigate, so that the times are those of the module.
+It imports nothing of unigate, so that only the application's imports are measured.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from collections.abc import Iterator
 from types import FrameType
 from urllib.parse import parse_qs, unquote
 
-# Events of Python's audit that change the file system; by which of the arguments are paths.
+# Audit events that change the file system, and the positions of the paths in their arguments.
 _CHANGES = {
     "os.chmod": (0,),
     "os.chown": (0,),
@@ -34,8 +32,14 @@ _CHANGES = {
 
 
 def main(target: str, report: str) -> None:
-    """Import the module under a hook that sees every file that is opened."""
-    here = os.getcwd()
+    """Import an application under an audit hook, and write the report.
+
+    Args:
+        target: The import string of the application.
+        report: The file for the report, a JSON object: "seconds", and "written", a list of the
+            path of each written file and the line of the project that wrote it.
+    """
+    root = os.getcwd()
     written: list[tuple[str, str]] = []
     databases: list[tuple[str, str, tuple[int, int]]] = []
     watching = True
@@ -43,12 +47,12 @@ def main(target: str, report: str) -> None:
     def hook(event: str, args: tuple[object, ...]) -> None:
         if not watching:
             return
-        for path in _written(event, args):
-            written.append((os.path.abspath(path), _culprit(here)))
-        if event == "sqlite3.connect" and (file := _database(args[0])):
-            databases.append((os.path.abspath(file), _culprit(here), _state(file)))
+        for path in written_paths(event, args):
+            written.append((os.path.abspath(path), _project_line(root)))
+        if event == "sqlite3.connect" and (file := database_file(args[0])):
+            databases.append((os.path.abspath(file), _project_line(root), _state(file)))
 
-    sys.path[0] = here  # in place of the folder of this file
+    sys.path[0] = root  # replaces the folder of this file
     sys.addaudithook(hook)
     begun = time.perf_counter()
     try:
@@ -56,25 +60,24 @@ def main(target: str, report: str) -> None:
     finally:
         seconds = time.perf_counter() - begun
         watching = False
-        # SQLite writes without Python: what it did is seen by what has changed.
-        written += [(path, who) for path, who, state in databases if _state(path) != state]
+        # SQLite's own writes raise no audit event: compare the files.
+        written += [(path, line) for path, line, state in databases if _state(path) != state]
         with open(report, "w", encoding="utf-8") as file:
             json.dump({"written": written, "seconds": seconds}, file)
 
 
 def _load(target: str) -> None:
-    """Import a target, and what a gateway there has by import strings for its first request."""
+    """Import a target, and the import strings that a gateway loads at its first request."""
     module, _, attribute = target.partition(":")
-    found: object = importlib.import_module(module)
+    value: object = importlib.import_module(module)
     for name in filter(None, attribute.split(".")):
-        found = getattr(found, name)
-    load = getattr(found, "_load", None)
-    if type(found).__module__ == "unigate.gateway" and load is not None:
-        load()
+        value = getattr(value, name)
+    if type(value).__module__ == "unigate.gateway":
+        getattr(value, "mounts", None)  # loads them
 
 
-def _written(event: str, args: tuple[object, ...]) -> Iterator[str]:
-    """Return the paths that an event of Python's audit writes to."""
+def written_paths(event: str, args: tuple[object, ...]) -> Iterator[str]:
+    """Yield the paths that an audit event writes to."""
     if event == "open":
         mode, flags = args[1], args[2]
         writes = bool(isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
@@ -85,7 +88,7 @@ def _written(event: str, args: tuple[object, ...]) -> Iterator[str]:
     for path in paths:
         if isinstance(path, bytes | os.PathLike):
             path = os.fsdecode(path)
-        # A folder with something in it is deployed, and to make it again does no harm.
+        # A folder with files in it is deployed, so that making it again is harmless.
         if isinstance(path, str) and not (event == "os.mkdir" and _is_filled(path)):
             yield path
 
@@ -94,13 +97,13 @@ def _is_filled(folder: str) -> bool:
     return os.path.isdir(folder) and bool(os.listdir(folder))
 
 
-def _database(name: object) -> str:
-    """Return the file that SQLite is asked to open to write, "" where there is none."""
+def database_file(name: object) -> str:
+    """Return the file that `sqlite3.connect` opens for writing, or ""."""
     path = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
     if path.startswith("file:"):
         path, _, query = path.removeprefix("file:").partition("?")
-        asked = parse_qs(query)
-        if asked.get("mode") in (["ro"], ["memory"]) or "immutable" in asked:
+        options = parse_qs(query)
+        if options.get("mode") in (["ro"], ["memory"]) or "immutable" in options:
             return ""
         path = unquote(path)
         path = path.removeprefix("//localhost").removeprefix("//") if path[:2] == "//" else path
@@ -109,19 +112,19 @@ def _database(name: object) -> str:
 
 def _state(path: str) -> tuple[int, int]:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return 0, 0
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
-def _culprit(here: str) -> str:
-    """Return the innermost line of the project that is running, as "file:line"."""
+def _project_line(root: str) -> str:
+    """Return the innermost running line of the project as "file:line", or ""."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(here + os.sep) and "site-packages" not in file:
-            return f"{os.path.relpath(file, here)}:{frame.f_lineno}"
+        if file.startswith(root + os.sep) and "site-packages" not in file:
+            return f"{os.path.relpath(file, root)}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 

@@ -1,4 +1,4 @@
-"""`unigate check`: other gateways in the sources, and what happens when they are imported."""
+"""`unigate check`: the time that an import takes, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import GATEWAY, project, write
-from unigate.cli.check import probe
-from unigate.cli.check.handlers import check_handlers
-from unigate.cli.check.importing import _times, check_import
+from unigate.cli.check import import_probe
+from unigate.cli.check.import_effects import check_import, check_time
 from unigate.cli.main import main
 
 from .checking import CHECK, GOOD, check
@@ -23,54 +22,6 @@ from .checking import CHECK, GOOD, check
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     with project(tmp_path / "project", monkeypatch, GOOD) as made:
         yield made
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("from mangum import Mangum\nhandler = Mangum(1)", "Mangum"),
-        ("from mangum import Mangum\nlambda_handler = Mangum(1, lifespan='off')", "Mangum"),
-        ("from mangum import Mangum as M\ndef make():\n    return M(1)", "Mangum"),
-        ("import mangum\nhandler: object = mangum.Mangum(1)", "Mangum"),
-        ("import mangum as m\nhandler = m.Mangum(1)", "Mangum"),
-        (
-            "try:\n    from mangum import Mangum\nexcept ImportError:\n    pass\nh = Mangum(1)",
-            "Mangum",
-        ),
-        ("import apig_wsgi\nhandler = apig_wsgi.make_lambda_handler(1)", "make_lambda_handler"),
-        ("from apig_wsgi import make_lambda_handler as make\nh = make(1)", "make_lambda_handler"),
-        (
-            "import serverless_wsgi\ndef handler(event, context):\n"
-            "    return serverless_wsgi.handle_request(1, event, context)",
-            "handle_request",
-        ),
-        ("import awsgi\ndef f(e, c):\n    return awsgi.response(1, e, c)", "response"),
-        ("from agraffe import Agraffe\nh = Agraffe.entry_point(1)", "entry_point"),
-        ("from a2wsgi import ASGIMiddleware\napp = ASGIMiddleware(1)", "ASGIMiddleware"),
-        ("import a2wsgi\napplication: object = a2wsgi.WSGIMiddleware(1)", "WSGIMiddleware"),
-        ("from asgiref.wsgi import WsgiToAsgi\napp = WsgiToAsgi(1)", "WsgiToAsgi"),
-        ("from a2wsgi import ASGIMiddleware\nbridge = ASGIMiddleware(1)", ""),
-        ("from a2wsgi import WSGIMiddleware\nsite.mount('/', WSGIMiddleware(1))", ""),
-        ("from .mangum import Mangum\nhandler = Mangum(1)", ""),  # their own
-        ("class Mangum: pass\nhandler = Mangum()", ""),
-        ("from mangum import Mangum", ""),
-        ("import requests\nrequests.get('x').json().response(1)", ""),
-        ("{{ no python }", ""),
-    ],
-)
-def test_a_gateway_of_another_kind(folder: Path, source: str, found: str) -> None:
-    write(folder, {"old.py": source})
-    line = len(source.splitlines())
-    findings = list(check_handlers({"old.py": folder / "old.py", "old.txt": folder / "old.txt"}))
-    assert [(one.kind, one.place, one.message.partition("(")[0]) for one in findings] == (
-        [("handler", f"old.py:{line}", found)] if found else []
-    )
-
-
-def test_the_tests_of_a_project_may_have_one(capsys: pytest.CaptureFixture[str]) -> None:
-    source = "import mangum\nhandler = mangum.Mangum(1)\n"
-    files = {"tests/test_old.py": source, "shop/old.py": source}
-    assert check(capsys, files=files) == [("handler", "shop/old.py:2")]
 
 
 WRITING = """
@@ -144,10 +95,8 @@ def test_files_written_at_import(folder: Path) -> None:
         ("gc.collect", (), []),
     ],
 )
-def test_an_event_of_the_audit_is_a_write(
-    event: str, args: tuple[object, ...], paths: list[str]
-) -> None:
-    assert list(probe._written(event, args)) == paths
+def test_audit_events_that_write(event: str, args: tuple[object, ...], paths: list[str]) -> None:
+    assert list(import_probe.written_paths(event, args)) == paths
 
 
 @pytest.mark.parametrize(
@@ -167,21 +116,23 @@ def test_an_event_of_the_audit_is_a_write(
         ("file:a?mode=memory", ""),
     ],
 )
-def test_which_file_sqlite_may_write(name: object, file: str) -> None:
-    assert probe._database(name) == file
+def test_the_file_that_sqlite_may_write(name: object, file: str) -> None:
+    assert import_probe.database_file(name) == file
 
 
-def test_the_probe_reports_who_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_probe_reports_the_line_that_writes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     write(folder, {"writing.py": "import pathlib\n\npathlib.Path('log').write_text('')\n"})
-    probe.main("writing", "report.json")
+    import_probe.main("writing", "report.json")
     Path("later").write_text("")  # the hook outlives the import
     report = json.loads(Path("report.json").read_text())
     assert report["written"] == [[str(folder / "log"), "writing.py:3"]]
     assert report["seconds"] > 0
 
 
-def test_what_a_gateway_loads_at_its_first_request_counts(folder: Path) -> None:
+def test_import_strings_of_a_gateway_are_loaded(folder: Path) -> None:
     lazy = "import unigate\n\napp = unigate.wrap('site_app:site')\n"
     write(folder, {"main.py": lazy, "site_app.py": f"open('log', 'w').close()\n{GATEWAY}"})
     assert [found.place for found in check_import(folder, "main:app", 600)] == ["site_app.py:1"]
@@ -194,7 +145,7 @@ def test_an_import_over_the_budget(capsys: pytest.CaptureFixture[str], folder: P
     assert "werkzeug " in printed
 
 
-def test_the_time_of_a_package_is_that_of_its_modules() -> None:
+def test_the_time_of_a_package_is_the_sum_of_its_modules() -> None:
     log = """import time: self [us] | cumulative | imported package
 import time:       100 |        100 |   zipimport
 Hello, import time:   1000000 |    1000000 |     slow.one
@@ -202,13 +153,13 @@ import time:   2000000 |    9000000 |   slow
 import time:    500000 |     500000 | other.package.module
 import time: it is late
 """
-    [found] = _times("main", log, 9.0, 5)
+    [found] = check_time("main", log, 9.0, 5)
     assert found.message == (
         "The import takes 9.0 s, over the budget of 5: slow 3.00, other 0.50, zipimport 0.00."
     )
-    assert list(_times("main", log, 4.0, 5)) == []
+    assert list(check_time("main", log, 4.0, 5)) == []
 
 
-def test_what_cannot_be_imported_is_for_others_to_say(folder: Path) -> None:
+def test_an_application_that_cannot_be_imported_is_not_a_finding(folder: Path) -> None:
     write(folder, {"main.py": "import os\n\nos._exit(3)\n"})
     assert list(check_import(folder, "main:app", 0)) == []

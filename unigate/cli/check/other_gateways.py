@@ -1,4 +1,4 @@
-"""Gateways of another kind: they answer one platform's events, or one interface, alone."""
+"""Find gateways of other libraries, which answer only Lambda's events or only one interface."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from . import Finding
+from .findings import Finding
 
-# What makes a handler for Lambda, or answers an event, by the name it is imported from.
+# Callables that make a Lambda handler or answer an event, by their full names.
 _FOR_LAMBDA = {
     "agraffe.Agraffe.entry_point",
     "apig_wsgi.make_lambda_handler",
@@ -17,43 +17,49 @@ _FOR_LAMBDA = {
     "serverless_wsgi.handle_request",
     "vellox.Vellox",
 }
-# What makes the one interface of the other; inside of another application it is in its place.
+# Bridges between WSGI and ASGI: a mistake as the deployed object, but not within an application.
 _BRIDGES = {
     "a2wsgi.ASGIMiddleware",
     "a2wsgi.WSGIMiddleware",
     "asgiref.wsgi.WsgiToAsgi",
     "uvicorn.middleware.wsgi.WSGIMiddleware",
 }
-# What platforms and servers look for.
-_DEPLOYED = {"app", "application", "handler", "lambda_handler"}
+# The names that platforms and servers look for.
+_DEPLOYED_NAMES = {"app", "application", "handler", "lambda_handler"}
 
 
-def check_handlers(files: Mapping[str, Path]) -> Iterator[Finding]:
-    """Find gateways of another kind in the sources: Vercel and servers take them for WSGI."""
+def check_other_gateways(files: Mapping[str, Path]) -> Iterator[Finding]:
+    """Find gateways of other libraries in the sources.
+
+    Vercel and servers take a Lambda handler for a WSGI application.
+
+    Args:
+        files: The files of the project by their path.
+    """
     for path, file in files.items():
         if not path.endswith(".py"):
             continue
-        parsed = _parsed(file)
-        origins = dict(_imported(parsed))
-        deployed = {id(value) for value in _deployed(parsed)}
-        for node in ast.walk(parsed):
+        module = _parse(file)
+        origins = dict(_imported_names(module))
+        deployed = {id(value) for value in _deployed_values(module)}
+        for node in ast.walk(module):
             if not isinstance(node, ast.Call):
                 continue
             origin = _origin(node.func, origins)
             if origin in _FOR_LAMBDA:
-                what = "answers Lambda's events alone"
+                limitation = "answers only Lambda's events"
             elif origin in _BRIDGES and id(node) in deployed:
-                what = "has one interface alone"
+                limitation = "has only one interface"
             else:
                 continue
             name = origin.rpartition(".")[2]
-            message = f"{name}(...) {what}: unigate.wrap(...) stands in."
+            message = f"{name}(...) {limitation}: use unigate.wrap(...) instead."
             yield Finding("handler", f"{path}:{node.lineno}", message)
 
 
-def _imported(parsed: ast.Module) -> Iterator[tuple[str, str]]:
-    """Return each name that is imported anywhere, and where it is from."""
-    for node in ast.walk(parsed):
+def _imported_names(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield each name that is imported anywhere in a module, and its full name."""
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.partition(".")[0]
@@ -64,7 +70,7 @@ def _imported(parsed: ast.Module) -> Iterator[tuple[str, str]]:
 
 
 def _origin(function: ast.expr, origins: Mapping[str, str]) -> str:
-    """Return what is called as "package.module.name", "" where it was not imported."""
+    """Return the full name of a called function, "" if it was not imported."""
     names: list[str] = []
     while isinstance(function, ast.Attribute):
         names.insert(0, function.attr)
@@ -74,22 +80,22 @@ def _origin(function: ast.expr, origins: Mapping[str, str]) -> str:
     return ".".join([origins[function.id], *names])
 
 
-def _deployed(parsed: ast.Module) -> Iterator[ast.expr]:
-    """Return what top-level names that are deployed are bound to."""
-    for node in parsed.body:
+def _deployed_values(module: ast.Module) -> Iterator[ast.expr]:
+    """Yield the values that are assigned to deployed names at the top level."""
+    for node in module.body:
         if isinstance(node, ast.Assign):
             targets = node.targets
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
             targets = [node.target]
         else:
             continue
-        if any(isinstance(target, ast.Name) and target.id in _DEPLOYED for target in targets):
+        if any(isinstance(target, ast.Name) and target.id in _DEPLOYED_NAMES for target in targets):
             assert node.value is not None
             yield node.value
 
 
-def _parsed(file: Path) -> ast.Module:
+def _parse(file: Path) -> ast.Module:
     try:
         return ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # a template, or for another Python
+    except (SyntaxError, ValueError):  # a template, or code for another version of Python
         return ast.Module([], [])

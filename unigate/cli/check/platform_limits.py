@@ -1,0 +1,64 @@
+"""The limits of the platforms that a project is deployed to, as far as its files show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from unigate.cli.build import aws, bundle, vercel
+from unigate.cli.build.writing import read_record
+from unigate.cli.project.core import Project
+from unigate.cli.vercel.project import VercelProject
+
+from .requirements import Requirement
+
+
+class PlatformLimits(NamedTuple):
+    """A platform's limits.
+
+    Attributes:
+        name: The name of the platform, for messages.
+        pythons: The versions of Python that it supports.
+        max_bytes: The size of a function, unpacked.
+    """
+
+    name: str
+    pythons: tuple[str, ...]
+    max_bytes: int
+
+
+LAMBDA = PlatformLimits("Lambda", aws.PYTHONS, bundle.MAX_UNPACKED_BYTES)
+# Vercel, "Vercel Functions limits": 500 MB uncompressed for Python. Dependencies that do not fit
+# into a zip of 225 MiB are installed when a function starts (@vercel/python 25). Large functions,
+# enabled with VERCEL_SUPPORT_LARGE_FUNCTIONS, may be larger.
+VERCEL = PlatformLimits("Vercel", vercel.PYTHONS, 500 * 2**20)
+# With an "installCommand", dependencies cannot be installed when a function starts.
+VERCEL_ZIP = VERCEL._replace(max_bytes=225 * 2**20)
+
+_AWS_FILES = (
+    "cdk.json", "samconfig.toml", "serverless.yaml", "serverless.yml", "template.yaml",
+    "template.yml", "zappa_settings.json",
+)  # fmt: skip
+_OTHER_FRAMEWORKS = {"azure-functions", "functions-framework"}
+
+
+def limits_of(
+    project: Project, requirements: Iterable[Requirement], vercel_project: VercelProject | None
+) -> list[PlatformLimits]:
+    """Return the limits to check: Lambda's if no file names a platform.
+
+    Azure and Google have no such limits.
+
+    Args:
+        vercel_project: None if no file shows that the project is deployed to Vercel.
+    """
+    limits = []
+    if vercel_project is not None:
+        own_install = vercel_project.vercel_json.get("installCommand")
+        limits.append(VERCEL_ZIP if own_install else VERCEL)
+    built = read_record(project.root)
+    if "aws" in project.settings or any((project.root / name).is_file() for name in _AWS_FILES):
+        limits.append(LAMBDA)
+    elsewhere = "azure" in built or "google" in built
+    elsewhere = elsewhere or any(entry.name in _OTHER_FRAMEWORKS for entry in requirements)
+    return limits if limits or elsewhere else [LAMBDA]
