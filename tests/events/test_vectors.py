@@ -14,9 +14,11 @@ import pytest
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import EventSource, find_source, name_of
-from unigate.events.sources import SOURCES
+from unigate.events.detection import all_sources
 from unigate.http import split_query
 from unigate.request import Request
+
+SOURCES = tuple(dict.fromkeys(all_sources().values()))
 
 Event = dict[str, Any]
 # Change a sample into the event that its platform sends for a path and a query as on the wire.

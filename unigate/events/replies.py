@@ -9,7 +9,7 @@ from unigate.http import Response, carries_body
 from unigate.request import Request
 from unigate.types import Event, Reply
 
-from . import EventSource, name_of
+from .source import EventSource, name_of
 
 _log = logging.getLogger("unigate")
 
