@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unigate.events import azure
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 FEW = settings(deadline=None, max_examples=80, derandomize=True)

@@ -26,8 +26,9 @@ from tests.events.test_round_trips import FEW, requests
 from tests.hosts import ask_asgi, ask_wsgi, wsgi_environ
 from unigate.errors import IncompleteResponse
 from unigate.events import google
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 Start = Callable[..., Any]
 TEXT = [("content-type", "text/plain")]

@@ -13,8 +13,9 @@ import unigate
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import netlify
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 Event = dict[str, Any]
 

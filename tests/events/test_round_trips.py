@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.samples import load
 from unigate.events import find_source, name_of, source_named
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 FEW = settings(
     deadline=None,

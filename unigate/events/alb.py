@@ -20,12 +20,14 @@ from unigate.http import (
     raw_path,
     read_envelope,
     reason_phrase,
-    spelled,
+    single_value_map,
     split_query,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers
 
 MAX_REPLY = 1024 * 1024
 
@@ -68,7 +70,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     if isinstance(event.get("multiValueHeaders"), dict):
         reply["multiValueHeaders"] = response.headers.grouped()
     else:
-        reply["headers"] = spelled(response.headers)
+        reply["headers"] = single_value_map(response.headers)
     return reply
 
 

@@ -20,7 +20,6 @@ HTTP trigger", and "EntityTooLarge" (the limit); midwayjs/midway, `serverless-fc
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -32,11 +31,13 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
-    spelled,
+    single_value_map,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values
 
 MAX_REPLY = 32 * 1024 * 1024
 
@@ -75,14 +76,14 @@ def to_request(event: Event, context: Any) -> Request:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer that both forms share."""
-    return write_envelope(response, {"headers": spelled(response.headers)})
+    return write_envelope(response, {"headers": single_value_map(response.headers)})
 
 
 def make_event(request: Request) -> Event:
     """Write the event of an HTTP trigger."""
     fields = proxied_headers(request).joined()
     body, is_base64 = encode_body(request.headers, request.body)
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    values = query_values(request)
     return {
         "version": "v1",
         "rawPath": quote_bytes(request.raw_path),

@@ -26,7 +26,7 @@ from binascii import a2b_base64
 from contextlib import suppress
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from unigate.http import (
     Headers,
@@ -37,14 +37,14 @@ from unigate.http import (
     json_object,
     json_text,
     parse_scopes,
-    quote_bytes,
     raw_path,
     remove_path_prefix,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import ASGIApp, Receive, Scope, Send
 
 from .azure_cookies import kept, parsed
+from .writing import proxied_headers, query_values, quoted_target, unwrap_single
 
 MAX_REPLY = sys.maxsize  # none is documented, and this is no JSON
 
@@ -151,7 +151,7 @@ def _identify(request: Request) -> Identity | None:
     values: dict[str, list[Any]] = {}
     for claim in map(json_object, listed):
         values.setdefault(str(claim.get("typ")), []).append(claim.get("val"))
-    claims = {name: many if len(many) > 1 else many[0] for name, many in values.items()}
+    claims = unwrap_single(values)
     scope = claims.get("scp") or claims.get("http://schemas.microsoft.com/identity/claims/scope")
     provider = headers.get("x-ms-client-principal-idp") or principal.get("auth_typ")
     return Identity("principal", user, {"auth_typ": provider, **claims}, parse_scopes(scope))
@@ -253,19 +253,17 @@ def make_event(request: Request) -> Any:
         peers = headers["x-forwarded-for"].removesuffix(host)
         headers.set("x-forwarded-for", peers + entry)
     name, port = request.server
-    query = quote_bytes(request.query_string)
-    target = quote_bytes(request.raw_path) + (f"?{query}" if query else "")
+    target = quoted_target(request)
     headers.set("x-waws-unencoded-url", target)
     host = headers.get("host") or (f"[{name}]:{port}" if ":" in name else f"{name}:{port}")
     fields = {
         n: v.encode("latin-1").decode("utf-8", "replace") for n, v in headers.joined().items()
     }
-    params = parse_qs(query, keep_blank_values=True)
     return HttpRequest(
         request.method,
         f"{request.scheme}://{host}{target}",
         headers=fields,
-        params={name: ",".join(values) for name, values in params.items()},
+        params={name: ",".join(values) for name, values in query_values(request).items()},
         body=request.body,
     )
 

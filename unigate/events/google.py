@@ -21,8 +21,10 @@ from urllib.parse import unquote_to_bytes
 
 from unigate.errors import IncompleteResponse
 from unigate.http import Headers, Response, carries_body, response_headers
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
+
+from .writing import proxied_headers
 
 if TYPE_CHECKING:
     import flask
@@ -155,14 +157,12 @@ def make_event(request: Request) -> flask.Request:
     """Make Flask's request from the environ that gunicorn would build."""
     import flask
 
-    query = request.query_string.decode("latin-1")
-    target = request.raw_path.decode("latin-1") + (f"?{query}" if query else "")
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.raw_path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "RAW_URI": target,
+        "QUERY_STRING": request.query_string.decode("latin-1"),
+        "RAW_URI": request.target,
         "SERVER_NAME": request.server[0],
         "SERVER_PORT": str(request.server[1]),
         "SERVER_PROTOCOL": f"HTTP/{request.http_version}",

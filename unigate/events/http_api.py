@@ -26,7 +26,7 @@ from unigate.http import (
     remove_path_prefix,
     unquote,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -122,6 +122,8 @@ def make_event(request: Request) -> Event:
 
     An HTTP API cannot tell "%2F" from "/" in a path, nor repeated fields from one with commas.
     """
+    from .writing import proxied_headers  # no function needs it
+
     function_url = request.source == "function_url"
     raw = quote_bytes(request.raw_path)
     path = unquote(request.raw_path).decode("utf-8", "replace")

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -34,8 +33,10 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values, unwrap_single
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -85,13 +86,10 @@ def make_event(request: Request) -> Event:
     headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     return {
         "body": b2a_base64(request.body, newline=False).decode("ascii"),
         "requestContext": {"apiId": "local", "requestId": "local", "stage": "RELEASE"},
-        "queryStringParameters": {
-            name: many if len(many) > 1 else many[0] for name, many in values.items()
-        },
+        "queryStringParameters": unwrap_single(query_values(request)),
         "httpMethod": request.method,
         "pathParameters": {},
         "headers": headers.joined(),

@@ -28,12 +28,14 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
-    spelled,
+    single_value_map,
     split_query,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, quoted_target
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -87,14 +89,13 @@ def _identify(request: Request) -> Identity | None:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer, which is the same for both structures."""
-    return write_envelope(response, {"headers": spelled(response.headers)})
+    return write_envelope(response, {"headers": single_value_map(response.headers)})
 
 
 def make_event(request: Request) -> Event:
     """Write an event of structure V2, or V1 for a `lattice_v1` request."""
-    query = quote_bytes(request.query_string)
-    path = quote_bytes(request.raw_path) + (f"?{query}" if query else "")
-    values = split_query(query)
+    path = quoted_target(request)
+    values = split_query(quote_bytes(request.query_string))
     headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     if request.source == "lattice_v1":

@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from binascii import a2b_base64
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -31,8 +30,10 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values, quoted_target
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -112,15 +113,13 @@ def make_event(request: Request) -> Event:
     if request.client:
         headers.set("x-nf-client-connection-ip", request.client[0])
     body, is_base64 = encode_body(request.headers, request.body)
-    path = quote_bytes(request.raw_path)
-    query = quote_bytes(request.query_string)
-    values = parse_qs(query, keep_blank_values=True)
+    values = query_values(request)
     server = request.server[0]
     host = headers.get("host") or (f"[{server}]" if ":" in server else server)
     return {
-        "rawUrl": f"{request.scheme}://{host}{path}" + (f"?{query}" if query else ""),
-        "rawQuery": query,
-        "path": path,
+        "rawUrl": f"{request.scheme}://{host}{quoted_target(request)}",
+        "rawQuery": quote_bytes(request.query_string),
+        "path": quote_bytes(request.raw_path),
         "httpMethod": request.method,
         "headers": headers.joined(),
         "multiValueHeaders": headers.grouped(),

@@ -43,8 +43,10 @@ from unigate.http import (
     quote_bytes,
     raw_path,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, unwrap_single
 
 MAX_REPLY = 1024 * 1024  # of both platforms
 
@@ -197,11 +199,8 @@ def _is_base64(body: str) -> bool:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer, so that the controller decodes what is base64 and nothing else."""
-    fields: dict[str, Any] = {
-        name: values if len(values) > 1 else values[0]
-        for name, values in response.headers.grouped().items()
-        if name != "content-length"
-    }
+    fields = unwrap_single(response.headers.grouped())
+    fields.pop("content-length", None)
     body = ""
     if response.body:
         content_type = response.headers.get("content-type") or ""

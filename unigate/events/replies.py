@@ -24,8 +24,7 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
     reply = source.to_reply(response, event)
-    fields = response.headers.single
-    if len(response.body) < _SMALL and fields is not None and len(fields) < _FEW:
+    if len(response.body) < _SMALL and response.headers.is_plain(_FEW):
         return reply
     own = getattr(source, "max_reply", None)
     limit = own(event) if own else getattr(source, "MAX_REPLY", None)

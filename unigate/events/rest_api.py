@@ -25,7 +25,7 @@ from unigate.http import (
     remove_path_prefix,
 )
 from unigate.memo import Memo
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -114,7 +114,7 @@ _TARGETS = Memo(_target)
 def to_reply(response: Response, event: Event) -> Reply:
     """Write the answer; API Gateway refuses members that it does not know."""
     headers = response.headers
-    body, is_base64 = encode_body(headers.single or headers, response.body)
+    body, is_base64 = encode_body(headers.as_map(), response.body)
     return {
         "statusCode": response.status,
         "multiValueHeaders": headers.grouped(),
@@ -125,11 +125,11 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 def make_event(request: Request) -> Event:
     """Write the event that a regional REST API sends, on AWS's domain when there is a root path."""
-    from urllib.parse import parse_qs  # no function needs it
+    from .writing import proxied_headers, query_values  # no function needs them
 
     headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
-    query = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    query = query_values(request)
     raw = quote_bytes(request.raw_path)
     path = remove_path_prefix(raw, request.root_path)
     path = raw if path is None else path or "/"

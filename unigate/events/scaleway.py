@@ -21,7 +21,7 @@ Sources: scaleway/serverless-functions-python, `local/event.py`; scaleway/server
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from unigate.errors import InvalidEvent
 from unigate.http import (
@@ -36,8 +36,10 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -108,7 +110,7 @@ def make_event(request: Request) -> Event:
         headers.set("x-envoy-external-address", request.client[0])
     if request.body:
         headers.set("content-length", str(len(request.body)))
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    values = query_values(request)
     body, is_base64 = encode_body(Headers(), request.body)
     event = {
         "path": unquote(quote_bytes(request.raw_path)),

@@ -20,7 +20,6 @@ serverless-plus/tencent-serverless-http.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -37,8 +36,10 @@ from unigate.http import (
     split_host,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values, unwrap_single
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -95,11 +96,7 @@ def _identify(request: Request) -> Identity | None:
 
 def to_reply(response: Response, event: Event) -> Reply:
     """Write an integrated response, which a function URL takes as well."""
-    fields = {
-        name: values if len(values) > 1 else values[0]
-        for name, values in response.headers.grouped().items()
-    }
-    return write_envelope(response, {"headers": fields})
+    return write_envelope(response, {"headers": unwrap_single(response.headers.grouped())})
 
 
 def make_event(request: Request) -> Event:
@@ -108,7 +105,6 @@ def make_event(request: Request) -> Event:
     body, is_base64 = encode_body(request.headers, request.body)
     raw = quote_bytes(request.raw_path)
     path = remove_path_prefix(raw, request.root_path) if _on_gateway(headers) else raw
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     return {
         "requestContext": {
             "serviceId": "service-local",
@@ -127,7 +123,7 @@ def make_event(request: Request) -> Event:
         "headerParameters": {},
         "stageVariables": {},
         "path": path or "/",
-        "queryString": {name: many if len(many) > 1 else many[0] for name, many in values.items()},
+        "queryString": unwrap_single(query_values(request)),
         "httpMethod": request.method,
     }
 

@@ -12,9 +12,11 @@ from binascii import b2a_base64
 from typing import Any
 
 from unigate.errors import InvalidEvent
-from unigate.http import Headers, Response, decode_body, forwarded_peer, quote_bytes, raw_path
-from unigate.request import Request, proxied_headers
+from unigate.http import Headers, Response, decode_body, forwarded_peer, raw_path
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, quoted_target
 
 MAX_REPLY = 4_500_000
 
@@ -73,11 +75,10 @@ def make_event(request: Request) -> Event:
     if request.client:
         headers.set("x-real-ip", request.client[0])
         headers.set("x-forwarded-for", request.client[0])
-    query = quote_bytes(request.query_string)
     inner = {
         "method": request.method,
         "host": request.server[0],
-        "path": quote_bytes(request.raw_path) + (f"?{query}" if query else ""),
+        "path": quoted_target(request),
         "headers": headers.grouped(),
         "encoding": "base64",
         "body": b2a_base64(request.body, newline=False).decode("ascii"),

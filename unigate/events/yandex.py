@@ -20,7 +20,6 @@ Sources: Yandex Cloud, "Invoking a function in Cloud Functions" (also of 2020), 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -36,8 +35,10 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values
 
 MAX_REPLY = 3_500_000
 
@@ -114,7 +115,7 @@ def make_event(request: Request) -> Event:
     """Write the event of an API Gateway with one greedy path, in format 0.1."""
     path, query = quote_bytes(request.raw_path), quote_bytes(request.query_string)
     rest = path.lstrip("/")
-    values = parse_qs(query, keep_blank_values=True)
+    values = query_values(request)
     headers = {name.title(): many for name, many in proxied_headers(request).grouped().items()}
     body, is_base64 = encode_body(request.headers, request.body)
     return {

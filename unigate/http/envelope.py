@@ -12,8 +12,9 @@ from .responses import Response
 def write_envelope(response: Response, members: Reply) -> Reply:
     """Add `statusCode`, `body` and `isBase64Encoded` to the members for header fields."""
     members["statusCode"] = response.status
-    fields = response.headers.single or response.headers
-    members["body"], members["isBase64Encoded"] = encode_body(fields, response.body)
+    members["body"], members["isBase64Encoded"] = encode_body(
+        response.headers.as_map(), response.body
+    )
     return members
 
 
