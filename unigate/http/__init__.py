@@ -1,6 +1,6 @@
-"""The response, and every rule about headers, paths, queries and bodies.
+"""The response, and the rules for headers, paths, queries, bodies and hosts.
 
-Plain values without I/O. Each rule that more than one format needs stands here once.
+Plain values without I/O. Rules that more than one event format or host needs live here.
 """
 
 from __future__ import annotations
