@@ -36,7 +36,7 @@ SOURCES = tuple(dict.fromkeys(all_sources().values()))
 SOURCE_NAMES = [name_of(source) for source in SOURCES]
 HTTP_SAMPLES = [name for source in SOURCE_NAMES for name in names(source)]
 
-# The kind of each event that is no request, None where nothing is known of it.
+# The kind of each non-HTTP event, None for an unknown one.
 KINDS = {
     "authorizer_huawei": "authorizer",
     "authorizer_token": "authorizer",
@@ -74,7 +74,7 @@ KINDS = {
 
 
 class Telegraph:
-    """A source from outside: no module, but all that detection asks of one."""
+    """A source from outside: not a module, but with all members that detection uses."""
 
     __name__ = "stations.telegraph"
 
@@ -312,20 +312,25 @@ def to_request(event, context):
     return Request("GET", b"/letters", source="postbox", event=event, context=context)
 """
 
-AddFirst = Callable[..., EventSource]
+AddRow = Callable[..., EventSource]
 
 
 @pytest.fixture
-def add_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddFirst]:
-    """Return a function that puts a source of a new module into the first row of the table."""
+def add_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddRow]:
+    """Return a function that puts a source of a new module into the table, as the first row."""
 
-    def add(**marks: Any) -> EventSource:
+    def add(before_rest_api: bool = False, **marks: Any) -> EventSource:
         (tmp_path / "postbox.py").write_text(POSTBOX)
         row = SourceRow("postbox", **marks)
         with monkeypatch.context() as patch:
             patch.setattr(events, "__path__", [*events.__path__, str(tmp_path)])
             source = row.source
-        monkeypatch.setattr(sources, "BEFORE_KINDS", (row, *sources.BEFORE_KINDS))
+        if before_rest_api:
+            rows = list(sources.AFTER_KINDS)
+            rows.insert(rows.index(sources.REST_API), row)
+            monkeypatch.setattr(sources, "AFTER_KINDS", tuple(rows))
+        else:
+            monkeypatch.setattr(sources, "BEFORE_KINDS", (row, *sources.BEFORE_KINDS))
         importlib.reload(detection)
         return source
 
@@ -342,9 +347,9 @@ LOOK_ALIKES += ["alb/single_value", "generic/map_query", "openwhisk/get", "not_h
 @pytest.mark.parametrize("name", LOOK_ALIKES)
 @pytest.mark.parametrize("marks", [{"marks": ["stamp"]}, {"marks": ["seal", "stamp"]}, {}])
 def test_a_source_in_the_first_row_is_chosen_by_a_mark_at_the_top(
-    name: str, marks: dict[str, Any], add_first: AddFirst
+    name: str, marks: dict[str, Any], add_row: AddRow
 ) -> None:
-    postbox = add_first(**marks)
+    postbox = add_row(**marks)
     event = load(name)
     assert detection.find_source(event) is not postbox
     assert detection.find_source(event | {"stamp": "1 penny"}) is postbox
@@ -355,17 +360,17 @@ def test_a_source_in_the_first_row_is_chosen_by_a_mark_at_the_top(
     "marks", [{"context_marks": ["stamp"]}, {"marks": ["seal"], "context_below": 99}, {}]
 )
 def test_a_source_in_the_first_row_is_chosen_by_a_mark_in_the_context(
-    name: str, marks: dict[str, Any], add_first: AddFirst
+    name: str, marks: dict[str, Any], add_row: AddRow
 ) -> None:
-    postbox = add_first(**marks)
+    postbox = add_row(**marks)
     event = load(name)
     assert detection.find_source(event) is not postbox
     event["requestContext"]["stamp"] = "1 penny"
     assert detection.find_source(event) is postbox
 
 
-def test_a_gateway_reads_the_events_of_a_source_in_the_first_row(add_first: AddFirst) -> None:
-    add_first(marks=["stamp"])
+def test_a_gateway_reads_the_events_of_a_source_in_the_first_row(add_row: AddRow) -> None:
+    add_row(marks=["stamp"])
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])
@@ -379,8 +384,8 @@ def test_a_gateway_reads_the_events_of_a_source_in_the_first_row(add_first: AddF
     assert named(load("http_api/get"), None)["body"] == "/letters"
 
 
-def test_a_source_without_the_mark_in_an_event_is_not_asked(add_first: AddFirst) -> None:
-    postbox: Any = add_first(marks=["seal"])
+def test_a_source_without_the_mark_in_an_event_is_not_asked(add_row: AddRow) -> None:
+    postbox: Any = add_row(marks=["seal"])
     postbox.matches = lambda event: True
     for name in HTTP_SAMPLES:
         assert detection.find_source(load(name)) is not postbox
@@ -388,13 +393,30 @@ def test_a_source_without_the_mark_in_an_event_is_not_asked(add_first: AddFirst)
 
 
 @pytest.mark.parametrize("name", [*HTTP_SAMPLES, *(f"not_http/{name}" for name in KINDS)])
-def test_a_source_without_marks_is_asked_for_every_event(name: str, add_first: AddFirst) -> None:
-    postbox: Any = add_first()
+def test_a_source_without_marks_is_asked_for_every_event(name: str, add_row: AddRow) -> None:
+    postbox: Any = add_row()
     event = load(name)
     asked: list[Any] = []
     postbox.matches = asked.append
     detection.find_source(event)
     assert asked == [event]
+
+
+@pytest.mark.parametrize(
+    "marks", [{"marks": ["stamp"]}, {"context_marks": ["stamp"]}, {"context_below": 99}, {}]
+)
+def test_a_source_in_the_row_before_rest_api_is_chosen_for_what_looks_like_it(
+    marks: dict[str, Any], add_row: AddRow
+) -> None:
+    postbox = add_row(before_rest_api=True, **marks)
+    event = load("rest_api/custom_domain")
+    assert detection.find_source(event) is rest_api
+    if "marks" in marks:
+        event["stamp"] = "1 penny"
+    else:
+        event["requestContext"]["stamp"] = "1 penny"
+    assert detection.find_source(event) is postbox
+    assert detection.find_source(load("http_api/get") | {"stamp": "1 penny"}) is http_api
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES)
