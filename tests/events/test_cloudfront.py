@@ -120,7 +120,7 @@ def test_a_replaced_body_may_be_text() -> None:
 def test_a_body_that_was_cut_is_too_large() -> None:
     event = load("cloudfront/viewer_request")
     inside(event)["request"]["body"]["inputTruncated"] = True
-    with pytest.raises(TooLarge, match="cut"):
+    with pytest.raises(TooLarge, match="truncated the request body"):
         read(event)
 
 

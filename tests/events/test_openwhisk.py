@@ -202,7 +202,7 @@ def test_json_too_deep_to_write_again_is_refused() -> None:
     deep: Any = []
     for _ in range(200_000):
         deep = [deep]
-    with pytest.raises(InvalidEvent, match="too deep"):
+    with pytest.raises(InvalidEvent, match="too deeply"):
         read(of_openwhisk("post", JSON, a=deep))
     while deep:  # taken apart by hand: so deep, it would overflow when it is freed
         deep = deep.pop()

@@ -1,9 +1,9 @@
 """Application Load Balancer with a Lambda target.
 
-Query keys and values arrive still encoded and are joined verbatim; a bare key gains "=". The answer
-must use `multiValueHeaders` exactly if the event did. No field is the client's address: the load
-balancer appends it to X-Forwarded-For, so the right-most entry counts. Source: the Elastic Load
-Balancing guide, "Lambda functions as targets".
+Query keys and values arrive still encoded and are joined verbatim; a key without "=" gains one. The
+reply must use `multiValueHeaders` exactly if the event did. No member holds the client's address:
+the load balancer appends it to X-Forwarded-For, so the right-most entry counts. Source: the Elastic
+Load Balancing guide, "Lambda functions as targets".
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_REPLY = 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether a load balancer sent this."""
+    """Return True for an event of a load balancer."""
     context = event.get("requestContext")
     return isinstance(context, dict) and bool(context.get("elb"))
 
@@ -60,10 +60,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer with the kind of header map that the event has.
-
-    A map of single values carries further cookies under other spellings of `set-cookie`.
-    """
+    """Write a reply with the kind of header map that the event has."""
     reply = write_envelope(response, {})
     phrase = reason_phrase(response.status)
     reply["statusDescription"] = f"{response.status} {phrase}".rstrip()
@@ -94,5 +91,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer of either kind."""
+    """Read a reply with either kind of header map."""
     return read_envelope(reply)

@@ -1,16 +1,16 @@
 """Tencent Cloud SCF: event functions behind a function URL, and behind API Gateway.
 
 - The client is `requestContext.sourceIp`, which a function URL may leave out. X-Scf-Remote-Addr is
-  not read: documented as the client's address, it is reported to keep what a client has sent.
-- `queryString` is the whole query; `queryStringParameters` is what the API declares. It is taken
-  for decoded, as Tencent's own adapters take it: its escapes are ours. Values may be lists.
-- The path is taken as sent, and what a request line cannot hold is quoted. On API Gateway's own
-  domains it lacks the stage, which is the root path; elsewhere no root path is carried.
-- Repeated request fields arrive as one. A function URL gives bodies as text, without a flag for
-  base64: others arrive damaged.
+  not read: it is documented as the client's address, but reported to keep a value that the client
+  sent.
+- `queryString` is the whole query; `queryStringParameters` is what the API declares. It is treated
+  as decoded, as in Tencent's own adapters, and encoded again. Values can be lists.
+- The path is treated as sent, and characters that a request line cannot contain are quoted. On API
+  Gateway's own domains it lacks the stage, which is the root path; elsewhere there is no root path.
+- Repeated request fields arrive as one. A function URL passes bodies as text, without a flag for
+  base64: other bodies arrive damaged.
 - `identity.secretId` is a key whose signature API Gateway has verified.
-- Repeated fields of an answer are lists. `Location` is documented not to be passed on by API
-  Gateway.
+- Repeated fields of a reply are lists. `Location` is documented not to be passed on by API Gateway.
 
 Sources: Tencent Cloud, Serverless Cloud Function, "Function URL Overview", "API Gateway Trigger
 Overview", and "Quota Limits"; serverless-components/tencent-flask, `severless_wsgi.py`, and
@@ -47,7 +47,7 @@ _GATEWAYS = (".apigw.tencentcs.com", ".apigateway.myqcloud.com")
 
 
 def matches(event: Event) -> bool:
-    """Tell whether API Gateway or a function URL sent this."""
+    """Return True for an event of API Gateway or of a function URL."""
     about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
@@ -60,7 +60,7 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; a function URL's lacks most members."""
+    """Read an event; those of a function URL lack most members."""
     about = json_object(event.get("requestContext"))
     headers = Headers.from_map(event.get("headers"))
     path: str = event.get("path") or "/"
@@ -83,24 +83,24 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _on_gateway(headers: Headers) -> bool:
-    """Tell whether the request was for a domain of API Gateway's own."""
+    """Return True if the request was for one of API Gateway's own domains."""
     return split_host(headers.get("host") or "", "https")[0].endswith(_GATEWAYS)
 
 
 def _identify(request: Request) -> Identity | None:
-    """Return whose key has signed the request."""
+    """Return the owner of the key that signed the request."""
     caller = json_object(json_object(request.event.get("requestContext")).get("identity"))
     user = json_text(caller.get("secretId"))
     return Identity("principal", user, caller) if user else None
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write an integrated response, which a function URL takes as well."""
+    """Write an integrated response, which a function URL accepts as well."""
     return write_envelope(response, {"headers": unwrap_single(response.headers.grouped())})
 
 
 def make_event(request: Request) -> Event:
-    """Write the event of API Gateway; a root path is carried on its own domains only."""
+    """Write the event of API Gateway; it has a root path only on API Gateway's own domains."""
     headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     raw = quote_bytes(request.raw_path)
@@ -129,5 +129,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)
