@@ -1,4 +1,4 @@
-"""Where we run, told by the variables that each platform documents."""
+"""The platform, detected by the variables that each one documents."""
 
 from __future__ import annotations
 

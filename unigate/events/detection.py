@@ -22,10 +22,10 @@ _BEFORE_REST_API = _ROWS[_ROWS.index(HTTP_API) + 1 : _ROWS.index(REST_API)]
 
 
 def _unusual_marks() -> frozenset[str]:
-    """Return the top-level members of which no event on the fast path has one.
+    """Return the top-level members that keep an event off the fast path.
 
-    A source that must be tried before HTTP API or REST API for events without a top-level mark
-    takes their events off the fast path by their own marks.
+    A row before HTTP API or REST API whose events need not have a top-level mark keeps all events
+    of these two off it, by the marks of the two themselves.
     """
     marks = set(kinds.MARKS)
     for row in _BEFORE_HTTP_API:
@@ -65,6 +65,7 @@ def find_source(
         if http_api.matches(event):
             return named or http_api
         about = event.get("requestContext")
+        # A map of cookies marks an event of Yandex's authorizer; an HTTP API has a list.
         usual = type(event.get("cookies")) is not dict and (
             type(about) is not dict
             or (len(about) >= _CONTEXT_SIZE and _CONTEXT_MARKS.isdisjoint(about))

@@ -20,7 +20,7 @@ _FEW_FIELDS = 64
 
 
 def write_reply(source: EventSource, event: Event, request: Request, response: Response) -> Reply:
-    """Return the reply for a response; for one over the limit, a 500 that gives both sizes."""
+    """Return the reply for a response; if it exceeds the limit, a 500 with both sizes."""
     usual = response.status == 200 and request.method != "HEAD"
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
