@@ -1,4 +1,4 @@
-"""Which application answers which path, and what each one sees of it."""
+"""Routing by prefix, and the paths that each application receives."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_every_url_has_its_parts(
     [
         ("/a%25", "/a%2525?q=2", "/a%2525"),  # the host leaves escapes as they are
         ("/a%25", "/a%25", "/a%25"),
-        ("/a%252F", "/%61%252F", "/%61%252F"),  # were it to encode again what it has decoded
+        ("/a%252F", "/%61%252F", "/%61%252F"),  # if the host encoded the decoded path again
         ("/aA", "/a%2541", "/a%2541"),
         ("/a/b", "/a%2Fb", "/a%2Fb"),
         ("/caf%C3%A9", "/caf%c3%a9", "/caf%c3%a9"),
