@@ -447,7 +447,7 @@ def test_error_inside_an_imported_module_stays_what_it_is(
     assert caught.value.name == "a_driver_that_is_not_installed"
 
 
-# --- told, and undecided -------------------------------------------------------------------------
+# --- given by the deployer, and undetermined -----------------------------------------------------
 
 
 @WerkzeugRequest.application

@@ -131,7 +131,7 @@ def test_cost_of_a_deep_path_is_that_of_the_deepest_prefix() -> None:
     assert cost(router, deep) == cost(router, "/x/x/x/x") > 0
 
 
-# --- what may be mounted -------------------------------------------------------------------------
+# --- valid prefixes ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "api", "/api/", "api/", "//"])
@@ -140,7 +140,7 @@ def test_prefix_that_cannot_match_is_refused(prefix: str) -> None:
         unigate.wrap(asgi_echo, mounts={"/good": asgi_echo, prefix: asgi_echo})
 
 
-# --- what an application sees --------------------------------------------------------------------
+# --- the paths that an application receives ------------------------------------------------------
 
 
 def wsgi_echo(environ: Any, start_response: Any) -> list[bytes]:

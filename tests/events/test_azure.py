@@ -197,7 +197,7 @@ def test_no_event_is_azures(event: Any) -> None:
         azure.to_request(event, None)
 
 
-# --- who is asking -------------------------------------------------------------------------------
+# --- the identity --------------------------------------------------------------------------------
 
 
 def principal(value: Any) -> str:

@@ -277,7 +277,7 @@ def test_members_of_both_platforms_may_agree() -> None:
     assert request.identity is None
 
 
-# --- who asks ------------------------------------------------------------------------------------
+# --- the identity --------------------------------------------------------------------------------
 
 
 def test_the_client_is_the_peer_that_the_proxy_saw() -> None:
