@@ -13,8 +13,10 @@ from wsgiref.validate import validator
 
 from unigate import Gateway, Headers, Request, Response
 from unigate.events import azure, google, name_of
-from unigate.events.sources import SOURCES
+from unigate.events.detection import all_sources
 from unigate.types import Event, Reply
+
+SOURCES = tuple(dict.fromkeys(all_sources().values()))
 
 Host = Callable[[Gateway, Request], Response]
 

@@ -17,7 +17,9 @@ import unigate
 from tests.hosts import HOSTS, EventHost
 from unigate import Gateway, Headers, Request, Response
 from unigate.events import name_of
-from unigate.events.sources import SOURCES
+from unigate.events.detection import all_sources
+
+SOURCES = tuple(dict.fromkeys(all_sources().values()))
 
 Event = dict[str, Any]
 

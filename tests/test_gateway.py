@@ -245,7 +245,8 @@ def test_size_is_that_of_the_json() -> None:
 
 def test_names_that_clients_invent_are_not_kept_for_ever() -> None:
     from unigate.asgi.driver import _NAMES
-    from unigate.http.headers import _FIELD_NAMES, _LOWER
+    from unigate.http.headers import _LOWER
+    from unigate.http.response_fields import _FIELD_NAMES
     from unigate.wsgi import _KEYS
 
     def app(environ: Any, start_response: Any) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What an application is called with, found out: every kind is also asked with one event."""
+"""Determine an application's interface; every kind of application also gets an event."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ IMPORTABLE = "tests.apps.importable"
 
 
 def answer_of(application: Any, **options: Any) -> dict[str, Any]:
-    """Return what an application says it was asked, having gone through an event and back."""
+    """Return an application's account of its request, sent through an event and back."""
     reply = unigate.wrap(application, **options).lambda_handler(EVENT)
     assert reply["statusCode"] == 200, reply
     seen: dict[str, Any] = json.loads(reply["body"])
@@ -106,7 +106,7 @@ class SyncCallOfAsgi:
 
 
 class OfApp:
-    """Middleware that does not look at what it passes on."""
+    """Middleware that passes all arguments on unread."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -144,7 +144,7 @@ class OfAsgiApp:
 
 
 class ObjectProxy:
-    """What wrapt makes, with which agents instrument applications."""
+    """A proxy of wrapt, with which monitoring agents instrument applications."""
 
     def __init__(self, wrapped: Any) -> None:
         self.__wrapped__ = wrapped
@@ -154,7 +154,7 @@ class ObjectProxy:
 
 
 class MarkedSingle:
-    """Only asgiref's mark tells."""
+    """Only asgiref's mark shows its interface."""
 
     _asgi_single_callable = True
 
@@ -447,7 +447,7 @@ def test_error_inside_an_imported_module_stays_what_it_is(
     assert caught.value.name == "a_driver_that_is_not_installed"
 
 
-# --- told, and undecided -------------------------------------------------------------------------
+# --- given by the deployer, and undetermined -----------------------------------------------------
 
 
 @WerkzeugRequest.application

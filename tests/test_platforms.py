@@ -1,4 +1,4 @@
-"""Where we run, told by the variables that each platform documents."""
+"""The platform, detected by the variables that each one documents."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_env_is_a_fixed_value() -> None:
     env = vercel_env.Env(VERCEL="1")
     with pytest.raises(AttributeError, match="VERCEL cannot be set"):
         env.VERCEL = "0"
-    with pytest.raises(TypeError, match="no variables NONE"):
+    with pytest.raises(TypeError, match="no system variables named NONE"):
         vercel_env.Env(NONE="1")
     assert env == get_env({"VERCEL": "1"})
     assert hash(env) == hash(get_env({"VERCEL": "1"}))

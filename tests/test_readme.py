@@ -22,7 +22,9 @@ from tests.hosts import HOSTS
 from tests.samples import load
 from unigate import Headers, Request
 from unigate.events import azure, google, kinds, name_of
-from unigate.events.sources import SOURCES
+from unigate.events.detection import all_sources
+
+SOURCES = tuple(dict.fromkeys(all_sources().values()))
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

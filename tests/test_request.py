@@ -6,8 +6,9 @@ import pytest
 
 from unigate.context import current_request_var
 from unigate.errors import InvalidEvent
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response, reason_phrase
-from unigate.request import Request, current_request, proxied_headers
+from unigate.request import Request, current_request
 
 
 def read(headers: dict[str, Any] | None = None, **members: Any) -> Request:

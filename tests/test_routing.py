@@ -1,4 +1,4 @@
-"""Which application answers which path, and what each one sees of it."""
+"""Routing by prefix, and the paths that each application receives."""
 
 from __future__ import annotations
 
@@ -131,16 +131,16 @@ def test_cost_of_a_deep_path_is_that_of_the_deepest_prefix() -> None:
     assert cost(router, deep) == cost(router, "/x/x/x/x") > 0
 
 
-# --- what may be mounted -------------------------------------------------------------------------
+# --- valid prefixes ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "api", "/api/", "api/", "//"])
 def test_prefix_that_cannot_match_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match=f'like "/v2".*: {prefix!r}'):
+    with pytest.raises(ValueError, match=f'like "/v2".*, got {prefix!r}'):
         unigate.wrap(asgi_echo, mounts={"/good": asgi_echo, prefix: asgi_echo})
 
 
-# --- what an application sees --------------------------------------------------------------------
+# --- the paths that an application receives ------------------------------------------------------
 
 
 def wsgi_echo(environ: Any, start_response: Any) -> list[bytes]:

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from . import wsgi
-from .events import EventSource, name_of
-from .events.sources import HALVES, SOURCES
+from .events import EventSource
+from .events.detection import all_sources
 from .gateway import Gateway
 from .http import Headers, Response, carries_body, latin1, split_host
 from .request import Request
@@ -24,10 +24,7 @@ from .types import Environ, Event, StartResponse
 
 _log = logging.getLogger("unigate")
 
-EVENT_SOURCES: dict[str, EventSource] = {
-    **{name_of(source): source for source in SOURCES},
-    **HALVES,
-}
+EVENT_SOURCES = all_sources()
 
 # Where an application seems to live; https, as most platforms have it.
 BASE_URL = "https://testserver"

@@ -1,20 +1,20 @@
-"""The errors of unigate's own; wrong arguments are a TypeError or a ValueError.
+"""The exceptions that unigate raises; wrong arguments raise TypeError or ValueError.
 
 UnigateError
  ├─ UnknownEvent       no event source recognises the event
- ├─ InvalidEvent       the source is known, the event contradicts itself: answered as a 400
- │   └─ TooLarge       the request's body did not arrive whole: answered as a 413
- ├─ UnknownInterface   the object is neither a WSGI nor an ASGI application
- ├─ LifespanFailed     the application refused to start
- ├─ IncompleteResponse the application ended without a whole response
- └─ CacheError         the runtime cache cannot be reached, and is strict
+ ├─ InvalidEvent       the event contradicts itself; answered with status 400
+ │   └─ TooLarge       the platform truncated the request body; answered with status 413
+ ├─ UnknownInterface   the object is not a WSGI or ASGI application
+ ├─ LifespanFailed     the application failed to start
+ ├─ IncompleteResponse the application ended without a complete response
+ └─ CacheError         the runtime cache is unreachable, and strict
 """
 
 from __future__ import annotations
 
 
 class UnigateError(Exception):
-    """Base of all of these."""
+    """Base class of the exceptions that unigate raises."""
 
 
 class UnknownEvent(UnigateError):
@@ -28,22 +28,22 @@ class InvalidEvent(UnigateError):
 
 
 class TooLarge(InvalidEvent):
-    """The platform has cut the body of the request off."""
+    """The platform truncated the request body."""
 
     status = 413
 
 
 class UnknownInterface(UnigateError, TypeError):
-    """The object is neither a WSGI nor an ASGI application, or it cannot be told which."""
+    """The object is not a WSGI or ASGI application, or its interface cannot be determined."""
 
 
 class LifespanFailed(UnigateError):
-    """The application did not start."""
+    """The application failed to start."""
 
 
 class IncompleteResponse(UnigateError):
-    """The application ended without sending a whole response."""
+    """The application ended without sending a complete response."""
 
 
 class CacheError(UnigateError):
-    """The runtime cache cannot be reached, and was told to say so."""
+    """The runtime cache is unreachable, and the cache is configured to raise."""

@@ -1,4 +1,4 @@
-"""What an application is called with: WSGI or ASGI, loaded and told apart."""
+"""Load an application and determine its interface: WSGI or ASGI."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Any
 
 from .errors import UnknownInterface
 
-_COROUTINE = 0x80  # the flag of an `async def`, as `inspect` documents it
+_COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
 
 
 def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
-    """Return an application ready to be called, and its interface, "asgi" (3) or "wsgi".
+    """Return an application that can be called, and its interface: "asgi" (3) or "wsgi".
 
-    `application` may be an import string ("package.module:attribute"), a factory without
-    parameters, or an ASGI 2 application. `interface` ends the guessing. Raises UnknownInterface
-    with what was seen, and ImportError for an import string that leads nowhere.
+    Args:
+        application: The application, an import string ("package.module:attribute"), a factory
+            without parameters, or an ASGI 2 application.
+        interface: Taken as it is instead of being determined.
+
+    Raises:
+        ImportError: The import string does not lead to an object.
+        UnknownInterface: The object's interface cannot be determined.
     """
     if isinstance(application, str):
         application = import_from(application)
@@ -25,14 +30,14 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
     usual = _shape_of_function(application)
     if usual is not None:
         return application, usual
-    from . import signatures as shapes
+    from . import signatures
 
     made_by = ""
-    shape = shapes.shape_of(application)
+    shape = signatures.shape_of(application)
     if shape == "factory":
-        made_by = f"{shapes.name_of(application)} was called as a factory. "
+        made_by = f"{signatures.name_of(application)} was called as a factory. "
         application = application()
-        shape = shapes.shape_of(application)
+        shape = signatures.shape_of(application)
     if shape == "asgi2":
         from asgiref.compatibility import double_to_single_callable
 
@@ -40,13 +45,13 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
         return single(application), "asgi"
     if shape == "asgi" or shape == "wsgi":
         return application, shape
-    raise UnknownInterface(made_by + shapes.undecided(application))
+    raise UnknownInterface(made_by + signatures.undecided(application))
 
 
 def _shape_of_function(app: Any) -> str | None:
-    """Tell what a plain function or method is; None for anything that may need a second look.
+    """Return the interface of a plain function or method, None for anything less clear.
 
-    `shapes` would tell too, but for the module `inspect`: its import is a tenth of a cold start.
+    `signatures` covers all of this, but it imports `inspect`: a tenth of a cold start.
     """
     function = app.__func__ if isinstance(app, MethodType) else app
     if type(function) is not FunctionType or vars(function) or function.__defaults__:
@@ -62,13 +67,20 @@ def _shape_of_function(app: Any) -> str | None:
 
 
 def import_from(target: str) -> Any:
-    """Import "package.module:attribute"; ImportError says which part is wrong."""
+    """Import an object by an import string.
+
+    Args:
+        target: "package.module:attribute"; the attribute can have dots.
+
+    Raises:
+        ImportError: The string has another form, or a part of it does not exist.
+    """
     module_name, colon, attributes = target.partition(":")
     if not (module_name and colon and attributes):
         raise ImportError(f'{target!r} is not of the form "package.module:attribute".')
-    found: Any = importlib.import_module(module_name)
+    value: Any = importlib.import_module(module_name)
     for name in attributes.split("."):
-        if not hasattr(found, name):
+        if not hasattr(value, name):
             raise ImportError(f"Module {module_name!r} has no attribute {attributes!r}.")
-        found = getattr(found, name)
-    return found
+        value = getattr(value, name)
+    return value

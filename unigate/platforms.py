@@ -1,4 +1,4 @@
-"""Where this process runs, as the variables show that each platform sets."""
+"""Detect the platform on which this process runs, by its environment variables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Platform(NamedTuple):
-    """Where this process runs, as the platform's own variables say; None for what they do not."""
+    """The platform on which this process runs; None for what its variables do not contain."""
 
     name: str | None = None
     region: str | None = None
@@ -18,9 +18,9 @@ class Platform(NamedTuple):
     commit: str | None = None
 
 
-# What each platform's variables are called, in place of what they hold. Before them those that
-# nobody but the platform sets, which prove that we run there; then those that its tools set
-# elsewhere too. Vercel and Netlify run on Lambda: they come first.
+# For each platform: the variables that only the platform sets, which prove that we run there; those
+# that its tools also set elsewhere; and a `Platform` with the names of variables instead of their
+# values. Vercel and Netlify run on Lambda, so they come first.
 _HOSTS: tuple[tuple[tuple[str, ...], tuple[str, ...], Platform], ...] = (
     # vercel.com/docs/environment-variables/system-environment-variables
     (
@@ -36,7 +36,7 @@ _HOSTS: tuple[tuple[tuple[str, ...], tuple[str, ...], Platform], ...] = (
         ),
     ),
     # docs.netlify.com/build/configure-builds/environment-variables: builds and `netlify dev`. At
-    # run time there are only SITE_ID, SITE_NAME and URL, which anybody might set.
+    # run time only SITE_ID, SITE_NAME and URL exist, which could be set anywhere.
     (
         ("NETLIFY",),
         (),
@@ -63,14 +63,14 @@ _HOSTS: tuple[tuple[tuple[str, ...], tuple[str, ...], Platform], ...] = (
     # cloud.google.com/appengine/docs/standard/python3/runtime#environment_variables
     (("GAE_APPLICATION", "GAE_SERVICE"), (), Platform("app-engine", deployment="GAE_VERSION")),
     # cloud.google.com/run/docs/container-contract; `functions_framework` sets FUNCTION_TARGET
-    # wherever it runs.
+    # on any machine.
     (
         ("K_SERVICE",),
         ("FUNCTION_TARGET",),
         Platform("google", region="FUNCTION_REGION", deployment="K_REVISION"),
     ),
-    # learn.microsoft.com/azure/app-service/reference-app-settings; FUNCTIONS_WORKER_RUNTIME is set
-    # in containers and by the local tools too.
+    # learn.microsoft.com/azure/app-service/reference-app-settings; containers and the
+    # local tools set FUNCTIONS_WORKER_RUNTIME too.
     (
         ("WEBSITE_SITE_NAME",),
         ("FUNCTIONS_WORKER_RUNTIME",),
@@ -91,7 +91,7 @@ _HOSTS: tuple[tuple[tuple[str, ...], tuple[str, ...], Platform], ...] = (
 
 
 def current(env: Mapping[str, str] | None = None) -> Platform:
-    """Return where this process runs; everything is None where nothing shows it."""
+    """Return the platform on which this process runs; every field is None if it is unknown."""
     env = os.environ if env is None else env
     for proofs, hints, named in _HOSTS:
         if any(map(env.get, proofs + hints)):
@@ -113,7 +113,7 @@ def _fill(form: str, env: Mapping[str, str]) -> str | None:
 
 
 def proven(env: Mapping[str, str] | None = None) -> str | None:
-    """Return the name of the platform that we run on for certain: its headers can be believed."""
+    """Return the name of the platform if its variables prove it; its headers can be trusted."""
     env = os.environ if env is None else env
     for proofs, _, named in _HOSTS:
         if any(map(env.get, proofs)):

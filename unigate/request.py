@@ -379,17 +379,6 @@ _COMPARED = (
 )
 
 
-def proxied_headers(request: Request) -> Headers:
-    """Return the header fields as a proxy passes them on, with X-Forwarded-For, -Proto, -Port."""
-    headers = Headers(request.headers)
-    headers.set("x-forwarded-proto", request.scheme)
-    headers.set("x-forwarded-port", str(request.server[1]))
-    if request.client:
-        peers = [*headers.getlist("x-forwarded-for"), request.client[0]]
-        headers.set("x-forwarded-for", ", ".join(peers))
-    return headers
-
-
 def current_request() -> Request:
     """Return the request that is being answered.
 

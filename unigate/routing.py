@@ -1,4 +1,4 @@
-"""Which application answers which path."""
+"""Route paths to applications by prefix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Interface = Literal["asgi", "wsgi"]
 
 
 class Mount:
-    """An application and the path prefix under which it answers; "" is the root."""
+    """An application with its interface and its path prefix; the prefix of the root is ""."""
 
     __slots__ = ("app", "interface", "prefix")
 
@@ -20,16 +20,22 @@ class Mount:
 
 
 def check_prefixes(prefixes: Iterable[str]) -> None:
-    """Raise ValueError for a prefix that could never match."""
+    """Check the prefixes of mounts.
+
+    Raises:
+        ValueError: A prefix does not start with "/" or ends with it, so it could never match.
+    """
     for prefix in prefixes:
         if not prefix.startswith("/") or prefix.endswith("/"):
-            raise ValueError(f'A mount is a path like "/v2", with no "/" at its end: {prefix!r}.')
+            raise ValueError(
+                f'A mount must be a path like "/v2", without "/" at its end, got {prefix!r}.'
+            )
 
 
 class Router:
-    """Find the mount with the longest prefix that ends at a "/" boundary of the path.
+    """Finds the mount with the longest prefix that ends at a "/" boundary of the path.
 
-    The cost depends on how deep the deepest prefix is, not on how many there are.
+    The cost depends on the depth of the deepest prefix, not on the number of mounts.
     """
 
     def __init__(self, root: Mount | None, mounts: Mapping[str, Mount]) -> None:
@@ -43,7 +49,7 @@ class Router:
         yield from self._mounts.values()
 
     def match(self, path: str) -> Mount | None:
-        """Return the mount of a path, the root where no prefix fits, or None without a root."""
+        """Return the mount for a path: the root (or None) if no prefix matches."""
         ends: list[int] = []
         end = 0
         for _ in range(self._depth):

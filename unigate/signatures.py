@@ -1,4 +1,4 @@
-"""Whether an object is a WSGI or an ASGI application, found out by looking at its signature."""
+"""Determine the interface of an application from its signature: WSGI or ASGI."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import inspect
 import types
 from typing import Any
 
-# Where middleware that takes anything (`*args`) keeps what it wraps.
+# Attributes in which middleware that accepts `*args` keeps the application that it wraps.
 _INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app")
-# What an instance needs where the class itself is the application.
-_MADE = {"wsgi": "__iter__", "asgi": "__await__"}
+# The method that instances need if the class itself is the application.
+_INSTANCE_METHOD = {"wsgi": "__iter__", "asgi": "__await__"}
 
 
 def shape_of(app: Any, depth: int = 0) -> str | None:
-    """Return "asgi", "asgi2", "wsgi", "factory", or None when it cannot be told."""
+    """Return "asgi", "asgi2", "wsgi", "factory", or None if the signature fits none of them."""
     if getattr(app, "_asgi_single_callable", False):  # asgiref's marks
         return "asgi"
     if getattr(app, "_asgi_double_callable", False):
@@ -36,7 +36,11 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
         return _shape_of_inner(app, depth)
     names = required or [p.name for p in positional]
     shape = _shape_of_parameters(names, all_optional=not required)
-    if isinstance(app, type) and shape in _MADE and not hasattr(app, _MADE[shape]):
+    if (
+        isinstance(app, type)
+        and shape in _INSTANCE_METHOD
+        and not hasattr(app, _INSTANCE_METHOD[shape])
+    ):
         return None
     return shape
 
@@ -62,25 +66,25 @@ def _shape_of_inner(app: Any, depth: int) -> str | None:
 
 
 def _parameters(app: Any) -> list[inspect.Parameter] | None:
-    """Return the parameters of a call, `self` left out; a class is called to make an instance.
+    """Return the parameters of a call without `self`; for a class those of its constructor.
 
-    Those of what a decorator wraps count only where its own say nothing (`*args`).
+    The parameters of a decorated function count only if the decorator's own are `*args`.
     """
     called = _called(app)
-    found: list[inspect.Parameter] | None = None
+    parameters: list[inspect.Parameter] | None = None
     for follow in (False, True):
         try:
             signature = inspect.signature(called, follow_wrapped=follow)
-        except (TypeError, ValueError):  # built in C, with no signature
+        except (TypeError, ValueError):  # written in C, without a signature
             continue
-        found = list(signature.parameters.values())
-        if not any(p.kind is p.VAR_POSITIONAL for p in found):
+        parameters = list(signature.parameters.values())
+        if not any(p.kind is p.VAR_POSITIONAL for p in parameters):
             break
-    return found
+    return parameters
 
 
 def _called(app: Any) -> Any:
-    """Return what runs when an object is called: Sentry keeps that on the instance."""
+    """Return the function that a call runs; Sentry sets `__call__` on the instance."""
     if isinstance(app, type | functools.partial) or inspect.isroutine(app):
         return app
     return app.__call__
@@ -93,7 +97,7 @@ def _is_coroutine_function(app: Any) -> bool:
 
 
 def undecided(app: Any) -> str:
-    """Say why it cannot be told what an object is."""
+    """Explain why an object's interface cannot be determined, and what to pass instead."""
     if isinstance(app, types.ModuleType):
         return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
     if not callable(app):
@@ -101,11 +105,11 @@ def undecided(app: Any) -> str:
     parameters = _parameters(app)
     call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
     return (
-        f"Cannot tell whether {name_of(app)}, called with {call}, is a WSGI or an ASGI "
-        'application. If it is one, say which: wrap(..., interface="wsgi") or interface="asgi".'
+        f"Cannot determine whether {name_of(app)}, called with {call}, is a WSGI or an ASGI "
+        'application. If it is one, pass wrap(..., interface="wsgi") or interface="asgi".'
     )
 
 
 def name_of(app: Any) -> str:
-    """Return what to call an application in a sentence."""
+    """Return a name for an application in a sentence."""
     return getattr(app, "__qualname__", None) or f"the {type(app).__name__} object"

@@ -1,4 +1,4 @@
-"""Names for the shapes that pass between the layers."""
+"""Type aliases that the layers share: ASGI, WSGI, events and replies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Callable[[bytes], object]]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# What a platform passes and expects back: JSON, so anything under a string.
+# What a platform passes and expects back: JSON objects.
 Event = dict[str, Any]
 Reply = dict[str, Any]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class Env:
-    """Vercel's system environment variables, by attribute or by key; None where one is not set."""
+    """Vercel's system environment variables by attribute or key; None for one that is not set."""
 
     VERCEL: str | None
     CI: str | None
@@ -36,15 +36,15 @@ class Env:
     def __init__(self, **values: str | None) -> None:
         unknown = values.keys() - Env.__annotations__.keys()
         if unknown:
-            raise TypeError(f"Vercel has no variables {', '.join(sorted(unknown))}.")
+            raise TypeError(f"Vercel has no system variables named {', '.join(sorted(unknown))}.")
         vars(self).update(dict.fromkeys(Env.__annotations__), **values)
 
     def to_dict(self) -> dict[str, str | None]:
-        """Return all of them."""
+        """Return all variables by name."""
         return dict(vars(self))
 
     def get(self, key: str, default: str | None = None) -> str | None:
-        """Return one of them, the default for a name that is none of them."""
+        """Return a variable, the default for a name that Vercel does not have."""
         value: str | None = vars(self).get(key, default)
         return value
 
@@ -53,7 +53,7 @@ class Env:
         return value
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"The environment of Vercel is fixed: {name} cannot be set.")
+        raise AttributeError(f"Env is read-only: {name} cannot be set.")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Env) and vars(self) == vars(other)
@@ -62,11 +62,11 @@ class Env:
         return hash(tuple(vars(self).values()))
 
     def __repr__(self) -> str:
-        known = (name for name, value in vars(self).items() if value is not None)
-        return f"<Env {', '.join(known) or 'without variables'}>"  # no values: one is a secret
+        names = (name for name, value in vars(self).items() if value is not None)
+        return f"<Env {', '.join(names) or 'without variables'}>"  # no values: one is a secret
 
 
 def get_env(env: Mapping[str, str] | None = None) -> Env:
-    """Return Vercel's system environment variables; an empty one is None, as in Vercel's SDK."""
+    """Return Vercel's system environment variables; empty ones are None, as in Vercel's SDK."""
     env = os.environ if env is None else env
     return Env(**{name: env.get(name) or None for name in Env.__annotations__})

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unigate.events import azure
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 FEW = settings(deadline=None, max_examples=80, derandomize=True)
@@ -98,7 +99,7 @@ def test_every_url_has_its_parts(
     [
         ("/a%25", "/a%2525?q=2", "/a%2525"),  # the host leaves escapes as they are
         ("/a%25", "/a%25", "/a%25"),
-        ("/a%252F", "/%61%252F", "/%61%252F"),  # were it to encode again what it has decoded
+        ("/a%252F", "/%61%252F", "/%61%252F"),  # if the host encoded the decoded path again
         ("/aA", "/a%2541", "/a%2541"),
         ("/a/b", "/a%2Fb", "/a%2Fb"),
         ("/caf%C3%A9", "/caf%c3%a9", "/caf%c3%a9"),
@@ -196,7 +197,7 @@ def test_no_event_is_azures(event: Any) -> None:
         azure.to_request(event, None)
 
 
-# --- who is asking -------------------------------------------------------------------------------
+# --- the identity --------------------------------------------------------------------------------
 
 
 def principal(value: Any) -> str:

@@ -81,7 +81,7 @@ def test_the_distribution_is_the_server_where_there_is_no_host() -> None:
         ("origin-request", "http", "http"),
         ("origin-request", "https", "https"),
         ("origin-request", "gopher", "https"),
-        ("viewer-request", "http", "https"),  # at this point the viewer's word
+        ("viewer-request", "http", "https"),  # at this trigger the client can forge it
     ],
 )
 def test_only_what_cloudfront_wrote_tells_the_scheme(trigger: str, proto: str, scheme: str) -> None:
@@ -120,7 +120,7 @@ def test_a_replaced_body_may_be_text() -> None:
 def test_a_body_that_was_cut_is_too_large() -> None:
     event = load("cloudfront/viewer_request")
     inside(event)["request"]["body"]["inputTruncated"] = True
-    with pytest.raises(TooLarge, match="cut"):
+    with pytest.raises(TooLarge, match="truncated the request body"):
         read(event)
 
 

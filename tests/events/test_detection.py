@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import importlib
 import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import unigate
 from tests.samples import load, names
+from unigate import events
 from unigate.errors import UnknownEvent
 from unigate.events import (
     EventSource,
     alb,
+    detection,
     find_source,
     http_api,
     kind_of,
@@ -18,14 +25,18 @@ from unigate.events import (
     parse_event,
     rest_api,
     source_named,
+    sources,
     unknown_event,
 )
-from unigate.events.sources import SOURCES
+from unigate.events.detection import all_sources
+from unigate.events.sources import SourceRow, first_match
+
+SOURCES = tuple(dict.fromkeys(all_sources().values()))
 
 SOURCE_NAMES = [name_of(source) for source in SOURCES]
 HTTP_SAMPLES = [name for source in SOURCE_NAMES for name in names(source)]
 
-# The kind of each event that is no request, None where nothing is known of it.
+# The kind of each non-HTTP event, None for an unknown one.
 KINDS = {
     "authorizer_huawei": "authorizer",
     "authorizer_token": "authorizer",
@@ -63,7 +74,7 @@ KINDS = {
 
 
 class Telegraph:
-    """A source from outside: no module, but all that detection asks of one."""
+    """A source from outside: not a module, but with all members that detection uses."""
 
     __name__ = "stations.telegraph"
 
@@ -282,3 +293,141 @@ def test_a_source_is_known_by_its_name() -> None:
         ValueError, match=r"no event source 'telex'; there are .+, generic, telegraph\."
     ):
         source_named("telex", (mine,))
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+POSTBOX = """
+from unigate.events.generic import from_reply, make_event, to_reply
+from unigate.request import Request
+
+MAX_REPLY = 1000
+
+
+def matches(event):
+    return "stamp" in event or "stamp" in (event.get("requestContext") or {})
+
+
+def to_request(event, context):
+    return Request("GET", b"/letters", source="postbox", event=event, context=context)
+"""
+
+AddRow = Callable[..., EventSource]
+
+
+@pytest.fixture
+def add_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddRow]:
+    """Return a function that puts a source of a new module into the table, as the first row."""
+
+    def add(before_rest_api: bool = False, **marks: Any) -> EventSource:
+        (tmp_path / "postbox.py").write_text(POSTBOX)
+        row = SourceRow("postbox", **marks)
+        with monkeypatch.context() as patch:
+            patch.setattr(events, "__path__", [*events.__path__, str(tmp_path)])
+            source = row.source
+        if before_rest_api:
+            rows = list(sources.AFTER_KINDS)
+            rows.insert(rows.index(sources.REST_API), row)
+            monkeypatch.setattr(sources, "AFTER_KINDS", tuple(rows))
+        else:
+            monkeypatch.setattr(sources, "BEFORE_KINDS", (row, *sources.BEFORE_KINDS))
+        importlib.reload(detection)
+        return source
+
+    yield add
+    monkeypatch.undo()
+    sys.modules.pop("unigate.events.postbox", None)
+    importlib.reload(detection)
+
+
+LOOK_ALIKES = ["http_api/get", "http_api/function_url", "rest_api/custom_domain"]
+LOOK_ALIKES += ["alb/single_value", "generic/map_query", "openwhisk/get", "not_http/sqs"]
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+@pytest.mark.parametrize("marks", [{"marks": ["stamp"]}, {"marks": ["seal", "stamp"]}, {}])
+def test_a_source_in_the_first_row_is_chosen_by_a_mark_at_the_top(
+    name: str, marks: dict[str, Any], add_row: AddRow
+) -> None:
+    postbox = add_row(**marks)
+    event = load(name)
+    assert detection.find_source(event) is not postbox
+    assert detection.find_source(event | {"stamp": "1 penny"}) is postbox
+
+
+@pytest.mark.parametrize("name", ["http_api/get", "rest_api/custom_domain", "alb/single_value"])
+@pytest.mark.parametrize(
+    "marks", [{"context_marks": ["stamp"]}, {"marks": ["seal"], "context_below": 99}, {}]
+)
+def test_a_source_in_the_first_row_is_chosen_by_a_mark_in_the_context(
+    name: str, marks: dict[str, Any], add_row: AddRow
+) -> None:
+    postbox = add_row(**marks)
+    event = load(name)
+    assert detection.find_source(event) is not postbox
+    event["requestContext"]["stamp"] = "1 penny"
+    assert detection.find_source(event) is postbox
+
+
+def test_a_gateway_reads_the_events_of_a_source_in_the_first_row(add_row: AddRow) -> None:
+    add_row(marks=["stamp"])
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["PATH_INFO"].encode()]
+
+    gateway = unigate.wrap(app)
+    for name in LOOK_ALIKES:
+        assert gateway(load(name) | {"stamp": "1 penny"}, None)["body"] == "/letters"
+    assert "Tried: postbox, openwhisk, " in str(unknown_event({}))
+    named = unigate.wrap(app, source="postbox")
+    assert named(load("http_api/get"), None)["body"] == "/letters"
+
+
+def test_a_source_without_the_mark_in_an_event_is_not_asked(add_row: AddRow) -> None:
+    postbox: Any = add_row(marks=["seal"])
+    postbox.matches = lambda event: True
+    for name in HTTP_SAMPLES:
+        assert detection.find_source(load(name)) is not postbox
+        assert detection.find_source(load(name) | {"seal": None}) is postbox
+
+
+@pytest.mark.parametrize("name", [*HTTP_SAMPLES, *(f"not_http/{name}" for name in KINDS)])
+def test_a_source_without_marks_is_asked_for_every_event(name: str, add_row: AddRow) -> None:
+    postbox: Any = add_row()
+    event = load(name)
+    asked: list[Any] = []
+    postbox.matches = asked.append
+    detection.find_source(event)
+    assert asked == [event]
+
+
+@pytest.mark.parametrize(
+    "marks", [{"marks": ["stamp"]}, {"context_marks": ["stamp"]}, {"context_below": 99}, {}]
+)
+def test_a_source_in_the_row_before_rest_api_is_chosen_for_what_looks_like_it(
+    marks: dict[str, Any], add_row: AddRow
+) -> None:
+    postbox = add_row(before_rest_api=True, **marks)
+    event = load("rest_api/custom_domain")
+    assert detection.find_source(event) is rest_api
+    if "marks" in marks:
+        event["stamp"] = "1 penny"
+    else:
+        event["requestContext"]["stamp"] = "1 penny"
+    assert detection.find_source(event) is postbox
+    assert detection.find_source(load("http_api/get") | {"stamp": "1 penny"}) is http_api
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_a_source_from_outside_is_chosen_for_what_looks_like_another(name: str) -> None:
+    mine: Any = Telegraph()
+    assert find_source(load(name) | {"morse": ".-"}, (mine,)) is mine
+
+
+@pytest.mark.parametrize("name", HTTP_SAMPLES)
+def test_every_sample_has_a_mark_of_its_source(name: str) -> None:
+    event = load(name)
+    module = name.partition("/")[0]
+    rows = [row for row in (*sources.BEFORE_KINDS, *sources.AFTER_KINDS) if row.module == module]
+    assert first_match(rows, event) is rows[0].source

@@ -1,6 +1,6 @@
-"""Damaged events, by the hundred thousand: refused, answered with a 4xx, or answered rightly.
+"""Damaged events, by the hundred thousand: rejected, answered with a 4xx, or answered correctly.
 
-A run takes `UNIGATE_FUZZ_EVENTS` events (100,000 unless told) from the seeds of
+A run takes `UNIGATE_FUZZ_EVENTS` events (100,000 by default) from the seeds of
 `UNIGATE_FUZZ_SEED`; `make fuzz` takes many more, from new seeds each time.
 """
 
@@ -56,7 +56,7 @@ JUNK: list[Any] = [
     *([], {}, [None], [[]], [{}], {"": ""}, {"x": None}, {"x": {}}, ["x", None, 7], [["x"]]),
     *({"x": ["a", "b"]}, {"Records": []}, [{"key": None, "value": None}], [{"value": "x"}]),
 ]
-# Dear, so rare.
+# Slow, so rare.
 LARGE: list[Callable[[], Any]] = [
     lambda: "x" * 100_000,
     lambda: nested(400),
@@ -66,7 +66,7 @@ LARGE: list[Callable[[], Any]] = [
 
 
 def copied(value: Any) -> Any:
-    """Return a deep copy, whatever the depth."""
+    """Return a deep copy of a value of any depth."""
     return marshal.loads(marshal.dumps(value))
 
 
@@ -115,7 +115,7 @@ def rng_member(rng: random.Random, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def wsgi_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Answer with the body, once everything that an application may ask for is in order."""
+    """Answer with the body, after checking everything that an application can read."""
     request = unigate.current_request()
     assert environ["unigate.request"] is request
     assert environ["PATH_INFO"][:1] == "/"
@@ -162,7 +162,7 @@ GATEWAYS = [
 
 
 def outcome(gateway: unigate.Gateway, event: dict[str, Any]) -> tuple[EventSource | None, int]:
-    """Return who read an event and the status of the answer, 0 where it was refused."""
+    """Return the source of an event and the status of the reply, 0 if it was rejected."""
     source = find_source(event)
     try:
         reply = gateway.lambda_handler(event, None)
@@ -189,7 +189,7 @@ def test_a_damaged_event_is_refused_or_answered(batch: int) -> None:
         assert status in (0, 200, 400, 413), event
 
 
-# What is left where an event has lost the one member that told it from a simpler one.
+# The sources that can match when an event has lost the member that set it apart.
 REMAINS = {
     "alb": {"rest_api", "generic"},
     "rest_api": {"generic", "huawei"},

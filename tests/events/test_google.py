@@ -1,4 +1,4 @@
-"""What a function on Google Cloud returns for the request objects that its framework passes."""
+"""Google Cloud Functions: responses to the request objects that the framework passes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from tests.events.test_round_trips import FEW, requests
 from tests.hosts import ask_asgi, ask_wsgi, wsgi_environ
 from unigate.errors import IncompleteResponse
 from unigate.events import google
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 Start = Callable[..., Any]
 TEXT = [("content-type", "text/plain")]
@@ -54,7 +55,7 @@ def ask(wsgi: Any, method: str = "GET", path: bytes = b"/a", body: bytes = b"") 
 
 
 def reply_of(wsgi: Any, method: str = "GET") -> Response:
-    """Return what an application answers under gunicorn, before a server has touched it."""
+    """Return an application's response under gunicorn, before a server has changed it."""
     return google.from_reply(google.answer(wsgi, google.make_event(Request(method))))
 
 
@@ -69,7 +70,7 @@ def fixed(status: str, headers: list[tuple[str, str]], *parts: bytes) -> Any:
 
 
 class Parts:
-    """A body that tells how far it was read, and how often closed."""
+    """A body that counts the parts that were read and the calls of `close`."""
 
     def __init__(self, *parts: bytes) -> None:
         self.given = 0
@@ -542,7 +543,7 @@ def test_a_starlette_application_finds_its_own_routes() -> None:
 def test_a_request_survives_as_flasks(request: Request) -> None:
     event = google.make_event(request)
     arrived = Request.from_environ(event.environ)
-    # Repeats are joined, as CGI's names want it; the body is in the stream; there is no mount.
+    # Repeated fields are joined, as in CGI; the body is in the stream; nothing is mounted.
     expected = Request(
         request.method,
         request.raw_path,

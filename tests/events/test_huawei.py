@@ -12,8 +12,9 @@ from tests.samples import load, names
 from unigate import wrap
 from unigate.errors import InvalidEvent
 from unigate.events import huawei
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

@@ -10,8 +10,9 @@ from tests.events.test_round_trips import FEW, altered, grouped, last_forwarded,
 from tests.samples import load
 from unigate import wrap
 from unigate.events import lattice
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

@@ -45,16 +45,16 @@ def changed(event: Event, place: Place, value: Any) -> Event:
 
 
 def outcome(event: Event) -> tuple[str, Request | None]:
-    """Read an event, or say which of its own errors refuses it; any other one is a fault."""
+    """Return the source and the request of an event; only InvalidEvent can refuse it."""
     source = find_source(event)
     if source is None:
         return "", None
     try:
-        return name_of(source), source.to_request(event, None)
+        request = source.to_request(event, None)
     except InvalidEvent:
         return "InvalidEvent", None
-    except (AttributeError, KeyError, TypeError, ValueError):  # an UnknownEvent of the gateway's
-        return "", None
+    assert request.identity is None or request.identity.kind
+    return name_of(source), request
 
 
 def member(event: Event, place: Place) -> Any:
@@ -89,10 +89,10 @@ def test_no_member_inside_an_invocation_is_indispensable(name: str) -> None:
             outcome(event | {"body": json.dumps(variant)})
 
 
-# Names and values inside these are the client's: an empty one is there, a missing one is not.
+# Names and values in these are the client's: an empty member is present, a missing one is not.
 MAPS = {"headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"}
 MAPS |= {"__ow_headers", "queryParameters", "queryString"}
-# An empty map of lists is still a map of lists; what is left here decides who reads the event.
+# An empty map of lists is still a map of lists. The marks decide which source reads the event.
 KINDS = {"multiValueHeaders", "multiValueQueryStringParameters"}
 MARKS = {"httpMethod", "path", "resource", "rawPath", "requestContext", "elb", "http", "version"}
 MARKS |= {"Action", "body", "targetGroupArn", "rawUrl", "queryParameters", "queryString", "apiId"}

@@ -13,8 +13,9 @@ import unigate
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import netlify
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 Event = dict[str, Any]
 
@@ -129,7 +130,7 @@ def test_other_events_are_not_taken(event: Event) -> None:
     assert netlify.matches(event) is False
 
 
-# --- who asks ------------------------------------------------------------------------------------
+# --- the identity --------------------------------------------------------------------------------
 
 USER = {"sub": "0123-4567", "email": "jane@example.org", "app_metadata": {"roles": ["editor"]}}
 PACKED = b64encode(json.dumps({"identity": {"token": "t"}, "user": USER}).encode()).decode()

@@ -13,8 +13,9 @@ import unigate
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import openwhisk
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 Event = dict[str, Any]
 
@@ -201,7 +202,7 @@ def test_json_too_deep_to_write_again_is_refused() -> None:
     deep: Any = []
     for _ in range(200_000):
         deep = [deep]
-    with pytest.raises(InvalidEvent, match="too deep"):
+    with pytest.raises(InvalidEvent, match="too deeply"):
         read(of_openwhisk("post", JSON, a=deep))
     while deep:  # taken apart by hand: so deep, it would overflow when it is freed
         deep = deep.pop()
@@ -276,7 +277,7 @@ def test_members_of_both_platforms_may_agree() -> None:
     assert request.identity is None
 
 
-# --- who asks ------------------------------------------------------------------------------------
+# --- the identity --------------------------------------------------------------------------------
 
 
 def test_the_client_is_the_peer_that_the_proxy_saw() -> None:

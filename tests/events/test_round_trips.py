@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.samples import load
 from unigate.events import find_source, name_of, source_named
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 
 FEW = settings(
     deadline=None,
@@ -77,13 +78,13 @@ def responses(draw: st.DrawFn) -> Response:
 
 
 def altered(request: Request, **members: Any) -> Request:
-    """Return a request with some members changed, and with the length of its body told."""
+    """Return a copy with some members changed; Content-Length is set if there is a body."""
     names = ["method", "raw_path", "query_string", "headers", "body", "scheme", "server", "client"]
     names += ["root_path"]
-    told = Request(**{name: getattr(request, name) for name in names} | members)
-    if told.body:
-        told.headers.set("content-length", str(len(told.body)))
-    return told
+    changed = Request(**{name: getattr(request, name) for name in names} | members)
+    if changed.body:
+        changed.headers.set("content-length", str(len(changed.body)))
+    return changed
 
 
 def grouped(headers: Headers) -> Headers:
@@ -122,7 +123,7 @@ def of_rest_api(request: Request) -> Request:
 
 
 def of_alb(request: Request) -> Request:
-    # The query is a map of what stood around "=". Nobody but X-Forwarded-For knows the client.
+    # The query is a map of what stood around "=". Only X-Forwarded-For has the client.
     groups: dict[str, list[str]] = {}
     for pair in request.query_string.decode().split("&") if request.query_string else ():
         groups.setdefault(pair.partition("=")[0], []).append(pair.partition("=")[2])
@@ -137,7 +138,7 @@ def of_alb(request: Request) -> Request:
 
 
 def of_generic(request: Request) -> Request:
-    # Only Host tells of the connection.
+    # Only Host is known of the connection.
     headers = Headers(request.headers.joined().items())
     return altered(request, headers=headers, scheme="https", client=None, root_path="")
 
@@ -191,7 +192,7 @@ def test_an_answer_survives_in_lists_of_values(name: str, response: Response) ->
 @FEW
 @given(response=responses())
 def test_an_answer_survives_in_single_values(name: str, response: Response) -> None:
-    # Repeats are joined, cookies never.
+    # Repeated fields are joined, cookies never.
     others = Headers(pair for pair in response.headers if pair[0] != "set-cookie")
     cookies = [("set-cookie", cookie) for cookie in response.headers.getlist("set-cookie")]
     headers = Headers([*others.joined().items(), *cookies])

@@ -38,7 +38,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def received(answer: Answer, body: bytes) -> bool:
-    """Tell whether the application, which echoes a digest, got these bytes."""
+    """Return True if the application, which sends a digest back, received these bytes."""
     seen = answer.json()
     return bool((seen["length"], seen["sha256"]) == (len(body), hashlib.sha256(body).hexdigest()))
 

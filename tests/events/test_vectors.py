@@ -1,4 +1,4 @@
-"""What every source makes of the same path, query, cookies and body."""
+"""The same path, query, cookies and body, read by every source."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import pytest
 from tests.samples import load
 from unigate.errors import InvalidEvent
 from unigate.events import EventSource, find_source, name_of
-from unigate.events.sources import SOURCES
+from unigate.events.detection import all_sources
 from unigate.http import split_query
 from unigate.request import Request
+
+SOURCES = tuple(dict.fromkeys(all_sources().values()))
 
 Event = dict[str, Any]
 # Change a sample into the event that its platform sends for a path and a query as on the wire.
@@ -282,5 +284,5 @@ def test_the_event_and_the_context_are_kept(wire: Wire) -> None:
 def test_a_source_that_was_named_reads_an_empty_event_or_refuses_it(
     source: EventSource, name: str
 ) -> None:
-    with suppress(InvalidEvent, KeyError):  # either is the gateway's to answer
+    with suppress(InvalidEvent, KeyError):  # the gateway responds to either
         assert source.to_request(load(name), None).path == "/"

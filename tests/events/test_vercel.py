@@ -53,7 +53,7 @@ def test_an_event_without_an_action_is_read() -> None:
 def test_an_invocation_of_something_else_is_invalid(body: str) -> None:
     event = {"Action": "Invoke", "body": body}
     assert vercel.matches(event)
-    with pytest.raises(InvalidEvent, match="no method and path"):
+    with pytest.raises(InvalidEvent, match="must be JSON with method and path"):
         read(event)
 
 

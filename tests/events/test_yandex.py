@@ -11,8 +11,9 @@ from tests.events.test_round_trips import FEW, altered, grouped, requests, respo
 from tests.samples import load, names
 from unigate import wrap
 from unigate.events import yandex
+from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Environ, StartResponse
 
 Event = dict[str, Any]

@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
-from unigate.http import Headers, forwarded_peer, latin1, response_headers, spelled, split_host
-from unigate.http.headers import HOP_BY_HOP
+from unigate.http import (
+    HOP_BY_HOP,
+    Headers,
+    forwarded_peer,
+    latin1,
+    response_headers,
+    single_value_map,
+    split_host,
+)
 
 
 def test_fields_keep_their_order_and_repeats() -> None:
@@ -206,7 +213,7 @@ def test_any_value_is_shown_as_latin_1(value: object, shown: str) -> None:
 def test_cookies_of_a_map_of_single_values_go_under_spellings_of_one_name() -> None:
     cookies = [f"c{number}=1" for number in range(2**9)]
     pairs = [("vary", "accept"), ("vary", "cookie"), *(("set-cookie", one) for one in cookies)]
-    fields = spelled(Headers(pairs))
+    fields = single_value_map(Headers(pairs))
     assert fields.pop("vary") == "accept, cookie"
     assert fields["set-cookie"] == "c0=1"
     assert {name.lower() for name in fields} == {"set-cookie"}
@@ -214,7 +221,7 @@ def test_cookies_of_a_map_of_single_values_go_under_spellings_of_one_name() -> N
 
 
 def test_a_map_of_single_values_without_cookies_has_no_name_for_them() -> None:
-    assert spelled(Headers([("vary", "a"), ("vary", "b")])) == {"vary": "a, b"}
+    assert single_value_map(Headers([("vary", "a"), ("vary", "b")])) == {"vary": "a, b"}
 
 
 def test_an_applications_fields_are_kept_in_order() -> None:
@@ -335,3 +342,39 @@ def test_plain_fields_are_found_in_any_case() -> None:
     assert headers.single == {"x-a": "1", "x-b": ""}
     assert (headers.get("X-A"), headers.getlist("X-B"), headers.getlist("x-c")) == ("1", [""], [])
     assert headers.get("x-c", "none") == "none"
+
+
+REPEATED = [("cookie", "a=1"), ("vary", "a"), ("x-a", "caf\xe9"), ("cookie", "b=2"), ("vary", "b")]
+
+
+def test_a_map_of_the_fields_joins_repeats() -> None:
+    plain, repeated = Headers([("X-A", "1"), ("x-b", "")]), Headers(REPEATED)
+    assert plain.as_map() is plain.as_map("|") is plain.single
+    assert repeated.as_map() == repeated.joined()
+    assert repeated.as_map(",") == {"cookie": "a=1; b=2", "vary": "a,b", "x-a": "caf\xe9"}
+
+
+def test_a_map_of_last_values_leaves_earlier_ones_out() -> None:
+    plain = Headers([("X-A", "1"), ("x-b", "")])
+    assert plain.last_values() is plain.single
+    assert Headers(REPEATED).last_values() == {"cookie": "b=2", "vary": "b", "x-a": "caf\xe9"}
+
+
+def test_fields_are_encoded_in_order_as_latin_1() -> None:
+    assert Headers([("X-A", "1"), ("x-b", "")]).encoded() == [(b"x-a", b"1"), (b"x-b", b"")]
+    assert Headers(REPEATED).encoded() == [
+        (name.encode(), value.encode("latin-1")) for name, value in REPEATED
+    ]
+    assert Headers([("x-\u20ac", "1")]).encoded() == [(b"x-?", b"1")]
+    assert Headers([("x-\u20ac", "\xe9")]).encoded() == [(b"x-?", b"\xe9")]
+    invented = [(f"x-{number}", "1") for number in range(1100)]
+    for fields in (invented, [("x-another", "1")], invented):
+        assert Headers(fields).encoded() == [(name.encode(), b"1") for name, _ in fields]
+
+
+def test_plain_fields_are_few_and_ascii_and_not_repeated() -> None:
+    headers = Headers([("x-a", "1"), ("x-b", "2")])
+    assert headers.is_plain(3)
+    assert not headers.is_plain(2)
+    assert not Headers(REPEATED).is_plain(99)
+    assert not Headers([("x-a", "\xe9")]).is_plain(99)

@@ -1,4 +1,4 @@
-"""Who is asking: one shape for what the platforms call differently."""
+"""The caller that a platform authenticated: one shape for all authorizers."""
 
 from __future__ import annotations
 

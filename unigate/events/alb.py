@@ -1,9 +1,9 @@
 """Application Load Balancer with a Lambda target.
 
-Query keys and values arrive still encoded and are joined verbatim; a bare key gains "=". The answer
-must use `multiValueHeaders` exactly if the event did. No field is the client's address: the load
-balancer appends it to X-Forwarded-For, so the right-most entry counts. Source: the Elastic Load
-Balancing guide, "Lambda functions as targets".
+Query keys and values arrive still encoded and are joined verbatim; a key without "=" gains one. The
+reply must use `multiValueHeaders` exactly if the event did. No member holds the client's address:
+the load balancer appends it to X-Forwarded-For, so the right-most entry counts. Source: the Elastic
+Load Balancing guide, "Lambda functions as targets".
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from unigate.http import (
     raw_path,
     read_envelope,
     reason_phrase,
-    spelled,
+    single_value_map,
     split_query,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers
 
 MAX_REPLY = 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether a load balancer sent this."""
+    """Return True for an event of a load balancer."""
     context = event.get("requestContext")
     return isinstance(context, dict) and bool(context.get("elb"))
 
@@ -58,17 +60,14 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer with the kind of header map that the event has.
-
-    A map of single values carries further cookies under other spellings of `set-cookie`.
-    """
+    """Write a reply with the kind of header map that the event has."""
     reply = write_envelope(response, {})
     phrase = reason_phrase(response.status)
     reply["statusDescription"] = f"{response.status} {phrase}".rstrip()
     if isinstance(event.get("multiValueHeaders"), dict):
         reply["multiValueHeaders"] = response.headers.grouped()
     else:
-        reply["headers"] = spelled(response.headers)
+        reply["headers"] = single_value_map(response.headers)
     return reply
 
 
@@ -92,5 +91,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer of either kind."""
+    """Read a reply with either kind of header map."""
     return read_envelope(reply)

@@ -2,15 +2,15 @@
 
 Function Compute passes the event as JSON in bytes.
 
-- `queryParameters` is taken for decoded, which the documents leave open: a trigger builds its event
-  with Go's net/http, whose query is. If it is not, "%" and "+" arrive encoded twice, no more.
-- Repeated values arrive as one, joined with commas, of the query and of header fields alike.
-- A trigger's path is as sent. That of the map is taken for it too, and what a request line cannot
-  hold is quoted, so either reading gives a valid path. A root path is not carried.
-- The map names no client, and neither form says who called.
-- An answer has one text for each field. Further cookies go under other spellings of `set-cookie`:
-  whether all are sent is not documented, and API Gateway is reported to send one. A list instead
-  is not documented either, and an answer that is not understood is shown to the client as it is.
+- `queryParameters` is treated as decoded. The documents do not say, but a trigger builds its event
+  with Go's net/http, whose query is decoded. If it is not, only "%" and "+" arrive encoded twice.
+- Repeated values of the query and of header fields arrive as one, joined with commas.
+- A trigger's path is as sent. The map's is treated the same way, and characters that a request line
+  cannot contain are quoted, so the path is valid either way. Events have no root path.
+- The map has no client address, and neither form has a caller.
+- A reply has one string for each field. Further cookies go under other spellings of `set-cookie`:
+  whether all are sent is not documented, and API Gateway is reported to send one. A list is not
+  documented either, and a reply that is not understood is shown to the client as it is.
 
 Sources: Alibaba Cloud, Function Compute, "Use an HTTP trigger to invoke a function", "Configure an
 API Gateway trigger", "Why does the first letter of the header key become uppercase when I use an
@@ -20,7 +20,6 @@ HTTP trigger", and "EntityTooLarge" (the limit); midwayjs/midway, `serverless-fc
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -32,17 +31,19 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
-    spelled,
+    single_value_map,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values
 
 MAX_REPLY = 32 * 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether a trigger sent this, or API Gateway: nobody else has `queryParameters`."""
+    """Return True for an event of a trigger, or of API Gateway: only it has `queryParameters`."""
     if event.get("version") == "v1":
         http = json_object(event.get("requestContext")).get("http")
         return isinstance(event.get("rawPath"), str) and isinstance(http, dict)
@@ -54,7 +55,7 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event of either form; the map is documented with its flag as text."""
+    """Read an event of either form; the map's documented base64 flag is a string."""
     about = json_object(event.get("requestContext"))
     http = json_object(about.get("http"))
     path: str = event.get("rawPath") or event.get("path") or "/"
@@ -74,15 +75,15 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer that both forms share."""
-    return write_envelope(response, {"headers": spelled(response.headers)})
+    """Write a reply; both forms share its format."""
+    return write_envelope(response, {"headers": single_value_map(response.headers)})
 
 
 def make_event(request: Request) -> Event:
     """Write the event of an HTTP trigger."""
     fields = proxied_headers(request).joined()
     body, is_base64 = encode_body(request.headers, request.body)
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    values = query_values(request)
     return {
         "version": "v1",
         "rawPath": quote_bytes(request.raw_path),
@@ -109,5 +110,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

@@ -1,12 +1,12 @@
 """CloudFront with a Lambda@Edge function on its viewer-request or origin-request trigger.
 
-The path and the query arrive as sent, the peer as `clientIp`; a port only in Host, which names the
-origin on an origin request unless the distribution forwards the viewer's. CloudFront hides
-X-Forwarded-Proto and writes no X-Forwarded-Port, so neither is believed or passed on. A root path,
-the order across header names, and header fields that a function may not send are not carried. A
-body arrives only with the trigger's option "Include body", cut where it is too long. Source: the
-CloudFront developer guide, "Lambda@Edge event structure", "Restrictions on edge functions" and
-"Generate HTTP responses in request triggers".
+The path and the query arrive as sent, the client as `clientIp`; a port only in Host, which is the
+origin's on an origin request unless the distribution forwards the viewer's. CloudFront hides
+X-Forwarded-Proto and writes no X-Forwarded-Port, so both are removed. An event loses the root path,
+the order across header names, and header fields that a function may not send. It has a body only
+with the trigger's option "Include body", and a long one is truncated. Source: the CloudFront
+developer guide, "Lambda@Edge event structure", "Restrictions on edge functions" and "Generate HTTP
+responses in request triggers".
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from unigate.types import Event, Reply
 
 MAX_REPLY = 1_048_576
 
-# What a function may not send, and what it may only read: with one of them the answer is a 502.
+# Disallowed and read-only header fields: a reply with one of them becomes a 502.
 _FORBIDDEN = frozenset(
     {
         *("connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization"),
@@ -45,7 +45,7 @@ _FORBIDDEN_PREFIXES = ("x-accel-", "x-amz-cf-", "x-amzn-", "x-edge-")
 
 
 def matches(event: Event) -> bool:
-    """Tell whether a request set off the function; for a response there is nothing to answer."""
+    """Return True for an event of a request trigger; a response trigger expects no response."""
     cf = _cf(event)
     request = json_object(cf.get("request"))
     return (
@@ -66,24 +66,28 @@ def _trigger(event: Event) -> str:
 
 
 def max_reply(event: Event) -> int:
-    """Return how many bytes CloudFront takes at the trigger of this event."""
+    """Return the largest reply in bytes that CloudFront accepts at the event's trigger."""
     return 40_960 if _trigger(event) == "viewer-request" else MAX_REPLY
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; TooLarge where its body was cut, InvalidEvent where it was left out."""
+    """Read an event; TooLarge if its body was truncated, InvalidEvent if it was left out."""
     cf = _cf(event)
     about: dict[str, Any] = cf["request"]
     headers = _headers(about.get("headers"))
-    for claim in ("x-forwarded-proto", "x-forwarded-port"):
-        headers.remove(claim)
-    # CloudFront adds its own fields after the viewer request: there this one is the viewer's.
+    for name in ("x-forwarded-proto", "x-forwarded-port"):
+        headers.remove(name)
+    # CloudFront adds its own fields after the viewer request; there, this one is from the viewer.
     proto = headers.get("cloudfront-forwarded-proto") if _trigger(event) != "viewer-request" else ""
     body: dict[str, Any] = about.get("body") or {}
     if body.get("inputTruncated"):
-        raise TooLarge("CloudFront has cut the request's body off.")
+        raise TooLarge(
+            "CloudFront truncated the request body: it exceeds the limit of the trigger."
+        )
     if not body.get("data") and (headers.get("content-length") or "").strip("0"):
-        raise InvalidEvent('The request\'s body is not in the event: see "Include body".')
+        raise InvalidEvent(
+            'The request body is missing from the event: enable the option "Include body".'
+        )
     return Request.from_event(
         about.get("method"),
         raw_path(about.get("uri") or "/"),
@@ -101,10 +105,10 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _headers(fields: Any) -> Headers:
-    """Read lists of `key` and `value`; the key is the name once more, and may be missing."""
+    """Read lists of `key` and `value`; the key repeats the name and can be missing."""
     return Headers.from_map(
         {
-            name: [json_object(one).get("value") for one in many or ()]
+            name: [json_object(field).get("value") for field in many or ()]
             for name, many in (fields or {}).items()
         }
     )
@@ -118,7 +122,7 @@ def _lists(headers: Headers) -> dict[str, list[dict[str, str]]]:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer without the header fields that CloudFront refuses; it counts the length."""
+    """Write a reply without the header fields that CloudFront rejects; it adds Content-Length."""
     headers = Headers(
         (name, value)
         for name, value in response.headers
@@ -135,7 +139,7 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 
 def make_event(request: Request) -> Event:
-    """Write the event of an origin request, whose CloudFront-Forwarded-Proto tells the scheme."""
+    """Write the event of an origin request with its scheme in CloudFront-Forwarded-Proto."""
     headers = Headers(request.headers)
     headers.set("cloudfront-forwarded-proto", request.scheme)
     data = b2a_base64(request.body, newline=False).decode("ascii")
@@ -152,6 +156,6 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer as CloudFront does: a body is text unless it is said to be base64."""
+    """Read a reply as CloudFront does: a body is text unless `bodyEncoding` is "base64"."""
     body = decode_body(reply.get("body"), reply.get("bodyEncoding") == "base64")
     return Response(int(reply["status"]), _headers(reply.get("headers")), body)

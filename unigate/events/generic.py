@@ -1,7 +1,7 @@
-"""The least that hand-written events and small platforms have in common.
+"""The common subset of small platforms' and hand-written events.
 
 `{"path", "httpMethod", "headers", "body", "queryStringParameters"}`: the query is a string as sent,
-or a map of decoded values. The client is unknown, because nothing here is the platform's own word.
+or a map of decoded values. The client is unknown, because no member is set by a known platform.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ MAX_REPLY = 6 * 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether the event has at least a method and a path."""
+    """Return True for an event with at least a method and a path."""
     return isinstance(event.get("httpMethod"), str) and isinstance(event.get("path"), str)
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; a query that is still part of the path counts where there is no other."""
+    """Read an event; a query in the path counts if there is no other."""
     path, _, query = (event.get("path") or "").partition("?")
     values = event.get("queryStringParameters")
     if isinstance(values, str):
@@ -51,12 +51,12 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer in the form that most platforms know."""
+    """Write a reply in the envelope that most platforms accept."""
     return write_envelope(response, {"multiValueHeaders": response.headers.grouped()})
 
 
 def make_event(request: Request) -> Event:
-    """Write an event; peer, scheme and port are not carried."""
+    """Write an event; it has no client address, scheme or port."""
     body, is_base64 = encode_body(request.headers, request.body)
     return {
         "path": quote_bytes(request.raw_path),
@@ -69,5 +69,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

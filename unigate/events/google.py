@@ -1,12 +1,13 @@
 """Google Cloud Functions: `functions-framework` calls a plain function with a request object.
 
-No event and no JSON: Flask's request, or Starlette's under `functions_framework.aio`, belongs to a
-live connection, so bodies stream both ways. The client is the peer that the server names. Source:
-GoogleCloudPlatform/functions-framework-python, `functions_framework/__init__.py` and `aio`.
+There is no JSON event: Flask's request, or Starlette's under `functions_framework.aio`, belongs to
+a live connection, so bodies stream in both directions. The client is the peer that the server
+reports. Source: GoogleCloudPlatform/functions-framework-python, `functions_framework/__init__.py`
+and `aio`.
 
-The framework itself answers /robots.txt, /favicon.ico and paths with a line break, all 404; under
-`aio` it refuses methods beyond the usual seven and passes no lifespan on. What the function has
-read of the body is not there for the application any more.
+The framework itself responds to /robots.txt, /favicon.ico and paths with a line break, all with
+404; under `aio` it rejects methods beyond the usual seven and passes no lifespan events. A body
+that the function has read is no longer available to the application.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ from urllib.parse import unquote_to_bytes
 
 from unigate.errors import IncompleteResponse
 from unigate.http import Headers, Response, carries_body, response_headers
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
+
+from .writing import proxied_headers
 
 if TYPE_CHECKING:
     import flask
 
 
 def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
-    """Run an application for Flask's request, up to the first part of the body."""
+    """Run an application for Flask's request, up to the first part of the response body."""
     environ: Environ = {
         **request.environ,
         "unigate.request": Request(request.method, source="google", event=request),
@@ -46,14 +49,14 @@ def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
         started[:] = status, response_headers(fields)
         return written.append
 
-    # In a context of its own: a Flask application that streams leaves its request pushed, which
-    # would be in the way of the framework's.
+    # A separate context: a Flask application that streams leaves its request pushed, which would
+    # hide the framework's.
     context = copy_context()
     body = context.run(wsgi, environ, start_response)
-    # The framework reads what the application has left of the request, unless its answer is
-    # streamed; that takes a server that tells where the body ends (Flask's own does not).
-    reads_on = environ.get("wsgi.input_terminated")
-    if written or not (reads_on and isinstance(body, (list, tuple))):
+    # The framework reads the rest of the request body after the application, unless the response
+    # is streamed; that needs a server that marks the end of the body (Flask's own does not).
+    drains_body = environ.get("wsgi.input_terminated")
+    if written or not (drains_body and isinstance(body, (list, tuple))):
         body = _Body(body, written, context)
     sent = True
     if not started:
@@ -62,15 +65,15 @@ def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
     status, headers = started
     if not carries_body(request.method, int(status[:3]), headers):
         _close(body)
-        body = [] if reads_on else iter(())
+        body = [] if drains_body else iter(())
     return _response_class()(body, status, headers.pairs)
 
 
 def answer_async(asgi: ASGIApp, request: Any) -> ASGIApp:
-    """Return what the framework calls for the answer to Starlette's request: an application."""
+    """Return the ASGI application that the framework calls to respond to Starlette's request."""
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
-        # Without what Starlette keeps there: an application would take its router for its own.
+        # Without Starlette's own members: an application would use its router.
         scope = {name: scope[name] for name in _SCOPE if name in scope}
         scope["unigate.request"] = Request(scope["method"], source="google", event=request)
         await asgi(scope, receive, send)
@@ -78,7 +81,7 @@ def answer_async(asgi: ASGIApp, request: Any) -> ASGIApp:
     return respond
 
 
-# What servers say: the ASGI specification, "HTTP connection scope".
+# The members that servers set (ASGI specification, "HTTP connection scope").
 _SCOPE = (
     "type",
     "asgi",
@@ -98,9 +101,9 @@ _SCOPE = (
 
 
 class _Body:
-    """A body that is made in the context of its application, begun at once.
+    """A response body that is produced in the application's context and started at once.
 
-    What fails before the first part is the function's failure, so that the framework can count it.
+    An error before the first part is raised by the function, so that the framework can report it.
     """
 
     def __init__(self, body: Iterable[bytes], written: list[bytes], context: Context) -> None:
@@ -123,7 +126,7 @@ class _Body:
         try:
             return self._context.run(next, self._parts)
         except StopIteration:
-            self.close()  # while the answer goes on: after it, Google gives no processor time
+            self.close()  # during the response: after it, Google assigns no processor time
             raise
 
     def close(self) -> None:
@@ -139,7 +142,7 @@ def _close(body: Any) -> None:
 
 @cache
 def _response_class() -> type[flask.Response]:
-    """Return the response of Flask's that sends what an application said, and adds nothing."""
+    """Return a subclass of Flask's response that adds nothing to the application's headers."""
     import flask
 
     class Untouched(flask.Response):
@@ -152,17 +155,15 @@ def _response_class() -> type[flask.Response]:
 
 
 def make_event(request: Request) -> flask.Request:
-    """Make Flask's request from the environ that gunicorn would build."""
+    """Build Flask's request from the environ that gunicorn would pass."""
     import flask
 
-    query = request.query_string.decode("latin-1")
-    target = request.raw_path.decode("latin-1") + (f"?{query}" if query else "")
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(request.raw_path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "RAW_URI": target,
+        "QUERY_STRING": request.query_string.decode("latin-1"),
+        "RAW_URI": request.target,
         "SERVER_NAME": request.server[0],
         "SERVER_PORT": str(request.server[1]),
         "SERVER_PROTOCOL": f"HTTP/{request.http_version}",
@@ -179,13 +180,13 @@ def make_event(request: Request) -> flask.Request:
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = map(str, request.client)
     for name, value in proxied_headers(request).joined().items():
         key = name.upper().replace("-", "_")
-        if "_" not in name:  # gunicorn drops those
+        if "_" not in name:  # gunicorn drops names with "_"
             environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
     return flask.Request(environ)
 
 
 def from_reply(reply: flask.Response) -> Response:
-    """Read Flask's response, to the end of its body."""
+    """Read Flask's response to the end of its body."""
     try:
         body = b"".join(reply.iter_encoded())
     finally:

@@ -1,9 +1,9 @@
 """API Gateway HTTP API, payload format 2.0, and Lambda function URL.
 
-The two share one shape and differ in `rawPath`: an HTTP API has percent-decoded it, a function URL
-has not. Repeated fields are joined with commas both ways, except cookies. Source: the developer
-guides of API Gateway ("AWS Lambda proxy integrations for HTTP APIs") and of Lambda ("Invoking
-function URLs"); the encodings were seen in live events.
+Both have the same structure and differ in `rawPath`: an HTTP API has percent-decoded it, a function
+URL has not. Repeated fields are joined with commas in both directions, except cookies. Sources: the
+developer guides of API Gateway ("AWS Lambda proxy integrations for HTTP APIs") and of Lambda
+("Invoking function URLs"); the encodings were observed in live events.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from unigate.http import (
     remove_path_prefix,
     unquote,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -40,7 +40,7 @@ _build_request = Request.from_event
 
 
 def matches(event: Event) -> bool:
-    """Tell whether this is a payload 2.0 event; `version` alone is no sign of it."""
+    """Return True for an event in payload format 2.0; `version` alone is not enough."""
     context = event.get("requestContext")
     return (
         event.get("version") == "2.0"
@@ -57,13 +57,13 @@ def is_function_url(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; never from `http.path`, which loses a trailing slash."""
+    """Read an event; the path is not from `http.path`, which loses a trailing slash."""
     about: dict[str, Any] = event.get("requestContext") or {}
     http: dict[str, Any] = about.get("http") or {}
     path = event.get("rawPath") or "/"
     domain = about.get("domainName") or ""
     function_url = _FUNCTION_URL in domain
-    # A function URL gives cookies here and as a header, an HTTP API only here.
+    # A function URL passes cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
     cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None
     stage = about.get("stage") or "$default"
@@ -90,19 +90,19 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _identify(request: Request) -> Identity | None:
-    """Read what one of the API's authorizers found, and the certificate of mutual TLS."""
+    """Return what the API's authorizer found, and the client certificate of mutual TLS."""
     about = json_object(json_object(request.event).get("requestContext"))
     authorizer = json_object(about.get("authorizer"))
     certificate = json_object(json_object(about.get("authentication")).get("clientCert")) or None
     if jwt := json_object(authorizer.get("jwt")):
         claims = json_object(jwt.get("claims"))
-        granted = parse_scopes(jwt.get("scopes") or claims.get("scope"))
-        return Identity("jwt", json_text(claims.get("sub")), claims, granted, certificate)
+        scopes = parse_scopes(jwt.get("scopes") or claims.get("scope"))
+        return Identity("jwt", json_text(claims.get("sub")), claims, scopes, certificate)
     if iam := json_object(authorizer.get("iam")):
         return Identity("iam", json_text(iam.get("userArn")), iam, certificate=certificate)
-    if found := json_object(authorizer.get("lambda")):
-        user = json_text(found.get("principalId") or found.get("sub"))
-        return Identity("lambda", user, found, certificate=certificate)
+    if values := json_object(authorizer.get("lambda")):
+        user = json_text(values.get("principalId") or values.get("sub"))
+        return Identity("lambda", user, values, certificate=certificate)
     if certificate:
         subject = json_text(certificate.get("subjectDN"))
         return Identity("certificate", subject, {}, certificate=certificate)
@@ -110,7 +110,7 @@ def _identify(request: Request) -> Identity | None:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the format 2.0 answer: one value for each header, cookies apart."""
+    """Write a format 2.0 reply: one value for each header, and a list of cookies."""
     fields = response.headers.joined()
     cookies: list[str] = []
     if "set-cookie" in fields:
@@ -127,10 +127,13 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 
 def make_event(request: Request) -> Event:
-    """Write the event that an HTTP API sends, or a function URL for a `function_url` request.
+    """Write the event of an HTTP API, or of a function URL for a `function_url` request.
 
-    An HTTP API cannot tell "%2F" from "/" in a path, nor repeated fields from one with commas.
+    An HTTP API loses the difference between "%2F" and "/" in a path, and between repeated fields
+    and one with commas.
     """
+    from .writing import proxied_headers  # functions on a platform never need it
+
     function_url = request.source == "function_url"
     raw = quote_bytes(request.raw_path)
     path = unquote(request.raw_path).decode("utf-8", "replace")
@@ -168,7 +171,7 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer as the gateway does: what has no `statusCode` is the body of a 200."""
+    """Read a reply as the gateway does: without `statusCode`, all of it is the body of a 200."""
     if "statusCode" not in reply:
         return Response(
             200, Headers([("content-type", "application/json")]), json.dumps(reply).encode()

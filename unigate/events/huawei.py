@@ -1,16 +1,16 @@
 """Huawei Cloud FunctionGraph behind API Gateway (APIG).
 
-- The body is base64 always, and an answer needs all of its four members.
-- The client is `requestContext.sourceIp` where it is given, else the right-most X-Forwarded-For,
-  which is the gateway's own whether that field is appended to or overwritten. X-Real-IP is not
-  read: nothing says that a client's own is overwritten.
-- The path is taken as sent, the query for decoded: its escapes are ours, and the order across keys
-  is lost. Values may be lists. A root path is not carried.
-- An event says nothing about who called: APIG puts an app's name or an authorizer's result into
-  the header fields that the API names for it, and only its owner knows those.
-- A call of a custom authorizer, which has `user_data`, is no request.
-- Fields are strings in the documented answer. Repeated ones are joined; with several cookies every
-  field is a list, the form in which FunctionGraph's own runtime answers for HTTP functions.
+- The body is always base64, and a reply needs all of its four members.
+- The client is `requestContext.sourceIp` if present, else the right-most X-Forwarded-For, which the
+  gateway writes whether it appends to that field or overwrites it. X-Real-IP is not read: nothing
+  documents that a client's own value is overwritten.
+- The path is treated as sent, the query as decoded: it is encoded again, and the order across keys
+  is lost. Values can be lists. Events have no root path.
+- An event contains nothing about the caller: APIG puts an app's name or an authorizer's result into
+  header fields that each API's owner names.
+- An event for a custom authorizer, which has `user_data`, is not a request.
+- Fields are strings in the documented reply. Repeated ones are joined; with several cookies every
+  field is a list, the form in which FunctionGraph's own runtime replies for HTTP functions.
 
 Sources: Huawei Cloud, FunctionGraph developer guide, "Using an APIG (Dedicated) Trigger"; the API
 Gateway user guide, "Creating a Frontend Custom Authorizer"; openEuler's openYuanrong (the
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -34,8 +33,10 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values, unwrap_single
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -43,7 +44,7 @@ _CONTEXT = {"apiId", "requestId", "stage"}
 
 
 def matches(event: Event) -> bool:
-    """Tell whether APIG sent this: others that give an `apiId` and a `stage` give much more."""
+    """Return True for an event of APIG: others with `apiId` and `stage` have many more members."""
     about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
@@ -74,7 +75,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer, with a list for each field where only that keeps cookies apart."""
+    """Write a reply; with several cookies, each field is a list."""
     several = len(response.headers.getlist("set-cookie")) > 1
     fields = response.headers.grouped() if several else response.headers.joined()
     return write_envelope(response, {"headers": fields})
@@ -85,13 +86,10 @@ def make_event(request: Request) -> Event:
     headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     return {
         "body": b2a_base64(request.body, newline=False).decode("ascii"),
         "requestContext": {"apiId": "local", "requestId": "local", "stage": "RELEASE"},
-        "queryStringParameters": {
-            name: many if len(many) > 1 else many[0] for name, many in values.items()
-        },
+        "queryStringParameters": unwrap_single(query_values(request)),
         "httpMethod": request.method,
         "pathParameters": {},
         "headers": headers.joined(),
@@ -101,5 +99,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

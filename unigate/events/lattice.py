@@ -1,15 +1,15 @@
 """VPC Lattice with a Lambda target: event structures V2 and V1.
 
-The path holds the query as sent; the map of parameters, whose encoding is not documented, is read
-(as it stands) only where the path has no "?". No field is the client's address: Lattice adds it to
-X-Forwarded-For, so the right-most entry counts. Without X-Forwarded-Proto the scheme is https. A
-root path is not carried; V1 joins repeated header fields and knows no caller.
+The path contains the query as sent; the map of parameters, whose encoding is not documented, is
+read (verbatim) only if the path has no "?". No member holds the client's address: Lattice adds it
+to X-Forwarded-For, so the right-most entry counts. Without X-Forwarded-Proto the scheme is https.
+Events have no root path; V1 joins repeated header fields and has no caller.
 
-Answers have a map of single values. "The same header multiple times" is allowed, but not how to
-write it: further cookies go under other spellings of `set-cookie`, as load balancers take them. If
-Lattice should fold those, one cookie is left; a list could make the whole answer invalid, and a
-join would make one broken cookie of several. Source: the VPC Lattice user guide, "Lambda functions
-as targets".
+Replies have a map of single values. "The same header multiple times" is allowed, but the form is
+not documented: further cookies go under other spellings of `set-cookie`, as load balancers accept
+them. If Lattice merges those, one cookie remains; a list could make the whole reply invalid, and
+joining would turn several cookies into a single broken one. Source: the VPC Lattice user guide,
+"Lambda functions as targets".
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ from unigate.http import (
     quote_bytes,
     raw_path,
     read_envelope,
-    spelled,
+    single_value_map,
     split_query,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, quoted_target
 
 MAX_REPLY = 6 * 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether a Lattice service sent this: V2 names it, V1 alone writes `raw_path`."""
+    """Return True for an event of a Lattice service: V2 has its ARN, only V1 has `raw_path`."""
     context = json_object(event.get("requestContext"))
     arns = (context.get("serviceArn"), context.get("serviceNetworkArn"))
-    ours = any(isinstance(arn, str) and ":vpc-lattice:" in arn for arn in arns)
-    path = event.get("path" if ours else "raw_path")
+    is_v2 = any(isinstance(arn, str) and ":vpc-lattice:" in arn for arn in arns)
+    path = event.get("path" if is_v2 else "raw_path")
     method = event.get("method")
     return bool(path and method) and isinstance(path, str) and isinstance(method, str)
 
@@ -51,8 +53,8 @@ def matches(event: Event) -> bool:
 def to_request(event: Event, context: Any) -> Request:
     """Read an event of either structure."""
     v1 = bool(event.get("raw_path"))
-    path, asks, query = (event.get("raw_path" if v1 else "path") or "/").partition("?")
-    if not asks:
+    path, mark, query = (event.get("raw_path" if v1 else "path") or "/").partition("?")
+    if not mark:
         query = join_query(event.get("query_string_parameters" if v1 else "queryStringParameters"))
     headers = Headers.from_map(event.get("headers"))
     caller = json_object(event.get("requestContext")).get("identity")
@@ -72,7 +74,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _identify(request: Request) -> Identity | None:
-    """Return the caller whose signature Lattice has verified; its certificate's names vary."""
+    """Return the caller whose signature Lattice verified; members of its certificate vary."""
     caller = json_object(json_object(request.event.get("requestContext")).get("identity"))
     if caller.get("type") != "AWS_IAM":
         return None
@@ -86,15 +88,14 @@ def _identify(request: Request) -> Identity | None:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer, which is the same for both structures."""
-    return write_envelope(response, {"headers": spelled(response.headers)})
+    """Write a reply; both structures share its format."""
+    return write_envelope(response, {"headers": single_value_map(response.headers)})
 
 
 def make_event(request: Request) -> Event:
-    """Write an event of structure V2, or V1 for a `lattice_v1` request."""
-    query = quote_bytes(request.query_string)
-    path = quote_bytes(request.raw_path) + (f"?{query}" if query else "")
-    values = split_query(query)
+    """Write an event of structure V2, or of V1 for a `lattice_v1` request."""
+    path = quoted_target(request)
+    values = split_query(quote_bytes(request.query_string))
     headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     if request.source == "lattice_v1":
@@ -127,5 +128,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

@@ -1,13 +1,13 @@
 """Netlify Functions in their Lambda-compatible form.
 
-`rawUrl` is the one member with path and query as sent, and with the path before any rewrite. The
-client is X-NF-Client-Connection-IP, which Netlify overwrites; Client-IP and X-Forwarded-For name
-its own hops or what the client claims. A scheduled call is a request like any other: a POST with
-`{"next_run": ...}` and `X-NF-Event: schedule`, which an application may serve at the path of the
-function; the header proves nothing where the function has a public path too. The user of Netlify
-Identity is in the context, not in the event: none where the host passes no context, and not
-verified by `netlify dev`, which only decodes the token. Sources: Netlify, "Functions API reference
-(Lambda-compatible)", "Functions and Identity" and "Functions: configuration" (limits);
+`rawUrl` is the only member with path and query as sent, and with the path before any rewrite. The
+client is X-NF-Client-Connection-IP, which Netlify overwrites; Client-IP and X-Forwarded-For contain
+Netlify's own hops or values that the client can forge. A scheduled call is an ordinary request: a
+POST with `{"next_run": ...}` and `X-NF-Event: schedule`, which an application can serve at the path
+of the function; the header proves nothing if the function has a public path too. The user of
+Netlify Identity is in the context, not in the event: it is missing if the host passes no context,
+and not verified by `netlify dev`, which only decodes the token. Sources: Netlify, "Functions API
+reference (Lambda-compatible)", "Functions and Identity" and "Functions: configuration" (limits);
 netlify/cli, `src/lib/functions/server.ts`.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 from binascii import a2b_base64
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -31,19 +30,21 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values, quoted_target
 
 MAX_REPLY = 6 * 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether Netlify sent this: nobody else gives a `rawUrl` beside the method."""
+    """Return True for an event of Netlify: only it has `rawUrl` beside the method."""
     return isinstance(event.get("rawUrl"), str) and isinstance(event.get("httpMethod"), str)
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; without a whole `rawUrl`, path and query come from the members of old."""
+    """Read an event; without a complete `rawUrl`, from the older members for path and query."""
     headers = Headers.from_maps(event.get("multiValueHeaders"), event.get("headers"))
     scheme, _, rest = (event.get("rawUrl") or "").partition("://")
     rest, _, query = rest.partition("?")
@@ -73,15 +74,15 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _identify(request: Request) -> Identity | None:
-    """Return the user whose token Netlify Identity has verified."""
+    """Return the user whose token Netlify Identity verified."""
     user = _user(request.context)
     return Identity("jwt", json_text(user.get("sub")), user) if user else None
 
 
 def _user(context: Any) -> dict[str, Any]:
-    """Find the claims, which are also in base64 for runtimes that pass on strings only."""
+    """Find the claims; for runtimes that pass only strings they are also there in base64."""
     client = _member(context, "clientContext")
-    if client is None:  # Python's own runtime of Lambda spells it so
+    if client is None:  # the spelling in Lambda's Python runtime
         client = _member(context, "client_context")
     user = json_object(_member(client, "user"))
     packed = _member(_member(client, "custom"), "netlify")
@@ -94,33 +95,31 @@ def _user(context: Any) -> dict[str, Any]:
 
 
 def _member(value: Any, name: str) -> Any:
-    """Return a member of a map or an object, whatever it is; None where there is none."""
+    """Return a member of a map or an attribute of an object, None if it is missing."""
     try:
         return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-    except Exception:  # a property of somebody's context
+    except Exception:  # a property of an unknown context object can raise anything
         return None
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer with every repeated field."""
+    """Write a reply with all repeated fields."""
     return write_envelope(response, {"multiValueHeaders": response.headers.grouped()})
 
 
 def make_event(request: Request) -> Event:
-    """Write the event that Netlify sends; the port of the client is not carried."""
+    """Write the event of Netlify; it has no client port."""
     headers = proxied_headers(request)
     if request.client:
         headers.set("x-nf-client-connection-ip", request.client[0])
     body, is_base64 = encode_body(request.headers, request.body)
-    path = quote_bytes(request.raw_path)
-    query = quote_bytes(request.query_string)
-    values = parse_qs(query, keep_blank_values=True)
+    values = query_values(request)
     server = request.server[0]
     host = headers.get("host") or (f"[{server}]" if ":" in server else server)
     return {
-        "rawUrl": f"{request.scheme}://{host}{path}" + (f"?{query}" if query else ""),
-        "rawQuery": query,
-        "path": path,
+        "rawUrl": f"{request.scheme}://{host}{quoted_target(request)}",
+        "rawQuery": quote_bytes(request.query_string),
+        "path": quote_bytes(request.raw_path),
         "httpMethod": request.method,
         "headers": headers.joined(),
         "multiValueHeaders": headers.grouped(),
@@ -132,5 +131,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

@@ -1,21 +1,23 @@
-"""Apache OpenWhisk web actions, and DigitalOcean Functions, which are made of them.
+"""Apache OpenWhisk web actions, and DigitalOcean Functions, which are built on them.
 
-Set `web: raw` (`--web raw`). Else the platform merges the query and a parsed body into the top
-level of the event, and what is put together again from there is a likeness: of a repeated key the
-last value is left, of a query and a body with the same key the body's, and their order, spacing
-and encoding are gone. All of it becomes a body where Content-Type names JSON or a form, else (and
-for a GET, HEAD, DELETE or OPTIONS) the query; parameters bound to the action are among it. An empty
-JSON object is no body, and a JSON string is taken for base64 or text. No such member decides
-anything but query and body: an event of both platforms that contradicts itself is refused.
+Set `web: raw` (`--web raw`). Otherwise the platform merges the query and a parsed body into the top
+level of the event, and the request can only be reconstructed approximately: of a repeated key the
+last value remains, of a key in both query and body the body's, and order, spacing and encoding are
+lost. All merged members become the body if Content-Type is JSON or a form, else (and for GET, HEAD,
+DELETE and OPTIONS) the query; they include parameters bound to the action. An empty JSON object
+counts as no body, and a JSON string as base64 or text. Merged members decide nothing but query and
+body: an event in the formats of both platforms that contradicts itself is rejected.
 
-Not in an event: repeated fields (OpenWhisk keeps the last), bytes of a text that is not UTF-8, the
-path of the action itself (`/api/v1/web/...`), any peer but the right-most of X-Forwarded-For.
-Accept-Encoding is dropped, because the answer cannot carry compressed text.
+Missing from an event: repeated fields (OpenWhisk keeps the last), the bytes of text that is not
+UTF-8, the path of the action itself (`/api/v1/web/...`), and any client address except the
+right-most of X-Forwarded-For. Accept-Encoding is dropped, because a reply cannot contain compressed
+text.
 
-Answers: the controller tells by Content-Type if a body is base64. Text always leaves as UTF-8, so
-it gets that charset; bytes that are no text but of a text type leave as application/octet-stream.
-It writes Content-Length itself, makes untyped text text/html and drops the type of an empty body.
-That DigitalOcean's controller does the same is taken for granted: its documentation is silent.
+Replies: the controller decides by Content-Type if a body is base64. Text is always sent as UTF-8,
+so its type gets that charset; bytes with a text type that cannot be decoded are sent as
+application/octet-stream. The controller writes Content-Length itself, gives text without a type
+text/html and removes the type of an empty body. DigitalOcean's controller is assumed to do the
+same: its documentation does not cover this.
 
 Sources: apache/openwhisk, docs/webactions.md, docs/reference.md and WebActions.scala of the
 controller; apache/pekko-http, MediaType.scala (which types are binary); DigitalOcean,
@@ -43,14 +45,16 @@ from unigate.http import (
     quote_bytes,
     raw_path,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, unwrap_single
 
 MAX_REPLY = 1024 * 1024  # of both platforms
 
 _FORM = "application/x-www-form-urlencoded"
 _CHARSET = re.compile(r""";\s*charset\s*=\s*["']?([^"';]*)["']?""", re.IGNORECASE)
-# Types that the controller knows as text; others are text to it only with a charset.
+# Types that the controller treats as text; others only with a charset.
 _PLAIN = frozenset(
     {
         *("text/calendar", "text/css", "text/csv", "text/event-stream", "text/html"),
@@ -65,12 +69,12 @@ _PLAIN = frozenset(
 
 
 def matches(event: Event) -> bool:
-    """Tell whether one of the two platforms sent this, by what no client can put in its place."""
+    """Return True for an event of either platform, by members that clients cannot set."""
     return _is_openwhisk(event) or _is_digitalocean(event)
 
 
 def _is_openwhisk(event: Event) -> bool:
-    """Tell by members that the controller refuses from clients with a 400."""
+    """Check members for which the controller rejects a client's request with a 400."""
     return isinstance(event.get("__ow_method"), str) or isinstance(event.get("__ow_headers"), dict)
 
 
@@ -82,7 +86,7 @@ def _is_digitalocean(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; InvalidEvent where a parameter poses as a member of the other platform."""
+    """Read an event; InvalidEvent if a parameter imitates a member of the other platform."""
     about = {
         name: event.get(f"__ow_{name}")
         for name in ("method", "headers", "path", "query", "body", "isBase64Encoded", "user")
@@ -91,13 +95,17 @@ def to_request(event: Event, context: Any) -> Request:
     rest = {name: value for name, value in event.items() if not name.startswith("__ow_")}
     if _is_digitalocean(event):
         http = rest.pop("http")
-        if _is_openwhisk(event):  # DigitalOcean is reported to have sent both: they agree then
+        if _is_openwhisk(event):  # DigitalOcean is reported to send both, with equal values
             if (json_text(about["method"]) or "").lower() != (
                 json_text(http.get("method")) or ""
             ).lower():
-                raise InvalidEvent("The event names two methods, in `http` and in `__ow_method`.")
+                raise InvalidEvent(
+                    "The methods in `http` and `__ow_method` of the event must be equal."
+                )
             if about["headers"] != http.get("headers"):
-                raise InvalidEvent("`http` and `__ow_headers` of the event contradict each other.")
+                raise InvalidEvent(
+                    "The headers in `http` and `__ow_headers` of the event must be equal."
+                )
         else:
             source = "digitalocean"
             about |= {**http, "query": http.get("queryString")}
@@ -107,9 +115,9 @@ def to_request(event: Event, context: Any) -> Request:
     content_type = headers.get("content-type") or ""
     body, is_base64 = _body(about["body"], about["isBase64Encoded"], content_type)
     query = about["query"]
-    if not isinstance(query, str):  # there in raw mode only
+    if not isinstance(query, str):  # only raw mode has a query
         if body is None and rest and not _is_bodiless(about["method"]):
-            body, rest = _rebuilt(rest, content_type)
+            body, rest = _reconstructed_body(rest, content_type)
         query = encode_query(_texts(rest))
     return Request.from_event(
         about["method"],
@@ -133,31 +141,33 @@ def _identify(request: Request) -> Identity | None:
 
 
 def _body(body: Any, flag: Any, content_type: str) -> tuple[str | None, bool]:
-    """Return a body as text and whether it is base64: what is a guess may turn out to be text."""
+    """Return a body as text and whether it is base64, which can be a guess."""
     if body is None or body == "":
         return None, False
-    if not isinstance(body, str):  # JSON that was parsed on the way
+    if not isinstance(body, str):  # JSON that the platform has parsed
         return _json(body), False
-    if isinstance(flag, bool):  # a query parameter of that name is no bool
+    if isinstance(flag, bool):  # a query parameter of that name is not a bool
         return body, flag
     return body, not _sent_as_text(content_type) and _is_base64(body)
 
 
 def _sent_as_text(content_type: str) -> bool:
-    """Tell whether the controller takes a type for text; JSON it encodes "for legacy"."""
+    """Return True if the controller passes a type as text; it encodes JSON "for legacy"."""
     kind, charset = _split_type(content_type)
     if kind == "application/json":
         return False
-    known = kind.partition(";")[0].strip() in _PLAIN
-    return known or (bool(charset) and kind.startswith(("text/", "application/")))
+    is_plain = kind.partition(";")[0].strip() in _PLAIN
+    return is_plain or (bool(charset) and kind.startswith(("text/", "application/")))
 
 
 def _is_bodiless(method: Any) -> bool:
     return not isinstance(method, str) or method.upper() in ("", "GET", "HEAD", "DELETE", "OPTIONS")
 
 
-def _rebuilt(values: dict[str, Any], content_type: str) -> tuple[str | None, dict[str, Any]]:
-    """Return merged parameters as a body, and what of them is left for the query."""
+def _reconstructed_body(
+    values: dict[str, Any], content_type: str
+) -> tuple[str | None, dict[str, Any]]:
+    """Return merged parameters as a body, and those that remain for the query."""
     kind = _split_type(content_type)[0]
     if kind == _FORM:
         return encode_query(_texts(values)), {}
@@ -167,20 +177,20 @@ def _rebuilt(values: dict[str, Any], content_type: str) -> tuple[str | None, dic
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:
-    return {name: one if isinstance(one, str) else _json(one) for name, one in values.items()}
+    return {name: v if isinstance(v, str) else _json(v) for name, v in values.items()}
 
 
 def _json(value: Any) -> str:
     try:
         return json.dumps(value)
     except RecursionError:
-        raise InvalidEvent("The JSON in the event is nested too deep.") from None
+        raise InvalidEvent("The JSON in the event is nested too deeply.") from None
 
 
 def _split_type(content_type: str) -> tuple[str, str]:
     """Split a Content-Type into the type without its charset, and the charset."""
-    found = _CHARSET.search(content_type)
-    charset = found[1].strip().lower() if found else ""
+    match = _CHARSET.search(content_type)
+    charset = match[1].strip().lower() if match else ""
     return _CHARSET.sub("", content_type).strip().lower(), charset
 
 
@@ -196,25 +206,24 @@ def _is_base64(body: str) -> bool:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer, so that the controller decodes what is base64 and nothing else."""
-    fields: dict[str, Any] = {
-        name: values if len(values) > 1 else values[0]
-        for name, values in response.headers.grouped().items()
-        if name != "content-length"
-    }
+    """Write a reply, so that the controller decodes exactly the bodies that are base64."""
+    fields = unwrap_single(response.headers.grouped())
+    fields.pop("content-length", None)
     body = ""
     if response.body:
         content_type = response.headers.get("content-type") or ""
-        body, content_type = _written(response, content_type)
+        body, content_type = _encoded_body(response, content_type)
         if content_type:
             fields["content-type"] = content_type
     return {"statusCode": response.status, "headers": fields, "body": body}
 
 
-def _written(response: Response, content_type: str) -> tuple[str, str]:
-    """Return the body of an answer, and the type under which it arrives unharmed."""
+def _encoded_body(response: Response, content_type: str) -> tuple[str, str]:
+    """Return the body of a reply, and the type with which it arrives intact."""
     kind, charset = _split_type(content_type)
-    is_plain = is_text(kind) and not kind.startswith("image/")  # SVG is binary to the controller
+    is_plain = is_text(kind) and not kind.startswith(
+        "image/"
+    )  # the controller treats SVG as binary
     coding = response.headers.get("content-encoding") or "identity"
     if is_plain and coding.lower() == "identity":
         try:
@@ -222,7 +231,7 @@ def _written(response: Response, content_type: str) -> tuple[str, str]:
         except (LookupError, ValueError):
             pass
         else:
-            # The controller takes trimmed JSON for base64 where it could be: `true`, `1234`.
+            # The controller decodes trimmed JSON that could be base64: `true`, `1234`.
             if not (_is_json(kind) and _is_base64(body.strip())):
                 if kind in ("", "application/json") or charset == "utf-8":
                     return body, content_type
@@ -234,7 +243,7 @@ def _written(response: Response, content_type: str) -> tuple[str, str]:
 
 
 def make_event(request: Request) -> Event:
-    """Write the raw event that OpenWhisk sends, or DigitalOcean for a `digitalocean` request."""
+    """Write the raw event of OpenWhisk, or of DigitalOcean for a `digitalocean` request."""
     headers = proxied_headers(request)
     path = quote_bytes(request.raw_path)
     query = quote_bytes(request.query_string)
@@ -264,7 +273,7 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer as the controller does; without a type, text is text."""
+    """Read a reply as the controller does; a body without a type is text."""
     headers = Headers.from_map(reply.get("headers"))
     body = reply.get("body") or ""
     content_type = headers.get("content-type") or ""

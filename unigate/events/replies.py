@@ -1,4 +1,4 @@
-"""The last step of every event: a response that the platform takes."""
+"""Write the reply to an event, within the platform's limit on its size."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from unigate.http import Response, carries_body
 from unigate.request import Request
 from unigate.types import Event, Reply
 
-from . import EventSource, name_of
+from .source import EventSource, name_of
 
 _log = logging.getLogger("unigate")
 
-# Every platform takes a body of fewer bytes and fewer header fields, written in whatever way.
-_SMALL = 4096
-_FEW = 64
+# A reply with a smaller body and fewer header fields is not measured: with fields of ordinary
+# length it is within the limit of every platform.
+_SMALL_BODY = 4096
+_FEW_FIELDS = 64
 
 
 def write_reply(source: EventSource, event: Event, request: Request, response: Response) -> Reply:
-    """Write a response as its source wants it; a 500 that says so where it is too large."""
+    """Return the reply for a response; if it exceeds the limit, a 500 with both sizes."""
     usual = response.status == 200 and request.method != "HEAD"
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
     reply = source.to_reply(response, event)
-    fields = response.headers.single
-    if len(response.body) < _SMALL and fields is not None and len(fields) < _FEW:
+    if len(response.body) < _SMALL_BODY and response.headers.is_plain(_FEW_FIELDS):
         return reply
-    own = getattr(source, "max_reply", None)
-    limit = own(event) if own else getattr(source, "MAX_REPLY", None)
-    # JSON writes no byte as more than six characters.
-    if limit is None or _written(response) * 6 <= limit or _fits(reply, limit):
+    max_reply = getattr(source, "max_reply", None)
+    limit = max_reply(event) if max_reply else getattr(source, "MAX_REPLY", None)
+    # A byte takes at most six characters in JSON.
+    if limit is None or _estimated_size(response) * 6 <= limit or _base64_fits(reply, limit):
         return reply
-    size = _size(reply)
+    size = _json_size(reply)
     if size <= limit:
         return reply
     text = f"The response is too large: {size} bytes, and {name_of(source)} takes {limit}."
@@ -40,17 +40,17 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     return source.to_reply(Response.plain(500, text), event)
 
 
-def _written(response: Response) -> int:
-    """Return about how much a response is, with what any format puts around each field."""
+def _estimated_size(response: Response) -> int:
+    """Return the size of a response, with more for each field than any format adds to it."""
     fields = response.headers.pairs
     return len(response.body) + sum(2 * len(name) + len(value) + 64 for name, value in fields)
 
 
-def _fits(reply: Reply, limit: int) -> bool:
-    """Tell without serializing a large body that a reply fits: base64 needs no escapes."""
+def _base64_fits(reply: Reply, limit: int) -> bool:
+    """Return True if a base64 reply fits; its body needs no escapes and is not serialized."""
     is_base64 = reply.get("isBase64Encoded") or reply.get("encoding") == "base64"
-    return bool(is_base64) and len(reply["body"]) + _size({**reply, "body": ""}) <= limit
+    return bool(is_base64) and len(reply["body"]) + _json_size({**reply, "body": ""}) <= limit
 
 
-def _size(reply: Reply) -> int:
+def _json_size(reply: Reply) -> int:
     return len(json.dumps(reply, ensure_ascii=False).encode("utf-8", "replace"))

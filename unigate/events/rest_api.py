@@ -1,8 +1,8 @@
 """API Gateway REST API (proxy integration) and HTTP API payload format 1.0.
 
-Query values arrive decoded, so they are encoded again; a key without "=" comes back with one, and
-the order across keys is lost. The path arrives as sent, except perhaps in payload 1.0 (reported to
-be decoded there): what a request line cannot hold is quoted, so either reading gives a valid path.
+Query values arrive decoded, so they are encoded again; a key without "=" gains one, and the order
+across keys is lost. The path arrives as sent, except perhaps in payload 1.0 (reported to be decoded
+there): characters that a request line cannot contain are quoted, so the path is valid either way.
 Source: the API Gateway developer guide, "Lambda proxy integrations".
 """
 
@@ -25,7 +25,7 @@ from unigate.http import (
     remove_path_prefix,
 )
 from unigate.memo import Memo
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -36,7 +36,7 @@ _build_request = Request.from_event
 
 
 def matches(event: Event) -> bool:
-    """Tell whether this is a REST proxy event; SAM gives those `version` "1.0" too."""
+    """Return True for a REST proxy event; with SAM these have `version` "1.0" too."""
     return "httpMethod" in event and (
         "resource" in event
         or (bool(event.get("path")) and isinstance(event.get("requestContext"), dict))
@@ -44,17 +44,17 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; multi-value maps win, where they are maps."""
+    """Read an event; multi-value members count if they are maps."""
     about: dict[str, Any] = event.get("requestContext") or {}
     headers = _read_headers(event.get("multiValueHeaders"), event.get("headers"))
     values = event.get("multiValueQueryStringParameters")
     if not isinstance(values, dict):
         values = event.get("queryStringParameters")
     domain = about.get("domainName") or headers.get("host")
-    asked = event.get("path"), event.get("version"), about.get("stage"), domain
-    raw, query, root = _TARGETS.get(asked) or _TARGETS.learn(asked)
+    key = event.get("path"), event.get("version"), about.get("stage"), domain
+    raw, query, root = _TARGETS.get(key) or _TARGETS.learn(key)
     identity: dict[str, Any] = about.get("identity") or {}
-    known = about.get("authorizer") or identity.get("userArn") or identity.get("clientCert")
+    caller = about.get("authorizer") or identity.get("userArn") or identity.get("clientCert")
     return _build_request(
         event.get("httpMethod"),
         raw,
@@ -68,19 +68,19 @@ def to_request(event: Event, context: Any) -> Request:
         about.get("domainName"),
         identity.get("sourceIp"),
         root,
-        _identify if known else None,
+        _identify if caller else None,
     )
 
 
 def _identify(request: Request) -> Identity | None:
-    """Read what the method's authorizer found: of Cognito, a function, or IAM; and mutual TLS."""
+    """Return what the authorizer found (Cognito, a function, IAM) and mutual TLS's certificate."""
     about = json_object(json_object(request.event).get("requestContext"))
     caller = json_object(about.get("identity"))
     authorizer = json_object(about.get("authorizer"))
     certificate = json_object(caller.get("clientCert")) or None
     if claims := json_object(authorizer.get("claims")):
-        granted = parse_scopes(claims.get("scope"))
-        return Identity("jwt", json_text(claims.get("sub")), claims, granted, certificate)
+        scopes = parse_scopes(claims.get("scope"))
+        return Identity("jwt", json_text(claims.get("sub")), claims, scopes, certificate)
     if user := json_text(caller.get("userArn")):
         return Identity("iam", user, caller, certificate=certificate)
     if user := json_text(authorizer.get("principalId")):
@@ -91,18 +91,18 @@ def _identify(request: Request) -> Identity | None:
     return None
 
 
-def _target(asked: tuple[Any, Any, Any, Any]) -> tuple[bytes, str, str]:
-    """Return the path as it was sent, a query left on it, and where the API is mounted.
+def _target(key: tuple[Any, Any, Any, Any]) -> tuple[bytes, str, str]:
+    """Return the path as sent, the query if the path has one, and the root path.
 
-    It is mounted at its stage on AWS's own domain, else at the root.
+    On AWS's own domains the stage is the root path, on others it is empty.
     """
-    path, version, stage, domain = asked
+    path, version, stage, domain = key
     stage = json_text(stage)
     on_aws = bool(domain) and domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
     root = f"/{stage}" if on_aws and stage and stage != "$default" else ""
-    path, _, query = (path or "/").partition("?")  # some gateways in front leave it on
+    path, _, query = (path or "/").partition("?")  # some gateways in front leave the query on it
     raw = raw_path(path)
-    # Payload 1.0 is reported to keep the stage in the path, a REST API leaves it out.
+    # Payload 1.0 is reported to keep the stage in the path; a REST API removes it.
     if root and (version != "1.0" or remove_path_prefix(path, root) is None):
         raw = raw_path(root) + raw
     return raw, query, root
@@ -112,9 +112,9 @@ _TARGETS = Memo(_target)
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer; API Gateway refuses members that it does not know."""
+    """Write a reply; API Gateway rejects unknown members."""
     headers = response.headers
-    body, is_base64 = encode_body(headers.single or headers, response.body)
+    body, is_base64 = encode_body(headers.as_map(), response.body)
     return {
         "statusCode": response.status,
         "multiValueHeaders": headers.grouped(),
@@ -124,12 +124,12 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 
 def make_event(request: Request) -> Event:
-    """Write the event that a regional REST API sends, on AWS's domain when there is a root path."""
-    from urllib.parse import parse_qs  # no function needs it
+    """Write the event of a regional REST API, on AWS's domain if the request has a root path."""
+    from .writing import proxied_headers, query_values  # functions on a platform never need them
 
     headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
-    query = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    query = query_values(request)
     raw = quote_bytes(request.raw_path)
     path = remove_path_prefix(raw, request.root_path)
     path = raw if path is None else path or "/"
@@ -164,5 +164,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

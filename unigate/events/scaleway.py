@@ -1,27 +1,27 @@
 """Scaleway Functions, and their emulator for Python (`scaleway-functions-python`).
 
-- `isBase64Encoded` may be a guess: the emulator leaves every body as it is, and sets the flag where
-  it could be base64. Content-Length tells; where there is none, the flag is wrong if what it hides
-  is text, because the emulator sets it for nothing else and the platform has no need to.
-- The emulator replaces bytes that are not UTF-8. A body that has lost some is refused where
-  Content-Length tells; a chunked one arrives damaged.
-- Path and query arrive decoded: "%2F" and "/" look the same, and of a repeated key one value is
-  left. Repeated header fields are joined. A root path is not carried.
-- The platform does not pass Host on, so the server is "localhost" there.
-- The client is X-Envoy-External-Address, which Envoy overwrites for callers from outside; the
-  right-most X-Forwarded-For is an address of the platform's own.
-- Answers have a map of strings, but a list for several cookies, which the platform takes as well.
-  Names are in Title-Case, because only so they replace the fields of the process in between. The
-  platform adds `Access-Control-Allow-Origin: *` to what does not have the field.
+- `isBase64Encoded` can be a guess: the emulator passes every body unchanged, and sets the flag if
+  it could be base64. Content-Length decides; without it, the flag is wrong if the decoded body is
+  text, because the platform has no reason to encode text and only the emulator would set the flag.
+- The emulator replaces bytes that are not UTF-8. A body that has lost some is rejected if
+  Content-Length shows it; a chunked one arrives damaged.
+- Path and query arrive decoded: "%2F" and "/" look the same, and only one value of a repeated key
+  remains. Repeated header fields are joined. Events have no root path.
+- The platform does not pass Host, so the server is "localhost" there.
+- The client is X-Envoy-External-Address, which Envoy overwrites for requests from outside; the
+  right-most X-Forwarded-For is an address of the platform itself.
+- Replies have a map of strings, with a list for several cookies, which the platform accepts. Names
+  are in Title-Case, because only then do they replace the fields of the intermediate process. The
+  platform adds `Access-Control-Allow-Origin: *` to responses without that field.
 
 Sources: scaleway/serverless-functions-python, `local/event.py`; scaleway/serverless-functions-go,
-`framework/core`; Envoy, "HTTP header manipulation"; an event seen live (that has no Host).
+`framework/core`; Envoy, "HTTP header manipulation"; a live event (which has no Host).
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from unigate.errors import InvalidEvent
 from unigate.http import (
@@ -36,14 +36,16 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values
 
 MAX_REPLY = 6 * 1024 * 1024
 
 
 def matches(event: Event) -> bool:
-    """Tell whether Scaleway sent this: nobody else writes `stageVariable`."""
+    """Return True for an event of Scaleway: only it has `stageVariable`."""
     about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
@@ -54,7 +56,7 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; InvalidEvent when the emulator has damaged the body."""
+    """Read an event; InvalidEvent if the emulator has damaged the body."""
     headers = Headers.from_map(event.get("headers"))
     return Request.from_event(
         event.get("httpMethod"),
@@ -71,14 +73,14 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _is_base64(event: Event, length: str | None) -> bool:
-    """Tell whether the body is base64 indeed."""
+    """Return True if the body really is base64."""
     body = event.get("body")
     if not isinstance(body, str):
         return False
-    as_it_is = length == str(len(body.encode("utf-8", "replace")))
-    if "\ufffd" in body and length and not as_it_is:
-        raise InvalidEvent("The body was not UTF-8, and some of its bytes have been replaced.")
-    if not event.get("isBase64Encoded") or as_it_is:
+    is_raw = length == str(len(body.encode("utf-8", "replace")))
+    if "\ufffd" in body and length and not is_raw:
+        raise InvalidEvent("The body must be UTF-8: the emulator has replaced bytes that are not.")
+    if not event.get("isBase64Encoded") or is_raw:
         return False
     content = decode_body(body, True)
     if length == str(len(content)):
@@ -91,7 +93,7 @@ def _is_base64(event: Event, length: str | None) -> bool:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer."""
+    """Write a reply."""
     fields: dict[str, Any] = {
         name.title(): value for name, value in response.headers.joined().items()
     }
@@ -102,13 +104,13 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 
 def make_event(request: Request) -> Event:
-    """Write an event of the platform, but with Host."""
+    """Write an event of the platform, with Host in addition."""
     headers = proxied_headers(request)
     if request.client:
         headers.set("x-envoy-external-address", request.client[0])
     if request.body:
         headers.set("content-length", str(len(request.body)))
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
+    values = query_values(request)
     body, is_base64 = encode_body(Headers(), request.body)
     event = {
         "path": unquote(quote_bytes(request.raw_path)),
@@ -131,5 +133,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

@@ -1,16 +1,16 @@
 """Tencent Cloud SCF: event functions behind a function URL, and behind API Gateway.
 
 - The client is `requestContext.sourceIp`, which a function URL may leave out. X-Scf-Remote-Addr is
-  not read: documented as the client's address, it is reported to keep what a client has sent.
-- `queryString` is the whole query; `queryStringParameters` is what the API declares. It is taken
-  for decoded, as Tencent's own adapters take it: its escapes are ours. Values may be lists.
-- The path is taken as sent, and what a request line cannot hold is quoted. On API Gateway's own
-  domains it lacks the stage, which is the root path; elsewhere no root path is carried.
-- Repeated request fields arrive as one. A function URL gives bodies as text, without a flag for
-  base64: others arrive damaged.
+  not read: it is documented as the client's address, but reported to keep a value that the client
+  sent.
+- `queryString` is the whole query; `queryStringParameters` is what the API declares. It is treated
+  as decoded, as in Tencent's own adapters, and encoded again. Values can be lists.
+- The path is treated as sent, and characters that a request line cannot contain are quoted. On API
+  Gateway's own domains it lacks the stage, which is the root path; elsewhere there is no root path.
+- Repeated request fields arrive as one. A function URL passes bodies as text, without a flag for
+  base64: other bodies arrive damaged.
 - `identity.secretId` is a key whose signature API Gateway has verified.
-- Repeated fields of an answer are lists. `Location` is documented not to be passed on by API
-  Gateway.
+- Repeated fields of a reply are lists. `Location` is documented not to be passed on by API Gateway.
 
 Sources: Tencent Cloud, Serverless Cloud Function, "Function URL Overview", "API Gateway Trigger
 Overview", and "Quota Limits"; serverless-components/tencent-flask, `severless_wsgi.py`, and
@@ -20,7 +20,6 @@ serverless-plus/tencent-serverless-http.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -37,8 +36,10 @@ from unigate.http import (
     split_host,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values, unwrap_single
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -46,7 +47,7 @@ _GATEWAYS = (".apigw.tencentcs.com", ".apigateway.myqcloud.com")
 
 
 def matches(event: Event) -> bool:
-    """Tell whether API Gateway or a function URL sent this."""
+    """Return True for an event of API Gateway or of a function URL."""
     about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
@@ -59,7 +60,7 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; a function URL's lacks most members."""
+    """Read an event; those of a function URL lack most members."""
     about = json_object(event.get("requestContext"))
     headers = Headers.from_map(event.get("headers"))
     path: str = event.get("path") or "/"
@@ -82,33 +83,28 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _on_gateway(headers: Headers) -> bool:
-    """Tell whether the request was for a domain of API Gateway's own."""
+    """Return True if the request was for one of API Gateway's own domains."""
     return split_host(headers.get("host") or "", "https")[0].endswith(_GATEWAYS)
 
 
 def _identify(request: Request) -> Identity | None:
-    """Return whose key has signed the request."""
+    """Return the owner of the key that signed the request."""
     caller = json_object(json_object(request.event.get("requestContext")).get("identity"))
     user = json_text(caller.get("secretId"))
     return Identity("principal", user, caller) if user else None
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write an integrated response, which a function URL takes as well."""
-    fields = {
-        name: values if len(values) > 1 else values[0]
-        for name, values in response.headers.grouped().items()
-    }
-    return write_envelope(response, {"headers": fields})
+    """Write an integrated response, which a function URL accepts as well."""
+    return write_envelope(response, {"headers": unwrap_single(response.headers.grouped())})
 
 
 def make_event(request: Request) -> Event:
-    """Write the event of API Gateway; a root path is carried on its own domains only."""
+    """Write the event of API Gateway; it has a root path only on API Gateway's own domains."""
     headers = proxied_headers(request)
     body, is_base64 = encode_body(request.headers, request.body)
     raw = quote_bytes(request.raw_path)
     path = remove_path_prefix(raw, request.root_path) if _on_gateway(headers) else raw
-    values = parse_qs(quote_bytes(request.query_string), keep_blank_values=True)
     return {
         "requestContext": {
             "serviceId": "service-local",
@@ -127,11 +123,11 @@ def make_event(request: Request) -> Event:
         "headerParameters": {},
         "stageVariables": {},
         "path": path or "/",
-        "queryString": {name: many if len(many) > 1 else many[0] for name, many in values.items()},
+        "queryString": unwrap_single(query_values(request)),
         "httpMethod": request.method,
     }
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

@@ -1,8 +1,8 @@
 """Vercel's invocation event: `{"Action": "Invoke", "body": "<the request as JSON text>"}`.
 
-What `vercel dev` and the runtimes before the IPC protocol pass. It says nothing of who is asking:
-`x-vercel-oidc-token` is the deployment's own, and one that a client sends stays. Source:
-vercel/vercel, `python/vercel-runtime` and `packages/cli/src/util/dev/server.ts`.
+`vercel dev` and the runtimes before the IPC protocol pass it. It contains nothing about the caller:
+`x-vercel-oidc-token` is the deployment's own token, and one that a client sends is not removed.
+Source: vercel/vercel, `python/vercel-runtime` and `packages/cli/src/util/dev/server.ts`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from binascii import b2a_base64
 from typing import Any
 
 from unigate.errors import InvalidEvent
-from unigate.http import Headers, Response, decode_body, forwarded_peer, quote_bytes, raw_path
-from unigate.request import Request, proxied_headers
+from unigate.http import Headers, Response, decode_body, forwarded_peer, raw_path
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, quoted_target
 
 MAX_REPLY = 4_500_000
 
 
 def matches(event: Event) -> bool:
-    """Tell whether this is an invocation; without `Action`, its body has to be a request."""
+    """Return True for an invocation; without `Action`, its body must be a request."""
     if not isinstance(event.get("body"), str):
         return False
     if event.get("Action") == "Invoke":
@@ -37,10 +39,12 @@ def _request(event: Event) -> dict[str, Any] | None:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event; InvalidEvent when what it wraps is no request."""
+    """Read an event; InvalidEvent if its body is not a request."""
     inner = _request(event)
     if inner is None:
-        raise InvalidEvent("The body of the Invoke event is not a request: no method and path.")
+        raise InvalidEvent(
+            "The body of the Invoke event is not a request: it must be JSON with method and path."
+        )
     path, _, query = (inner.get("path") or "/").partition("?")
     headers = Headers.from_map(inner.get("headers"))
     return Request.from_event(
@@ -59,7 +63,7 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer; a body is always base64 and left out when there is none."""
+    """Write a reply; a body is always base64, an empty one is left out."""
     reply: Reply = {"statusCode": response.status, "headers": response.headers.grouped()}
     if response.body:
         reply["body"] = b2a_base64(response.body, newline=False).decode("ascii")
@@ -68,16 +72,15 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 
 def make_event(request: Request) -> Event:
-    """Write an event as `vercel dev` does."""
+    """Write the event of `vercel dev`."""
     headers = proxied_headers(request)
     if request.client:
         headers.set("x-real-ip", request.client[0])
         headers.set("x-forwarded-for", request.client[0])
-    query = quote_bytes(request.query_string)
     inner = {
         "method": request.method,
         "host": request.server[0],
-        "path": quote_bytes(request.raw_path) + (f"?{query}" if query else ""),
+        "path": quoted_target(request),
         "headers": headers.grouped(),
         "encoding": "base64",
         "body": b2a_base64(request.body, newline=False).decode("ascii"),
@@ -86,6 +89,6 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     body = decode_body(reply.get("body"), reply.get("encoding") == "base64")
     return Response(int(reply["statusCode"]), Headers.from_map(reply.get("headers")), body)

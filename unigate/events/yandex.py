@@ -1,17 +1,17 @@
 """Yandex Cloud Functions: called directly, or through API Gateway in format 0.1 or 1.0.
 
-- A direct call has no path: every one is for "/". Its query members `integration` and `tag` are
-  the platform's. The guide says that it loses Authorization and Cookie.
-- `?integration=raw` passes the body for the event, so whoever may call a function directly can
-  forge all of it, client and identity too: let only the gateway's service account call it.
+- A direct call has no path: every request is for "/". Its query members `integration` and `tag` are
+  the platform's. The guide documents that it loses Authorization and Cookie.
+- `?integration=raw` passes the body as the event, so every client that can call a function directly
+  can forge all of it, client and identity too: allow only the gateway's service account to call it.
 - Format 0.1 (the default) has the target as sent in `url`; `path` is the template of the OpenAPI
-  specification. Format 1.0 has the real `path`, and is told from AWS's by what it has beside it.
-- Where there is no `url`, the query is taken for decoded: its escapes are ours, and the order
-  across keys is lost. A root path is not carried.
-- An answer with Proxy-Authenticate, Transfer-Encoding or Via is an error, so they are left out.
-  WWW-Authenticate was one too and is now renamed: it goes under the name that it would get. A
-  browser does not know that name, but a 401 without a challenge is better than a 502.
-- Lost on the way are, among others, Date, Server, X-Request-Id and X-Content-Type-Options.
+  specification. Format 1.0 has the real `path`, and differs from AWS's in additional members.
+- Without `url`, the query is treated as decoded and encoded again, and the order across keys is
+  lost. Events have no root path.
+- A reply with Proxy-Authenticate, Transfer-Encoding or Via is an error, so they are left out.
+  WWW-Authenticate used to be one and is now renamed by the platform: it is sent under that new
+  name. Browsers do not know the name, but a 401 without a challenge is better than a 502.
+- Date, Server, X-Request-Id, X-Content-Type-Options and others do not reach the client.
 
 Sources: Yandex Cloud, "Invoking a function in Cloud Functions" (also of 2020), API Gateway's
 "x-yc-apigateway-integration:cloud_functions", "x-yc-apigateway-authorizer:function" and ":jwt".
@@ -20,7 +20,6 @@ Sources: Yandex Cloud, "Invoking a function in Cloud Functions" (also of 2020), 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from unigate.http import (
     Headers,
@@ -36,19 +35,22 @@ from unigate.http import (
     read_envelope,
     write_envelope,
 )
-from unigate.request import Request, proxied_headers
+from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .writing import proxied_headers, query_values
 
 MAX_REPLY = 3_500_000
 
-# An AWS context has some of these, a test event of its console too; `connectionId` is a WebSocket.
-_NOT_OURS = {"accountId", "apiId", "connectionId", "resourceId", "resourcePath", "stage"}
+# Contexts of AWS have some of these, also in test events of its console; WebSockets have
+# `connectionId`.
+_FOREIGN = {"accountId", "apiId", "connectionId", "resourceId", "resourcePath", "stage"}
 _ERRORS = {"proxy-authenticate", "transfer-encoding", "via"}
 _RENAMED = {"www-authenticate": "x-yf-remapped-www-authenticate"}
 
 
 def matches(event: Event) -> bool:
-    """Tell whether Yandex sent this; calls of an authorizer have no `multiValueHeaders`."""
+    """Return True for a request of Yandex; its authorizer events lack `multiValueHeaders`."""
     about = json_object(event.get("requestContext"))
     return (
         isinstance(event.get("httpMethod"), str)
@@ -56,7 +58,7 @@ def matches(event: Event) -> bool:
         and isinstance(about.get("identity"), dict)
         and isinstance(about.get("requestId"), str)
         and about.get("httpMethod") == event["httpMethod"]
-        and not any(about.get(name) for name in _NOT_OURS)
+        and not any(about.get(name) for name in _FOREIGN)
         and (
             isinstance(event.get("pathParams"), dict)
             or isinstance(event.get("multiValueParameters"), dict)
@@ -67,7 +69,7 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event of any of the three forms."""
+    """Read an event in any of the three forms."""
     about: dict[str, Any] = event.get("requestContext") or {}
     caller: dict[str, Any] = about.get("identity") or {}
     path, _, query = (event.get("url") or "").partition("?")
@@ -91,17 +93,17 @@ def to_request(event: Event, context: Any) -> Request:
 
 
 def _identify(request: Request) -> Identity | None:
-    """Return what API Gateway's authorizer found: a token, or all that a function said."""
-    found = json_object(json_object(request.event.get("requestContext")).get("authorizer"))
-    token = json_object(found.get("jwt"))
+    """Return what API Gateway's authorizer found: a token's claims, or a function's result."""
+    result = json_object(json_object(request.event.get("requestContext")).get("authorizer"))
+    token = json_object(result.get("jwt"))
     if claims := json_object(token.get("claims")):
-        granted = parse_scopes(token.get("scopes"))
-        return Identity("jwt", json_text(claims.get("sub")), claims, granted)
-    return Identity("lambda", None, found) if found else None
+        scopes = parse_scopes(token.get("scopes"))
+        return Identity("jwt", json_text(claims.get("sub")), claims, scopes)
+    return Identity("lambda", None, result) if result else None
 
 
 def to_reply(response: Response, event: Event) -> Reply:
-    """Write the answer, without the fields that would make it an error."""
+    """Write a reply without the fields that the platform rejects."""
     fields = {
         _RENAMED.get(name, name): values
         for name, values in response.headers.grouped().items()
@@ -111,10 +113,10 @@ def to_reply(response: Response, event: Event) -> Reply:
 
 
 def make_event(request: Request) -> Event:
-    """Write the event of an API Gateway with one greedy path, in format 0.1."""
+    """Write the event of an API Gateway with a single greedy path, in format 0.1."""
     path, query = quote_bytes(request.raw_path), quote_bytes(request.query_string)
     rest = path.lstrip("/")
-    values = parse_qs(query, keep_blank_values=True)
+    values = query_values(request)
     headers = {name.title(): many for name, many in proxied_headers(request).grouped().items()}
     body, is_base64 = encode_body(request.headers, request.body)
     return {
@@ -144,5 +146,5 @@ def make_event(request: Request) -> Event:
 
 
 def from_reply(reply: Reply) -> Response:
-    """Read the answer."""
+    """Read a reply."""
     return read_envelope(reply)

@@ -1,15 +1,17 @@
-"""The response, and every rule about headers, paths, queries and bodies.
+"""The response, and the rules for headers, paths, queries, bodies and hosts.
 
-Plain values without I/O. Each rule that more than one format needs stands here once.
+Plain values without I/O. Rules that more than one event format or host needs live here.
 """
 
 from __future__ import annotations
 
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .envelope import read_envelope, write_envelope
-from .headers import Headers, latin1, response_headers, spelled
+from .headers import Headers, latin1
 from .hosts import Address, forwarded_peer, split_host
-from .identity import Identity, json_object, json_text, parse_scopes
+from .identity import Identity
+from .json_values import json_object, json_text, parse_scopes
+from .response_fields import HOP_BY_HOP, response_headers, single_value_map
 from .responses import Response, reason_phrase
 from .urls import (
     decode_path,
@@ -24,6 +26,7 @@ from .urls import (
 )
 
 __all__ = [
+    "HOP_BY_HOP",
     "Address",
     "Headers",
     "Identity",
@@ -48,7 +51,7 @@ __all__ = [
     "reason_phrase",
     "remove_path_prefix",
     "response_headers",
-    "spelled",
+    "single_value_map",
     "split_host",
     "split_query",
     "unquote",

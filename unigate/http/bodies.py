@@ -1,4 +1,4 @@
-"""Bodies: bytes on this side, text or base64 in JSON."""
+"""Bodies: bytes in requests and responses, text or base64 in JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unigate.errors import InvalidEvent
 
 from .headers import Headers
 
-# application/* that is text; +json, +xml and +yaml are told by their suffix.
+# Textual subtypes of application/*; +json, +xml and +yaml are recognised by their suffix.
 _TEXT_SUBTYPES = frozenset(
     {
         "ecmascript",
@@ -36,23 +36,30 @@ _TEXT_SUBTYPES = frozenset(
 
 
 def decode_body(body: Any, is_base64: Any) -> bytes:
-    """Return an event's body as bytes; InvalidEvent when it is not the base64 it claims to be."""
+    """Return an event's body as bytes.
+
+    Raises:
+        InvalidEvent: The body is not text, or not valid base64 although `is_base64` is set.
+    """
     if not body:
         return b""
     if not isinstance(body, str):
-        raise InvalidEvent(f"The body of the event is {type(body).__name__}, not text.")
+        raise InvalidEvent(f"The event's body must be a string, got {type(body).__name__}.")
     if not is_base64:
         return body.encode("utf-8", "replace")
     try:
         return a2b_base64(body, strict_mode=True)
     except (Base64Error, ValueError) as error:
-        raise InvalidEvent(f"The body of the event is not the base64 it claims: {error}.") from None
+        raise InvalidEvent(
+            f"The event's body is not the base64 it claims to be: {error}."
+        ) from None
 
 
 def encode_body(fields: Headers | Mapping[str, str], body: bytes) -> tuple[str, bool]:
-    """Return a body as JSON can carry it, and whether that is base64.
+    """Return a body as a JSON string, and whether that is base64.
 
-    Text when it has no Content-Encoding, its type is textual (or not given) and it is UTF-8.
+    It is text if there is no Content-Encoding, the type is textual or missing, and the bytes are
+    valid UTF-8.
     """
     if not body:
         return "", False
@@ -67,7 +74,7 @@ def encode_body(fields: Headers | Mapping[str, str], body: bytes) -> tuple[str, 
 
 @lru_cache(maxsize=256)
 def is_text(content_type: str) -> bool:
-    """Tell whether a media type holds text that may be UTF-8; no type at all may."""
+    """Return True for a media type whose content can be UTF-8 text, and for a missing type."""
     media_type, _, parameters = content_type.lower().partition(";")
     if "utf-16" in parameters or "utf-32" in parameters:
         return False
@@ -80,14 +87,14 @@ def is_text(content_type: str) -> bool:
 
 
 def bodiless(status: int) -> bool:
-    """Tell whether a response of this status never has a body (RFC 9110 section 6.4.1)."""
+    """Return True if a response with this status never has a body (RFC 9110 section 6.4.1)."""
     return status < 200 or status in (204, 304)
 
 
 def carries_body(method: str, status: int, headers: Headers) -> bool:
-    """Tell whether a response has a body; one that never can loses its Content-Length too.
+    """Return True if a response has a body; if its status forbids one, remove Content-Length.
 
-    The answer to HEAD keeps it: it says what GET would bring.
+    A response to HEAD keeps Content-Length: it is the length that GET would have.
     """
     if bodiless(status):
         headers.remove("content-length")

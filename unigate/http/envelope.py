@@ -1,4 +1,4 @@
-"""API Gateway's proxy envelope for answers, which most other platforms have copied."""
+"""API Gateway's envelope for replies, which most other platforms have copied."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from .responses import Response
 
 
 def write_envelope(response: Response, members: Reply) -> Reply:
-    """Add `statusCode`, `body` and `isBase64Encoded` to the members for header fields."""
+    """Add `statusCode`, `body` and `isBase64Encoded` to a reply that has its header fields."""
     members["statusCode"] = response.status
-    fields = response.headers.single or response.headers
-    members["body"], members["isBase64Encoded"] = encode_body(fields, response.body)
+    members["body"], members["isBase64Encoded"] = encode_body(
+        response.headers.as_map(), response.body
+    )
     return members
 
 
 def read_envelope(reply: Reply) -> Response:
-    """Read an envelope as gateways do: a name in both header maps counts in the multi-value one."""
+    """Read an envelope as gateways do: for a name in both maps, the multi-value map counts."""
     multi = reply.get("multiValueHeaders") or {}
     single = reply.get("headers") or {}
-    known = {name.lower() for name in multi}
-    rest = {name: value for name, value in single.items() if name.lower() not in known}
+    repeated = {name.lower() for name in multi}
+    rest = {name: value for name, value in single.items() if name.lower() not in repeated}
     body = decode_body(reply.get("body"), reply.get("isBase64Encoded"))
     return Response(int(reply["statusCode"]), Headers.from_map({**rest, **multi}), body)

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
 from typing import Any
-
-from unigate.memo import Memo
 
 Pairs = list[tuple[str, str]]
 
-# RFC 9110 section 7.6.1: these belong to one connection and are not an application's to send.
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-
 
 def latin1(value: object) -> str:
-    """Show any header value as the Latin-1 text that WSGI and ASGI agree on.
+    """Return a header value as the Latin-1 text that WSGI and ASGI expect.
 
-    What does not fit is taken as UTF-8, byte for byte, as PEP 3333 shows bytes.
+    Text beyond Latin-1 is encoded in UTF-8 and each byte becomes a character (PEP 3333).
     """
     text = value if isinstance(value, str) else str(value)
     if text.isascii():
@@ -42,27 +24,28 @@ def latin1(value: object) -> str:
 
 
 class Headers:
-    """Hold header fields in order, repeated ones included, under case-insensitive names.
+    """Header fields in order, with repeats, under case-insensitive names.
 
-    Names are kept in lower case, values as Latin-1 text. Looking one up gives its values joined as
-    RFC 9110 section 5.3 allows (`cookie` with "; "); `getlist` gives them one by one.
+    Names are stored in lower case, values as Latin-1 text. `headers[name]` and `get` join repeated
+    values as RFC 9110 section 5.3 allows (`cookie` with "; "); `getlist` returns each value.
     """
 
     __slots__ = ("_pairs", "single")
 
     _pairs: Pairs | None
     single: Mapping[str, str] | None
-    """The fields as a map if no name is repeated and all are ASCII, else None; not to be changed.
+    """The fields as a map if no name is repeated and every value is ASCII, else None.
 
-    That is how nearly all are, and what can be passed on without a look at each.
+    Nearly all headers are like this, and can be passed on without a check of each field. The map
+    must not be changed.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._replace([(name.lower(), value) for name, value in pairs])
 
     @classmethod
-    def of(cls, pairs: Pairs) -> Headers:
-        """Take a list of fields as it is: names are in lower case."""
+    def from_pairs(cls, pairs: Pairs) -> Headers:
+        """Build from a list that is kept, not copied; its names must be in lower case."""
         headers = cls.__new__(cls)
         headers._pairs = pairs
         single = dict(pairs)
@@ -70,16 +53,26 @@ class Headers:
         headers.single = single if plain else None
         return headers
 
-    # Nearly every event has one ASCII value for each name. What has not is left to `_read`.
+    @classmethod
+    def from_single(cls, single: Mapping[str, str]) -> Headers:
+        """Build from a map that is kept: its names must be in lower case, its values ASCII."""
+        headers = _new(cls)
+        headers._pairs = None
+        headers.single = single
+        return headers
+
+    # Nearly every event has one ASCII value for each name. All others are left to `_read`.
 
     @classmethod
     def from_map(cls, fields: Mapping[str, Any] | None, cookie: str | None = None) -> Headers:
-        """Read an event's map of names to a value or a list of values; null values are left out.
+        """Build from an event's map of each name to a value or a list; null values are left out.
 
-        `cookie` takes the place of the field of that name, for platforms that give it apart.
+        Args:
+            fields: The map.
+            cookie: Replaces the field of that name, for platforms that pass it separately.
         """
         if not fields:
-            return cls.of([("cookie", latin1(cookie))] if cookie else [])
+            return cls.from_pairs([("cookie", latin1(cookie))] if cookie else [])
         try:
             single = fields if _LOWER_ONLY.issuperset(fields) else _lowered(fields)
             if cookie:
@@ -94,15 +87,20 @@ class Headers:
                 headers.single = single
                 return headers
         except (AttributeError, ValueError):
-            pass  # a value that is no text, or names that are repeated
-        headers = cls.of(list(_read(fields)))
+            pass  # a value that is not text, or a repeated name
+        headers = cls.from_pairs(list(_read(fields)))
         if cookie:
             headers.set("cookie", latin1(cookie))
         return headers
 
     @classmethod
     def from_maps(cls, multi: Any, fields: Mapping[str, Any] | None) -> Headers:
-        """Read an event's two maps of the same fields: the one with lists, where it is a map."""
+        """Build from an event's two maps of the same fields.
+
+        Args:
+            multi: The map of lists; it is the one that counts if it is a map at all.
+            fields: The map of single values.
+        """
         if not isinstance(multi, dict):
             return cls.from_map(fields)
         single: dict[str, str] = {}
@@ -120,16 +118,16 @@ class Headers:
             _learn(multi)
             return cls.from_maps(multi, fields)
         except (AttributeError, TypeError, ValueError):
-            pass  # a value that is no text, a list that is not of one
-        return cls.of(list(_read(multi)))
+            pass  # a value that is not text, or not a list of one value
+        return cls.from_pairs(list(_read(multi)))
 
     def _replace(self, pairs: Pairs) -> None:
-        changed = Headers.of(pairs)
+        changed = Headers.from_pairs(pairs)
         self._pairs, self.single = changed._pairs, changed.single
 
     @property
     def pairs(self) -> Pairs:
-        """Return the fields in order; not to be changed."""
+        """The fields in order; the list must not be changed."""
         if self._pairs is None:
             self._pairs = list(self.single.items()) if self.single else []
         return self._pairs
@@ -154,7 +152,7 @@ class Headers:
         self._replace([*self.pairs, (name.lower(), value)])
 
     def set(self, name: str, value: str) -> None:
-        """Replace every value of a field by one, at the place of the first."""
+        """Replace every value of a field by one, in the place of the first."""
         name = name.lower()
         if self.single is not None and value.isascii():
             self.single, self._pairs = {**self.single, name: value}, None
@@ -165,12 +163,12 @@ class Headers:
         self._replace(pairs)
 
     def remove(self, name: str) -> None:
-        """Remove every value of a field, if there is any."""
+        """Remove every value of a field; an absent field is ignored."""
         name = name.lower()
         self._replace([pair for pair in self.pairs if pair[0] != name])
 
     def join_cookies(self) -> None:
-        """Make one field of several `cookie` fields (RFC 9113 section 8.2.3)."""
+        """Join several `cookie` fields into one (RFC 9113 section 8.2.3)."""
         if self.single is None:
             cookies = self.getlist("cookie")
             if len(cookies) > 1:
@@ -198,7 +196,7 @@ class Headers:
         return f"Headers({self.pairs!r})"
 
     def grouped(self) -> dict[str, list[str]]:
-        """Return the values of each name, as multi-value maps want them."""
+        """Return a new map of each name to its values, for multi-value maps."""
         groups: dict[str, list[str]] = {}
         if self.single is not None:
             for name, value in self.single.items():
@@ -209,38 +207,59 @@ class Headers:
         return groups
 
     def joined(self) -> dict[str, str]:
-        """Return one value for each name, as single-value maps want them."""
+        """Return a new map of each name to its joined value, for single-value maps."""
         if self.single is not None:
             return dict(self.single)
-        return {name: _join(name, values) for name, values in self.grouped().items()}
+        return dict(self.as_map())
+
+    def as_map(self, separator: str = ", ") -> Mapping[str, str]:
+        """Return what `joined` does without a copy; the map must not be changed.
+
+        Args:
+            separator: Stands between repeated values; for `cookie` it is always "; ".
+        """
+        if self.single is not None:
+            return self.single
+        return {name: _join(name, values, separator) for name, values in self.grouped().items()}
+
+    def last_values(self) -> Mapping[str, str]:
+        """Return a map of each name to its last value; it must not be changed."""
+        return dict(self.pairs) if self.single is None else self.single
+
+    def encoded(self) -> list[tuple[bytes, bytes]]:
+        """Return the fields in order as Latin-1 bytes, as an ASGI scope holds them."""
+        single = self.single
+        if single is None:
+            return [(n.encode("latin-1", "replace"), v.encode("latin-1")) for n, v in self.pairs]
+        try:
+            return [(_ENCODED[name], value.encode()) for name, value in single.items()]
+        except KeyError:
+            if len(_ENCODED) > 1000:  # clients can invent names without end
+                _ENCODED.clear()
+            _ENCODED.update({name: name.encode("latin-1", "replace") for name in single})
+            return self.encoded()
+
+    def is_plain(self, below: int) -> bool:
+        """Return True for fewer than `below` fields, with unique names and only ASCII values."""
+        single = self.single
+        return single is not None and len(single) < below
 
 
 _new = object.__new__
 
 
-def spelled(headers: Headers) -> dict[str, str]:
-    """Return one value for each name, further cookies under other spellings of `set-cookie`."""
-    fields = headers.joined()
-    if fields.pop("set-cookie", None) is not None:
-        spellings = map("".join, product(*_SET_COOKIE))
-        fields.update(zip(spellings, headers.getlist("set-cookie"), strict=False))
-    return fields
+def _join(name: str, values: list[str], separator: str = ", ") -> str:
+    return ("; " if name == "cookie" else separator).join(values)
 
 
-_SET_COOKIE = ("sS", "eE", "tT", "-", "cC", "oO", "oO", "kK", "iI", "eE")
-
-
-def _join(name: str, values: list[str]) -> str:
-    return ("; " if name == "cookie" else ", ").join(values)
-
-
-# Names that were seen, in lower case; and those that were in lower case already.
+# Names in any case and in lower case; those that were in lower case already; names in bytes.
 _LOWER: dict[str, str] = {}
 _LOWER_ONLY: set[str] = set()
+_ENCODED: dict[str, bytes] = {}
 
 
 def _learn(names: Iterable[str]) -> None:
-    """Remember names; not all of them for ever, because clients invent them."""
+    """Remember names; the number is bounded because clients can invent them without end."""
     if len(_LOWER) > 2000:
         _LOWER.clear()
         _LOWER_ONLY.clear()
@@ -251,7 +270,7 @@ def _learn(names: Iterable[str]) -> None:
 
 
 def _lowered(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return a map with its names in lower case; ValueError for one that is repeated."""
+    """Return a map with its names in lower case; ValueError for a repeated name."""
     try:
         single = {_LOWER[name]: value for name, value in fields.items()}
     except KeyError:
@@ -265,49 +284,6 @@ def _lowered(fields: Mapping[str, str]) -> dict[str, str]:
 def _read(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
         if isinstance(value, (list, tuple)):
-            yield from ((name.lower(), latin1(one)) for one in value if one is not None)
+            yield from ((name.lower(), latin1(item)) for item in value if item is not None)
         elif value is not None:
             yield name.lower(), latin1(value)
-
-
-def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
-    """Check and clean the header fields that an application sent.
-
-    Hop-by-hop fields are dropped. Raises ValueError for a line break or NUL (header injection) and
-    TypeError for what is not text.
-    """
-    if type(fields) is not list:
-        fields = list(fields)
-    single: dict[str, str] = {}
-    for name, value in fields:
-        known = _FIELD_NAMES.get(name) or _FIELD_NAMES.learn(name)
-        usual = type(value) is str and value.isascii() and value.isprintable()
-        if not usual or not known or known in single:
-            pairs = [(_field_name(name), _checked(name, value)) for name, value in fields]
-            return Headers.of([pair for pair in pairs if pair[0]])
-        single[known] = value
-    headers = _new(Headers)
-    headers._pairs = None
-    headers.single = single
-    return headers
-
-
-def _checked(name: object, value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
-    if "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
-    return latin1(value)
-
-
-def _field_name(name: str) -> str:
-    """Return the name of a response's field in lower case, "" if it is not an application's."""
-    if not isinstance(name, str):
-        raise TypeError(f"Header names and values must be str, not {name!r}.")
-    if not name.isprintable():
-        raise ValueError(f"The header name {name!r} holds a line break or NUL.")
-    lower = name.lower()
-    return "" if lower in HOP_BY_HOP else lower
-
-
-_FIELD_NAMES = Memo(_field_name)

@@ -1,4 +1,4 @@
-"""Hosts and ports at both ends of a connection, as header fields and platforms write them."""
+"""Hosts and ports of server and client, parsed from header fields and platform values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .headers import Headers, latin1
 Address = tuple[str, int]
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80}
-# What addresses are written with; a zone id ("%eth0") means nothing elsewhere.
+# The characters of an IP address; a zone id ("%eth0") means nothing on other machines.
 _ADDRESS = "0123456789abcdefABCDEF.:"
 
 
@@ -17,13 +17,13 @@ def split_host(value: str, scheme: str) -> Address:
     """Split "host", "host:port" or "[v6]:port" into a host without brackets and a port."""
     host, colon, port = value.rpartition(":")
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
-        host, port = value, ""  # no port: a plain name, or an IPv6 address
+        host, port = value, ""  # without a port: a plain name or an IPv6 address
     return host.strip("[]"), _port(port) or _DEFAULT_PORTS.get(scheme, 443)
 
 
-def _server(said: tuple[str | None, str, str | None]) -> Address:
-    """Return the server's address from a Host header, the scheme, the proxy's word on a port."""
-    host, scheme, forwarded_port = said
+def _server(key: tuple[str | None, str, str | None]) -> Address:
+    """Return the server's address from a Host header, the scheme and X-Forwarded-Port."""
+    host, scheme, forwarded_port = key
     name, port = split_host(latin1(host or "localhost"), scheme)
     return name or "localhost", _port(forwarded_port or "") or port
 
@@ -37,9 +37,9 @@ def _port(text: str) -> int:
 
 
 def _client(client: str | Address) -> Address | None:
-    """Return (host, port) for either form, None for what is no address.
+    """Return (host, port) for either form, None if the host is not an IP address.
 
-    That is "test-invoke-source-ip" from the console, or "unknown" from a proxy.
+    API Gateway's console sends "test-invoke-source-ip", some proxies "unknown".
     """
     peer = (client, 0) if isinstance(client, str) else client
     return peer if peer[0] and not peer[0].strip(_ADDRESS) else None
@@ -49,9 +49,9 @@ CLIENTS = Memo(_client)
 
 
 def forwarded_peer(headers: Headers) -> Address | None:
-    """Return the right-most entry of X-Forwarded-For: the peer that the proxy in front saw.
+    """Return the right-most entry of X-Forwarded-For: the peer of the proxy in front.
 
-    Everything left of it is what the client claims. The port is 0 where the entry has none.
+    The client can forge all entries to the left of it. The port is 0 if the entry has none.
     """
     entry = (headers.get("x-forwarded-for") or "").rpartition(",")[2].strip()
     if not entry:

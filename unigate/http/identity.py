@@ -1,4 +1,4 @@
-"""Who the platform says is asking."""
+"""The caller that a platform authenticated."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 
 
 class Identity:
-    """What the platform has verified about who is asking, in one shape for all of them.
+    """The caller that the platform authenticated, in one shape for all authorizers.
 
-    kind: how it was verified: "jwt", "lambda", "iam", "certificate" or "principal".
-    user: the stable name: a token's subject, a principal, an ARN, a certificate's subject.
-    claims: all that is known, under the platform's own names.
-    scopes: what a token allows.
-    certificate: the client's, under the platform's own names.
+    Attributes:
+        kind: How the caller was authenticated: "jwt", "lambda", "iam", "certificate" or
+            "principal".
+        user: The stable name: a token's subject, a principal, an ARN, a certificate's subject.
+        claims: Everything that the platform passes about the caller, under its own names.
+        scopes: The scopes that a token grants.
+        certificate: The client's certificate, under the platform's own names.
     """
 
     __slots__ = ("certificate", "claims", "kind", "scopes", "user")
@@ -38,21 +40,4 @@ class Identity:
         )
 
     def __repr__(self) -> str:
-        return f"<Identity {self.kind} {self.user!r}>"  # no claims: they are a person's
-
-
-def json_object(value: Any) -> dict[str, Any]:
-    """Return a value where it is a map, else an empty one: any member of an event can be null."""
-    return value if isinstance(value, dict) else {}
-
-
-def json_text(value: Any) -> str | None:
-    """Return a value as text, None where it is empty or no plain value."""
-    return str(value) if value and isinstance(value, (str, int, float)) else None
-
-
-def parse_scopes(value: Any) -> tuple[str, ...]:
-    """Return scopes given as a list, or as RFC 6749 writes them, apart by spaces."""
-    if isinstance(value, str):
-        return tuple(value.split())
-    return tuple(filter(None, map(json_text, value))) if isinstance(value, list) else ()
+        return f"<Identity {self.kind} {self.user!r}>"  # no claims: they are personal data

@@ -1,4 +1,4 @@
-"""The response that every host and every application have in common."""
+"""The response, independent of the host that sends it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .headers import Headers
 
 
 class Response:
-    """What an application answered: a status, header fields, and the whole body."""
+    """An HTTP response: a status code, header fields and the complete body."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -17,7 +17,7 @@ class Response:
 
     @classmethod
     def plain(cls, status: int, text: str) -> Response:
-        """Build a response of the gateway's own."""
+        """Build a plain-text response of the gateway itself."""
         body = text.encode()
         headers = Headers(
             [("content-type", "text/plain; charset=utf-8"), ("content-length", str(len(body)))]
@@ -37,8 +37,8 @@ class Response:
 
 
 def reason_phrase(status: int) -> str:
-    """Return the standard reason phrase of a status, or "" where it has none."""
-    from http import HTTPStatus  # a fiftieth of a cold start, for what few responses need
+    """Return the standard reason phrase of a status, "" if it has none."""
+    from http import HTTPStatus  # a fiftieth of a cold start; few responses need it
 
     try:
         return HTTPStatus(status).phrase

@@ -8,7 +8,7 @@ from typing import Any
 from unigate.errors import IncompleteResponse
 from unigate.memo import Memo
 
-from .headers import response_headers
+from .response_fields import response_headers
 from .responses import Response
 
 _BEFORE_START = "The application sent a part of the body before it called start_response."

@@ -1,7 +1,7 @@
-"""Paths and queries: decoded once, quoted back where a platform has decoded already.
+"""Paths and queries: decoded once, quoted again if the platform has already decoded them.
 
-Most of them hold nothing to quote. So `urllib.parse`, which costs a fifteenth of a cold start, is
-imported by what does.
+`urllib.parse` costs a fifteenth of a cold start and most paths and queries contain nothing to
+quote, so it is imported only when one does.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import Any
 
 from unigate.memo import Memo
 
-# RFC 3986 section 3.3: what a path may hold unquoted.
+# Characters that a path can contain unquoted (RFC 3986 section 3.3).
 _PATH_SAFE = "/:@!$&'()*+,;=-._~"
 _ASCII = bytes(range(128))
 _ALPHANUMERIC = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_PERCENT = ord("%")  # looked for as bytes, it would raise and catch a TypeError inside
+_PERCENT = ord("%")  # a search for bytes would raise and catch a TypeError inside
 _PLAIN = _ALPHANUMERIC + _PATH_SAFE.encode()
 
 
 def quote(raw: bytes, safe: str | bytes) -> str:
-    """Percent-encode all but letters, digits, "_.-~" and what is safe."""
+    """Percent-encode all bytes except letters, digits, "_.-~" and the safe ones."""
     from urllib.parse import quote_from_bytes
 
     return quote_from_bytes(raw, safe)
@@ -37,20 +37,20 @@ def unquote(raw: bytes) -> bytes:
 
 @lru_cache(maxsize=256)
 def raw_path(path: str) -> bytes:
-    """Return a path that is still percent-encoded as the bytes of a request line."""
+    """Return a percent-encoded path as the bytes of a request line."""
     if not path.isascii() or not path.isprintable() or " " in path:
         path = quote(path.encode("utf-8", "replace"), _PATH_SAFE + "%")
     return (path if path.startswith("/") else "/" + path).encode("ascii")
 
 
 def quote_bytes(raw: bytes) -> str:
-    """Quote what is beyond ASCII, as JSON has no bytes; escapes stay as they are."""
+    """Quote bytes beyond ASCII, because JSON has no bytes; existing escapes stay."""
     return raw.decode() if raw.isascii() else quote(raw, _ASCII)
 
 
 @lru_cache(maxsize=256)
 def quote_path(path: str | bytes) -> bytes:
-    """Quote a path that the platform has decoded, so that decoding it once gives it back."""
+    """Quote a path that the platform has decoded, so that decoding it once restores it."""
     if isinstance(path, str):
         path = path.encode("utf-8", "replace")
     quoted = quote(path, _PATH_SAFE) if path.translate(None, _PLAIN) else path.decode()
@@ -64,7 +64,7 @@ def decode_path(raw: bytes) -> str:
 
 
 def remove_path_prefix(path: str, prefix: str) -> str | None:
-    """Return what follows a prefix that ends at a "/" boundary of the path, else None."""
+    """Return the rest of a path after a prefix, None unless the prefix ends at a "/" boundary."""
     if not prefix:
         return path
     if path.startswith(prefix):
@@ -75,11 +75,11 @@ def remove_path_prefix(path: str, prefix: str) -> str | None:
 
 
 def encode_query(values: Any) -> str:
-    """Write a map of decoded values, or of lists of them, as a query string."""
+    """Encode a map of decoded values, or of lists of them, as a query string."""
     pairs = []
     for name, value in (values or {}).items():
-        for one in value if isinstance(value, (list, tuple)) else (value,):
-            pair = name, one if type(one) is str else "" if one is None else str(one)
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            pair = name, item if type(item) is str else "" if item is None else str(item)
             pairs.append(_PAIRS.get(pair) or _PAIRS.learn(pair))
     return "&".join(pairs)
 
@@ -99,18 +99,18 @@ def _encode_part(text: str) -> str:
 
 
 def join_query(values: Any) -> str:
-    """Write a map of values that are still percent-encoded, or of lists of them, verbatim."""
+    """Join a map of still percent-encoded values, or of lists of them, verbatim."""
     return "&".join(
         [
-            f"{name}={'' if one is None else one}"
+            f"{name}={'' if item is None else item}"
             for name, value in (values or {}).items()
-            for one in (value if isinstance(value, (list, tuple)) else (value,))
+            for item in (value if isinstance(value, (list, tuple)) else (value,))
         ]
     )
 
 
 def split_query(query: str) -> dict[str, list[str]]:
-    """Group a query string by key, without decoding: the inverse of `join_query`."""
+    """Group a query string by key without decoding; the inverse of `join_query`."""
     groups: dict[str, list[str]] = {}
     for pair in query.split("&") if query else ():
         name, _, value = pair.partition("=")

@@ -22,8 +22,7 @@ from werkzeug._reloader import StatReloaderLoop
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from unigate.cli.vercel.function_folder import watched
-from unigate.http import Headers
-from unigate.http.headers import HOP_BY_HOP
+from unigate.http import HOP_BY_HOP, Headers
 from unigate.types import Environ, WSGIApp
 
 RELOAD = 3  # the exit code with which a server asks to be started again

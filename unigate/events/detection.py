@@ -1,0 +1,135 @@
+"""Find the source of an event, by the table in `sources`.
+
+Most events are from an HTTP API or a REST API. These two are tried first unless the event has a
+mark of a source that stands before them; the other sources are not even imported then.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from unigate.errors import UnknownEvent
+
+from . import http_api, kinds, rest_api, sources
+from .kinds import kind_of
+from .source import EventSource, name_of
+from .sources import HTTP_API, REST_API, first_match
+
+_ROWS = (*sources.BEFORE_KINDS, *sources.AFTER_KINDS)
+_BEFORE_HTTP_API = _ROWS[: _ROWS.index(HTTP_API)]
+_BEFORE_REST_API = _ROWS[_ROWS.index(HTTP_API) + 1 : _ROWS.index(REST_API)]
+
+
+def _unusual_marks() -> frozenset[str]:
+    """Return the top-level members that keep an event off the fast path.
+
+    A row before HTTP API or REST API whose events need not have a top-level mark keeps all events
+    of these two off it, by the marks of the two themselves.
+    """
+    marks = set(kinds.MARKS)
+    for row in _BEFORE_HTTP_API:
+        marks |= row.marks
+        if row.unmarked:
+            marks |= HTTP_API.marks | REST_API.marks
+        elif row.context_marks or row.context_below:
+            marks.add("requestContext")
+    for row in _BEFORE_REST_API:
+        marks |= REST_API.marks if row.unmarked else row.marks - HTTP_API.marks
+    return frozenset(marks)
+
+
+_MARKS = _unusual_marks()
+_CONTEXT_MARKS = kinds.CONTEXT_MARKS.union(*(row.context_marks for row in _BEFORE_REST_API))
+_CONTEXT_SIZE = max(row.context_below for row in _BEFORE_REST_API)
+
+
+def find_source(
+    event: Any, extra: tuple[EventSource, ...] = (), named: EventSource | None = None
+) -> EventSource | None:
+    """Return the source of an event, None for a non-HTTP event.
+
+    Args:
+        event: What the platform passed, JSON text already parsed.
+        extra: Sources from outside this package, tried first.
+        named: The source that the deployer has named; it reads every event that is not known to
+            be a non-HTTP event.
+    """
+    for source in extra:
+        if source.matches(event):
+            return named or source
+    if not isinstance(event, dict):
+        return None
+    usual = _MARKS.isdisjoint(event)
+    if usual:
+        if http_api.matches(event):
+            return named or http_api
+        about = event.get("requestContext")
+        # A map of cookies marks an event of Yandex's authorizer; an HTTP API has a list.
+        usual = type(event.get("cookies")) is not dict and (
+            type(about) is not dict
+            or (len(about) >= _CONTEXT_SIZE and _CONTEXT_MARKS.isdisjoint(about))
+        )
+    if usual and (named or rest_api.matches(event)):
+        return named or rest_api
+    early = first_match(sources.BEFORE_KINDS, event)
+    if early is not None:
+        return named or early
+    if not usual and kind_of(event) is not None:
+        return None
+    return named or first_match(sources.AFTER_KINDS, event)
+
+
+def all_sources() -> dict[str, EventSource]:
+    """Import every source and return them by the names that their requests have."""
+    named = {row.module: row.source for row in _ROWS}
+    return named | {row.also: named[row.module] for row in _ROWS if row.also}
+
+
+def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
+    """Return a source by the name that its requests have.
+
+    Raises:
+        ValueError: No source has that name.
+    """
+    for source in extra:
+        if name_of(source) == name:
+            return source
+    for row in _ROWS:
+        if name in (row.module, row.also):
+            return row.source
+    second = [row.also for row in _ROWS if row.also]
+    names = dict.fromkeys([*second, *(row.module for row in _ROWS), *map(name_of, extra)])
+    raise ValueError(f"There is no event source {name!r}; there are {', '.join(names)}.")
+
+
+def parse_event(event: Any) -> Any:
+    """Return the object that a platform passes as JSON text; any other value unchanged."""
+    if isinstance(event, (bytes, bytearray, str)):
+        try:
+            inner = json.loads(event)
+        except (ValueError, RecursionError):
+            return event
+        if isinstance(inner, dict):
+            return inner
+    return event
+
+
+def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEvent:
+    """Return an error with the keys of the event and the sources that were tried."""
+    names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
+    tried = f"No event source matches it. Tried: {', '.join(names)}."
+    if not isinstance(event, dict):
+        return UnknownEvent(
+            f"Got {type(event).__name__} for an event. It must be a JSON object. {tried}"
+        )
+    keys = ", ".join(map(repr, event)) or "none at all"
+    kind = kind_of(event)
+    if kind in kinds.NAMES:
+        advice = (
+            f"It is a non-HTTP event of kind {kind!r}: register a function for it with "
+            f'@app.on_event("{kind}").'
+        )
+    else:
+        advice = f"{tried} If it is in the format of one of these, name it: wrap(..., source=...)."
+    return UnknownEvent(f"Got an event with the keys {keys}. {advice}")

@@ -1,0 +1,86 @@
+"""The header fields of a response: checked on the way in, and as a map of single values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+from unigate.memo import Memo
+
+from .headers import Headers, latin1
+
+# RFC 9110 section 7.6.1: these concern a single connection, an application cannot set them.
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
+    """Check the header fields that an application sent and drop hop-by-hop fields.
+
+    Raises:
+        TypeError: A name or a value is not text.
+        ValueError: A name or a value holds a line break or NUL (header injection).
+    """
+    if type(fields) is not list:
+        fields = list(fields)
+    single: dict[str, str] = {}
+    for name, value in fields:
+        lower = _FIELD_NAMES.get(name) or _FIELD_NAMES.learn(name)
+        usual = type(value) is str and value.isascii() and value.isprintable()
+        if not usual or not lower or lower in single:
+            pairs = [(_field_name(name), _checked(name, value)) for name, value in fields]
+            return Headers.from_pairs([pair for pair in pairs if pair[0]])
+        single[lower] = value
+    return _from_single(single)
+
+
+# Bound once: to look a class method up takes longer than half of what it does.
+_from_single = Headers.from_single
+
+
+def _checked(name: object, value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
+    return latin1(value)
+
+
+def _field_name(name: str) -> str:
+    """Return the name of a field in lower case, "" for a hop-by-hop field."""
+    if not isinstance(name, str):
+        raise TypeError(f"Header names and values must be str, not {name!r}.")
+    if not name.isprintable():
+        raise ValueError(f"The header name {name!r} holds a line break or NUL.")
+    lower = name.lower()
+    return "" if lower in HOP_BY_HOP else lower
+
+
+_FIELD_NAMES = Memo(_field_name)
+
+
+def single_value_map(headers: Headers) -> dict[str, str]:
+    """Return one value for each name, for replies whose header map holds no lists.
+
+    Repeated fields are joined. Cookies cannot be, so further ones go under other spellings of
+    `set-cookie`, with some letters in upper case.
+    """
+    fields = headers.joined()
+    if fields.pop("set-cookie", None) is not None:
+        spellings = map("".join, product(*_SET_COOKIE))
+        fields.update(zip(spellings, headers.getlist("set-cookie"), strict=False))
+    return fields
+
+
+_SET_COOKIE = ("sS", "eE", "tT", "-", "cC", "oO", "oO", "kK", "iI", "eE")
