@@ -52,8 +52,7 @@ __all__ = [
     "wrap",
 ]
 
-# No application needs these before it is asked something, and at a cold start they would cost it a
-# tenth of its time (PEP 562).
+# Imported at first use (PEP 562): at a cold start they would cost a tenth of its time.
 _LATER = {
     "AsyncRuntimeCache": "cache",
     "Geolocation": "client.geolocation",
@@ -61,7 +60,7 @@ _LATER = {
     "get_env": "vercel_env",
 }
 
-if not TYPE_CHECKING:  # else every name would be there for a type checker
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name not in _LATER:

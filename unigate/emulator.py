@@ -1,4 +1,4 @@
-"""The hosts, played in this process: how tests and the command line ask an application."""
+"""Emulated hosts: tests and the command line send requests to an application through them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _log = logging.getLogger("unigate")
 
 EVENT_SOURCES = all_sources()
 
-# Where an application seems to live; https, as most platforms have it.
+# The origin of requests; https, as on most platforms.
 BASE_URL = "https://testserver"
 
-# What API Gateway waits for at most, unless a quota was raised.
+# The longest that API Gateway waits, unless a quota was raised.
 TIMEOUT_SECONDS = 30
 
 
-class Context:
-    """What AWS Lambda passes beside an event."""
+class LocalContext:
+    """The context object of AWS Lambda."""
 
     function_name = "local"
     function_version = "$LATEST"
@@ -50,25 +50,31 @@ class Context:
         self._deadline = time.monotonic() + TIMEOUT_SECONDS
 
     def get_remaining_time_in_millis(self) -> int:
-        """Return how long the function may still run, in milliseconds, never below 0."""
+        """Return how long the function may still run, in milliseconds, at least 0."""
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-class Asked(NamedTuple):
-    """An answer, and what went to and fro where a platform calls a function."""
+class Delivery(NamedTuple):
+    """The response to a request, and the event and reply that a platform would see; else None."""
 
     event: Any
     reply: Any
     response: Response
 
 
-Host = Callable[[Gateway, Request, bool], Asked]
+Host = Callable[[Gateway, Request, bool], Delivery]
 
 
-def host_named(source: str | EventSource) -> Host:
-    """Return what asks an application as the host of a source does; ValueError if there is none.
+def find_host(source: str | EventSource) -> Host:
+    """Return the emulated host of an event source or a server.
 
-    The host is called with the application, a request, and whether the event's body must be base64.
+    It is called with a gateway, a request, and whether the body of the event must be base64.
+
+    Args:
+        source: The name of a source, "google", "azure", "asgi" or "wsgi"; or a source of your own.
+
+    Raises:
+        ValueError: For an unknown name.
     """
     if not isinstance(source, str):
         return partial(_ask_event, source)
@@ -79,18 +85,18 @@ def host_named(source: str | EventSource) -> Host:
     if source in _SERVERS:
         return partial(_ask_server, _SERVERS[source])
     names = ", ".join((*EVENT_SOURCES, *_FUNCTIONS, *_SERVERS))
-    raise ValueError(f"There is no source {source!r}; there are {names}.")
+    raise ValueError(f"source must be one of {names}, got {source!r}.")
 
 
-def sent(message: Any) -> Any:
-    """Return a message as it arrives at the other side; TypeError or ValueError if not JSON."""
+def through_json(message: Any) -> Any:
+    """Return a message after a round trip through JSON; TypeError or ValueError if not JSON."""
     return json.loads(json.dumps(message, allow_nan=False))
 
 
 def make_request(
     method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
 ) -> Request:
-    """Build the request that a client sends for an absolute URL; what it must quote is quoted."""
+    """Build the request that a client sends for an absolute URL, percent-encoded if needed."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     given = Headers((name, latin1(value)) for name, value in headers)
@@ -109,26 +115,26 @@ def make_request(
     )
 
 
-# --- platforms that pass an event, as JSON -------------------------------------------------------
+# --- platforms that pass an event as JSON --------------------------------------------------------
 
 
-def _ask_event(source: EventSource, app: Gateway, request: Request, base64: bool) -> Asked:
-    event = sent(source.make_event(request))
+def _ask_event(source: EventSource, app: Gateway, request: Request, base64: bool) -> Delivery:
+    event = through_json(source.make_event(request))
     if base64:
         _encode(event)
-    reply = sent(app.lambda_handler(sent(event), Context()))
-    return Asked(event, reply, source.from_reply(reply))
+    reply = through_json(app.lambda_handler(through_json(event), LocalContext()))
+    return Delivery(event, reply, source.from_reply(reply))
 
 
 def _encode(event: Event) -> None:
-    inner = event.get("http") or event  # DigitalOcean's is one level deeper
+    inner = event.get("http") or event  # one level deeper in the events of DigitalOcean
     for flag in ("isBase64Encoded", "is_base64_encoded"):
         if inner.get("body") and inner.get(flag) is False:
             inner["body"] = b2a_base64(inner["body"].encode(), newline=False).decode("ascii")
             inner[flag] = True
 
 
-# --- platforms that pass an object of theirs -----------------------------------------------------
+# --- platforms that pass an object ---------------------------------------------------------------
 
 _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
     "google": lambda app, event: app.google(event),
@@ -138,10 +144,10 @@ _FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 def _ask_function(
     source: Any, door: Callable[[Any, Any], Any], app: Gateway, request: Request, base64: bool
-) -> Asked:
+) -> Delivery:
     event = source.make_event(request)
     reply = door(app, event)
-    return Asked(event, reply, source.from_reply(reply))
+    return Delivery(event, reply, source.from_reply(reply))
 
 
 # --- servers -------------------------------------------------------------------------------------
@@ -149,11 +155,11 @@ def _ask_function(
 
 def _ask_server(
     server: Callable[[Gateway, Request], Response], app: Gateway, request: Request, base64: bool
-) -> Asked:
+) -> Delivery:
     response = server(app, request)
     if not carries_body(request.method, response.status, response.headers):
         response.body = b""
-    return Asked(None, None, response)
+    return Delivery(None, None, response)
 
 
 def _ask_asgi(app: Gateway, request: Request) -> Response:
@@ -167,7 +173,7 @@ def _ask_asgi(app: Gateway, request: Request) -> Response:
 
 @cache
 def _start(app: Gateway) -> None:
-    """Start an application as a server does before its first request, and stop it at the end."""
+    """Run the start-up of an application as a server does, and its shutdown as the process ends."""
     from .asgi.lifespan import Lifespan
     from .loop import at_exit, process_loop
 

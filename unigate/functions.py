@@ -1,4 +1,4 @@
-"""The names of Vercel's `vercel.functions`, for every host: change the import, and no more."""
+"""The names of Vercel's `vercel.functions`, for every host: only the import changes."""
 
 from __future__ import annotations
 

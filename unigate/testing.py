@@ -19,7 +19,7 @@ from typing import Any, TypedDict, Unpack
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import Request as UrllibRequest
 
-from .emulator import BASE_URL, host_named, make_request
+from .emulator import BASE_URL, find_host, make_request
 from .events import EventSource, name_of
 from .gateway import Gateway, wrap
 from .http import Headers, latin1
@@ -67,7 +67,7 @@ class Client:
         self.app: Gateway = app if isinstance(app, Gateway) else wrap(app)
         self.cookies = Cookies(base_url)
         self._base = base_url.rstrip("/")
-        self._host = host_named(source)
+        self._host = find_host(source)
         self._source = source if isinstance(source, str) else name_of(source)
 
     def get(self, url: str, **options: Unpack[Options]) -> Response:

@@ -28,12 +28,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("unigate_client", HOSTS, indirect=True)
 
 
-def ask_handle(app: Gateway, request: Request, base64: bool) -> emulator.Asked:
+def ask_handle(app: Gateway, request: Request, base64: bool) -> emulator.Delivery:
     source = emulator.EVENT_SOURCES["http_api"]
-    event = emulator.sent(source.make_event(request))
-    reply = emulator.sent(asyncio.run(app.handle(event, emulator.Context())))
-    return emulator.Asked(event, reply, source.from_reply(reply))
+    event = emulator.through_json(source.make_event(request))
+    reply = emulator.through_json(asyncio.run(app.handle(event, emulator.LocalContext())))
+    return emulator.Delivery(event, reply, source.from_reply(reply))
 
 
 def host_named(source: str | EventSource) -> Any:
-    return ask_handle if source == "handle" else emulator.host_named(source)
+    return ask_handle if source == "handle" else emulator.find_host(source)

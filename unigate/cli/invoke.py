@@ -15,7 +15,7 @@ from typing import IO, Any
 import click
 
 from unigate import Gateway, InvalidEvent, UnknownEvent
-from unigate.emulator import BASE_URL, EVENT_SOURCES, Context, make_request, sent
+from unigate.emulator import BASE_URL, EVENT_SOURCES, LocalContext, make_request, through_json
 from unigate.events import EventSource
 
 from .project.target import load, user_frames
@@ -107,7 +107,7 @@ def _make_event(
     method = method or ("GET" if data is None else "POST")
     request = make_request(method.upper(), f"{BASE_URL}/{path.removeprefix('/')}", fields, body)
     request.source = source
-    return sent(EVENT_SOURCES[source].make_event(request))
+    return through_json(EVENT_SOURCES[source].make_event(request))
 
 
 def _read_event(file: IO[bytes]) -> Any:
@@ -120,11 +120,11 @@ def _read_event(file: IO[bytes]) -> Any:
 
 def _call(gateway: Gateway, event: Any) -> tuple[Any, float]:
     """Return the reply to a copy of an event, and the seconds that it took."""
-    event, context = sent(event), Context()
+    event, context = through_json(event), LocalContext()
     began = time.perf_counter()
     reply = gateway.lambda_handler(event, context)
     seconds = time.perf_counter() - began
-    return sent(reply), seconds
+    return through_json(reply), seconds
 
 
 def _is_failure(source: EventSource | None, reply: Any) -> bool:

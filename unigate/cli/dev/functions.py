@@ -7,7 +7,7 @@ from typing import Protocol
 
 from unigate import Gateway, Request
 from unigate.deployment import Deployment, default_deployment
-from unigate.emulator import Context, sent
+from unigate.emulator import LocalContext, through_json
 from unigate.types import Event, Reply
 
 from .inspector.exchanges import Take
@@ -55,7 +55,7 @@ class Here:
     def __call__(self, event: Event, take: Take) -> Reply:
         cold, self._called = not self._called, True
         try:
-            reply: Reply = sent(self._handler(event, Context()))
+            reply: Reply = through_json(self._handler(event, LocalContext()))
         finally:
             timings = self._stopwatch.timings
             request = table_of(timings.request) if timings.request else None

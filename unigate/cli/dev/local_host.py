@@ -15,7 +15,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
 from unigate import Headers, Request, Response
-from unigate.emulator import EVENT_SOURCES, sent
+from unigate.emulator import EVENT_SOURCES, through_json
 from unigate.events import EventSource
 from unigate.http import bodiless, quote_bytes, reason_phrase, remove_path_prefix
 from unigate.types import Environ, StartResponse
@@ -122,10 +122,10 @@ class LocalHost:
             return Response.plain(404, "There is no function for this path."), None
         function, request = found
         self._setup.visitor.enter(request, function.deployment)
-        exchange.event = sent(source.make_event(request))
+        exchange.event = through_json(source.make_event(request))
         if self._setup.recorder is not None:
             self._setup.recorder.save(exchange)
-        reply = function(sent(exchange.event), partial(self._take, exchange.number))
+        reply = function(through_json(exchange.event), partial(self._take, exchange.number))
         if not isinstance(reply, tuple):
             exchange.reply = reply
             return source.from_reply(reply), None

@@ -19,7 +19,7 @@ from unigate import Request
 from unigate.client.addresses import parse
 from unigate.client.providers import Provider
 from unigate.deployment import Deployment
-from unigate.emulator import EVENT_SOURCES, Context, sent
+from unigate.emulator import EVENT_SOURCES, LocalContext, through_json
 
 # The platforms that send a location with their events; for others a CDN in front does.
 _SENDERS = {"vercel": "vercel", "netlify": "netlify"}
@@ -86,7 +86,7 @@ class Visitor(NamedTuple):
         written = Request("GET", client=("127.0.0.1", 0), source=source)
         self.enter(written, deployment)
         module = EVENT_SOURCES[source]
-        read = module.to_request(sent(module.make_event(written)), Context())
+        read = module.to_request(through_json(module.make_event(written)), LocalContext())
         read.deployment = deployment
         found = read.geolocation
         if self.place and self.place != (found["city"] or "", found["country"]):

@@ -14,7 +14,7 @@ from unigate.cli.dev.inspector.exchanges import Note, Take
 from unigate.cli.project.target import Unloadable
 from unigate.client.providers import Provider
 from unigate.deployment import Deployment
-from unigate.emulator import Context
+from unigate.emulator import LocalContext
 from unigate.types import Event, Reply
 
 from .reports import Notes
@@ -154,9 +154,9 @@ def _environment(address: str, target: str, pipe: int) -> dict[str, str]:
         "UNIGATE_RESPONSE_STREAMING": "1",
         "AWS_LAMBDA_RUNTIME_API": address,
         "AWS_LAMBDA_MAX_CONCURRENCY": str(_AT_ONCE),
-        "AWS_LAMBDA_FUNCTION_NAME": Context.function_name,
-        "AWS_LAMBDA_FUNCTION_VERSION": Context.function_version,
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": Context.memory_limit_in_mb,
-        "AWS_LAMBDA_LOG_GROUP_NAME": Context.log_group_name,
-        "AWS_LAMBDA_LOG_STREAM_NAME": Context.log_stream_name,
+        "AWS_LAMBDA_FUNCTION_NAME": LocalContext.function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": LocalContext.function_version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": LocalContext.memory_limit_in_mb,
+        "AWS_LAMBDA_LOG_GROUP_NAME": LocalContext.log_group_name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": LocalContext.log_stream_name,
     }

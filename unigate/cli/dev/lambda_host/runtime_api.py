@@ -17,7 +17,7 @@ from functools import partial
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
-from unigate.emulator import Context
+from unigate.emulator import LocalContext
 from unigate.events import http_api
 from unigate.types import Event, Reply
 
@@ -124,7 +124,7 @@ class _Invocation:
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": self.id,
             "Lambda-Runtime-Deadline-Ms": str(int((now + _FUNCTION_SECONDS) * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": Context.invoked_function_arn,
+            "Lambda-Runtime-Invoked-Function-Arn": LocalContext.invoked_function_arn,
             "Lambda-Runtime-Trace-Id": f"Root={root};Parent={uuid.uuid4().hex[:16]};Sampled=0",
         }
 
