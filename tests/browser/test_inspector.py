@@ -5,66 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.dev_server import SECONDS, Dev, until
-
-APPLICATION = """
-import json
-import logging
-
-import words
-
-
-def app(environ, start_response):
-    request = environ["unigate.request"]
-    if request.path == "/boom":
-        raise ValueError("the kettle is <b>empty</b>")
-    if request.path == "/elsewhere":
-        start_response("200 OK", [("Content-Type", "text/html")])
-        return [b"<h1>another site</h1>"]
-    logging.getLogger("shop").warning("brewing <i>%s</i>", request.path)
-    seen = {
-        "greeting": words.GREETING,
-        "source": request.source,
-        "method": request.method,
-        "tea": environ.get("HTTP_X_TEA"),
-        "authorized": environ.get("HTTP_AUTHORIZATION") == "Bearer hush",
-        "body": environ["wsgi.input"].read().decode(),
-    }
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
-"""
-
-STREAMING = """
-import logging
-import time
-from pathlib import Path
-
-import unigate
-
-log = logging.getLogger("shop")
-
-
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    log.warning("brewing")
-    unigate.wait_until(spill)
-    yield b"first"
-    while not Path("go.txt").exists():
-        time.sleep(0.02)
-    yield b"second"
-
-
-def spill():
-    try:
-        1 / 0
-    except ZeroDivisionError:
-        log.exception("spilt")
-"""
+from tests.browser.inspected import APPLICATION, STREAMING, ask, opened, section
 
 
 @pytest.fixture
@@ -72,25 +19,6 @@ def server(dev: Callable[..., Dev], tmp_path: Path) -> Dev:
     (tmp_path / "main.py").write_text(APPLICATION)
     (tmp_path / "words.py").write_text("GREETING = 'Good morning'")
     return dev("main:app")
-
-
-def ask(server: Dev, target: str, body: bytes | None = None, **fields: str) -> str:
-    headers = {name.replace("_", "-"): value for name, value in fields.items()}
-    request = Request(server.url + target, body, headers)
-    with urlopen(request, timeout=SECONDS) as response:
-        content: bytes = response.read()
-        return content.decode()
-
-
-def opened(page: Page, server: Dev) -> None:
-    page.goto(f"{server.url}/_unigate/")
-    expect(page.locator("#state")).to_have_text("live")
-
-
-def section(page: Page, heading: str) -> str:
-    found = page.locator("details", has=page.locator("summary", has_text=heading)).locator("pre")
-    expect(found).to_have_count(1)
-    return found.inner_text()
 
 
 def test_a_request_appears_without_a_reload_and_its_event_is_shown(page: Page, server: Dev) -> None:
