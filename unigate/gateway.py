@@ -92,6 +92,16 @@ class Gateway:
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {', '.join(map(repr, self._applications.values()))}>"
 
+    @property
+    def base_path(self) -> str:
+        """The prefix that the platform leaves on the path, such as "/api"; "" for none."""
+        return self._base_path
+
+    @property
+    def deployment(self) -> Deployment:
+        """The platform, trusted proxies and cache that requests are read with."""
+        return self._deployment
+
     def on_event(self, kind: str) -> Callable[[Handler], Handler]:
         """Register a function for events that are no HTTP request; what it returns is the reply.
 
