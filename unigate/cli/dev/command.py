@@ -22,8 +22,8 @@ from unigate.types import Environ, StartResponse
 
 from . import visitor
 from .functions import Functions, Here, InFolder, InRuntime
-from .inspector.copies import Recorder
 from .inspector.exchanges import History
+from .inspector.exports import Recorder
 from .inspector.page import ROOT, Inspector
 from .local_host import STAGED, LocalHost, Setup
 from .server import RELOAD, Server, Watch, inherited, listen, supervise, url_of

@@ -11,7 +11,7 @@ from unigate.emulator import Context, sent
 from unigate.types import Event, Reply
 
 from .inspector.exchanges import Take
-from .inspector.views import table_of
+from .inspector.sections import table_of
 from .lambda_host.streams import Streamed
 from .timing import TimedSources
 
@@ -69,7 +69,7 @@ class InRuntime:
     """An application in a process of its own, under our runtime for AWS Lambda."""
 
     def __init__(self, target: str) -> None:
-        from .lambda_host.process import RuntimeHost
+        from .lambda_host.host import RuntimeHost
 
         self._runtime = RuntimeHost(target)
         self.deployment = self._runtime.deployment

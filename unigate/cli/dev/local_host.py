@@ -21,8 +21,8 @@ from unigate.http import bodiless, quote_bytes, reason_phrase, remove_path_prefi
 from unigate.types import Environ, StartResponse
 
 from .functions import Functions
-from .inspector.copies import Recorder, target_of
 from .inspector.exchanges import Exchange, History, Note
+from .inspector.exports import Recorder, target_of
 from .inspector.logs import kept
 from .lambda_host.streams import Chunks, FailedInPart, InvocationFailed
 from .visitor import Visitor

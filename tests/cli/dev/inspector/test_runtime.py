@@ -19,7 +19,7 @@ from tests.cli.dev.inspecting import Inspected
 from unigate.cli.dev.functions import InRuntime
 from unigate.cli.dev.inspector import exchanges, logs
 from unigate.cli.dev.inspector.exchanges import Exchange
-from unigate.cli.dev.lambda_host import runtime_api
+from unigate.cli.dev.lambda_host import runtime_server
 from unigate.cli.dev.local_host import Setup
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -493,7 +493,7 @@ def test_a_failure_in_the_middle_is_shown_with_the_traceback_of_the_application(
 def test_what_was_known_before_a_timeout_is_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime_api, "_FUNCTION_SECONDS", 1)
+    monkeypatch.setattr(runtime_server, "_FUNCTION_SECONDS", 1)
     with runtime("samovar:app") as functions:
         inspected = Inspected(functions)
         assert inspected.ask("/v2/never").status == 500
@@ -537,7 +537,7 @@ def test_a_function_goes_on_when_nobody_reads_what_it_tells() -> None:
     code = """
 import os
 from types import SimpleNamespace
-from unigate.cli.hosts.notes import Teller
+from unigate.cli.dev.lambda_host.reports import Teller
 from unigate.lambda_runtime.logs import invocation
 
 reads, writes = os.pipe()

@@ -10,9 +10,9 @@ from typing import Any
 from unigate import Request
 from unigate.emulator import make_request
 
-from .copies import readable, target_of, url_of
+from .exports import readable, target_of, url_of
 from .masking import MASK
-from .views import MOST_SHOWN
+from .sections import MOST_SHOWN
 
 
 class Form:

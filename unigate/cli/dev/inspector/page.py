@@ -21,12 +21,12 @@ from unigate.emulator import EVENT_SOURCES
 from unigate.http import remove_path_prefix
 from unigate.types import Environ, StartResponse
 
-from .copies import as_curl, as_event, as_test, target_of
+from .access import refusal
 from .editing import Form, edited
 from .exchanges import Exchange, History
-from .guard import refusal
+from .exports import as_curl, as_event, as_test, target_of
 from .masking import masked, masked_text
-from .views import beside, sections
+from .sections import beside, sections
 
 ROOT = "/_unigate"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from unigate import Request, Response
 from unigate.cli.dev.inspector.logs import line_of, watch
-from unigate.cli.dev.inspector.views import table_of
+from unigate.cli.dev.inspector.sections import table_of
 from unigate.cli.dev.timing import TimedSources
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from unigate.cli.dev.inspector.exchanges import Note
-from unigate.cli.dev.lambda_host import process as runtime_host
-from unigate.cli.dev.lambda_host.process import RuntimeHost
+from unigate.cli.dev.lambda_host import host as runtime_host
+from unigate.cli.dev.lambda_host.host import RuntimeHost
 from unigate.cli.dev.lambda_host.reports import Notes
 from unigate.cli.dev.lambda_host.streams import InvocationFailed, Streamed
 from unigate.cli.project.target import Unloadable

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from unigate import Request, Response
 from unigate.http import encode_body, reason_phrase
 
-from .copies import readable, target_of
 from .exchanges import Exchange
+from .exports import readable, target_of
 
 # Beyond this a browser has trouble, and nobody reads on.
 MOST_SHOWN = 200_000

@@ -13,8 +13,8 @@ import pytest
 
 from tests.cli.dev.dev_server import SECONDS, Server, dev, environ
 from unigate import Request, Response
-from unigate.cli.dev.inspector.copies import Recorder, as_curl, as_test
 from unigate.cli.dev.inspector.exchanges import Exchange
+from unigate.cli.dev.inspector.exports import Recorder, as_curl, as_test
 from unigate.cli.main import main
 
 APPLICATION = """

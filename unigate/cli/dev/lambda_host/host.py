@@ -18,7 +18,7 @@ from unigate.emulator import Context
 from unigate.types import Event, Reply
 
 from .reports import Notes
-from .runtime_api import RuntimeApi
+from .runtime_server import RuntimeApi
 from .streams import InvocationFailed, Streamed
 
 # Lambda starts a process for each; here a page that is streamed for ever must not keep the others
