@@ -58,7 +58,7 @@ def test_a_streamed_request_is_shown_with_what_its_process_tells(
         assert response.read() == b"second"
     expect(page.locator(".logs li")).to_have_text(["WARNING shop brewing", "ERROR shop spilt"])
     expect(page.locator(".trace pre")).to_contain_text("ZeroDivisionError")
-    expect(page.locator(".times")).to_contain_text("in all")
+    expect(page.locator(".times")).to_contain_text("total")
     expect(page.locator("#exchanges")).to_contain_text("cold")
 
 
@@ -108,7 +108,7 @@ def test_a_replay_as_another_source_is_shown_beside_the_first(page: Page, server
     ask(server, "/tea", b"two lumps", X_Tea="green")
     opened(page, server)
     page.locator("#exchanges a").click()
-    page.get_by_label("Source of the replay").select_option("alb")
+    page.get_by_label("Event source of the replay").select_option("alb")
     page.get_by_role("button", name="Replay as").click()
     expect(page.locator("h2")).to_have_text("#1 as http_api and #2 as alb")
     expect(page.locator("#exchanges li")).to_have_count(2)
@@ -120,7 +120,7 @@ def test_a_replay_as_another_source_is_shown_beside_the_first(page: Page, server
     expect(answer.locator("mark", has_text='"source": "http_api"')).to_be_visible()
     expect(answer.locator("mark", has_text='"source": "alb"')).to_be_visible()
     page.locator("h2 a", has_text="#2").click()
-    expect(page.locator(".times")).to_contain_text("beside #1")
+    expect(page.locator(".times")).to_contain_text("compare with #1")
 
 
 def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: list[str]) -> None:
@@ -144,7 +144,7 @@ def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: l
     page.get_by_role("button", name="Edit and resend").click()
     page.get_by_label("Path and query").fill("tea")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("A path begins with /.")
+    expect(page.get_by_role("alert")).to_have_text("The path must begin with /, got 'tea'.")
     assert problems == [f"400 POST {server.url}/_unigate/2/resend"]
     problems.clear()
 
@@ -177,7 +177,7 @@ def test_the_page_goes_on_after_a_reload_of_the_server(
     (tmp_path / "words.py").write_text("GREETING = 'Good evening'")
     until(lambda: "Good evening" in ask(server, "/tea"))
     page.get_by_role("button", name="Replay", exact=True).click()
-    expect(page.locator(".times")).to_contain_text("beside #1")
+    expect(page.locator(".times")).to_contain_text("compare with #1")
     assert "Good evening" in section(page, "HTTP response")
     expect(page.locator("#state")).to_have_text("live")
     numbers = page.locator("#exchanges .number").all_inner_texts()
@@ -195,7 +195,7 @@ def test_another_site_can_neither_see_nor_do_anything(
     answer = page.goto(f"{foreign}/_unigate/")
     assert answer is not None
     assert answer.status == 403
-    expect(page.locator("body")).to_have_text("This page is at localhost or 127.0.0.1 only.")
+    expect(page.locator("body")).to_have_text("Open this page at localhost or 127.0.0.1.")
 
     page.goto(f"{foreign}/elsewhere")
     problems.clear()

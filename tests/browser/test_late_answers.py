@@ -121,7 +121,7 @@ def test_an_update_changes_only_what_is_new(page: Page, streaming: Dev, tmp_path
         return f"details:has(> summary:text-is('{name}'))"
 
     with begun(page, streaming) as response:
-        page.get_by_label("Source of the replay").select_option("alb")
+        page.get_by_label("Event source of the replay").select_option("alb")
         page.locator(part("Common request")).locator("summary").click()
         select(page, f"{part('Event')} pre")
         page.get_by_role("button", name="Replay", exact=True).focus()
@@ -129,7 +129,7 @@ def test_an_update_changes_only_what_is_new(page: Page, streaming: Dev, tmp_path
         assert response.read() == b"second"
     expect(page.locator("pre", has_text="firstsecond")).to_be_visible()
     expect(page.locator(".trace pre")).to_contain_text("ZeroDivisionError")
-    expect(page.get_by_label("Source of the replay")).to_have_value("alb")
+    expect(page.get_by_label("Event source of the replay")).to_have_value("alb")
     expect(page.locator(part("Common request"))).not_to_have_attribute("open", "")
     expect(page.locator(part("Event"))).to_have_attribute("open", "")
     assert '"rawPath": "/tea"' in page.evaluate("getSelection().toString()")
@@ -270,7 +270,7 @@ def test_the_last_of_several_replays_is_shown(page: Page, server: Dev) -> None:
     first = Held(page, "1/replay", limit=1)
     page.get_by_role("button", name="Replay", exact=True).click()
     first.wait()
-    page.get_by_label("Source of the replay").select_option("alb")
+    page.get_by_label("Event source of the replay").select_option("alb")
     page.get_by_role("button", name="Replay as").click()
     expect(page.locator("h2")).to_have_text("#1 as http_api and #4 as alb")
     first.release()

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from tests.cli.dev.dev_server import SECONDS, Server, command, dev, environ, until
+from unigate.cli.dev.reloader import Reloader
 from unigate.cli.dev.server import Server as LocalServer
-from unigate.cli.dev.server import Watch, listen
+from unigate.cli.dev.server import listen
 from unigate.cli.main import main
+from unigate.types import Environ, StartResponse
 
 BINARY = bytes(range(256)) * 5
 
@@ -254,18 +260,23 @@ def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         with open(ours, "rb", buffering=0, closefd=False) as terminal:
-            start = terminal.read(4096).decode().strip()
+            start = read(terminal).decode().strip()
             port = start.rpartition(":")[2]
             assert start.startswith(f"http://127.0.0.1:{port}/_unigate/ shows every request.")
             with socket.create_connection(("127.0.0.1", int(port)), SECONDS) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert connection.recv(1)
-            assert b"GET / \x1b[32m200\x1b[0m " in terminal.read(4096)
+            assert b"GET / \x1b[32m200\x1b[0m " in read(terminal)
     finally:
         process.terminate()
         process.wait(SECONDS)
         os.close(ours)
         os.close(theirs)
+
+
+def read(terminal: IO[bytes]) -> bytes:
+    assert select.select([terminal], [], [], SECONDS)[0]
+    return terminal.read(4096)
 
 
 # Changes, and the end.
@@ -335,6 +346,7 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # The thread that watches ends by SystemExit, which Python itself says nothing of.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     "change",
     [
@@ -352,19 +364,19 @@ def test_a_folder_of_functions_is_watched(
     functions: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    watch = Watch(Path("api"))
+    reloader = Reloader(Path("api"))
     monkeypatch.chdir(functions.parent)  # as an application may
     with listen("127.0.0.1", 0) as listener, ThreadPoolExecutor() as pool:
         server = LocalServer(lambda environ, start_response: [], listener, at_end=lambda: None)
         try:
-            watch.end(server)
+            reloader.start(server)
             change(functions)
             pool.submit(server.run).result(SECONDS)
         finally:
             server.shutdown()
             server.server_close()
             signal.signal(signal.SIGTERM, before)
-    assert watch.changed
+    assert reloader.changed
 
 
 def test_a_function_that_is_added_or_leads_elsewhere_is_served(tmp_path: Path) -> None:
@@ -390,17 +402,17 @@ def test_a_function_that_is_added_or_leads_elsewhere_is_served(tmp_path: Path) -
 
 
 def test_what_is_no_function_may_come_and_go(functions: Path) -> None:
-    watch = Watch(Path("api"))
+    reloader = Reloader(Path("api"))
     for name in ("_helper.py", ".date.py", "page.html", "date.py~", "node_modules/x.py"):
         (functions / "api" / name).parent.mkdir(exist_ok=True)
         (functions / "api" / name).write_text("app = 1\n")
     (functions / "api/_words.py").unlink()
-    watch.run_step()
+    reloader.run_step()
     (functions / "api").rename(functions / "elsewhere")  # in the middle of a checkout
-    watch.run_step()
+    reloader.run_step()
     (functions / "elsewhere").rename(functions / "api")
-    watch.run_step()
-    assert not watch.changed
+    reloader.run_step()
+    assert not reloader.changed
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -413,11 +425,47 @@ def test_a_signal_ends_it_after_the_last_answer(reload: str, signum: int, tmp_pa
         answer = pool.submit(server.ask, "/slow")
         until(lambda: life.exists() and "asked" in life.read_text())
         assert server.end(signum, group=True) == 0
-        assert answer.result().body == b"Good morning"
+        assert answer.result(SECONDS).body == b"Good morning"
         with pytest.raises(ConnectionRefusedError):
             server.ask("/")
     assert life.read_text().split() == ["startup", "asked", "shutdown"]
     assert server.err.read_text() == ""
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_connection_is_accepted_does_not_cut_it_off(
+    signum: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = threading.Event()
+
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        assert stopping.wait(SECONDS)
+        start_response("200 OK", [("Content-Length", "12")])
+        return [b"Good morning"]
+
+    def ask(address: tuple[str, int]) -> bytes:
+        connection = http.client.HTTPConnection(*address, timeout=SECONDS)
+        connection.request("GET", "/")
+        return connection.getresponse().read()
+
+    def accept(self: LocalServer, *args: Any) -> None:
+        original(self, *args)
+        os.kill(os.getpid(), signum)
+
+    original = LocalServer.process_request
+    monkeypatch.setattr(LocalServer, "process_request", accept)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with listen("127.0.0.1", 0) as listener, ThreadPoolExecutor() as pool:
+        server = LocalServer(app, listener, at_end=stopping.set)
+        try:
+            answer = pool.submit(ask, listener.getsockname())
+            server.run()
+            assert answer.result(SECONDS) == b"Good morning"
+        finally:
+            stopping.set()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def test_only_the_process_that_watches_listens_to_ctrl_c(tmp_path: Path) -> None:
@@ -440,7 +488,7 @@ def test_the_same_signal_once_more_does_not_cut_an_answer_off(tmp_path: Path) ->
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
         assert server.end(signal.SIGTERM) == 0
-        assert answer.result().body == b"Good morning"
+        assert answer.result(SECONDS).body == b"Good morning"
 
 
 def test_a_second_signal_ends_what_does_not_want_to(tmp_path: Path) -> None:

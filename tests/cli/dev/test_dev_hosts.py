@@ -90,7 +90,7 @@ def test_a_response_arrives_as_it_is_made(project: Path) -> None:
         assert "&#34;domainName&#34;: &#34;local.lambda-url." in text
         assert "<dd>cold</dd>" in text
         assert "<dd>warm</dd>" in shown(server, 2)
-        for lap in ("parse", "app", "reply", "first byte", "in all"):
+        for lap in ("parse", "app", "reply", "first byte", "total"):
             assert f"<dt>{lap}</dt>" in text
     start, *lines = server.out.read_text().splitlines()
     assert start.startswith("live:app answers as function_url on http://")
@@ -122,7 +122,7 @@ def test_a_head_request_has_no_stream(project: Path) -> None:
         answer = server.ask("/", method="HEAD")
         assert (answer.status, answer.body) == (200, b"")
         assert answer.all("content-type") == ["text/plain"]
-        assert "in all" in shown(server, 1)
+        assert "total" in shown(server, 1)
 
 
 def test_a_replay_reads_its_stream_by_itself(project: Path) -> None:
@@ -236,7 +236,7 @@ def test_each_path_is_answered_by_its_own_file(folder: Path) -> None:
         ):  # fmt: skip
             assert json.loads(server.ask(path).body) == expected
         missing = server.ask("/api/teapot")
-        assert (missing.status, missing.body) == (404, b"There is no function for this path.")
+        assert (missing.status, missing.body) == (404, b"No function is at this path.")
         broken = server.ask("/api/broken")
         assert broken.status == 500
         assert "kettle_that_is_not_there" in broken.body.decode()

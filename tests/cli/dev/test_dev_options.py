@@ -102,7 +102,7 @@ def test_outside_of_the_mount_only_the_host_answers(setup: Setup) -> None:
         answer = inspected.ask(path)
         assert (answer.status, answer.body) == (
             404,
-            b"Nothing is here: the application is at /prod/.",
+            b"Not found: the application is mounted at /prod/.",
         )
     exchange = inspected.history.get(1)
     assert exchange is not None
@@ -162,7 +162,7 @@ def addresses() -> list[str]:
 def test_an_address_is_told_as_each_platform_does(source: str, address: str) -> None:
     setup = Setup(source, visitor=Visitor(address))
     inspected = Inspected(app, setup)
-    setup.visitor.check(source, unigate.wrap(app)._deployment)
+    setup.visitor.check(source, unigate.wrap(app).deployment)
     assert json.loads(inspected.ask("/").body)["ip"] == address
 
 
@@ -177,7 +177,7 @@ def test_a_place_is_told_by_the_platform_that_is_believed(
 ) -> None:
     gateway = unigate.wrap(app, platform=platform)
     visitor = Visitor(None, Place(city, "BR"))
-    visitor.check(source, gateway._deployment)
+    visitor.check(source, gateway.deployment)
     seen = json.loads(Inspected(gateway, Setup(source, visitor=visitor)).ask("/").body)
     assert (seen["city"], seen["country"]) == (city or None, "BR")
 
@@ -185,7 +185,7 @@ def test_a_place_is_told_by_the_platform_that_is_believed(
 def test_a_place_in_ascii_is_told_by_akamai() -> None:
     gateway = unigate.wrap(app, platform="akamai")
     visitor = Visitor("203.0.113.7", Place("Ghent", "BE"))
-    visitor.check("alb", gateway._deployment)
+    visitor.check("alb", gateway.deployment)
     seen = json.loads(Inspected(gateway, Setup("alb", visitor=visitor)).ask("/").body)
     assert (seen["city"], seen["country"], seen["ip"]) == ("Ghent", "BE", "203.0.113.7")
 
@@ -195,7 +195,7 @@ def test_a_place_in_ascii_is_told_by_akamai() -> None:
 def test_a_platform_in_front_is_where_it_has_to_be(platform: str, proxies: Any) -> None:
     gateway = unigate.wrap(app, platform=platform, trusted_proxies=proxies)
     visitor = Visitor("203.0.113.7", Place("Ghent", "BE"))
-    visitor.check("alb", gateway._deployment)
+    visitor.check("alb", gateway.deployment)
     seen = json.loads(Inspected(gateway, Setup("alb", visitor=visitor)).ask("/").body)
     assert (seen["city"], seen["ip"]) == ("Ghent", "203.0.113.7")
 
@@ -246,12 +246,18 @@ def test_without_them_nobody_is_anywhere(project: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--stage", "prod", "--as", "alb"], "--stage: alb has none, rest_api and http_api have."),
-        (["--stage", "prod", "--as", "function_url"], "--stage: function_url has none"),
-        (["--stage", "a/b"], "'a/b' is no name for a stage."),
-        (["--stage", ""], "'' is no name for a stage."),
-        (["--stage", "prod", "--base-path", "/api"], "--base-path is for MODULE:APP, without"),
-        (["--base-path", "/api", "--stream"], "--base-path is for MODULE:APP, without"),
+        (
+            ["--stage", "prod", "--as", "alb"],
+            "--stage requires --as rest_api or --as http_api, got alb.",
+        ),
+        (
+            ["--stage", "prod", "--as", "function_url"],
+            "--stage requires --as rest_api or --as http_api, got function_url.",
+        ),
+        (["--stage", "a/b"], "got 'a/b'."),
+        (["--stage", ""], "got ''."),
+        (["--stage", "prod", "--base-path", "/api"], "--base-path cannot be used with"),
+        (["--base-path", "/api", "--stream"], "--base-path cannot be used with"),
         (["--ip", "tea"], "'tea' is no IP address."),
         (["--ip", "203.0.113.7:80"], "'203.0.113.7:80' is no IP address."),
         (["--ip", "203.0.113.7", "--as", "generic"], "--ip: generic events do not tell that."),
@@ -261,8 +267,8 @@ def test_without_them_nobody_is_anywhere(project: Path) -> None:
         (["--record", "placed.py"], "Directory 'placed.py' is a file."),
         (["--record", "placed.py/events"], "Invalid value for '--record'"),
         (["--functions", "nowhere"], "Directory 'nowhere' does not exist."),
-        (["--functions", "."], "Give MODULE:APP or --functions, not both."),
-        (["--functions", ".", "--stream"], "Give MODULE:APP or --functions, not both."),
+        (["--functions", "."], "Pass either MODULE:APP or --functions, not both."),
+        (["--functions", ".", "--stream"], "Pass either MODULE:APP or --functions, not both."),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
@@ -280,9 +286,9 @@ def test_a_folder_is_served_here_and_nowhere_else(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for options, problem in (
-        (["--stream"], "--stream is for MODULE:APP."),
-        (["--base-path", "/api"], "--base-path is for MODULE:APP, without"),
-        (["--stage", "prod"], "--stage: vercel has none"),
+        (["--stream"], "--stream requires MODULE:APP"),
+        (["--base-path", "/api"], "--base-path cannot be used with"),
+        (["--stage", "prod"], "got vercel."),
         (["--ip", "203.0.113.7", "--as", "generic"], "--ip: generic events do not tell that."),
     ):
         assert main(["dev", "--functions", ".", *options, "--no-reload", "--port", "0"]) == 2

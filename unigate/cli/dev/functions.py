@@ -10,9 +10,9 @@ from unigate.deployment import Deployment, default
 from unigate.emulator import Context, sent
 from unigate.types import Event, Reply
 
-from .inspector.exchanges import Take
-from .inspector.sections import table_of
-from .lambda_host.streams import Streamed
+from .inspector.exchanges import OnReport
+from .inspector.sections import describe_request
+from .lambda_host.streams import StreamedReply
 from .timing import TimedSources
 
 
@@ -22,7 +22,7 @@ class Function(Protocol):
     deployment: Deployment
     """Whose headers are believed there."""
 
-    def __call__(self, event: Event, take: Take) -> Reply | Streamed:
+    def __call__(self, event: Event, take: OnReport) -> Reply | StreamedReply:
         """Return the reply to an event, or a stream; raise what has failed.
 
         take: is told what there is to know of it, perhaps afterwards and by another thread.
@@ -48,13 +48,13 @@ class Here:
         self._sources = TimedSources(gateway)
         self._called = False
 
-    def __call__(self, event: Event, take: Take) -> Reply:
+    def __call__(self, event: Event, take: OnReport) -> Reply:
         cold, self._called = not self._called, True
         try:
             reply: Reply = sent(self._handler(event, Context()))
         finally:
             seen = self._sources.seen
-            request = table_of(seen.request) if seen.request else None
+            request = describe_request(seen.request) if seen.request else None
             take({"cold": cold, "laps": seen.laps, "request": request})
         return reply
 
@@ -69,13 +69,13 @@ class InRuntime:
     """An application in a process of its own, under our runtime for AWS Lambda."""
 
     def __init__(self, target: str) -> None:
-        from .lambda_host.host import RuntimeHost
+        from .lambda_host.host import LambdaHost
 
-        self._runtime = RuntimeHost(target)
+        self._runtime = LambdaHost(target)
         self.deployment = self._runtime.deployment
 
-    def __call__(self, event: Event, take: Take) -> Reply | Streamed:
-        return self._runtime.ask(event, take)
+    def __call__(self, event: Event, take: OnReport) -> Reply | StreamedReply:
+        return self._runtime.invoke(event, take)
 
     def find(self, request: Request) -> tuple[Function, Request]:
         return self, request

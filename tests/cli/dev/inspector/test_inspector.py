@@ -24,6 +24,8 @@ from unigate.cli.dev.local_host import Setup
 from unigate.emulator import EVENT_SOURCES
 from unigate.types import Environ, StartResponse
 
+pytestmark = pytest.mark.usefixtures("bounded")
+
 SECRETS = ["hush-header", "hush-cookie", "hush-json", "hush-query", "hush-set", "hush-form"]
 HOSTILE = "<script>alert('x')</script>\"'&"
 
@@ -251,7 +253,7 @@ def test_lines_stand_in_order_in_whatever_order_they_come() -> None:
     exchange = exchanges.Exchange(unigate.Request("GET"), "http_api")
     for second in (2, 3, 1):
         line = [float(second), "ERROR", "shop", f"pot {second}", f"trace {second}"]
-        exchange.take({"line": line})
+        exchange.update({"line": line})
     assert [line.message for line in exchange.lines] == ["pot 1", "pot 2", "pot 3"]
     assert exchange.trace == "trace 3"
 
@@ -408,7 +410,7 @@ def test_a_replay_is_the_same_request_again(inspected: Inspected) -> None:
     assert again.event == first.event
     assert again.response is not None
     assert again.response.body == before.body
-    assert "again #1" in inspected.page("")
+    assert "replay of #1" in inspected.page("")
     assert '<a href="#1/2">' in inspected.page("2")
 
 
@@ -527,7 +529,7 @@ def test_a_body_that_is_not_edited_stays_byte_for_byte(inspected: Inspected, bod
     inspected.ask("/", body, "POST")
     given = form(inspected, 1)
     if body.startswith(b"\xff"):
-        assert given.pop("body") == "(4 bytes, sent as they are)"
+        assert given.pop("body") == "(4 bytes, sent unchanged)"
     else:
         given["body"] = given["body"].replace("\r\n", "\n").replace("\r", "\n")
     sent_again(inspected.post("1/resend", given))
@@ -558,7 +560,7 @@ def test_a_long_body_is_shown_in_part(inspected: Inspected) -> None:
     inspected.ask("/", b"x" * 300_000)
     text = shown(inspected, 1)
     assert "(100000 characters more)" in section(text, "HTTP request")
-    assert form(inspected, 1)["body"] == "(300000 bytes, sent as they are)"
+    assert form(inspected, 1)["body"] == "(300000 bytes, sent unchanged)"
 
 
 def test_nothing_of_it_is_imported_with_the_library() -> None:

@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 from unigate import Request, Response
-from unigate.cli.dev.inspector.logs import line_of, watch
-from unigate.cli.dev.inspector.sections import table_of
+from unigate.cli.dev.inspector.logs import line_of, on_record
+from unigate.cli.dev.inspector.sections import describe_request
 from unigate.cli.dev.timing import TimedSources
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end
@@ -21,11 +21,11 @@ from unigate.lambda_runtime.api import RuntimeApi
 from unigate.lambda_runtime.failures import Failure, Fault
 from unigate.types import Event, Reply
 
-from .reports import Teller
+from .reports import ReportWriter
 
 _target = os.environ.pop("UNIGATE_DEV_TARGET")
-_teller = Teller(int(os.environ.pop("UNIGATE_DEV_NOTES")))
-_tell = _teller.tell
+_writer = ReportWriter(int(os.environ.pop("UNIGATE_DEV_REPORTS")))
+_tell = _writer.write
 try:
     app = load(_target)
 except Unloadable as error:
@@ -44,7 +44,7 @@ class _ToldSources(TimedSources):
         routed = copy.copy(request)
         routed.deployment = app._deployment
         app._route(routed)
-        _tell(laps=self.seen.laps, request=table_of(routed))
+        _tell(laps=self.seen.laps, request=describe_request(routed))
         self.seen.parsed = time.perf_counter()
         return request
 
@@ -55,8 +55,8 @@ class _ToldSources(TimedSources):
 
 
 _ToldSources(app)
-_teller.tell_of_start(
+_writer.write_start(
     platform=app._deployment._platform, trusted_proxies=app._deployment._trusted_proxies
 )
-watch(lambda record: _tell(line=line_of(record)))
+on_record(lambda record: _tell(line=line_of(record)))
 on_invocation_end(_tell)

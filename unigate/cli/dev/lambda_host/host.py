@@ -1,4 +1,4 @@
-"""Our Lambda runtime in a process of its own, as a host of an application."""
+"""The host of `unigate dev --stream`: it runs the Lambda runtime in a process and invokes it."""
 
 from __future__ import annotations
 
@@ -10,150 +10,157 @@ import threading
 import uuid
 from typing import Any
 
-from unigate.cli.dev.inspector.exchanges import Note, Take
+from unigate.cli.dev.inspector.exchanges import OnReport, Report
 from unigate.cli.project.target import Unloadable
 from unigate.client.providers import Provider
 from unigate.deployment import Deployment
 from unigate.emulator import Context
 from unigate.types import Event, Reply
 
-from .reports import Notes
-from .runtime_server import RuntimeApi
-from .streams import InvocationFailed, Streamed
+from .reports import ReportReader
+from .runtime_server import RuntimeServer
+from .streams import InvocationError, StreamedReply
 
-# Lambda starts a process for each; here a page that is streamed for ever must not keep the others
-# waiting. Without --stream, the threads of the server ask the application at once just the same.
-# What allows that: "Understanding the Lambda Managed Instances execution environment".
-_AT_ONCE = 32
-_END_SECONDS = 5
+# Lambda starts a process per concurrent request. Here one process takes them all, so that an
+# endless stream does not block other requests; without --stream, the server's threads call the
+# application concurrently as well.
+# Source: "Understanding the Lambda Managed Instances execution environment".
+_MAX_CONCURRENCY = 32
+EXIT_SECONDS = 5
 _HANDLER = "unigate.cli.dev.lambda_host.handler:app"
 
 
-def _ignore(note: Note) -> None:
-    """Take what nobody wants to know."""
+def _ignore(report: Report) -> None:
+    pass
 
 
-class RuntimeHost:
-    """A host that runs a function as Lambda does, for one event or many at once.
+class LambdaHost:
+    """Run an application as Lambda does, for one event or many at a time.
 
-    target: "module:app" or "module.app": a gateway, or an application for one.
+    Args:
+        target: "module:app" or "module.app": a gateway, or an application to wrap.
 
-    Raises Unloadable where the function does not start.
+    Raises:
+        Unloadable: The function did not start.
     """
 
     def __init__(self, target: str) -> None:
         self._target = target if ":" in target else ":".join(target.rsplit(".", 1))
         self._lock = threading.Lock()
         self._closed = False
-        self._function = _Function(self._target)
+        self._environment = _ExecutionEnvironment(self._target)
 
-    def ask(self, event: Event, take: Take = _ignore) -> Reply | Streamed:
-        """Return the answer to an event; InvocationFailed where the function gives none.
+    def invoke(self, event: Event, on_report: OnReport = _ignore) -> Reply | StreamedReply:
+        """Invoke the function, in a new process if the last one has exited.
 
-        A process that has ended is replaced before. The chunks of a streamed answer must be read to
-        their end, or closed.
+        Args:
+            event: The event to pass to the function.
+            on_report: Called with each report about this invocation, from another thread and
+                after the reply as well; the last report is empty.
 
-        take: gets notes of what there is to know, from another thread and after the answer too;
-            the last is empty.
+        Returns:
+            The reply. The body of a streamed one must be read to its end or closed.
+
+        Raises:
+            InvocationError: The function returned no reply.
         """
         with self._lock:
             if self._closed:
-                raise InvocationFailed("The function does not run any more.")
-            if self._function.is_over:
-                self._function.close()
-                self._function = self._start_again()
-            function = self._function
-            cold, function.called = not function.called, True
-        take({"cold": cold})
-        return function.ask(event, take)
+                raise InvocationError("The function does not run any more.")
+            if self._environment.is_over:
+                self._environment.close()
+                self._environment = self._restart()
+            environment = self._environment
+            cold, environment.invoked = not environment.invoked, True
+        on_report({"cold": cold})
+        return environment.invoke(event, on_report)
 
     @property
     def deployment(self) -> Deployment:
-        """Return whose headers the application believes."""
-        return self._function.deployment
+        """The platform and proxies whose headers the application trusts."""
+        return self._environment.deployment
 
-    def _start_again(self) -> _Function:
+    def _restart(self) -> _ExecutionEnvironment:
         try:
-            return _Function(self._target)
+            return _ExecutionEnvironment(self._target)
         except Unloadable as error:
-            raise InvocationFailed(error.trace + error.message) from error
+            raise InvocationError(error.trace + error.message) from error
 
     def close(self) -> None:
-        """End the process with SIGTERM, and by force if that takes too long."""
+        """Stop the process with SIGTERM, and with SIGKILL if it does not exit in time."""
         with self._lock:
             self._closed = True
-            self._function.close()
+            self._environment.close()
 
 
-class _Function:
-    """One process, with a Runtime API for it alone."""
+class _ExecutionEnvironment:
+    """One process and the Runtime API that serves it."""
 
     def __init__(self, target: str) -> None:
-        self.called = False
-        self.api = RuntimeApi()
-        self._notes = Notes()
-        pipe = self._notes.other_end
+        self.invoked = False
+        self._server = RuntimeServer()
+        self._reports = ReportReader()
+        pipe = self._reports.write_end
         self._process = subprocess.Popen(
             [sys.executable, "-m", "unigate.lambda_runtime", _HANDLER],
-            env={**os.environ, **_environment(self.api.address, target, pipe)},
+            env={**os.environ, **_variables(self._server.address, target, pipe)},
             pass_fds=[pipe],
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in a terminal is for us alone: `close` ends it
+            start_new_session=True,  # keeps Ctrl-C in a terminal from it: `close` stops it
         )
-        self._notes.start()
+        self._reports.start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         try:
-            self.api.ready.wait()
-            if self.api.refusal is not None:
-                problem, trace = self.api.refusal
+            self._server.ready.wait()
+            if self._server.init_error is not None:
+                problem, trace = self._server.init_error
                 raise Unloadable(f"{target!r} cannot be loaded: {problem}", trace)
-            self.deployment = _deployment(**self._notes.start_note.result())
+            self.deployment = _deployment(**self._reports.start_report.result())
         except BaseException:
             self.close()
             raise
 
     @property
     def is_over(self) -> bool:
-        """Tell whether the process takes no more events."""
-        return self.api.is_ending or self.api.ended.is_set()
+        """Whether the process has exited or is about to."""
+        return self._server.is_exiting or self._server.exited.is_set()
 
-    def ask(self, event: Event, take: Take) -> Reply | Streamed:
-        """Return the answer to an event; InvocationFailed where there is none."""
-        name = str(uuid.uuid4())
-        self._notes.expect(name, take)
-        return self.api.invoke(name, event)
+    def invoke(self, event: Event, on_report: OnReport) -> Reply | StreamedReply:
+        request_id = str(uuid.uuid4())
+        self._reports.expect(request_id, on_report)
+        return self._server.invoke(request_id, event)
 
     def close(self) -> None:
-        """End the process, and wait for its end."""
-        if not self.api.is_ending:
+        """Stop the process and wait until it has exited."""
+        if not self._server.is_exiting:
             self._process.terminate()
-        if not self.api.ended.wait(_END_SECONDS):
+        if not self._server.exited.wait(EXIT_SECONDS):
             self._process.kill()
         self._watcher.join()
-        self.api.close()
+        self._server.close()
 
     def _watch(self) -> None:
         code = self._process.wait()
         name = signal.Signals(-code).name if code < 0 else str(code)
-        self.api.end(f"its process ended with {name}")
+        self._server.process_exited(f"its process ended with {name}")
 
 
 def _deployment(platform: Any, trusted_proxies: Any) -> Deployment:
-    """Return a deployment of what JSON has left of it: a list where there was a Provider."""
+    """Rebuild a deployment that passed through JSON, where a Provider becomes a list."""
     return Deployment(
         Provider(*platform) if isinstance(platform, list) else platform, trusted_proxies
     )
 
 
-def _environment(address: str, target: str, pipe: int) -> dict[str, str]:
-    """Return what Lambda and its emulator tell a function, and what the runtime wants to know."""
+def _variables(address: str, target: str, pipe: int) -> dict[str, str]:
+    """Return the variables that Lambda and its emulator set, and those that the handler reads."""
     return {
         "UNIGATE_DEV_TARGET": target,
-        "UNIGATE_DEV_NOTES": str(pipe),
+        "UNIGATE_DEV_REPORTS": str(pipe),
         "UNIGATE_RESPONSE_STREAMING": "1",
         "AWS_LAMBDA_RUNTIME_API": address,
-        "AWS_LAMBDA_MAX_CONCURRENCY": str(_AT_ONCE),
+        "AWS_LAMBDA_MAX_CONCURRENCY": str(_MAX_CONCURRENCY),
         "AWS_LAMBDA_FUNCTION_NAME": Context.function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": Context.function_version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": Context.memory_limit_in_mb,
