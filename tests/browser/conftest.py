@@ -61,7 +61,7 @@ def problems() -> list[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, problems: list[str], dev: object) -> Iterator[Page]:
+def page(browser: Browser, problems: list[str], dev: object, bounded: None) -> Iterator[Page]:
     """Give a page of a browser without cookies; it ends before the servers that `dev` started.
 
     The test fails when the page logs an error, raises one, or does not get a part of it. That the

@@ -58,4 +58,4 @@ def serving(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.wait(SECONDS)

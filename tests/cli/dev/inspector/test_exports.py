@@ -91,7 +91,7 @@ def test_curl_sends_the_same_request(server: Server) -> None:
         return command, ended.stdout.partition(b"\r\n\r\n")[2]
 
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(run, range(1, len(REQUESTS + BARE) + 1)))
+        ran = list(pool.map(run, range(1, len(REQUESTS + BARE) + 1), timeout=2 * SECONDS))
     for (command, again), request in zip(ran, REQUESTS + BARE, strict=True):
         method, target, body, headers = request
         first = server.ask(target, body or None, method, **headers).body
