@@ -1,4 +1,4 @@
-"""The inspector page in a browser: what comes appears, and what is there can be sent again."""
+"""The inspector page in a browser: requests appear, and can be sent again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_request_appears_without_a_reload_and_its_event_is_shown(page: Page, s
     assert "hush" not in page.content()
 
 
-def test_a_streamed_request_is_shown_with_what_its_process_tells(
+def test_a_streamed_request_is_shown_with_its_reports(
     page: Page, dev: Callable[..., Dev], tmp_path: Path
 ) -> None:
     (tmp_path / "main.py").write_text(STREAMING)
@@ -89,7 +89,7 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_one(
     with page.expect_response("**/_unigate/1") as arrived:
         route.fulfill(response=answer)
     arrived.value.finished()
-    page.evaluate("new Promise((done) => setTimeout(done, 50))")  # what waited for it has gone on
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")  # so the page has used the answer
     assert whole.is_visible()
 
 
@@ -149,7 +149,7 @@ def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: l
     problems.clear()
 
 
-def test_what_is_copied_is_on_the_clipboard(page: Page, server: Dev) -> None:
+def test_copies_are_on_the_clipboard(page: Page, server: Dev) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(server, "/tea", X_Tea="green")
     opened(page, server)
@@ -213,7 +213,7 @@ def test_another_site_can_neither_see_nor_do_anything(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_readable_by_day_and_by_night(page: Page, server: Dev, scheme: str) -> None:
+def test_the_page_is_readable_in_both_colour_schemes(page: Page, server: Dev, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     ask(server, "/tea")
     opened(page, server)

@@ -145,7 +145,7 @@ def test_an_update_of_the_list_keeps_the_focus(page: Page, streaming: Dev, tmp_p
     expect(page.locator("#exchanges a")).to_be_focused()
 
 
-def test_an_update_that_fails_is_made_up_for(
+def test_an_update_that_failed_is_made_again(
     page: Page, streaming: Dev, tmp_path: Path, problems: list[str]
 ) -> None:
     with begun(page, streaming) as response:
@@ -161,7 +161,7 @@ def test_an_update_that_fails_is_made_up_for(
     problems.clear()
 
 
-def test_news_that_come_out_of_order_stand_in_order(page: Page, server: Dev) -> None:
+def test_rows_that_arrive_out_of_order_are_sorted(page: Page, server: Dev) -> None:
     ask(server, "/milk")
     row = """<li id=\\"row-{0}\\"><a href=\\"#{0}\\"><i class=\\"number\\">#{0}</i></a></li>"""
     events = [
@@ -176,7 +176,7 @@ def test_news_that_come_out_of_order_stand_in_order(page: Page, server: Dev) -> 
     expect(page.locator("#exchanges .number")).to_have_text([f"#{n}" for n in (6, 5, 4, 3, 2, 1)])
 
 
-def test_another_server_does_not_take_the_text_that_was_typed(page: Page, server: Dev) -> None:
+def test_a_restarted_server_does_not_discard_entered_text(page: Page, server: Dev) -> None:
     news = ["retry: 20\n\n"]
     page.route(
         "**/stream*", lambda route: route.fulfill(body=news[-1], content_type="text/event-stream")
@@ -193,7 +193,7 @@ def test_another_server_does_not_take_the_text_that_was_typed(page: Page, server
 # Another request is chosen.
 
 
-def test_what_is_about_to_be_replaced_cannot_be_edited(page: Page, server: Dev) -> None:
+def test_a_request_that_is_being_replaced_cannot_be_edited(page: Page, server: Dev) -> None:
     opened(page, server)
     choose(page, "/tea")
     coffee = Held(page, "2")
@@ -206,7 +206,7 @@ def test_what_is_about_to_be_replaced_cannot_be_edited(page: Page, server: Dev) 
     edit(page, "/milk")
 
 
-def test_a_request_that_cannot_be_shown_leaves_the_other_to_be_used(
+def test_a_request_that_cannot_be_shown_leaves_the_last_one_usable(
     page: Page, server: Dev, problems: list[str]
 ) -> None:
     opened(page, server)
@@ -218,7 +218,7 @@ def test_a_request_that_cannot_be_shown_leaves_the_other_to_be_used(
     problems.clear()
 
 
-def test_a_failure_to_show_what_was_left_is_not_reported(
+def test_a_failure_to_show_an_abandoned_request_is_not_reported(
     page: Page, server: Dev, problems: list[str]
 ) -> None:
     opened(page, server)

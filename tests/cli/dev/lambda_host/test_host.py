@@ -1,4 +1,4 @@
-"""`unigate dev --stream`: applications in our Lambda runtime, a real process, and their answers."""
+"""`unigate dev --stream`: applications in the Lambda runtime, in a process, and their replies."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ together = threading.Barrier(8)
 
 
 def site(environ, start_response):
-    told = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     path = environ["PATH_INFO"]
     if path == "/exit":
         sys.exit("done for today")
@@ -63,12 +63,12 @@ def site(environ, start_response):
         ("Content-Type", "text/plain"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"),
     ])
     if path == "/parts":
-        return parts(told)
+        return parts(query)
     if path == "/much":
-        return much(told)
+        return much(query)
     if path == "/nuls":
         return [bytes(100), b"end"]
-    if path == "/told":
+    if path == "/facts":
         print("Good morning", flush=True)
         return [json.dumps(facts(environ["unigate.request"].context)).encode()]
     return [environ["wsgi.input"].read()]
@@ -80,24 +80,24 @@ def deep(left=900):
     deep(left - 1)
 
 
-def parts(told):
-    for number in range(int(told["count"])):
+def parts(query):
+    for number in range(int(query["count"])):
         yield f"{number}\\n".encode()
-        while not Path(told["folder"], str(number)).exists():
+        while not Path(query["folder"], str(number)).exists():
             time.sleep(0.005)
-    if told.get("end") == "raise":
+    if query.get("end") == "raise":
         raise ValueError("the kettle is empty")
-    if told.get("end") == "die":
+    if query.get("end") == "die":
         os._exit(9)
 
 
-def much(told):
+def much(query):
     try:
         for number in range(4096):
-            Path(told["folder"], "count").write_text(str(number))
+            Path(query["folder"], "count").write_text(str(number))
             yield bytes(1 << 16)
     finally:
-        Path(told["folder"], "closed").touch()
+        Path(query["folder"], "closed").touch()
 
 
 def facts(context):
@@ -116,20 +116,20 @@ async def api(scope, receive, send):
             Path(os.environ["FOLDER"], phase).touch()
             await send({"type": f"lifespan.{phase}.complete"})
         return
-    told = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+    query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
     await receive()
     headers = [(b"content-type", b"text/plain"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    for number in range(int(told["count"])):
+    for number in range(int(query["count"])):
         body = f"{number}\\n".encode()
         await send({"type": "http.response.body", "body": body, "more_body": True})
-        while not Path(told["folder"], str(number)).exists():
+        while not Path(query["folder"], str(number)).exists():
             await asyncio.sleep(0.005)
-    if told.get("end") == "raise":
+    if query.get("end") == "raise":
         raise ValueError("the kettle is empty")
-    if told.get("end") == "wait":
+    if query.get("end") == "wait":
         assert (await receive())["type"] == "http.disconnect"
-        Path(told["folder"], "gone").touch()
+        Path(query["folder"], "gone").touch()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -163,7 +163,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{folder}")
         patch.setenv("FOLDER", str(folder))
-        # Not every process compiles everything again.
+        # Compiled modules are shared by the processes.
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("pycache")))
         yield folder
@@ -177,9 +177,9 @@ def host(folder: Path) -> Iterator[LambdaHost]:
 
 
 def event(path: str, source: str = "function_url", body: bytes = b"", **query: object) -> Any:
-    told = "&".join(f"{name}={value}" for name, value in query.items())
+    text = "&".join(f"{name}={value}" for name, value in query.items())
     request = make_request(
-        "POST" if body else "GET", f"http://teapot.example{path}?{told}", (), body
+        "POST" if body else "GET", f"http://teapot.example{path}?{text}", (), body
     )
     request.source = source
     return EVENT_SOURCES[source].make_event(request)
@@ -196,7 +196,7 @@ def text(answer: Any) -> str:
 
 
 def facts(host: LambdaHost) -> Any:
-    return json.loads(text(host.invoke(event("/told"))))
+    return json.loads(text(host.invoke(event("/facts"))))
 
 
 def until(question: Callable[[], object]) -> None:
@@ -218,7 +218,7 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("source", ["http_api", "alb"])
-def test_where_nothing_is_streamed_the_reply_comes_whole(host: LambdaHost, source: str) -> None:
+def test_sources_without_streaming_get_a_whole_reply(host: LambdaHost, source: str) -> None:
     reply = host.invoke(event("/", source, body=b"milk"))
     assert isinstance(reply, dict)
     response = EVENT_SOURCES[source].from_reply(reply)
@@ -237,13 +237,13 @@ def test_parts_come_as_the_application_sends_them(
         ("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2"),
     ]  # fmt: skip
     assert answer.response.body == b""
-    for number in range(3):  # none of them is sent before the last is seen here
+    for number in range(3):  # each is sent after the last has arrived
         assert next(answer.body) == f"{number}\n".encode()
         (tmp_path / str(number)).touch()
     assert list(answer.body) == []
 
 
-def test_a_body_may_begin_with_what_parts_it_from_the_prelude(host: LambdaHost) -> None:
+def test_a_body_may_begin_with_the_delimiter_of_the_prelude(host: LambdaHost) -> None:
     assert text(host.invoke(event("/nuls"))) == "\0" * 100 + "end"
 
 
@@ -261,12 +261,14 @@ def test_large_bodies_pass_both_ways(host: LambdaHost, source: str) -> None:
         assert b"".join(answer.body) == body
 
 
-def test_the_function_waits_for_who_reads_its_answer(host: LambdaHost, tmp_path: Path) -> None:
+def test_the_function_waits_for_the_reader_of_its_response(
+    host: LambdaHost, tmp_path: Path
+) -> None:
     answer = streamed(host.invoke(event("/much", folder=tmp_path)))
     first = next(answer.body)
     count = tmp_path / "count"
     before = -1
-    while (now := int(count.read_text() or before)) != before:  # what the connection holds
+    while (now := int(count.read_text() or before)) != before:  # until the connection is full
         before = now
         time.sleep(0.2)
     assert before < 1024
@@ -274,7 +276,7 @@ def test_the_function_waits_for_who_reads_its_answer(host: LambdaHost, tmp_path:
     assert int(count.read_text()) == 4095
 
 
-def test_a_wsgi_application_is_closed_when_nobody_wants_the_rest(
+def test_a_wsgi_application_is_closed_when_the_reader_closes(
     host: LambdaHost, tmp_path: Path
 ) -> None:
     answer = streamed(host.invoke(event("/much", folder=tmp_path)))
@@ -284,7 +286,7 @@ def test_a_wsgi_application_is_closed_when_nobody_wants_the_rest(
     assert int((tmp_path / "count").read_text()) < 4095
 
 
-def test_an_asgi_application_hears_that_nobody_wants_the_rest(
+def test_an_asgi_application_is_disconnected_when_the_reader_closes(
     host: LambdaHost, tmp_path: Path
 ) -> None:
     (tmp_path / "0").touch()
@@ -294,9 +296,7 @@ def test_an_asgi_application_hears_that_nobody_wants_the_rest(
     until((tmp_path / "gone").exists)
 
 
-def test_an_answer_that_nobody_begins_to_read_can_be_closed(
-    host: LambdaHost, tmp_path: Path
-) -> None:
+def test_a_response_can_be_closed_before_it_is_read(host: LambdaHost, tmp_path: Path) -> None:
     streamed(host.invoke(event("/much", folder=tmp_path))).body.close()
     until((tmp_path / "closed").exists)
 
@@ -304,14 +304,14 @@ def test_an_answer_that_nobody_begins_to_read_can_be_closed(
 # Failures
 
 
-def test_what_fails_before_its_answer_is_a_500(host: LambdaHost) -> None:
+def test_a_failure_before_the_response_is_a_500(host: LambdaHost) -> None:
     answer = streamed(host.invoke(event("/boom")))
     assert answer.response.status == 500
     assert text(answer) == "Internal Server Error"
 
 
 @BOTH
-def test_what_fails_in_the_middle_of_its_answer_raises_there(
+def test_a_failure_within_the_response_raises_there(
     host: LambdaHost, tmp_path: Path, prefix: str
 ) -> None:
     (tmp_path / "0").touch()
@@ -344,7 +344,7 @@ def test_a_failed_invocation_raises_with_the_traceback(folder: Path) -> None:
         host.close()
 
 
-def test_a_reply_that_is_no_json_raises(host: LambdaHost) -> None:
+def test_a_reply_that_is_not_json_raises(host: LambdaHost) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="Expecting value"):
             host.invoke({"Records": [{"eventSource": "aws:sqs", "body": "milk"}]})
@@ -391,11 +391,11 @@ def test_the_end_of_the_process_raises_and_the_next_request_starts_another(
         host.close()
 
 
-# Many at once
+# Concurrency
 
 
 def test_applications_answer_many_at_once(host: LambdaHost) -> None:
-    with ThreadPoolExecutor(8) as pool:  # each waits for the others
+    with ThreadPoolExecutor(8) as pool:  # they wait for each other
         answers = list(
             pool.map(lambda _: text(host.invoke(event("/together"))), range(8), timeout=SECONDS)
         )
@@ -414,7 +414,7 @@ def test_open_streams_do_not_keep_others_from_being_answered(
     assert [text(stream) for stream in streams] == ["0\n"] * 20
 
 
-def test_more_than_that_wait_for_their_turn(host: LambdaHost) -> None:
+def test_requests_beyond_the_limit_wait(host: LambdaHost) -> None:
     bodies = [str(number).encode() for number in range(100)]
     with ThreadPoolExecutor(50) as pool:
         answers = list(
@@ -423,7 +423,7 @@ def test_more_than_that_wait_for_their_turn(host: LambdaHost) -> None:
     assert answers == [body.decode() for body in bodies]
 
 
-# What the function is told
+# The context
 
 
 def test_the_context_is_that_of_lambda(host: LambdaHost) -> None:
@@ -451,7 +451,7 @@ def test_ctrl_c_in_a_terminal_does_not_reach_the_function(host: LambdaHost) -> N
         "Good morning\r\n\r\n",
     ],
 )  # fmt: skip
-def test_nobody_else_is_given_an_event(
+def test_other_clients_get_no_event(
     host: LambdaHost, asked: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address = facts(host)["api"]
@@ -468,7 +468,7 @@ def test_nobody_else_is_given_an_event(
 # Beginning and end
 
 
-def test_what_the_process_prints_goes_where_ours_goes(
+def test_the_process_prints_to_the_same_streams(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     host = LambdaHost("teapot:app")
@@ -503,7 +503,7 @@ def test_an_application_or_a_gateway_is_run(folder: Path, target: str) -> None:
         ("teapot:os", "'os' is a module. Pass the application in it, like os.app."),
     ],
 )
-def test_a_target_that_is_none_is_refused(
+def test_an_invalid_target_is_refused(
     folder: Path, target: str, problem: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Unloadable) as refused:
@@ -513,7 +513,7 @@ def test_a_target_that_is_none_is_refused(
     assert capfd.readouterr() == ("", "")
 
 
-def test_code_that_fails_as_it_is_loaded_is_shown(
+def test_code_that_fails_on_import_is_shown_with_its_traceback(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Unloadable, match=r"^'broken:app' cannot be loaded: no water$") as refused:
@@ -538,7 +538,7 @@ def test_a_function_that_does_not_start_is_refused(folder: Path, target: str, pr
     until(lambda: set(threading.enumerate()) <= threads)
 
 
-def test_closing_it_ends_the_process_in_order(folder: Path) -> None:
+def test_closing_stops_the_process_in_order(folder: Path) -> None:
     (folder / "shutdown").unlink(missing_ok=True)
     host = LambdaHost("teapot:app")
     pid = facts(host)["pid"]
@@ -550,7 +550,7 @@ def test_closing_it_ends_the_process_in_order(folder: Path) -> None:
     host.close()
 
 
-def test_closing_it_ends_what_is_under_way(folder: Path, tmp_path: Path) -> None:
+def test_closing_ends_open_responses(folder: Path, tmp_path: Path) -> None:
     host = LambdaHost("teapot:app")
     answer = streamed(host.invoke(event("/parts", count=1, folder=tmp_path)))
     assert next(answer.body) == b"0\n"
@@ -559,50 +559,48 @@ def test_closing_it_ends_what_is_under_way(folder: Path, tmp_path: Path) -> None
         next(answer.body)
 
 
-def test_a_process_that_does_not_want_to_end_is_killed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stubborn_process_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime_host, "EXIT_SECONDS", 0.5)
     host = LambdaHost("teapot:stubborn")
     host.close()
 
 
-# What it tells of its invocations.
+# Reports
 
 
-class Taken(list[Report]):
-    """What was told of an invocation; an object, of which one can tell whether it is kept."""
+class Reports(list[Report]):
+    """The reports on an invocation; a class, so that a weak reference to it is possible."""
 
-    def __call__(self, note: Report) -> None:
-        self.append(note)
-
-
-def until_forgotten(taken: weakref.ref[Taken]) -> None:
-    until(lambda: gc.collect() >= 0 and taken() is None)
+    def __call__(self, report: Report) -> None:
+        self.append(report)
 
 
-def test_an_invocation_is_told_of_until_its_end(host: LambdaHost) -> None:
-    def ask() -> weakref.ref[Taken]:
-        taken = Taken()
-        text(host.invoke(event("/"), taken))
-        until(lambda: {} in taken)
-        assert [list(note) for note in taken] == [["cold"], ["laps", "request"], ["laps"], []]
-        return weakref.ref(taken)
+def until_forgotten(reports: weakref.ref[Reports]) -> None:
+    until(lambda: gc.collect() >= 0 and reports() is None)
+
+
+def test_an_invocation_is_reported_on_until_its_end(host: LambdaHost) -> None:
+    def ask() -> weakref.ref[Reports]:
+        reports = Reports()
+        text(host.invoke(event("/"), reports))
+        until(lambda: {} in reports)
+        assert [list(report) for report in reports] == [["cold"], ["laps", "request"], ["laps"], []]
+        return weakref.ref(reports)
 
     until_forgotten(ask())
 
 
-def test_a_process_that_ends_tells_no_more_of_any() -> None:
-    def listen() -> weakref.ref[Taken]:
-        notes, taken = ReportReader(), Taken()
-        end = os.dup(notes.write_end)
+def test_the_end_of_the_process_ends_all_reports() -> None:
+    def listen() -> weakref.ref[Reports]:
+        reader, reports = ReportReader(), Reports()
+        end = os.dup(reader.write_end)
         for name in "ab":
-            notes.expect(name, taken)
-        notes.start()
+            reader.expect(name, reports)
+        reader.start()
         os.write(end, b'{"id": "a", "laps": {}}\n{"id": "c", "laps": {}}\n{"id": "a", "la')
         os.close(end)
-        until(lambda: len(taken) == 3)
-        assert taken == [{"laps": {}}, {}, {}]
-        return weakref.ref(taken)
+        until(lambda: len(reports) == 3)
+        assert reports == [{"laps": {}}, {}, {}]
+        return weakref.ref(reports)
 
     until_forgotten(listen())

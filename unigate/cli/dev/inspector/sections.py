@@ -66,10 +66,10 @@ def _json(value: Any) -> str:
 
 def _message(start: str, message: Request | Response) -> str:
     fields = "".join(f"\n{name}: {readable(value)}" for name, value in message.headers)
-    return start + fields + (f"\n\n{body_text(message)}" if message.body else "")
+    return start + fields + (f"\n\n{_body_text(message)}" if message.body else "")
 
 
-def body_text(message: Request | Response) -> str:
+def _body_text(message: Request | Response) -> str:
     """Return a body as text, or its length if it is not UTF-8."""
     try:
         return _cut(message.body.decode("utf-8"))

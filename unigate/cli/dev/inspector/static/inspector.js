@@ -82,8 +82,8 @@ function mark() {
   }
 }
 
-let asked = 0;
-let answered = 0;
+let requested = 0;
+let applied = 0; // the latest request whose answer is displayed
 let displayed = "";
 
 // Show what the address names: #12 is one request, #12/13 are two side by side.
@@ -93,7 +93,7 @@ async function show() {
   // Until the answer is there, nothing can be done with the request that it replaces.
   detail.inert = path !== "" && path !== displayed;
   if (!path) return;
-  const turn = ++asked;
+  const turn = ++requested;
   let html;
   try {
     html = await ask(path);
@@ -103,8 +103,8 @@ async function show() {
     throw error;
   }
   // Answers may overtake each other.
-  if (turn < answered || path !== numbers().join("/")) return;
-  answered = turn;
+  if (turn < applied || path !== numbers().join("/")) return;
+  applied = turn;
   const fresh = parse(html);
   if (path === displayed) patchChildren(detail, fresh);
   else detail.replaceChildren(fresh);
@@ -112,7 +112,7 @@ async function show() {
   detail.inert = false;
 }
 
-let steps = 0; // of the user: each makes the result of an earlier request less urgent
+let steps = 0; // of the user; a result does not interrupt what began after its request
 
 // Send a request, and show the new exchange if the user is still waiting for it.
 async function sendAgain(path, body, beside) {
@@ -189,8 +189,8 @@ function report(text, waiting) {
 
 let missed = false;
 
-// Fetch what is displayed anew. The user did not ask for it, so a failure is not reported, but made
-// up for as soon as the server is heard from again.
+// Update what is displayed. The user did not request this, so a failure is not reported; the update
+// is repeated as soon as the server responds again.
 async function refresh() {
   missed = false;
   await show().catch(() => (missed = true));
@@ -200,20 +200,20 @@ news.addEventListener("open", () => report("live", false));
 news.addEventListener("error", () => report("waiting for the server", true));
 news.addEventListener("seen", () => missed && refresh());
 
-// The server is another one, which has none of these requests.
+// A new server has started, which has none of these requests.
 news.addEventListener("restart", () => {
   if (!detail.querySelector("#edit:not([hidden])")) return location.reload();
   news.close();
   report("the server was restarted: reload this page", true);
-  answered = ++asked; // what arrives from now on would be the other server's
+  applied = ++requested; // later answers would come from the new server
   for (const button of detail.querySelectorAll("button")) button.disabled = true;
 });
 
 news.addEventListener("exchange", ({ data }) => {
   const { number, row } = JSON.parse(data);
   const fresh = parse(row).firstElementChild;
-  const known = document.querySelector(`#${fresh.id}`);
-  if (known) patch(known, fresh);
+  const present = document.querySelector(`#${fresh.id}`);
+  if (present) patch(present, fresh);
   else {
     const older = [...list.children].find(({ id }) => Number(id.slice("row-".length)) < number);
     list.insertBefore(fresh, older ?? null);
