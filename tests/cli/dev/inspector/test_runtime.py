@@ -24,7 +24,7 @@ from unigate.cli.dev.local_host import Setup
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SECONDS = 20
 AT_ONCE = 32
 

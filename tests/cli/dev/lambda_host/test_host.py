@@ -28,7 +28,7 @@ from unigate.emulator import EVENT_SOURCES, make_request
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SECONDS = 20
 
 APPLICATION = """
