@@ -11,7 +11,7 @@ run: $(VENV)/ready
 # What starts servers, databases, a browser or a process for each test, and mostly waits for them.
 LIVE = tests/browser tests/servers tests/lambda_runtime/test_at_once.py \
     tests/cli/check/test_check.py tests/cli/check/test_django.py tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
-    tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_process.py \
+    tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_host.py \
     tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py

@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium driven by Playwright, and `unigate dev` for it to ask."""
+"""A browser, Debian's Chromium driven by Playwright, and `unigate dev` as its server."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from playwright.sync_api import (
 from tests.browser.dev_server import SECONDS, Dev, serving
 
 OPTIONS = [
-    "--no-sandbox",  # which root has none of
+    "--no-sandbox",  # root has no sandbox
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-smooth-scrolling",  # which a click would wait for
-    # Nothing leaves the machine; http://<any name>.test is this machine under a foreign name.
+    "--disable-smooth-scrolling",  # clicks would wait for it
+    # Nothing leaves the machine; http://<any name>.test is a foreign name of this machine.
     "--host-resolver-rules=MAP *.test 127.0.0.1, MAP * ~NOTFOUND,"
     " EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
@@ -41,10 +41,10 @@ expect.set_options(timeout=SECONDS * 1000)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a browser for the tests of a module.
+    """A browser for the tests of a module.
 
-    No longer: until it ends, an event loop of Playwright's counts as running in this thread, in
-    which the tests of other modules could start none.
+    Not for longer: while Playwright's event loop counts as running in this thread, the tests of
+    other modules could not start one.
     """
     program = shutil.which("chromium")
     assert program, "These tests need Chromium: apt-get install chromium"
@@ -56,16 +56,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def problems() -> list[str]:
-    """Hold what went wrong on a page; a test that expects it takes it out."""
+    """The problems of a page; a test that expects some removes them."""
     return []
 
 
 @pytest.fixture
-def page(browser: Browser, problems: list[str], dev: object) -> Iterator[Page]:
-    """Give a page of a browser without cookies; it ends before the servers that `dev` started.
+def page(browser: Browser, problems: list[str], dev: object, bounded: None) -> Iterator[Page]:
+    """A page without cookies, which is closed before the servers that `dev` started.
 
-    The test fails when the page logs an error, raises one, or does not get a part of it. That the
-    page itself is an error is for the test to say.
+    The test fails if the page logs an error, raises one, or lacks a resource. The status of the
+    page itself is up to the test. No test takes longer than `bounded` allows.
     """
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         context.set_default_timeout(SECONDS * 1000)
@@ -78,7 +78,7 @@ def page(browser: Browser, problems: list[str], dev: object) -> Iterator[Page]:
 def dev(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Dev]]:
     """Start `unigate dev` in the test's folder: dev("main:app", "--as", "alb", VARIABLE="value").
 
-    It is ended by SIGTERM after the test, which fails if that takes long or its exit code is not 0.
+    SIGTERM stops it after the test, which fails if that takes long or the exit code is not 0.
     """
     with ExitStack() as stack:
 
@@ -91,7 +91,7 @@ def dev(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ca
 
 def _watch(context: BrowserContext, problems: list[str]) -> None:
     def logged(message: ConsoleMessage) -> None:
-        # What did not load is told below, with its address.
+        # Resources that failed to load are recorded below, with their addresses.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             problems.append(f"{message.text} ({message.location['url']})")
 
@@ -103,7 +103,7 @@ def _watch(context: BrowserContext, problems: list[str]) -> None:
             problems.append(f"{response.status} {response.request.method} {response.url}")
 
     def failed(request: Request) -> None:
-        # The page itself gives up on what it still waits for when it is left.
+        # A page that is left cancels its open requests.
         if request.failure != "net::ERR_ABORTED":
             problems.append(f"{request.failure} {request.method} {request.url}")
 

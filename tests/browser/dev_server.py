@@ -1,4 +1,4 @@
-"""`unigate dev` for a browser to ask, with variables of its own."""
+"""A running `unigate dev` for browsers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Dev:
         return (self._logs / "err.txt").read_text()
 
     def end(self) -> int:
-        """End it in order, and return its exit code."""
+        """Stop it in order, and return its exit code."""
         self.process.terminate()
         return self.process.wait(SECONDS)
 
@@ -41,7 +41,7 @@ class Dev:
 def serving(
     logs: Path, folder: Path, target: str, *options: str, **variables: str
 ) -> Iterator[Dev]:
-    """Run `unigate dev` in a folder, on a free port; what it prints goes to another folder."""
+    """Run `unigate dev` in a folder, on a free port; its output goes to files in `logs`."""
     with (logs / "out.txt").open("wb") as out, (logs / "err.txt").open("wb") as err:
         process = subprocess.Popen(
             command("dev", target, "--port", "0", *options), cwd=folder,
@@ -58,4 +58,4 @@ def serving(
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.wait(SECONDS)

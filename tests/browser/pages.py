@@ -1,4 +1,4 @@
-"""What tests ask about the pages of an example."""
+"""Steps that the tests of the examples share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Site(NamedTuple):
 
 
 def targets(page: Page) -> set[str]:
-    """Return where everything on a page leads."""
+    """Return the addresses of all links, resources and forms on a page."""
     found = page.locator("[href], [src], [action]").evaluate_all(
         """elements => elements.map(element => new URL(
             element.getAttribute("href") ?? element.getAttribute("src") ??
@@ -32,5 +32,7 @@ def targets(page: Page) -> set[str]:
 
 
 def cookies(page: Page) -> dict[str, tuple[str, bool]]:
-    """Return the path of each cookie, and whether scripts are kept from it."""
-    return {one["name"]: (one["path"], one["httpOnly"]) for one in page.context.cookies()}
+    """Return the path of each cookie, and whether it is hidden from scripts."""
+    return {
+        cookie["name"]: (cookie["path"], cookie["httpOnly"]) for cookie in page.context.cookies()
+    }

@@ -1,70 +1,17 @@
-"""The inspector page in a browser: what comes appears, and what is there can be sent again."""
+"""The inspector page in a browser: requests appear, and can be sent again."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.dev_server import SECONDS, Dev, until
-
-APPLICATION = """
-import json
-import logging
-
-import words
-
-
-def app(environ, start_response):
-    request = environ["unigate.request"]
-    if request.path == "/boom":
-        raise ValueError("the kettle is <b>empty</b>")
-    if request.path == "/elsewhere":
-        start_response("200 OK", [("Content-Type", "text/html")])
-        return [b"<h1>another site</h1>"]
-    logging.getLogger("shop").warning("brewing <i>%s</i>", request.path)
-    seen = {
-        "greeting": words.GREETING,
-        "source": request.source,
-        "method": request.method,
-        "tea": environ.get("HTTP_X_TEA"),
-        "authorized": environ.get("HTTP_AUTHORIZATION") == "Bearer hush",
-        "body": environ["wsgi.input"].read().decode(),
-    }
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(seen).encode()]
-"""
-
-STREAMING = """
-import logging
-import time
-from pathlib import Path
-
-import unigate
-
-log = logging.getLogger("shop")
-
-
-def app(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    log.warning("brewing")
-    unigate.wait_until(spill)
-    yield b"first"
-    while not Path("go.txt").exists():
-        time.sleep(0.02)
-    yield b"second"
-
-
-def spill():
-    try:
-        1 / 0
-    except ZeroDivisionError:
-        log.exception("spilt")
-"""
+from tests.browser.inspected import APPLICATION, STREAMING, ask, opened, section
 
 
 @pytest.fixture
@@ -72,25 +19,6 @@ def server(dev: Callable[..., Dev], tmp_path: Path) -> Dev:
     (tmp_path / "main.py").write_text(APPLICATION)
     (tmp_path / "words.py").write_text("GREETING = 'Good morning'")
     return dev("main:app")
-
-
-def ask(server: Dev, target: str, body: bytes | None = None, **fields: str) -> str:
-    headers = {name.replace("_", "-"): value for name, value in fields.items()}
-    request = Request(server.url + target, body, headers)
-    with urlopen(request, timeout=SECONDS) as response:
-        content: bytes = response.read()
-        return content.decode()
-
-
-def opened(page: Page, server: Dev) -> None:
-    page.goto(f"{server.url}/_unigate/")
-    expect(page.locator("#state")).to_have_text("live")
-
-
-def section(page: Page, heading: str) -> str:
-    found = page.locator("details", has=page.locator("summary", has_text=heading)).locator("pre")
-    expect(found).to_have_count(1)
-    return found.inner_text()
 
 
 def test_a_request_appears_without_a_reload_and_its_event_is_shown(page: Page, server: Dev) -> None:
@@ -114,7 +42,7 @@ def test_a_request_appears_without_a_reload_and_its_event_is_shown(page: Page, s
     assert "hush" not in page.content()
 
 
-def test_a_streamed_request_is_shown_with_what_its_process_tells(
+def test_a_streamed_request_is_shown_with_its_reports(
     page: Page, dev: Callable[..., Dev], tmp_path: Path
 ) -> None:
     (tmp_path / "main.py").write_text(STREAMING)
@@ -130,7 +58,7 @@ def test_a_streamed_request_is_shown_with_what_its_process_tells(
         assert response.read() == b"second"
     expect(page.locator(".logs li")).to_have_text(["WARNING shop brewing", "ERROR shop spilt"])
     expect(page.locator(".trace pre")).to_contain_text("ZeroDivisionError")
-    expect(page.locator(".times")).to_contain_text("in all")
+    expect(page.locator(".times")).to_contain_text("total")
     expect(page.locator("#exchanges")).to_contain_text("cold")
 
 
@@ -161,7 +89,7 @@ def test_an_answer_that_comes_late_does_not_replace_a_newer_one(
     with page.expect_response("**/_unigate/1") as arrived:
         route.fulfill(response=answer)
     arrived.value.finished()
-    page.evaluate("new Promise((done) => setTimeout(done, 50))")  # what waited for it has gone on
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")  # so the page has used the answer
     assert whole.is_visible()
 
 
@@ -180,7 +108,7 @@ def test_a_replay_as_another_source_is_shown_beside_the_first(page: Page, server
     ask(server, "/tea", b"two lumps", X_Tea="green")
     opened(page, server)
     page.locator("#exchanges a").click()
-    page.get_by_label("Source of the replay").select_option("alb")
+    page.get_by_label("Event source of the replay").select_option("alb")
     page.get_by_role("button", name="Replay as").click()
     expect(page.locator("h2")).to_have_text("#1 as http_api and #2 as alb")
     expect(page.locator("#exchanges li")).to_have_count(2)
@@ -192,7 +120,7 @@ def test_a_replay_as_another_source_is_shown_beside_the_first(page: Page, server
     expect(answer.locator("mark", has_text='"source": "http_api"')).to_be_visible()
     expect(answer.locator("mark", has_text='"source": "alb"')).to_be_visible()
     page.locator("h2 a", has_text="#2").click()
-    expect(page.locator(".times")).to_contain_text("beside #1")
+    expect(page.locator(".times")).to_contain_text("compare with #1")
 
 
 def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: list[str]) -> None:
@@ -216,12 +144,12 @@ def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: l
     page.get_by_role("button", name="Edit and resend").click()
     page.get_by_label("Path and query").fill("tea")
     page.get_by_role("button", name="Send", exact=True).click()
-    expect(page.get_by_role("alert")).to_have_text("A path begins with /.")
+    expect(page.get_by_role("alert")).to_have_text("The path must begin with /, got 'tea'.")
     assert problems == [f"400 POST {server.url}/_unigate/2/resend"]
     problems.clear()
 
 
-def test_what_is_copied_is_on_the_clipboard(page: Page, server: Dev) -> None:
+def test_copies_are_on_the_clipboard(page: Page, server: Dev) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(server, "/tea", X_Tea="green")
     opened(page, server)
@@ -249,7 +177,7 @@ def test_the_page_goes_on_after_a_reload_of_the_server(
     (tmp_path / "words.py").write_text("GREETING = 'Good evening'")
     until(lambda: "Good evening" in ask(server, "/tea"))
     page.get_by_role("button", name="Replay", exact=True).click()
-    expect(page.locator(".times")).to_contain_text("beside #1")
+    expect(page.locator(".times")).to_contain_text("compare with #1")
     assert "Good evening" in section(page, "HTTP response")
     expect(page.locator("#state")).to_have_text("live")
     numbers = page.locator("#exchanges .number").all_inner_texts()
@@ -267,7 +195,7 @@ def test_another_site_can_neither_see_nor_do_anything(
     answer = page.goto(f"{foreign}/_unigate/")
     assert answer is not None
     assert answer.status == 403
-    expect(page.locator("body")).to_have_text("This page is at localhost or 127.0.0.1 only.")
+    expect(page.locator("body")).to_have_text("Open this page at localhost or 127.0.0.1.")
 
     page.goto(f"{foreign}/elsewhere")
     problems.clear()
@@ -285,7 +213,7 @@ def test_another_site_can_neither_see_nor_do_anything(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_readable_by_day_and_by_night(page: Page, server: Dev, scheme: str) -> None:
+def test_the_page_is_readable_in_both_colour_schemes(page: Page, server: Dev, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     ask(server, "/tea")
     opened(page, server)

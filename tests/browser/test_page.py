@@ -1,4 +1,4 @@
-"""The page that tests get: it notices what goes wrong, and nothing leaves the machine."""
+"""The `page` fixture: it notices problems, and nothing leaves the machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def app(environ, start_response):
 """
 
 
-def test_what_goes_wrong_is_noticed(
+def test_problems_of_a_page_are_noticed(
     page: Page, problems: list[str], dev: Callable[..., Dev], tmp_path: Path
 ) -> None:
     (tmp_path / "main.py").write_text(APPLICATION)

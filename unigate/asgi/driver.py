@@ -32,30 +32,13 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "raw_path": request.raw_path,
         "query_string": request.query_string,
         "root_path": root_path,
-        "headers": build_headers(request),
+        "headers": request.headers.encoded(),
         "client": request.client,
         "server": request.server,
         "extensions": {},
         "state": {**state, "unigate": request},
         "unigate.request": request,
     }
-
-
-def build_headers(request: Request) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of a request in the form of a scope."""
-    single = request.headers.single
-    if single is None:
-        return [(n.encode("latin-1", "replace"), v.encode("latin-1")) for n, v in request.headers]
-    try:
-        return [(_NAMES[name], value.encode()) for name, value in single.items()]
-    except KeyError:
-        if len(_NAMES) > 1000:  # clients may send any name
-            _NAMES.clear()
-        _NAMES.update({name: name.encode("latin-1", "replace") for name in single})
-        return build_headers(request)
-
-
-_NAMES: dict[str, bytes] = {}
 
 
 class ResponseCollector(Response):

@@ -22,7 +22,7 @@ from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Receive, Scope, Send, WSGIApp
 
 from .bridges import asgi_to_wsgi, wsgi_to_asgi
-from .driver import WatchedResponse, build_headers, build_scope, collect, send_response
+from .driver import WatchedResponse, build_scope, collect, send_response
 from .lifespan import Lifespan, Lifespans, Mode
 
 _log = logging.getLogger("unigate")
@@ -159,7 +159,7 @@ class ASGIRuntime:
             "unigate.request": request,
         }
         if len(request.headers) != len(scope["headers"]):  # cookies were joined
-            scope["headers"] = build_headers(request)
+            scope["headers"] = request.headers.encoded()
         return scope
 
     def _as_asgi(self, mount: Mount) -> ASGIApp:

@@ -1,4 +1,4 @@
-"""A running `unigate dev`, for the tests that ask it."""
+"""A running `unigate dev` for tests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 20  # until a server that does not do what it should has failed
+ROOT = Path(__file__).resolve().parents[3]
+SECONDS = 20  # after which a server has failed the test
 
 
 class Answer(NamedTuple):
@@ -58,7 +58,7 @@ class Server:
         return "127.0.0.1", int(self.out.read_text().partition("\n")[0].rpartition(":")[2])
 
     def end(self, signum: int, *, group: bool = False) -> int:
-        """Send a signal, as a terminal does to all processes of its group."""
+        """Send a signal to the process, or as a terminal to its group; return the exit code."""
         (os.killpg if group else os.kill)(self.process.pid, signum)
         return self.process.wait(SECONDS)
 
@@ -96,7 +96,7 @@ def environ() -> dict[str, str]:
 
 
 def until(question: Callable[[], object]) -> None:
-    """Wait for what happens soon."""
+    """Wait until a condition holds; fail after SECONDS."""
     deadline = time.monotonic() + SECONDS
     while not question():
         assert time.monotonic() < deadline, "It did not happen."

@@ -1,4 +1,4 @@
-"""The local host with its page, in this process, and a browser that asks either."""
+"""The local host with its page in this process, and a client for both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORIGIN = f"http://{HOST}"
 class Inspected:
     """An application under `unigate dev`, without the process and the socket.
 
-    Under `unigate dev --stream` where it is in our runtime.
+    An InRuntime stands for `unigate dev --stream`.
     """
 
     def __init__(self, app: Any, setup: Setup | None = None, *, show_secrets: bool = False) -> None:
@@ -44,7 +44,7 @@ class Inspected:
         headers: Iterable[tuple[str, str]] = (),
         peer: str = "127.0.0.1",
     ) -> Answer:
-        """Send a request as a client does; Host is there unless it is given."""
+        """Send a request as a client does, with a Host field by default."""
         fields = Headers(headers)
         if "host" not in fields:
             fields = Headers([("host", HOST), *fields])
@@ -61,18 +61,18 @@ class Inspected:
         return Answer(int(status.split()[0]), list(received), b"".join(chunks))
 
     def page(self, path: str) -> str:
-        """Return what the page's own script would get."""
+        """Return what the page's script would receive."""
         answer = self.ask(f"/_unigate/{path}")
         assert answer.status == 200, answer.body
         return answer.body.decode()
 
     def exchange(self, number: int) -> Exchange:
-        """Return what is kept of a request."""
-        found = self.history.get(number)
-        assert found is not None
-        return found
+        """Return the recorded exchange of a request."""
+        exchange = self.history.get(number)
+        assert exchange is not None
+        return exchange
 
     def post(self, path: str, given: Any, **fields: str) -> Answer:
-        """Post as the page's own script does."""
+        """Post as the page's script does."""
         headers = {"origin": ORIGIN, "content-type": "application/json", **fields}
         return self.ask(f"/_unigate/{path}", json.dumps(given).encode(), "POST", headers.items())

@@ -1,24 +1,30 @@
-"""`unigate dev`: a real server in a process of its own, and the ways in which it does not start."""
+"""`unigate dev`: a running server, its reloads and its end, and how it refuses to start."""
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from tests.cli.dev.dev_server import SECONDS, Server, command, dev, environ, until
+from unigate.cli.dev.reloader import Reloader
 from unigate.cli.dev.server import Server as LocalServer
-from unigate.cli.dev.server import Watch, listen
+from unigate.cli.dev.server import listen
 from unigate.cli.main import main
+from unigate.types import Environ, StartResponse
 
 BINARY = bytes(range(256)) * 5
 
@@ -97,6 +103,16 @@ async def app(scope, receive, send):
 """
 
 
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Give Ctrl-C its default handler, and restore the handlers that a server installs."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
@@ -105,7 +121,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-# Requests and responses, by way of events.
+# Requests and responses.
 
 
 @pytest.mark.parametrize(
@@ -177,7 +193,7 @@ def test_a_request_that_is_broken_is_refused(request_: bytes, server: Server) ->
     assert "Traceback" not in server.err.read_text()
 
 
-def test_what_is_no_http_is_not_worth_a_line(server: Server) -> None:
+def test_bytes_that_are_not_http_are_not_printed(server: Server) -> None:
     before = server.out.read_text(), server.err.read_text()
     assert b"400" in server.ask_raw(b"Good morning to you\r\n\r\n")
     assert (server.out.read_text(), server.err.read_text()) == before
@@ -254,13 +270,13 @@ def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         with open(ours, "rb", buffering=0, closefd=False) as terminal:
-            start = terminal.read(4096).decode().strip()
+            start = read(terminal).decode().strip()
             port = start.rpartition(":")[2]
             assert start.startswith(f"http://127.0.0.1:{port}/_unigate/ shows every request.")
             with socket.create_connection(("127.0.0.1", int(port)), SECONDS) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert connection.recv(1)
-            assert b"GET / \x1b[32m200\x1b[0m " in terminal.read(4096)
+            assert b"GET / \x1b[32m200\x1b[0m " in read(terminal)
     finally:
         process.terminate()
         process.wait(SECONDS)
@@ -268,7 +284,12 @@ def test_a_terminal_shows_colours(tmp_path: Path) -> None:
         os.close(theirs)
 
 
-# Changes, and the end.
+def read(terminal: IO[bytes]) -> bytes:
+    assert select.select([terminal], [], [], SECONDS)[0]
+    return terminal.read(4096)
+
+
+# Reloads and the end.
 
 
 def test_a_change_is_served_and_a_broken_one_is_shown_until_it_is_mended(tmp_path: Path) -> None:
@@ -333,8 +354,9 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-# The thread that watches ends by SystemExit, which Python itself says nothing of.
+# The reloader's thread ends with SystemExit, which Python itself ignores.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.usefixtures("bounded", "signals")
 @pytest.mark.parametrize(
     "change",
     [
@@ -351,20 +373,18 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_of_functions_is_watched(
     functions: Path, change: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    watch = Watch(Path("api"))
+    reloader = Reloader(Path("api"))
     monkeypatch.chdir(functions.parent)  # as an application may
     with listen("127.0.0.1", 0) as listener, ThreadPoolExecutor() as pool:
         server = LocalServer(lambda environ, start_response: [], listener, at_end=lambda: None)
         try:
-            watch.end(server)
+            reloader.start(server)
             change(functions)
             pool.submit(server.run).result(SECONDS)
         finally:
             server.shutdown()
             server.server_close()
-            signal.signal(signal.SIGTERM, before)
-    assert watch.changed
+    assert reloader.changed
 
 
 def test_a_function_that_is_added_or_leads_elsewhere_is_served(tmp_path: Path) -> None:
@@ -389,23 +409,25 @@ def test_a_function_that_is_added_or_leads_elsewhere_is_served(tmp_path: Path) -
         assert server.end(signal.SIGTERM) == 0
 
 
-def test_what_is_no_function_may_come_and_go(functions: Path) -> None:
-    watch = Watch(Path("api"))
+def test_files_that_are_not_functions_do_not_cause_a_reload(functions: Path) -> None:
+    reloader = Reloader(Path("api"))
     for name in ("_helper.py", ".date.py", "page.html", "date.py~", "node_modules/x.py"):
         (functions / "api" / name).parent.mkdir(exist_ok=True)
         (functions / "api" / name).write_text("app = 1\n")
     (functions / "api/_words.py").unlink()
-    watch.run_step()
+    reloader.run_step()
     (functions / "api").rename(functions / "elsewhere")  # in the middle of a checkout
-    watch.run_step()
+    reloader.run_step()
     (functions / "elsewhere").rename(functions / "api")
-    watch.run_step()
-    assert not watch.changed
+    reloader.run_step()
+    assert not reloader.changed
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])
-def test_a_signal_ends_it_after_the_last_answer(reload: str, signum: int, tmp_path: Path) -> None:
+def test_a_signal_stops_the_server_after_open_requests(
+    reload: str, signum: int, tmp_path: Path
+) -> None:
     (tmp_path / "living.py").write_text(LIVING)
     (tmp_path / "words.py").write_text("GREETING = 'Good morning'")
     life = tmp_path / "life.txt"
@@ -413,11 +435,44 @@ def test_a_signal_ends_it_after_the_last_answer(reload: str, signum: int, tmp_pa
         answer = pool.submit(server.ask, "/slow")
         until(lambda: life.exists() and "asked" in life.read_text())
         assert server.end(signum, group=True) == 0
-        assert answer.result().body == b"Good morning"
+        assert answer.result(SECONDS).body == b"Good morning"
         with pytest.raises(ConnectionRefusedError):
             server.ask("/")
     assert life.read_text().split() == ["startup", "asked", "shutdown"]
     assert server.err.read_text() == ""
+
+
+@pytest.mark.usefixtures("bounded", "signals")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_connection_is_accepted_does_not_cut_it_off(
+    signum: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = threading.Event()
+
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        assert stopping.wait(SECONDS)
+        start_response("200 OK", [("Content-Length", "12")])
+        return [b"Good morning"]
+
+    def ask(address: tuple[str, int]) -> bytes:
+        connection = http.client.HTTPConnection(*address, timeout=SECONDS)
+        connection.request("GET", "/")
+        return connection.getresponse().read()
+
+    def accept(self: LocalServer, *args: Any) -> None:
+        original(self, *args)
+        os.kill(os.getpid(), signum)
+
+    original = LocalServer.process_request
+    monkeypatch.setattr(LocalServer, "process_request", accept)
+    with listen("127.0.0.1", 0) as listener, ThreadPoolExecutor() as pool:
+        server = LocalServer(app, listener, at_end=stopping.set)
+        try:
+            answer = pool.submit(ask, listener.getsockname())
+            server.run()
+            assert answer.result(SECONDS) == b"Good morning"
+        finally:
+            stopping.set()
 
 
 def test_only_the_process_that_watches_listens_to_ctrl_c(tmp_path: Path) -> None:
@@ -430,7 +485,7 @@ def test_only_the_process_that_watches_listens_to_ctrl_c(tmp_path: Path) -> None
         assert server.ask("/").body == serving
 
 
-def test_the_same_signal_once_more_does_not_cut_an_answer_off(tmp_path: Path) -> None:
+def test_the_same_signal_again_does_not_cut_a_response_off(tmp_path: Path) -> None:
     (tmp_path / "living.py").write_text(LIVING)
     (tmp_path / "words.py").write_text("GREETING = 'Good morning'")
     life = tmp_path / "life.txt"
@@ -440,10 +495,10 @@ def test_the_same_signal_once_more_does_not_cut_an_answer_off(tmp_path: Path) ->
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
         assert server.end(signal.SIGTERM) == 0
-        assert answer.result().body == b"Good morning"
+        assert answer.result(SECONDS).body == b"Good morning"
 
 
-def test_a_second_signal_ends_what_does_not_want_to(tmp_path: Path) -> None:
+def test_a_second_signal_kills_a_stubborn_server(tmp_path: Path) -> None:
     wait = "if phase == 'shutdown': __import__('time').sleep(60)"
     stubborn = LIVING.replace("note(phase)\n", f"note(phase)\n            {wait}\n")
     (tmp_path / "living.py").write_text(stubborn)
@@ -452,11 +507,11 @@ def test_a_second_signal_ends_what_does_not_want_to(tmp_path: Path) -> None:
         assert server.ask("/").status == 200
         server.process.send_signal(signal.SIGINT)
         until(lambda: "shutdown" in (tmp_path / "life.txt").read_text())
-        # One that comes while the first is still being passed on counts for the same.
+        # A signal that arrives while the first is being passed on does not count.
         until(lambda: server.process.send_signal(signal.SIGINT) or server.process.poll() == 0)
 
 
-# What it refuses.
+# Errors.
 
 FILES = {
     "notapp.py": "app = 3\n",
@@ -601,7 +656,9 @@ def test_a_missing_or_unknown_word_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize("name", ["click", "jinja2", "werkzeug"])
-def test_without_its_extra_it_says_how_to_install_it(name: str, tmp_path: Path) -> None:
+def test_without_its_extra_the_command_explains_how_to_install_it(
+    name: str, tmp_path: Path
+) -> None:
     code = f"import sys; sys.modules[{name!r}] = None; import unigate.__main__"
     code += "; sys.exit(unigate.__main__.main(['--help']))"
     ended = subprocess.run(

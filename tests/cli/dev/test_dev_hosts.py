@@ -1,4 +1,4 @@
-"""`unigate dev --stream` and `--functions`: other hosts than this process and one application."""
+"""`unigate dev --stream` and `--functions`: an application in the Lambda runtime, and many."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def shown(server: Server, number: int) -> str:
     return server.ask(f"/_unigate/{number}").body.decode()
 
 
-# Our runtime.
+# The Lambda runtime.
 
 
 def test_a_response_arrives_as_it_is_made(project: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_response_arrives_as_it_is_made(project: Path) -> None:
             assert response.read(6) == b"first "
             assert "first byte" in shown(server, 1)
             assert "streaming" in server.ask("/_unigate/").body.decode()
-            assert server.ask("/").body == b"first second"  # nobody waits for that one
+            assert server.ask("/").body == b"first second"  # meanwhile
             (project / "go.txt").touch()
             assert response.read() == b"second"
         until(lambda: "streamed" in server.ask("/_unigate/").body.decode())
@@ -90,7 +90,7 @@ def test_a_response_arrives_as_it_is_made(project: Path) -> None:
         assert "&#34;domainName&#34;: &#34;local.lambda-url." in text
         assert "<dd>cold</dd>" in text
         assert "<dd>warm</dd>" in shown(server, 2)
-        for lap in ("parse", "app", "reply", "first byte", "in all"):
+        for lap in ("parse", "app", "reply", "first byte", "total"):
             assert f"<dt>{lap}</dt>" in text
     start, *lines = server.out.read_text().splitlines()
     assert start.startswith("live:app answers as function_url on http://")
@@ -122,7 +122,7 @@ def test_a_head_request_has_no_stream(project: Path) -> None:
         answer = server.ask("/", method="HEAD")
         assert (answer.status, answer.body) == (200, b"")
         assert answer.all("content-type") == ["text/plain"]
-        assert "in all" in shown(server, 1)
+        assert "total" in shown(server, 1)
 
 
 def test_a_replay_reads_its_stream_by_itself(project: Path) -> None:
@@ -136,10 +136,10 @@ def test_a_replay_reads_its_stream_by_itself(project: Path) -> None:
             )
             assert json.loads(answer.body) == {"number": number}
             until(lambda number=number: "first second</pre>" in shown(server, number))
-        assert "streamed" not in shown(server, 3)  # a load balancer wants it whole
+        assert "streamed" not in shown(server, 3)  # a load balancer does not stream
 
 
-def test_who_gives_up_on_a_stream_ends_it(project: Path) -> None:
+def test_a_client_that_disconnects_ends_its_stream(project: Path) -> None:
     with dev(project, "live:app", "--stream", "--no-reload") as server:
         with opened(server, "/ever") as response:
             assert response.read(6) == b"first "
@@ -181,7 +181,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("target", ["live:tea", "nowhere:app"])
-def test_what_the_runtime_cannot_load_is_refused(
+def test_an_unloadable_target_is_refused(
     target: str, project: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -236,7 +236,7 @@ def test_each_path_is_answered_by_its_own_file(folder: Path) -> None:
         ):  # fmt: skip
             assert json.loads(server.ask(path).body) == expected
         missing = server.ask("/api/teapot")
-        assert (missing.status, missing.body) == (404, b"There is no function for this path.")
+        assert (missing.status, missing.body) == (404, b"No function is at this path.")
         broken = server.ask("/api/broken")
         assert broken.status == 500
         assert "kettle_that_is_not_there" in broken.body.decode()
@@ -252,7 +252,7 @@ def test_each_path_is_answered_by_its_own_file(folder: Path) -> None:
 
 
 def test_a_changed_file_is_loaded_again(folder: Path) -> None:
-    # The folder is none that Python would look into from here.
+    # Python would not look for modules in this folder.
     with dev(folder / "elsewhere", "--functions", "../site/api", "--as", "alb") as server:
         assert json.loads(server.ask("/api").body)[:2] == ["index.py", "alb"]
         file = folder / "site" / "api" / "index.py"

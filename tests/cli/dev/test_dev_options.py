@@ -1,4 +1,4 @@
-"""What `unigate dev` can be told about the host that it plays: where it mounts, and who asks."""
+"""Options of `unigate dev` for the local host: the mount and the client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from unigate.client.providers import PROVIDERS
 from unigate.emulator import EVENT_SOURCES
 from unigate.types import Environ, StartResponse
 
-# What is not refused as it should be would serve for ever.
+# A server that should have refused to start would run for ever.
 pytestmark = pytest.mark.usefixtures("bounded")
 
 APPLICATION = """
@@ -76,7 +76,7 @@ def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
     return answer
 
 
-# Where it mounts.
+# The mount.
 
 
 @pytest.mark.parametrize("source", STAGED)
@@ -102,7 +102,7 @@ def test_outside_of_the_mount_only_the_host_answers(setup: Setup) -> None:
         answer = inspected.ask(path)
         assert (answer.status, answer.body) == (
             404,
-            b"Nothing is here: the application is at /prod/.",
+            b"Not found: the application is mounted at /prod/.",
         )
     exchange = inspected.history.get(1)
     assert exchange is not None
@@ -142,27 +142,27 @@ def test_a_base_path_stays_on_the_path_of_every_source(source: str) -> None:
 
 @pytest.mark.parametrize("target", ["placed:app", "placed:based"])
 @pytest.mark.parametrize("given", ["/api", "api/"])
-def test_a_base_path_is_told_to_an_application(target: str, given: str, project: Path) -> None:
+def test_a_base_path_applies_to_an_application(target: str, given: str, project: Path) -> None:
     with dev(project, target, "--base-path", given, "--no-reload") as server:
         seen = json.loads(server.ask("/api/users").body)
         assert server.ask("/users").status == 404
     assert (seen["script"], seen["path"]) == ("/api", "/users")
 
 
-# Who asks.
+# The client.
 
 
 def addresses() -> list[str]:
-    """Return the sources whose events tell who asks."""
+    """Return the sources whose events contain the address of the client."""
     return [source for source in EVENT_SOURCES if source != "generic"]
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::7"])
 @pytest.mark.parametrize("source", addresses())
-def test_an_address_is_told_as_each_platform_does(source: str, address: str) -> None:
+def test_an_address_is_reported_as_each_platform_does(source: str, address: str) -> None:
     setup = Setup(source, visitor=Visitor(address))
     inspected = Inspected(app, setup)
-    setup.visitor.check(source, unigate.wrap(app)._deployment)
+    setup.visitor.check(source, unigate.wrap(app).deployment)
     assert json.loads(inspected.ask("/").body)["ip"] == address
 
 
@@ -172,35 +172,33 @@ def test_an_address_is_told_as_each_platform_does(source: str, address: str) -> 
     ("http_api", "cloudfront"), ("alb", "cloudflare"), ("generic", "app-engine"),
     ("yandex", "cloudflare"),
 ])  # fmt: skip
-def test_a_place_is_told_by_the_platform_that_is_believed(
-    source: str, platform: str, city: str
-) -> None:
+def test_a_place_is_reported_by_the_trusted_platform(source: str, platform: str, city: str) -> None:
     gateway = unigate.wrap(app, platform=platform)
     visitor = Visitor(None, Place(city, "BR"))
-    visitor.check(source, gateway._deployment)
+    visitor.check(source, gateway.deployment)
     seen = json.loads(Inspected(gateway, Setup(source, visitor=visitor)).ask("/").body)
     assert (seen["city"], seen["country"]) == (city or None, "BR")
 
 
-def test_a_place_in_ascii_is_told_by_akamai() -> None:
+def test_a_place_in_ascii_is_reported_by_akamai() -> None:
     gateway = unigate.wrap(app, platform="akamai")
     visitor = Visitor("203.0.113.7", Place("Ghent", "BE"))
-    visitor.check("alb", gateway._deployment)
+    visitor.check("alb", gateway.deployment)
     seen = json.loads(Inspected(gateway, Setup("alb", visitor=visitor)).ask("/").body)
     assert (seen["city"], seen["country"], seen["ip"]) == ("Ghent", "BE", "203.0.113.7")
 
 
 @pytest.mark.parametrize("proxies", [None, 1, "10.0.0.0/8"])
 @pytest.mark.parametrize("platform", ["cloudfront", "cloudflare"])
-def test_a_platform_in_front_is_where_it_has_to_be(platform: str, proxies: Any) -> None:
+def test_a_platform_in_front_is_a_trusted_proxy(platform: str, proxies: Any) -> None:
     gateway = unigate.wrap(app, platform=platform, trusted_proxies=proxies)
     visitor = Visitor("203.0.113.7", Place("Ghent", "BE"))
-    visitor.check("alb", gateway._deployment)
+    visitor.check("alb", gateway.deployment)
     seen = json.loads(Inspected(gateway, Setup("alb", visitor=visitor)).ask("/").body)
     assert (seen["city"], seen["ip"]) == ("Ghent", "203.0.113.7")
 
 
-def test_what_the_client_claims_is_written_over() -> None:
+def test_header_fields_of_the_client_are_overwritten() -> None:
     gateway = unigate.wrap(app, platform="cloudflare")
     setup = Setup("alb", visitor=Visitor("203.0.113.7", Place("Ghent", "BE")))
     fields = [("cf-connecting-ip", "6.6.6.6"), ("cf-ipcountry", "XX"), ("cf-ipcity", "Nowhere")]
@@ -209,66 +207,71 @@ def test_what_the_client_claims_is_written_over() -> None:
     assert (seen["city"], seen["country"], seen["ip"]) == ("Ghent", "BE", "203.0.113.7")
     exchange = inspected.history.get(1)
     assert exchange is not None
-    assert exchange.sent.headers["cf-connecting-ip"] == "6.6.6.6"  # as the client has sent it
+    assert exchange.sent.headers["cf-connecting-ip"] == "6.6.6.6"  # as the client sent it
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "platform"),
     [("http_api", "cloudfront"), ("vercel", "vercel"), ("netlify", "netlify")],
 )
-def test_the_options_reach_the_application(source: str, told: str, project: Path) -> None:
+def test_the_options_reach_the_application(source: str, platform: str, project: Path) -> None:
     asking = ("--geo", "São Paulo,br", "--ip", "::ffff:203.0.113.7")
     options = (*asking, "--as", source, "--no-reload")
     with dev(project, "placed:gateway", *options) as server:
         seen = json.loads(server.ask("/").body)
     assert (seen["city"], seen["country"], seen["ip"]) == ("São Paulo", "BR", "203.0.113.7")
-    header = PROVIDERS[told].city or PROVIDERS[told].packed
+    header = PROVIDERS[platform].city or PROVIDERS[platform].packed
     assert header in json.dumps(seen["event"]).lower()
 
 
 @pytest.mark.parametrize("name", ["cloudflare", "balanced"])
-def test_our_runtime_says_whose_word_the_application_takes(name: str, project: Path) -> None:
+def test_the_runtime_reports_the_platform_that_the_application_trusts(
+    name: str, project: Path
+) -> None:
     options = ("--stream", "--no-reload", "--geo", "Ghent,BE")
     with dev(project, f"placed:{name}", *options) as server:
         seen = json.loads(server.ask("/").body)
     assert (seen["city"], seen["country"]) == ("Ghent", "BE")
 
 
-def test_without_them_nobody_is_anywhere(project: Path) -> None:
+def test_without_options_the_client_has_no_location(project: Path) -> None:
     with dev(project, "placed:gateway", "--no-reload") as server:
         seen = json.loads(server.ask("/").body)
     assert (seen["city"], seen["country"], seen["ip"]) == (None, None, "127.0.0.1")
 
 
-# What is refused.
+# Errors.
 
 
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--stage", "prod", "--as", "alb"], "--stage: alb has none, rest_api and http_api have."),
-        (["--stage", "prod", "--as", "function_url"], "--stage: function_url has none"),
-        (["--stage", "a/b"], "'a/b' is no name for a stage."),
-        (["--stage", ""], "'' is no name for a stage."),
-        (["--stage", "prod", "--base-path", "/api"], "--base-path is for MODULE:APP, without"),
-        (["--base-path", "/api", "--stream"], "--base-path is for MODULE:APP, without"),
-        (["--ip", "tea"], "must be an IP address, got 'tea'."),
-        (["--ip", "203.0.113.7:80"], "must be an IP address, got '203.0.113.7:80'."),
         (
-            ["--ip", "203.0.113.7", "--as", "generic"],
-            "--ip: generic events do not carry the address of the client.",
+            ["--stage", "prod", "--as", "alb"],
+            "--stage requires --as rest_api or --as http_api, got alb.",
         ),
-        (["--geo", "Ghent"], "must end with a country code of two letters, got 'Ghent'."),
-        (["--geo", "Ghent,"], "must end with a country code of two letters, got 'Ghent,'."),
-        (["--geo", "Ghent,B3"], "must end with a country code of two letters, got 'Ghent,B3'."),
+        (
+            ["--stage", "prod", "--as", "function_url"],
+            "--stage requires --as rest_api or --as http_api, got function_url.",
+        ),
+        (["--stage", "a/b"], "got 'a/b'."),
+        (["--stage", ""], "got ''."),
+        (["--stage", "prod", "--base-path", "/api"], "--base-path cannot be used with"),
+        (["--base-path", "/api", "--stream"], "--base-path cannot be used with"),
+        (["--ip", "tea"], "'tea' is no IP address."),
+        (["--ip", "203.0.113.7:80"], "'203.0.113.7:80' is no IP address."),
+        (["--ip", "203.0.113.7", "--as", "generic"], "--ip: generic events do not tell that."),
+        (["--geo", "Ghent"], "'Ghent' does not end with the two letters of a country."),
+        (["--geo", "Ghent,"], "'Ghent,' does not end with the two letters of a country."),
+        (["--geo", "Ghent,B3"], "'Ghent,B3' does not end with the two letters"),
         (["--record", "placed.py"], "Directory 'placed.py' is a file."),
         (["--record", "placed.py/events"], "Invalid value for '--record'"),
         (["--functions", "nowhere"], "Directory 'nowhere' does not exist."),
-        (["--functions", "."], "Give MODULE:APP or --functions, not both."),
-        (["--functions", ".", "--stream"], "Give MODULE:APP or --functions, not both."),
+        (["--functions", "."], "Pass either MODULE:APP or --functions, not both."),
+        (["--functions", ".", "--stream"], "Pass either MODULE:APP or --functions, not both."),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(
+def test_invalid_options_are_refused_in_one_line(
     options: list[str], problem: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["dev", "placed:gateway", "--port", "0", "--no-reload", *options]) == 2
@@ -279,17 +282,14 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert problem in err
 
 
-def test_a_folder_is_served_here_and_nowhere_else(
+def test_a_folder_excludes_other_ways_to_serve(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for options, problem in (
-        (["--stream"], "--stream is for MODULE:APP."),
-        (["--base-path", "/api"], "--base-path is for MODULE:APP, without"),
-        (["--stage", "prod"], "--stage: vercel has none"),
-        (
-            ["--ip", "203.0.113.7", "--as", "generic"],
-            "--ip: generic events do not carry the address of the client.",
-        ),
+        (["--stream"], "--stream requires MODULE:APP"),
+        (["--base-path", "/api"], "--base-path cannot be used with"),
+        (["--stage", "prod"], "got vercel."),
+        (["--ip", "203.0.113.7", "--as", "generic"], "--ip: generic events do not tell that."),
     ):
         assert main(["dev", "--functions", ".", *options, "--no-reload", "--port", "0"]) == 2
         err = capsys.readouterr().err
@@ -297,7 +297,7 @@ def test_a_folder_is_served_here_and_nowhere_else(
         assert problem in err
 
 
-def test_a_gateway_says_itself_what_its_base_path_is(
+def test_a_base_path_does_not_apply_to_a_gateway(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for target, given in (("placed:gateway", "/api"), ("placed:based", "/v1")):
@@ -308,14 +308,14 @@ def test_a_gateway_says_itself_what_its_base_path_is(
         assert f"unigate.wrap(..., base_path={given!r})" in err
 
 
-def test_a_place_is_refused_where_nobody_tells_one(
+def test_a_place_is_refused_if_the_platform_reports_none(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UNIGATE_PLATFORM", "fly")
     options = ["--geo", "Ghent,BE", "--port", "0", "--no-reload"]
     assert main(["dev", "placed:app", *options]) == 2
-    assert "--geo: the trusted platform does not send such a location." in capsys.readouterr().err
+    assert "--geo: the platform that is believed tells no such place." in capsys.readouterr().err
     assert os.environ["UNIGATE_PLATFORM"] == "fly"
     monkeypatch.delenv("UNIGATE_PLATFORM")
     assert main(["dev", "placed:fly", "--stream", *options]) == 2
-    assert "--geo: the trusted platform does not send such a location." in capsys.readouterr().err
+    assert "--geo: the platform that is believed tells no such place." in capsys.readouterr().err

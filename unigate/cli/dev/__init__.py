@@ -1,1 +1,3 @@
-"""What `unigate dev` serves with: a server, the platform that it plays, and what it calls."""
+"""`unigate dev`: the server, the reloader, the local host, and the functions that it invokes."""
+
+from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`unigate dev`: serve an application locally, as a platform would call it."""
+"""`unigate dev`: serve an application locally through the events of a platform."""
 
 from __future__ import annotations
 
@@ -20,32 +20,36 @@ from unigate.emulator import EVENT_SOURCES
 from unigate.interfaces import import_from
 from unigate.types import Environ, StartResponse
 
-from . import visitor
 from .functions import Functions, Here, InFolder, InRuntime
-from .inspector.copies import Recorder
 from .inspector.exchanges import History
+from .inspector.exports import Recorder
 from .inspector.page import ROOT, Inspector
 from .local_host import STAGED, LocalHost, Setup
-from .server import RELOAD, Server, Watch, inherited, listen, supervise, url_of
+from .reloader import Reloader
+from .server import Server, listen, url_of
+from .supervisor import RELOAD, inherited, supervise
 from .visitor import Place, Visitor
+from .visitor import address as parse_address
+from .visitor import place as parse_place
 
 _log = logging.getLogger("unigate")
 
 
 def _stage(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Check a stage as API Gateway does (API reference, CreateStage)."""
+    """Validate the name of a stage (API Gateway API reference, CreateStage)."""
     if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", value):
-        raise click.BadParameter(f"{value!r} is no name for a stage.", context, option)
+        problem = f"must be 1 to 128 letters, digits, '_' or '-', got {value!r}."
+        raise click.BadParameter(problem, context, option)
     return value
 
 
 def _base_path(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Take a prefix with slashes around it or without."""
+    """Normalize a prefix to one slash at the start and none at the end."""
     return f"/{value.strip('/')}" if value and value.strip("/") else None
 
 
 def _recorder(context: click.Context, option: click.Parameter, value: Path | None) -> Any:
-    """Open the folder to record into."""
+    """Create the folder for recorded events."""
     try:
         return Recorder(value) if value is not None else None
     except OSError as error:
@@ -58,58 +62,62 @@ def _recorder(context: click.Context, option: click.Parameter, value: Path | Non
     "--as",
     "source",
     type=click.Choice(list(EVENT_SOURCES)),
-    help="The event that each request becomes.  [default: http_api; function_url with --stream, "
-    "vercel with --functions]",
+    help="The event source: requests are converted to its events.  [default: http_api; "
+    "function_url with --stream, vercel with --functions]",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
-    help="The port to listen on; 0 takes any free one.",
+    help="Port to listen on; 0 picks a free port.",
 )
 @click.option(
-    "--reload/--no-reload", default=True, show_default=True, help="Start again on a change."
+    "--reload/--no-reload",
+    default=True,
+    show_default=True,
+    help="Restart when a Python file changes.",
 )
 @click.option(
     "--stage",
     callback=_stage,
     metavar="NAME",
-    help="Mount the application at a stage of API Gateway, /NAME/.",
+    help="Mount the application at the API Gateway stage /NAME/ (rest_api and http_api).",
 )
 @click.option(
     "--base-path",
     callback=_base_path,
     metavar="PATH",
-    help="Mount the application at a prefix that is left on the path, as a custom domain does.",
+    help="Mount the application at a prefix that stays on the path, like a custom domain's base "
+    "path mapping.",
 )
 @click.option(
     "--geo",
     "place",
-    callback=visitor.place,
+    callback=parse_place,
     metavar="CITY,COUNTRY",
-    help="Where requests come from, as the platform tells it; CloudFront in front of those that "
-    "do not, unless UNIGATE_PLATFORM or the application names another.",
+    help="Client location that the platform reports. Platforms that report none are put behind "
+    "CloudFront, unless UNIGATE_PLATFORM or the application sets another.",
 )
 @click.option(
     "--ip",
     "address",
-    callback=visitor.address,
+    callback=parse_address,
     metavar="ADDRESS",
-    help="Who seems to ask.",
+    help="Client IP address that the platform reports.",
 )
 @click.option(
     "--stream",
     is_flag=True,
-    help="Run the application in our runtime for AWS Lambda, which streams responses.",
+    help="Run the application in unigate's AWS Lambda runtime, with response streaming.",
 )
 @click.option(
     "--functions",
     "folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Serve a folder of files with a function each, as Vercel does, and no MODULE:APP.",
+    help="Serve a folder of functions, one per file, as Vercel does; instead of MODULE:APP.",
 )
 @click.option(
     "--record",
@@ -117,9 +125,9 @@ def _recorder(context: click.Context, option: click.Parameter, value: Path | Non
     type=click.Path(file_okay=False, path_type=Path),
     callback=_recorder,
     metavar="DIR",
-    help="Keep each event as a file for `unigate invoke`. They hold secrets, such as cookies.",
+    help="Save each event to a file in DIR for `unigate invoke`. The files contain secrets.",
 )
-@click.option("--show-secrets", is_flag=True, help=f"Mask nothing on the page {ROOT}/.")
+@click.option("--show-secrets", is_flag=True, help=f"Show secrets unmasked on the page {ROOT}/.")
 @click.pass_context
 def dev(
     context: click.Context,
@@ -137,13 +145,13 @@ def dev(
     recorder: Recorder | None,
     show_secrets: bool,
 ) -> int:
-    """Serve an application by way of a platform's events.
+    """Serve an application locally through the events of a platform.
 
-    Each request becomes an event, and the reply to it a response. MODULE:APP is the import string
-    of a WSGI or ASGI application, or of what unigate.wrap() made of it. The current directory is
-    searched first.
+    Each request is converted to an event, and the reply to a response. MODULE:APP is the import
+    string of a WSGI or ASGI application or of a unigate.wrap() gateway, which is looked up in the
+    current directory first.
 
-    The page /_unigate/ shows every request with its event, and sends it again.
+    The page /_unigate/ shows every request with its event, and can send it again.
 
     \b
     Examples:
@@ -156,11 +164,11 @@ def dev(
     if target is None and folder is None:
         raise click.MissingParameter(ctx=context, param=context.command.params[0])
     source = source or ("function_url" if stream else "vercel" if folder else "http_api")
-    problem = _contradiction(target, folder, source, stage, base_path, stream=stream)
+    problem = _conflict(target, folder, source, stage, base_path, stream=stream)
     if problem:
         raise click.UsageError(problem, context)
-    above = inherited()
-    if reload and above is None:
+    parent = inherited()
+    if reload and parent is None:
         with listen(host, port) as listener:
             return supervise(listener)
     setup = Setup(
@@ -175,11 +183,11 @@ def dev(
         return _start(target, folder, setup, stream=stream)
 
     with ExitStack() as stack:
-        listener = stack.enter_context(above.listener if above else listen(host, port))
-        memory = stack.enter_context(above.memory) if above else None
-        watch = Watch(folder) if reload else None
-        first = above is None or above.first
-        functions = stack.enter_context(closing(start() if first else _start_again(start)))
+        listener = stack.enter_context(parent.listener if parent else listen(host, port))
+        memory = stack.enter_context(parent.memory) if parent else None
+        reloader = Reloader(folder) if reload else None
+        first = parent is None or parent.first
+        functions = stack.enter_context(closing(start() if first else _restart(start)))
         history = History()
         if memory and not first:
             history.load(memory)
@@ -194,17 +202,17 @@ def dev(
         server = Server(inspector, listener, at_end=history.close)
         if first:
             _greet(f"{folder or target} answers as {source} on", url_of(listener))
-        if watch is not None:
-            watch.end(server)
+        if reloader is not None:
+            reloader.start(server)
         server.run()
-        if watch is None or not watch.changed:
+        if reloader is None or not reloader.changed:
             return 0
-        assert memory is not None  # as there is one to start this again
+        assert memory is not None  # a reloader runs below a supervisor only
         history.save(memory)
     return RELOAD
 
 
-def _contradiction(
+def _conflict(
     target: str | None,
     folder: Path | None,
     source: str,
@@ -213,50 +221,50 @@ def _contradiction(
     *,
     stream: bool,
 ) -> str:
-    """Say which options cannot go together, "" where all can."""
+    """Explain which options conflict; "" if none do."""
     if target is not None and folder is not None:
-        return "Give MODULE:APP or --functions, not both."
+        return "Pass either MODULE:APP or --functions, not both."
     if stream and folder is not None:
-        return "--stream is for MODULE:APP."
+        return "--stream requires MODULE:APP and cannot be used with --functions."
     if base_path and (stage or stream or folder is not None):
-        return "--base-path is for MODULE:APP, without --stage and --stream."
+        return "--base-path cannot be used with --stage, --stream or --functions."
     if stage and source not in STAGED:
-        return f"--stage: {source} has none, {' and '.join(STAGED)} have."
+        return f"--stage requires --as {' or --as '.join(STAGED)}, got {source}."
     return ""
 
 
 def _start(target: str | None, folder: Path | None, setup: Setup, *, stream: bool) -> Functions:
-    """Start what is served; ClickException where it cannot be, or not as it was wished for."""
-    asking = setup.visitor
-    if asking.place and not os.environ.get("UNIGATE_PLATFORM"):
-        os.environ["UNIGATE_PLATFORM"] = asking.platform(setup.source)
+    """Start the functions to serve; raise ClickException if the options do not allow it."""
+    visitor = setup.visitor
+    if visitor.place and not os.environ.get("UNIGATE_PLATFORM"):
+        os.environ["UNIGATE_PLATFORM"] = visitor.platform(setup.source)
     if folder is not None:
-        asking.check(setup.source, default_deployment())
+        visitor.check(setup.source, default_deployment())
         return InFolder(folder)
     assert target is not None
     if stream:
         runtime = InRuntime(target)
         try:
-            asking.check(setup.source, runtime.deployment)
+            visitor.check(setup.source, runtime.deployment)
         except BaseException:
             runtime.close()
             raise
         return runtime
     gateway = load(target)
     if setup.base_path and gateway.base_path != setup.base_path:
-        found = import_from(target)
-        if found is gateway:
+        application = import_from(target)
+        if application is gateway:
             raise click.UsageError(
-                f"{target!r} is a gateway, which says itself what is left on the path: "
-                f"unigate.wrap(..., base_path={setup.base_path!r})."
+                f"{target!r} is a gateway, which --base-path cannot change: "
+                f"use unigate.wrap(..., base_path={setup.base_path!r})."
             )
-        gateway = unigate.wrap(found, base_path=setup.base_path)
-    asking.check(setup.source, gateway.deployment)
+        gateway = unigate.wrap(application, base_path=setup.base_path)
+    visitor.check(setup.source, gateway.deployment)
     return Here(gateway)
 
 
-def _start_again(start: Callable[[], Functions]) -> Functions:
-    """Start what has changed; what is broken by that is shown until the next change."""
+def _restart(start: Callable[[], Functions]) -> Functions:
+    """Start the changed functions; if they do not start, serve the error until the next change."""
     try:
         return start()
     except click.ClickException as error:
@@ -271,6 +279,6 @@ def _start_again(start: Callable[[], Functions]) -> Functions:
 
 
 def _greet(what: str, url: str) -> None:
-    """Say where the server is; on a terminal, where there is more to see."""
+    """Print the URL of the server; on a terminal, that of the page as well."""
     more = f"{url}{ROOT}/ shows every request.\n" if sys.stdout.isatty() else ""
     click.echo(f"{more}{what} {url}")

@@ -10,9 +10,9 @@ from unigate.deployment import Deployment, default_deployment
 from unigate.emulator import LocalContext, through_json
 from unigate.types import Event, Reply
 
-from .inspector.exchanges import Take
-from .inspector.views import table_of
-from .lambda_host.streams import Streamed
+from .inspector.exchanges import OnReport
+from .inspector.sections import describe_request
+from .lambda_host.streams import StreamedReply
 from .timing import Stopwatch
 
 
@@ -25,11 +25,11 @@ class Function(Protocol):
 
     deployment: Deployment
 
-    def __call__(self, event: Event, take: Take) -> Reply | Streamed:
+    def __call__(self, event: Event, on_report: OnReport) -> Reply | StreamedReply:
         """Return the reply to an event, or a stream; raise the failure of the function.
 
         Args:
-            take: Receives notes about the invocation, possibly later and from another thread.
+            on_report: Receives reports on the invocation, possibly later and from another thread.
         """
 
 
@@ -52,14 +52,14 @@ class Here:
         self._stopwatch = Stopwatch(gateway)
         self._called = False
 
-    def __call__(self, event: Event, take: Take) -> Reply:
+    def __call__(self, event: Event, on_report: OnReport) -> Reply:
         cold, self._called = not self._called, True
         try:
             reply: Reply = through_json(self._handler(event, LocalContext()))
         finally:
             timings = self._stopwatch.timings
-            request = table_of(timings.request) if timings.request else None
-            take({"cold": cold, "laps": timings.laps, "request": request})
+            request = describe_request(timings.request) if timings.request else None
+            on_report({"cold": cold, "laps": timings.laps, "request": request})
         return reply
 
     def find(self, request: Request) -> tuple[Function, Request]:
@@ -73,13 +73,13 @@ class InRuntime:
     """An application in another process, under our Lambda runtime."""
 
     def __init__(self, target: str) -> None:
-        from .lambda_host.process import RuntimeHost
+        from .lambda_host.host import LambdaHost
 
-        self._runtime = RuntimeHost(target)
+        self._runtime = LambdaHost(target)
         self.deployment = self._runtime.deployment
 
-    def __call__(self, event: Event, take: Take) -> Reply | Streamed:
-        return self._runtime.ask(event, take)
+    def __call__(self, event: Event, on_report: OnReport) -> Reply | StreamedReply:
+        return self._runtime.invoke(event, on_report)
 
     def find(self, request: Request) -> tuple[Function, Request]:
         return self, request

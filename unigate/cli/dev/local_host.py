@@ -1,4 +1,4 @@
-"""The host, played locally: HTTP becomes an event, and the reply becomes HTTP again."""
+"""The local host: it turns HTTP requests into events, and replies into HTTP responses."""
 
 from __future__ import annotations
 
@@ -21,24 +21,29 @@ from unigate.http import bodiless, quote_bytes, reason_phrase, remove_path_prefi
 from unigate.types import Environ, StartResponse
 
 from .functions import Functions
-from .inspector.copies import Recorder, target_of
-from .inspector.exchanges import Exchange, History, Note
-from .inspector.logs import kept
-from .lambda_host.streams import Chunks, FailedInPart, InvocationFailed
+from .inspector.exchanges import Exchange, History, Report
+from .inspector.exports import Recorder
+from .inspector.logs import capture
+from .lambda_host.streams import BodyStream, InvocationError, MidstreamError
 from .visitor import Visitor
 
-# The sources whose platform mounts an API at a stage: the first segment of the path on its domain.
+# The sources whose platform puts an API under a stage: the first segment of the path.
 STAGED = ("rest_api", "http_api")
 
 _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
-_MOST_KEPT = 1_000_000  # of a stream, for the page that shows it
+_MOST_KEPT = 1_000_000  # bytes of a streamed body, for the page
 _log = logging.getLogger("unigate")
 
 
 class Setup(NamedTuple):
-    """What a host is told about itself.
+    """The options of a host.
 
-    `stage` is where it mounts the application, `base_path` a prefix that it leaves on the path.
+    Attributes:
+        source: The event source of the requests, such as "http_api".
+        stage: The stage that it mounts the application at, such as "/prod", or "".
+        base_path: A prefix that it mounts the application at and leaves on the path, or "".
+        visitor: The client that requests appear to come from.
+        recorder: Where to save the events.
     """
 
     source: str
@@ -49,14 +54,14 @@ class Setup(NamedTuple):
 
     @property
     def mount(self) -> str:
-        """Return where the application is, "" for the root."""
+        """The prefix at which the application is mounted; "" for the root."""
         return self.stage or self.base_path
 
 
 class LocalHost:
-    """A WSGI application that answers as a platform does: through an event of a chosen source.
+    """A WSGI application that answers as a platform does, through an event of a chosen source.
 
-    Its server puts the header fields into the environ as they were sent, as "unigate.headers".
+    Its server must put the header fields, as they were sent, into environ["unigate.headers"].
     """
 
     def __init__(self, functions: Functions, setup: Setup, history: History) -> None:
@@ -69,130 +74,131 @@ class LocalHost:
         request = Request.from_environ(environ)
         request.headers = environ["unigate.headers"]
         request.source = self._setup.source
-        chunks: Iterator[bytes] | None = None
+        body: Iterator[bytes] | None = None
         try:
             request.body = get_input_stream(environ).read()
         except (OSError, ClientDisconnected):
             response = Response.plain(400, "Bad Request")
-            _fit(response, request.method)
-            _report(request, response.status, 0)
+            _set_length(response, request.method)
+            _print(request, response.status, 0)
         else:
-            response, chunks = self.answer(Exchange(request, self._setup.source))
+            response, body = self.answer(Exchange(request, self._setup.source))
         start_response(
             f"{response.status} {reason_phrase(response.status)}", response.headers.pairs
         )
-        return [response.body] if chunks is None else chunks
+        return [response.body] if body is None else body
 
     def answer(self, exchange: Exchange) -> tuple[Response, Iterator[bytes] | None]:
-        """Answer the request of an exchange, let that say how it went, and print a line about it.
+        """Answer the request of an exchange, record the result in it, and print a line.
 
-        The second of the pair is the body, where it is streamed: the exchange ends with it.
+        Returns:
+            The response, and its body if it is streamed. The exchange ends with the body.
         """
         self._history.add(exchange)
         began = time.perf_counter()
-        chunks = None
-        with kept(exchange.lines):
+        body = None
+        with capture(exchange.lines):
             try:
-                response, chunks = self._ask(exchange, began)
-            except (Exception, SystemExit) as error:  # the function has crashed, the host goes on
-                told = isinstance(error, InvocationFailed)
-                exchange.failure = str(error) if told else traceback.format_exc()
+                response, body = self._invoke(exchange, began)
+            except (Exception, SystemExit) as error:  # the host survives a crash
+                explained = isinstance(error, InvocationError)
+                exchange.failure = str(error) if explained else traceback.format_exc()
                 _log.exception("%r was not answered.", exchange.sent)
                 response = Response.plain(500, exchange.failure)
         exchange.seconds = time.perf_counter() - began
-        if chunks is None:
-            _fit(response, exchange.sent.method)
-        exchange.streamed = chunks is not None
+        if body is None:
+            _set_length(response, exchange.sent.method)
+        exchange.streamed = body is not None
         exchange.response = response
-        exchange.ended = chunks is None
-        self._history.tell(exchange)
-        _report(exchange.sent, response.status, exchange.seconds)
-        return response, chunks
+        exchange.ended = body is None
+        self._history.notify(exchange)
+        _print(exchange.sent, response.status, exchange.seconds)
+        return response, body
 
-    def _ask(self, exchange: Exchange, began: float) -> tuple[Response, Iterator[bytes] | None]:
+    def _invoke(self, exchange: Exchange, began: float) -> tuple[Response, Iterator[bytes] | None]:
         source: EventSource = EVENT_SOURCES[exchange.source]
         request = copy.copy(exchange.sent)
         request.headers = Headers(request.headers)
         request.source = exchange.source
-        elsewhere = self._place(request)
-        if elsewhere is not None:
-            return elsewhere, None
+        outside = self._mount(request)
+        if outside is not None:
+            return outside, None
         found = self._functions.find(request)
         if found is None:
-            return Response.plain(404, "There is no function for this path."), None
+            return Response.plain(404, "No function is at this path."), None
         function, request = found
         self._setup.visitor.enter(request, function.deployment)
         exchange.event = through_json(source.make_event(request))
         if self._setup.recorder is not None:
             self._setup.recorder.save(exchange)
-        reply = function(through_json(exchange.event), partial(self._take, exchange.number))
+        reply = function(through_json(exchange.event), partial(self._update, exchange.number))
         if not isinstance(reply, tuple):
             exchange.reply = reply
             return source.from_reply(reply), None
         exchange.reply = reply.prelude
         if exchange.sent.method == "HEAD" or bodiless(reply.response.status):
-            reply.chunks.close()
+            reply.body.close()
             return reply.response, None
-        return reply.response, self._follow(exchange, reply.chunks, began)
+        return reply.response, self._stream(exchange, reply.body, began)
 
-    def _take(self, number: int, note: Note) -> None:
-        """Add what a function tells of an exchange; that is news where it has its response.
+    def _update(self, number: int, report: Report) -> None:
+        """Add a function's report to an exchange, and notify if that has its response.
 
-        Lines alone are no news: a page that changes with each of them could not be read.
+        Log lines alone do not notify: the page would change too often to be read.
         """
         exchange = self._history.get(number)
-        if exchange is None:  # forgotten
+        if exchange is None:  # dropped from the history
             return
-        exchange.take(note)
-        if exchange.response is not None and "line" not in note:
-            self._history.tell(exchange)
+        exchange.update(report)
+        if exchange.response is not None and "line" not in report:
+            self._history.notify(exchange)
 
-    def _place(self, request: Request) -> Response | None:
-        """Put a request where the host has mounted the application; return an answer elsewhere."""
+    def _mount(self, request: Request) -> Response | None:
+        """Apply the mount to a request; return a response if the request is outside of it."""
         mount = self._setup.mount
         raw = quote_bytes(request.raw_path)
         rest = remove_path_prefix(raw, mount)
         if rest is None:
             if raw != "/":
-                return Response.plain(404, f"Nothing is here: the application is at {mount}/.")
+                return Response.plain(404, f"Not found: the application is mounted at {mount}/.")
             return Response(307, Headers([("location", f"{mount}/")]))
         if self._setup.stage and request.source in STAGED:
             request.root_path = mount
-        elif self._setup.stage:  # a replay as a source that knows no stages
+        elif self._setup.stage:  # a replay through a source without stages
             request.raw_path = (rest or "/").encode("ascii")
         return None
 
-    def _follow(self, exchange: Exchange, chunks: Chunks, began: float) -> Iterator[bytes]:
-        """Pass a body on as it comes, and keep the beginning of it."""
-        body = bytearray()
+    def _stream(self, exchange: Exchange, body: BodyStream, began: float) -> Iterator[bytes]:
+        """Pass a body on chunk by chunk, and record the beginning of it."""
+        kept = bytearray()
         try:
-            yield b""  # the status and the fields go out before there is a body
-            for chunk in chunks:
-                body += chunk[: _MOST_KEPT - len(body)]
+            yield b""  # sends the status and the header fields before the first chunk
+            for chunk in body:
+                kept += chunk[: _MOST_KEPT - len(kept)]
                 yield chunk
-        except InvocationFailed as error:
+        except InvocationError as error:
             _log.exception("%r was answered in part.", exchange.sent)
-            if not isinstance(error, FailedInPart):
+            if not isinstance(error, MidstreamError):
                 exchange.failure = str(error)
-            # So that the connection breaks off, instead of ending as if this were all.
+            # Breaks the connection off; otherwise the body would look complete.
             raise ConnectionAbortedError("The response broke off.") from error
         finally:
-            chunks.close()
+            body.close()
             assert exchange.response is not None
-            exchange.response.body = bytes(body)
-            exchange.whole = time.perf_counter() - began
+            exchange.response.body = bytes(kept)
+            exchange.total_seconds = time.perf_counter() - began
             exchange.ended = True
-            self._history.tell(exchange)
+            self._history.notify(exchange)
 
 
-def _fit(response: Response, method: str) -> None:
-    """Make body and Content-Length fit; for HEAD, the length is that of the body left out."""
+def _set_length(response: Response, method: str) -> None:
+    """Drop the body if there must be none, or set Content-Length; HEAD keeps the length."""
     if method == "HEAD" or bodiless(response.status):
         response.body = b""
     else:
         response.headers.set("content-length", str(len(response.body)))
 
 
-def _report(request: Request, status: int, seconds: float) -> None:
-    shown = click.style(str(status), fg=_COLOURS.get(status // 100))
-    click.echo(f"{request.method} {target_of(request)} {shown} {seconds * 1000:.1f} ms")
+def _print(request: Request, status: int, seconds: float) -> None:
+    coloured = click.style(str(status), fg=_COLOURS.get(status // 100))
+    click.echo(f"{request.method} {request.target} {coloured} {seconds * 1000:.1f} ms")

@@ -1,4 +1,4 @@
-"""The inspector page: what it shows of a request, what it sends again, and whom it refuses."""
+"""The inspector page: what it shows, what it sends, and which requests it refuses."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from unigate.cli.dev.inspector.page import ROOT
 from unigate.cli.dev.local_host import Setup
 from unigate.emulator import EVENT_SOURCES
 from unigate.types import Environ, StartResponse
+
+pytestmark = pytest.mark.usefixtures("bounded")
 
 SECRETS = ["hush-header", "hush-cookie", "hush-json", "hush-query", "hush-set", "hush-form"]
 HOSTILE = "<script>alert('x')</script>\"'&"
@@ -69,7 +71,7 @@ def sent_again(answer: Any) -> int:
     return number
 
 
-# What is shown.
+# Exchanges.
 
 
 def test_a_request_is_shown_with_all_that_became_of_it(inspected: Inspected) -> None:
@@ -111,7 +113,7 @@ def test_the_list_has_the_latest_first(inspected: Inspected) -> None:
     assert re.findall(r'<li id="row-(\d)" class="status-(\d)">', page) == [("2", "5"), ("1", "2")]
 
 
-def test_the_page_is_no_business_of_the_application(inspected: Inspected) -> None:
+def test_requests_for_the_page_do_not_reach_the_application(inspected: Inspected) -> None:
     for path in ("", "static/inspector.js", "static/inspector.css", "static/icon.svg", "77", "x/y"):
         answer = inspected.ask(f"/_unigate/{path}")
         assert b"source" not in answer.body or answer.status == 200
@@ -125,7 +127,7 @@ def test_the_page_is_no_business_of_the_application(inspected: Inspected) -> Non
     ("path", "status"),
     [("77", 404), ("77/78", 404), ("1/teapot", 404), ("static/../page.py", 404), ("1/replay", 405)],
 )
-def test_what_is_not_there_is_said_so(inspected: Inspected, path: str, status: int) -> None:
+def test_missing_pages_have_an_error_status(inspected: Inspected, path: str, status: int) -> None:
     inspected.ask("/")
     assert inspected.ask(f"/_unigate/{path}").status == status
 
@@ -151,7 +153,7 @@ def test_an_invocation_is_timed_in_three_parts() -> None:
 @pytest.mark.parametrize(
     ("size", "reply"), [(1, 5**2 - 4**2), (7_000_000, 8**2 - 7**2)], ids=["small", "too large"]
 )
-def test_the_application_is_the_part_between(
+def test_the_application_is_timed_between_request_and_reply(
     monkeypatch: pytest.MonkeyPatch, size: int, reply: int
 ) -> None:
     clock = (number**2 for number in range(100))
@@ -188,7 +190,7 @@ def test_a_source_that_the_gateway_names_or_was_given_is_used_as_without_the_pag
 
 
 def test_what_is_logged_for_a_request_is_shown_with_it(capfd: pytest.CaptureFixture[str]) -> None:
-    private = logging.Logger("private")  # has no handler and passes nothing on
+    private = logging.Logger("private")  # has no handler and does not propagate
 
     def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
         path = environ["PATH_INFO"]
@@ -228,7 +230,7 @@ def test_what_is_logged_on_the_loop_is_shown_too() -> None:
         assert [line.message for line in exchange.lines] == ["on the loop"]
 
 
-def test_what_goes_on_after_the_answer_is_logged_elsewhere() -> None:
+def test_log_records_after_the_response_are_not_added() -> None:
     later: list[Callable[[], None]] = []
 
     def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
@@ -247,16 +249,16 @@ def test_what_goes_on_after_the_answer_is_logged_elsewhere() -> None:
     assert exchange.lines == []
 
 
-def test_lines_stand_in_order_in_whatever_order_they_come() -> None:
+def test_late_lines_are_inserted_in_order() -> None:
     exchange = exchanges.Exchange(unigate.Request("GET"), "http_api")
     for second in (2, 3, 1):
         line = [float(second), "ERROR", "shop", f"pot {second}", f"trace {second}"]
-        exchange.take({"line": line})
+        exchange.update({"line": line})
     assert [line.message for line in exchange.lines] == ["pot 1", "pot 2", "pot 3"]
     assert exchange.trace == "trace 3"
 
 
-def test_who_logs_without_end_is_not_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_lines_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
         for number in range(5):
             logging.getLogger("shop").error("pot %d", number)
@@ -310,7 +312,7 @@ def test_nothing_that_was_sent_becomes_markup() -> None:
     assert json.dumps(HOSTILE)[1:-1] in inspected.page("1/event")
 
 
-def test_half_a_character_is_shown_somehow() -> None:
+def test_a_lone_surrogate_can_be_shown() -> None:
     inspected = Inspected(echo, Setup("vercel"))
     inspected.ask("/", b'{"a": "\\ud800"}', headers=[("content-type", "application/json")])
     assert inspected.ask("/_unigate/1").status == 200
@@ -332,7 +334,7 @@ def test_only_the_script_and_the_style_of_the_page_may_run(inspected: Inspected)
     )
 
 
-# Who is refused.
+# Access.
 
 
 @pytest.mark.parametrize(
@@ -374,7 +376,7 @@ def test_this_machine_is_not_refused(inspected: Inspected, peer: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["forwarded", "via", "x-forwarded-for", "x-forwarded-host"])
-def test_who_comes_through_a_tunnel_is_refused(inspected: Inspected, name: str) -> None:
+def test_a_request_through_a_tunnel_is_refused(inspected: Inspected, name: str) -> None:
     assert inspected.ask("/_unigate/", headers=[(name, "203.0.113.7")]).status == 403
 
 
@@ -394,7 +396,7 @@ def test_a_post_from_another_site_is_refused(
     assert len(inspected.history.all()) == 1
 
 
-# Once more.
+# Replays.
 
 
 def test_a_replay_is_the_same_request_again(inspected: Inspected) -> None:
@@ -408,7 +410,7 @@ def test_a_replay_is_the_same_request_again(inspected: Inspected) -> None:
     assert again.event == first.event
     assert again.response is not None
     assert again.response.body == before.body
-    assert "again #1" in inspected.page("")
+    assert "replay of #1" in inspected.page("")
     assert '<a href="#1/2">' in inspected.page("2")
 
 
@@ -480,7 +482,7 @@ def test_a_request_is_sent_as_it_was_edited(inspected: Inspected) -> None:
     assert exchange.replay_of == 1
 
 
-def test_what_is_masked_and_not_touched_is_sent_as_it_was(inspected: Inspected) -> None:
+def test_unchanged_masked_values_are_sent_unmasked(inspected: Inspected) -> None:
     fields = [("authorization", "Bearer hush-header"), ("cookie", "a=hush-cookie; b=2"),
               ("content-type", "application/json")]  # fmt: skip
     inspected.ask("/?token=hush-query", b'{"password": "hush-json"}', headers=fields)
@@ -513,7 +515,9 @@ def test_what_is_masked_and_not_touched_is_sent_as_it_was(inspected: Inspected) 
         {"body": 3},
     ],
 )
-def test_what_cannot_be_sent_is_refused(inspected: Inspected, edit: dict[str, Any]) -> None:
+def test_an_edited_request_that_cannot_be_sent_is_refused(
+    inspected: Inspected, edit: dict[str, Any]
+) -> None:
     fields = [("authorization", "Bearer hush-header"), ("content-type", "application/json")]
     inspected.ask("/?token=hush-query", b'{"password": "hush-json"}', headers=fields)
     answer = inspected.post("1/resend", {**form(inspected, 1), **edit})
@@ -527,17 +531,19 @@ def test_a_body_that_is_not_edited_stays_byte_for_byte(inspected: Inspected, bod
     inspected.ask("/", body, "POST")
     given = form(inspected, 1)
     if body.startswith(b"\xff"):
-        assert given.pop("body") == "(4 bytes, sent as they are)"
+        assert given.pop("body") == "(4 bytes, sent unchanged)"
     else:
         given["body"] = given["body"].replace("\r\n", "\n").replace("\r", "\n")
     sent_again(inspected.post("1/resend", given))
     assert answered(inspected, 2)["body"].encode("latin-1") == body
 
 
-# What is kept.
+# History.
 
 
-def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch, inspected: Inspected) -> None:
+def test_the_oldest_requests_are_dropped(
+    monkeypatch: pytest.MonkeyPatch, inspected: Inspected
+) -> None:
     monkeypatch.setattr(exchanges, "MOST", 3)
     for _ in range(5):
         inspected.ask("/")
@@ -545,7 +551,7 @@ def test_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch, inspected: In
     assert inspected.ask("/_unigate/2").status == 404
 
 
-def test_large_ones_are_forgotten_earlier(
+def test_large_requests_are_dropped_earlier(
     monkeypatch: pytest.MonkeyPatch, inspected: Inspected
 ) -> None:
     monkeypatch.setattr(exchanges, "MOST_BYTES", 100_000)
@@ -558,10 +564,10 @@ def test_a_long_body_is_shown_in_part(inspected: Inspected) -> None:
     inspected.ask("/", b"x" * 300_000)
     text = shown(inspected, 1)
     assert "(100000 characters more)" in section(text, "HTTP request")
-    assert form(inspected, 1)["body"] == "(300000 bytes, sent as they are)"
+    assert form(inspected, 1)["body"] == "(300000 bytes, sent unchanged)"
 
 
-def test_nothing_of_it_is_imported_with_the_library() -> None:
+def test_the_library_does_not_import_the_page() -> None:
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""The inspector page of a running `unigate dev`: its news, across reloads and to the end."""
+"""Server-sent events of the inspector page, across reloads and to the end of the server."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class News(NamedTuple):
 
 @contextmanager
 def stream(server: Server, since: str, *, again: bool = False) -> Iterator[Iterator[News]]:
-    """Read the news as EventSource does; `again` is after its connection has ended."""
+    """Read events as EventSource does; `again` means a reconnection."""
     connection = http.client.HTTPConnection(*server.address, timeout=SECONDS)
     headers = {"Last-Event-ID": since} if again else {}
     query = "" if again else f"?since={since}"
@@ -84,12 +84,12 @@ def since(server: Server) -> str:
 
 
 def answered(news: Iterator[News], number: int = 1) -> tuple[News, str]:
-    """Return the news that a request was answered, or a later one, and the mark that follows.
+    """Return the event of the response to a request, or to a later one, and the next event id.
 
-    One that is answered meanwhile is told of twice.
+    A request that is answered in the meantime causes two events.
     """
-    found = next(one for one in news if one.number >= number and "status-0" not in one.row)
-    return found, next(one.mark for one in news if one.mark)
+    event = next(one for one in news if one.number >= number and "status-0" not in one.row)
+    return event, next(one.mark for one in news if one.mark)
 
 
 def test_a_request_is_in_the_news_at_once(project: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_request_is_in_the_news_at_once(project: Path) -> None:
         assert (second.number, 'class="status-5"' in second.row) == (2, True)
 
 
-def test_who_comes_late_or_again_misses_nothing_and_gets_nothing_twice(project: Path) -> None:
+def test_a_late_or_second_connection_gets_each_event_once(project: Path) -> None:
     with dev(project, "main:app", "--no-reload") as server:
         start = since(server)
         server.ask("/one")
@@ -117,7 +117,7 @@ def test_who_comes_late_or_again_misses_nothing_and_gets_nothing_twice(project: 
 
 
 @pytest.mark.parametrize("mark", ["", "another-3", "x"])
-def test_who_knows_another_server_is_told_to_start_again(project: Path, mark: str) -> None:
+def test_an_event_id_of_another_server_leads_to_a_restart(project: Path, mark: str) -> None:
     with dev(project, "main:app", "--no-reload") as server:
         for again in (False, True) if mark else (False,):
             with stream(server, mark, again=again) as news:
@@ -145,7 +145,7 @@ def test_requests_and_news_survive_a_reload(project: Path) -> None:
         assert b"Good evening" in server.ask(f"/_unigate/{number}").body
 
 
-def test_what_a_reload_has_cut_off_can_be_sent_again(project: Path) -> None:
+def test_a_request_that_a_reload_cut_off_can_be_sent_again(project: Path) -> None:
     with dev(project, "main:app") as server:
         connection = http.client.HTTPConnection(*server.address, timeout=SECONDS)
         with stream(server, since(server)) as news, closing(connection):
@@ -172,11 +172,11 @@ def test_an_open_page_does_not_keep_the_server(project: Path, reload: str, signu
         server.ask("/")
         answered(news)
         assert server.end(signum, group=True) == 0
-        list(news)  # ended in order: what is cut off is an IncompleteRead
+        list(news)  # raises IncompleteRead if it is cut off
         assert server.err.read_text() == ""
 
 
-def test_a_page_that_went_away_is_no_news_to_anybody(project: Path) -> None:
+def test_closed_pages_do_not_disturb_the_server(project: Path) -> None:
     with dev(project, "main:app", "--no-reload") as server:
         for _ in range(5):
             with stream(server, since(server)) as news:

@@ -1,4 +1,4 @@
-"""Secrets on the inspector page: none of them is there, whatever shape an event gives it."""
+"""Secrets are masked on the inspector page, in whatever shape an event contains them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_no_secret_is_on_the_page_whatever_the_event(source: str, body: bytes) -
         assert plain in text
 
 
-def test_secrets_are_shown_where_that_is_wished_for() -> None:
+def test_secrets_are_shown_on_demand() -> None:
     for body in (JSON, FORM):
         inspected = Inspected(echo, show_secrets=True)
         ask_both(inspected, body)
@@ -82,7 +82,7 @@ def test_the_event_itself_keeps_its_secrets() -> None:
     assert exchange.event["body"] == JSON.decode()
 
 
-def test_what_a_secret_is_for_stays_readable() -> None:
+def test_the_harmless_parts_of_secrets_stay_readable() -> None:
     fields = [
         ("authorization", "Basic dTpw"),
         ("proxy-authorization", "dTpw"),
@@ -137,7 +137,7 @@ def test_what_a_secret_is_for_stays_readable() -> None:
     "body",
     [b"", b"\xff\xfe", b'{"milk":  1 }', b"[1, 2]", b"{broken", b"password: no pair"],
 )
-def test_what_holds_no_secret_is_left_as_it_is(body: bytes) -> None:
+def test_bodies_without_secrets_stay_unchanged(body: bytes) -> None:
     assert masked(Exchange(Request("POST", body=body), "http_api")).sent.body == body
 
 

@@ -1,4 +1,4 @@
-"""What the inspector page knows of an application in our Lambda runtime, a process of its own."""
+"""The inspector page for an application in the Lambda runtime, a separate process."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.cli.dev.inspecting import Inspected
 from unigate.cli.dev.functions import InRuntime
 from unigate.cli.dev.inspector import exchanges, logs
 from unigate.cli.dev.inspector.exchanges import Exchange
-from unigate.cli.dev.lambda_host import runtime_api
+from unigate.cli.dev.lambda_host import runtime_server
 from unigate.cli.dev.local_host import Setup
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SECONDS = 20
 AT_ONCE = 32
 
@@ -45,7 +45,7 @@ from unigate.events import http_api
 log = logging.getLogger("shop")
 together, all_here = threading.Barrier(32), asyncio.Barrier(32)
 threads = ThreadPoolExecutor(1)
-threads.submit(int).result()  # so that it is in the context of no request
+threads.submit(int).result(20)  # its thread starts outside of any request
 
 
 def site(environ, start_response):
@@ -68,7 +68,7 @@ def site(environ, start_response):
         for _ in range(20):
             fork()
     if path == "/aside":
-        threads.submit(log.warning, "nobody's").result()
+        threads.submit(log.warning, "unrelated").result(20)
     if path == "/without-end":
         for number in range(2000):
             log.warning("pot %d", number)
@@ -133,7 +133,7 @@ async def api(scope, receive, send):
     path, name = scope["path"], scope["query_string"].decode()
     log.warning("asked for %s", path)
     if path == "/v2/together":
-        await all_here.wait()
+        await asyncio.wait_for(all_here.wait(), 20)
     if path == "/v2/boom":
         raise ValueError("the kettle is empty")
     if path == "/v2/late":
@@ -175,9 +175,9 @@ named = unigate.wrap(
 )
 """
 
-# A path prefix under which there is such an application.
+# The path prefix of a WSGI or an ASGI application.
 BOTH = pytest.mark.parametrize("prefix", ["", "/v2"], ids=["wsgi", "asgi"])
-# Of those, the runtime streams only what answers the second.
+# The runtime streams replies to the second only.
 SOURCES = pytest.mark.parametrize("source", ["http_api", "function_url"])
 
 
@@ -225,7 +225,7 @@ def laps(exchange: Exchange) -> list[str]:
     return list(exchange.laps)
 
 
-# The same as without it.
+# The same as in this process.
 
 
 @BOTH
@@ -259,7 +259,7 @@ def test_a_request_is_shown_as_of_an_application_in_this_process(
         assert traces == ("", "")
 
 
-def test_a_gateway_is_asked_what_the_request_is(folder: Path) -> None:
+def test_the_gateway_itself_reads_the_request(folder: Path) -> None:
     fields = [("cf-connecting-ip", "203.0.113.7"), ("cf-ipcountry", "BR")]
     here = Inspected(importlib.import_module("samovar").named)
     with runtime("samovar:named") as functions:
@@ -276,16 +276,22 @@ def test_a_gateway_is_asked_what_the_request_is(folder: Path) -> None:
     assert request["geolocation"]["country"] == "BR"
 
 
-# Many at once.
+# Concurrency.
 
 
 @BOTH
 @SOURCES
-def test_what_many_at_once_log_stays_apart(running: InRuntime, prefix: str, source: str) -> None:
+def test_log_records_of_concurrent_requests_stay_apart(
+    running: InRuntime, prefix: str, source: str
+) -> None:
     inspected = Inspected(running, Setup(source))
     names = [f"pot-{number}" for number in range(AT_ONCE)]
-    with ThreadPoolExecutor(AT_ONCE) as pool:  # each waits for the others
-        list(pool.map(lambda name: inspected.ask(f"{prefix}/together?{name}"), names))
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # they wait for each other
+        list(
+            pool.map(
+                lambda name: inspected.ask(f"{prefix}/together?{name}"), names, timeout=SECONDS
+            )
+        )
     for exchange in inspected.history.all():
         until(lambda exchange=exchange: len(exchange.lines) == 2 and len(exchange.laps) == 3)
         name = exchange.sent.query_string.decode()
@@ -296,21 +302,23 @@ def test_what_many_at_once_log_stays_apart(running: InRuntime, prefix: str, sour
     assert sorted(asked) == sorted(names)
 
 
-def test_long_lines_that_come_at_once_arrive_whole(running: InRuntime) -> None:
+def test_long_concurrent_lines_arrive_whole(running: InRuntime) -> None:
     inspected = Inspected(running)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         letters = [chr(ord("A") + number) for number in range(AT_ONCE)]
-        list(pool.map(lambda letter: inspected.ask(f"/large?{letter}"), letters))
+        list(pool.map(lambda letter: inspected.ask(f"/large?{letter}"), letters, timeout=SECONDS))
     for exchange in inspected.history.all():
         until(lambda exchange=exchange: len(exchange.lines) == 3)
         assert messages(exchange)[1] == exchange.sent.query_string.decode() * 100_000
 
 
-def test_a_fork_tells_nothing_and_hinders_nobody(running: InRuntime) -> None:
+def test_a_fork_reports_nothing_and_blocks_nothing(running: InRuntime) -> None:
     inspected = Inspected(running)
     paths = ["/fork", *("/large?A" for _ in range(1, AT_ONCE))]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        assert {answer.status for answer in pool.map(inspected.ask, paths)} == {200}
+        assert {answer.status for answer in pool.map(inspected.ask, paths, timeout=SECONDS)} == {
+            200
+        }
     for exchange in inspected.history.all():
         until(lambda exchange=exchange: len(exchange.laps) == 3)
         first, *large, last = messages(exchange)
@@ -318,7 +326,7 @@ def test_a_fork_tells_nothing_and_hinders_nobody(running: InRuntime) -> None:
         assert large == ([] if exchange.sent.path == "/fork" else ["A" * 100_000])
 
 
-def test_what_no_request_is_the_reason_of_is_shown_nowhere(running: InRuntime) -> None:
+def test_log_records_outside_of_requests_are_not_shown(running: InRuntime) -> None:
     inspected = Inspected(running)
     assert inspected.ask("/aside").status == 200
     until(lambda: len(inspected.exchange(1).laps) == 3)
@@ -341,16 +349,14 @@ def test_one_of_many_at_once_is_cold(folder: Path) -> None:
     with runtime("samovar:app") as functions:
         inspected = Inspected(functions)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(inspected.ask, ["/together"] * AT_ONCE))
+            list(pool.map(inspected.ask, ["/together"] * AT_ONCE, timeout=SECONDS))
         assert [one.cold for one in inspected.history.all()].count(True) == 1
 
 
-# During the answer, and after it.
+# During the response, and after it.
 
 
-def test_what_is_known_is_shown_while_the_answer_goes_on(
-    running: InRuntime, tmp_path: Path
-) -> None:
+def test_an_open_response_is_shown_with_its_data_so_far(running: InRuntime, tmp_path: Path) -> None:
     inspected = Inspected(running, Setup("function_url"))
     go = tmp_path / "go"
     with ThreadPoolExecutor() as pool:
@@ -368,42 +374,40 @@ def test_what_is_known_is_shown_while_the_answer_goes_on(
         go.touch()
         assert answer.result(SECONDS).body == b"firstsecond"
     times = re.findall(r"<dt>(.*?)</dt>", inspected.page("1"))
-    assert times == ["parse", "app", "reply", "first byte", "in all", "process", "source"]
-    assert exchange.whole > exchange.seconds > sum(exchange.laps.values())
+    assert times == ["parse", "app", "reply", "first byte", "total", "process", "source"]
+    assert exchange.total_seconds > exchange.seconds > sum(exchange.laps.values())
 
 
 @SOURCES
-def test_what_is_done_after_the_answer_is_news(
+def test_work_after_the_response_notifies_at_its_end(
     running: InRuntime, tmp_path: Path, source: str
 ) -> None:
     inspected = Inspected(running, Setup(source))
     assert inspected.ask(f"/afterwards?{tmp_path}").status == 200
     exchange = inspected.exchange(1)
-    until(lambda: "took a cloth" in messages(exchange))  # and all that was told before
-    mark = inspected.history.mark()
+    until(lambda: "took a cloth" in messages(exchange))  # so all reports before have arrived
+    mark = inspected.history.event_id()
     (tmp_path / "took a cloth").touch()
     until(lambda: "wiped the table" in messages(exchange))
-    assert inspected.history.mark() == mark  # a line alone is no news
+    assert inspected.history.event_id() == mark  # a line alone does not notify
     (tmp_path / "wiped the table").touch()
-    news = inspected.history.news(mark, SECONDS)
+    news = inspected.history.wait_for_changes(mark, SECONDS)
     assert news is not None
     assert news[1] == [exchange]
 
 
-def test_what_goes_on_after_the_invocation_is_logged_elsewhere(
-    running: InRuntime, tmp_path: Path
-) -> None:
+def test_log_records_after_the_invocation_are_not_added(running: InRuntime, tmp_path: Path) -> None:
     inspected = Inspected(running)
     inspected.ask(f"/v2/late?{tmp_path}/go")
-    inspected.ask("/v2/tea")  # in the end, that of the other is known
+    inspected.ask("/v2/tea")  # after it, the end of the first is certain
     (tmp_path / "go").touch()
     until((tmp_path / "go.done").exists)
-    inspected.ask("/tea")  # and now what was logged since then
+    inspected.ask("/tea")  # after it, what was logged since then has arrived
     until(lambda: len(inspected.exchange(3).lines) == 2)
     assert "too late" not in [line for one in inspected.history.all() for line in messages(one)]
 
 
-def test_who_logs_without_end_is_not_kept_whole(running: InRuntime) -> None:
+def test_log_lines_are_limited(running: InRuntime) -> None:
     inspected = Inspected(running)
     inspected.ask("/without-end")
     until(lambda: len(inspected.exchange(1).laps) == 3)
@@ -411,7 +415,7 @@ def test_who_logs_without_end_is_not_kept_whole(running: InRuntime) -> None:
     assert messages(inspected.exchange(1))[-1] == f"pot {logs.MOST - 2}"
 
 
-def test_what_is_told_of_a_forgotten_request_is_forgotten(
+def test_reports_on_a_dropped_request_are_dropped(
     running: InRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exchanges, "MOST", 1)
@@ -454,7 +458,7 @@ def test_a_failed_invocation_is_shown_with_the_traceback_of_the_application(fold
         ("/parts/die", 4, "The function broke off its answer: its process ended with 9."),
     ],
 )
-def test_what_was_known_before_a_crash_is_shown(
+def test_reports_before_a_crash_are_shown(
     folder: Path, path: str, lines: int, failure: str
 ) -> None:
     with runtime("samovar:app") as functions:
@@ -490,10 +494,8 @@ def test_a_failure_in_the_middle_is_shown_with_the_traceback_of_the_application(
     assert exchange.reply["statusCode"] == 200
 
 
-def test_what_was_known_before_a_timeout_is_shown(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runtime_api, "_FUNCTION_SECONDS", 1)
+def test_reports_before_a_timeout_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_server, "FUNCTION_SECONDS", 1)
     with runtime("samovar:app") as functions:
         inspected = Inspected(functions)
         assert inspected.ask("/v2/never").status == 500
@@ -526,27 +528,27 @@ def test_an_application_that_cannot_start_again_is_shown_with_its_traceback(
 # The process.
 
 
-def test_the_function_has_nothing_of_it_to_pass_on(running: InRuntime) -> None:
+def test_the_function_inherits_no_variables_and_no_files(running: InRuntime) -> None:
     inspected = Inspected(running)
     inspected.ask("/files")
     until(lambda: len(inspected.exchange(1).lines) == 4)
     assert messages(inspected.exchange(1))[1:3] == ["[]", "[]"]
 
 
-def test_a_function_goes_on_when_nobody_reads_what_it_tells() -> None:
+def test_a_function_goes_on_without_a_reader_of_its_reports() -> None:
     code = """
 import os
 from types import SimpleNamespace
-from unigate.cli.dev.lambda_host.reports import Teller
+from unigate.cli.dev.lambda_host.reports import ReportWriter
 from unigate.lambda_runtime.invocation import current_invocation
 
 reads, writes = os.pipe()
-teller = Teller(writes)
-current_invocation.set(SimpleNamespace(id="1"))
-teller.tell(cold=True)
+writer = ReportWriter(writes)
+invocation.set(SimpleNamespace(id="1"))
+writer.write(cold=True)
 print(os.read(reads, 100).decode())
 os.close(reads)
-teller.tell(cold=True)
+writer.write(cold=True)
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=SECONDS

@@ -1,3 +1,3 @@
-"""The page `/_unigate/` of `unigate dev`: what was asked, what became of it, and once more."""
+"""The page `/_unigate/` of `unigate dev`: it shows each request and can send it again."""
 
 from __future__ import annotations

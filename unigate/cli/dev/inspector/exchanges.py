@@ -1,4 +1,4 @@
-"""What is kept of each request: one record in plain values, the latest of them, and the news."""
+"""Recorded requests: their data, the bounded history, change notification."""
 
 from __future__ import annotations
 
@@ -16,71 +16,72 @@ from unigate import Request, Response
 from . import logs
 from .logs import Line
 
-MOST = 200
+MOST = 200  # exchanges
 MOST_BYTES = 50_000_000
 
-Note = dict[str, Any]
-"""What a function tells of an exchange: some of `cold`, `laps` and `request`, a `line`, or nothing
-when no more will come."""
+Report = dict[str, Any]
+"""A function's report on an exchange: some of `cold`, `laps` and `request`, or a `line`.
 
-Take = Callable[[Note], None]
+The last one is empty."""
+
+OnReport = Callable[[Report], None]
 
 
 @dataclass
 class Exchange:
-    """One request and what became of it; None and empty for what is not there, or not yet."""
+    """One request and its response; what does not exist, or not yet, is None or empty."""
 
     sent: Request
-    """What the client has sent, which is what a replay sends again."""
+    """The request as the client sent it, which a replay sends again."""
     source: str
     replay_of: int = 0
     number: int = 0
     version: int = 0
-    """The change of the history that changed this last."""
+    """The version of the history in which this exchange changed last."""
     began: float = field(default_factory=time.time)
     seconds: float = 0.0
-    """Until there was a response, or its beginning where it is streamed."""
-    whole: float = 0.0
-    """Until the end of one that is streamed."""
+    """Until the response, or until the beginning of a streamed one."""
+    total_seconds: float = 0.0
+    """Until the end of a streamed response."""
     event: Any = None
     request: dict[str, Any] | None = None
-    """The common request, as the event was read."""
+    """The Request that the event was read into, in plain values."""
     reply: Any = None
     response: Response | None = None
     streamed: bool = False
     ended: bool = False
     cold: bool = False
     laps: dict[str, float] = field(default_factory=dict)
-    """The seconds for "parse", "app" and "reply", where they can be told apart."""
+    """The seconds spent in "parse", "app" and "reply", as far as they were measured."""
     lines: list[Line] = field(default_factory=list)
     failure: str = ""
-    """Why the function gave no response, or broke it off."""
+    """Why the function returned no response, or an incomplete one."""
 
-    def take(self, note: Note) -> None:
-        """Add what the function tells; its lines may come late, and stand where they belong."""
-        self.cold = note.get("cold", self.cold)
-        self.laps = note.get("laps", self.laps)
-        self.request = note.get("request", self.request)
-        if "line" in note and len(self.lines) < logs.MOST:
-            insort(self.lines, Line(*note["line"]))
+    def update(self, report: Report) -> None:
+        """Add a report; a line that arrives late is inserted in the order of time."""
+        self.cold = report.get("cold", self.cold)
+        self.laps = report.get("laps", self.laps)
+        self.request = report.get("request", self.request)
+        if "line" in report and len(self.lines) < logs.MOST:
+            insort(self.lines, Line(*report["line"]))
 
     @property
     def trace(self) -> str:
-        """Return the traceback of what failed, "" where nothing did."""
+        """The traceback of the failure, or ""."""
         logged = [line.trace for line in self.lines if line.trace]
         return self.failure or (logged[-1] if logged else "")
 
     @property
     def size(self) -> int:
-        """Tell roughly how much memory this takes: bodies are in it twice."""
+        """The approximate size in bytes; bodies count twice, also in events and replies."""
         return 2 * (len(self.sent.body) + len(self.response.body if self.response else b"")) + 4096
 
 
 class History:
-    """The latest exchanges; whoever shows them waits here for what changes.
+    """The latest exchanges, and a way to wait for changes.
 
-    One run of the program is a session. It goes on in the next server process after a reload,
-    through a file that both have inherited.
+    One run of the program is a session. After a reload, the next server process continues it
+    through an inherited file.
     """
 
     def __init__(self) -> None:
@@ -92,20 +93,20 @@ class History:
         self._closed = False
 
     def load(self, file: IO[bytes]) -> None:
-        """Go on where the process before this one has stopped."""
+        """Restore what the previous process saved."""
         file.seek(0)
         self._session, self._version, self._last, self._exchanges = pickle.load(file)
 
     def save(self, file: IO[bytes]) -> None:
-        """Write down what there is, for the process after this one; what goes on is cut off."""
+        """Save the exchanges for the next process; unfinished ones are marked as failed."""
         with self._changed:
             self._version += 1
-            cut = "The server was reloaded before the end."
+            cut = "The server was reloaded before the response was complete."
             ended = {
-                number: one
-                if one.ended
-                else replace(one, ended=True, failure=cut, version=self._version)
-                for number, one in self._exchanges.items()
+                number: exchange
+                if exchange.ended
+                else replace(exchange, ended=True, failure=cut, version=self._version)
+                for number, exchange in self._exchanges.items()
             }
             file.seek(0)
             pickle.dump((self._session, self._version, self._last, ended), file)
@@ -113,55 +114,62 @@ class History:
             file.flush()
 
     def add(self, exchange: Exchange) -> None:
-        """Give an exchange its number, and forget the oldest where there are too many."""
+        """Number an exchange, and drop the oldest ones beyond the limits."""
         with self._changed:
             self._last += 1
             exchange.number = self._last
             self._exchanges[exchange.number] = exchange
-            size = sum(one.size for one in self._exchanges.values())
+            size = sum(recorded.size for recorded in self._exchanges.values())
             while len(self._exchanges) > MOST or (size > MOST_BYTES and len(self._exchanges) > 1):
                 size -= self._exchanges.pop(next(iter(self._exchanges))).size
-        self.tell(exchange)
+        self.notify(exchange)
 
-    def tell(self, exchange: Exchange) -> None:
-        """Tell everybody that an exchange has changed."""
+    def notify(self, exchange: Exchange) -> None:
+        """Wake up those that wait, because an exchange has changed."""
         with self._changed:
             self._version += 1
             exchange.version = self._version
             self._changed.notify_all()
 
     def get(self, number: int) -> Exchange | None:
-        """Return an exchange, None for one that is forgotten."""
+        """Return an exchange, or None if it was dropped."""
         return self._exchanges.get(number)
 
     def all(self) -> list[Exchange]:
-        """Return what there is, the latest last."""
+        """Return the exchanges, oldest first."""
         with self._changed:
             return list(self._exchanges.values())
 
-    def mark(self) -> str:
-        """Return a mark of what has happened so far."""
+    def event_id(self) -> str:
+        """Return the id of the present state, for server-sent events."""
         return f"{self._session}-{self._version}"
 
-    def knows(self, mark: str) -> bool:
-        """Tell whether a mark is of this history."""
-        session, _, version = mark.partition("-")
+    def issued(self, event_id: str) -> bool:
+        """Return True if an event id belongs to this session."""
+        session, _, version = event_id.partition("-")
         return session == self._session and version.isdecimal()
 
-    def news(self, since: str, seconds: float) -> tuple[str, list[Exchange]] | None:
-        """Wait for what has changed since a mark, and return it with the mark that is next.
+    def wait_for_changes(self, since: str, timeout: float) -> tuple[str, list[Exchange]] | None:
+        """Wait for changes.
 
-        None means that this is the end.
+        Args:
+            since: An event id of this session.
+            timeout: In seconds; after it, the changes are empty.
+
+        Returns:
+            The next event id and the changed exchanges; None if the history is closed.
         """
-        seen = int(since.partition("-")[2])
+        version = int(since.partition("-")[2])
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._version > seen, seconds)
+            self._changed.wait_for(lambda: self._closed or self._version > version, timeout)
             if self._closed:
                 return None
-            return self.mark(), [one for one in self._exchanges.values() if one.version > seen]
+            return self.event_id(), [
+                exchange for exchange in self._exchanges.values() if exchange.version > version
+            ]
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """End all waiting."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

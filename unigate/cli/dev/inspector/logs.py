@@ -1,4 +1,4 @@
-"""What is logged while a request is answered, whoever logs it and wherever else it goes."""
+"""The log records of a request, independent of loggers, handlers and levels of handlers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple
 
-MOST = 1000
+MOST = 1000  # lines per request
 
 
 class Line(NamedTuple):
-    """One record."""
+    """One log record, formatted."""
 
     time: float
     level: str
@@ -28,16 +28,16 @@ _lines: ContextVar[list[list[Line]]] = ContextVar("unigate.inspector.lines")
 
 
 @contextmanager
-def kept(lines: list[Line]) -> Iterator[None]:
-    """Keep what is logged in this context: this thread, and what goes on for it elsewhere."""
-    watch(_keep)
+def capture(lines: list[Line]) -> Iterator[None]:
+    """Append to `lines` what is logged in this context: this thread, and tasks started from it."""
+    on_record(_keep)
     open_ = [lines]
     token = _lines.set(open_)
     try:
         yield
     finally:
         _lines.reset(token)
-        open_.clear()  # tasks that live on, such as a lifespan, have a copy of the context
+        open_.clear()  # tasks that outlive this, such as a lifespan, hold a copy of the context
 
 
 def _keep(record: logging.LogRecord) -> None:
@@ -47,27 +47,27 @@ def _keep(record: logging.LogRecord) -> None:
 
 
 @cache
-def watch(take: Callable[[logging.LogRecord], object]) -> None:
-    """See every record where it is made.
+def on_record(callback: Callable[[logging.LogRecord], object]) -> None:
+    """Call a function with every log record, as it is created.
 
-    A handler would not see those of loggers that pass nothing on, would be removed by an
-    application's own configuration, and would keep logging's last resort from printing.
+    A handler would miss the records of loggers that do not propagate, would be removed by an
+    application's logging configuration, and would keep logging's last resort from printing.
     """
     before = logging.getLogRecordFactory()
 
     def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = before(*args, **kwargs)
-        take(record)
+        callback(record)
         return record
 
     logging.setLogRecordFactory(make)
 
 
 def line_of(record: logging.LogRecord) -> Line:
-    """Return what is shown of a record."""
+    """Format a log record."""
     try:
         message = record.getMessage()
-    except Exception:  # logging says on stderr what is wrong with it
+    except Exception:  # logging itself prints the error to stderr
         message = str(record.msg)
     error = record.exc_info[1] if record.exc_info else None
     trace = "".join(traceback.format_exception(error)) if error else ""

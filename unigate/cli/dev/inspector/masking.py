@@ -1,7 +1,7 @@
-"""What is secret in an exchange, and the exchange without it: one rule for all that is shown.
+"""Mask the secrets of an exchange, with one rule for everything that the page shows.
 
-A value is secret by the name that it stands under: of a header field, of a cookie, of a member of
-JSON, of a field of a form or a query, in whatever shape an event or a reply carries it.
+A value is secret because of its name: of a header field, a cookie, a JSON member, a form field or a
+query parameter, in whatever shape an event or a reply carries it.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ MASK = "(masked)"
 
 _NAMES = r"authorization|cookie|token|secret|passw|api[-_]?key|credential|signature|session[-_]?id"
 _SECRET = re.compile(_NAMES, re.IGNORECASE)
-# A pair of a query or a form, alone or at the end of a URL.
+# A name=value pair of a query or a form, alone or at the end of a URL.
 _PAIR = re.compile(rf"((?:^|[?&])[^=&#?\s]*(?:{_NAMES})[^=&#?\s]*=)[^&#\s\"'<>]+", re.IGNORECASE)
-# What begins an Authorization field and is no secret (IANA, "HTTP Authentication Schemes").
+# The scheme of an Authorization field is not secret (IANA, "HTTP Authentication Schemes").
 _SCHEMES = ("basic", "bearer", "digest", "dpop", "negotiate", "aws4-hmac-sha256")
 
 Message = TypeVar("Message", Request, Response)
 
 
 def masked(exchange: Exchange) -> Exchange:
-    """Return an exchange in which every secret is masked, for all that is made of it."""
+    """Return a copy of an exchange with every secret masked."""
     sent = _masked_message(exchange.sent)
     sent.query_string = masked_text(sent.query_string.decode("latin-1")).encode("latin-1")
     response = exchange.response and _masked_message(exchange.response)
-    # Events and replies carry a body as text or base64.
+    # Events and replies contain a body as text or base64.
     bodies = _forms(exchange.sent, sent)
     if exchange.response and response:
         bodies |= _forms(exchange.response, response)
@@ -50,7 +50,7 @@ def masked(exchange: Exchange) -> Exchange:
 
 
 def masked_text(text: str) -> str:
-    """Return a query, a form or a URL without the secrets among its pairs."""
+    """Mask the secret values in a query, a form or a URL."""
     return _PAIR.sub(lambda pair: pair[1] + MASK, text)
 
 
@@ -79,7 +79,7 @@ def _base64(body: bytes) -> str:
 
 
 def _walk(value: Any, bodies: dict[str, str]) -> Any:
-    """Mask what stands under a secret name, at any depth and in JSON within text."""
+    """Mask values with secret names, at any depth and in JSON within text."""
     if isinstance(value, dict):
         return {
             name: _blank(name, inner) if _SECRET.search(str(name)) else _walk(inner, bodies)
@@ -104,11 +104,11 @@ def _walk(value: Any, bodies: dict[str, str]) -> Any:
 
 
 def _blank(name: str, value: Any) -> Any:
-    """Mask a value, but for the parts that tell much and betray nothing."""
-    if isinstance(value, dict):  # CloudFront's fields repeat their name as "key"
-        return {key: one if key == "key" else _blank(name, one) for key, one in value.items()}
+    """Mask a value, but keep its harmless parts: cookie names and attributes, schemes, keys."""
+    if isinstance(value, dict):  # CloudFront repeats the name of a field as "key"
+        return {key: inner if key == "key" else _blank(name, inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_blank(name, one) for one in value]
+        return [_blank(name, inner) for inner in value]
     if value is None or value == "":
         return value
     name, text = name.lower(), str(value)

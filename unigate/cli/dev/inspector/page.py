@@ -1,4 +1,4 @@
-"""The inspector page: a WSGI application in front of the local host, under `/_unigate/`."""
+"""The inspector page: a WSGI application in front of the local host, at `/_unigate/`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from unigate.emulator import EVENT_SOURCES
 from unigate.http import remove_path_prefix
 from unigate.types import Environ, StartResponse
 
-from .copies import as_curl, as_event, as_test, target_of
+from .access import refusal
 from .editing import Form, edited
 from .exchanges import Exchange, History
-from .guard import refusal
+from .exports import as_curl, as_event, as_test
 from .masking import masked, masked_text
-from .views import beside, sections
+from .sections import compare, sections
 
 ROOT = "/_unigate"
 
@@ -44,7 +44,7 @@ _ROUTES = Map(
         Rule(f"{ROOT}/<int:number>/resend", methods=["POST"], endpoint="resend"),
     ]
 )
-# Everything shown is somebody else's: nothing runs but our script, whatever gets into the page.
+# The page shows untrusted content. If markup gets through, only the page's own script may run.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -57,7 +57,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 _HEARTBEAT_SECONDS = 10
-_READ_SECONDS = 10
+_READ_SECONDS = 10  # of a replay's stream
 
 _templates = jinja2.Environment(
     loader=jinja2.PackageLoader("unigate.cli.dev.inspector"),
@@ -71,12 +71,12 @@ _templates.filters["duration"] = lambda seconds: (
 )
 _templates.filters["clock"] = lambda at: time.strftime("%H:%M:%S", time.localtime(at))
 
-# Those that are replayed most often first.
+# The most common ones first.
 _SOURCES = list(dict.fromkeys(["http_api", "rest_api", "alb", "vercel", *EVENT_SOURCES]))
 
 
 class Host(Protocol):
-    """What answers: a WSGI application that can also be asked again."""
+    """A WSGI application that can also answer a recorded request."""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]: ...
 
@@ -84,10 +84,15 @@ class Host(Protocol):
 
 
 class Inspector:
-    """A host, and in front of it the page that shows what it is asked, but for the page itself.
+    """A WSGI application that serves the page, and passes all other requests to a host.
 
-    app: what a test imports; None where there is no import string.
-    mount: where the host has mounted it, which a test does not.
+    Args:
+        host: The host behind the page.
+        history: The exchanges to show.
+        app: The import string of the application, for exported tests; None for a folder of
+            functions.
+        mount: The prefix at which the host mounts the application, or "".
+        show_secrets: Whether to show secrets instead of masking them.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class Inspector:
         self._show_secrets = show_secrets
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request for the page here, and pass every other on."""
+        """Serve the page, or pass the request on to the host."""
         if remove_path_prefix(environ["PATH_INFO"], ROOT) is None:
             return self._host(environ, start_response)
         response: Any
@@ -119,31 +124,31 @@ class Inspector:
         body: Iterable[bytes] = response(environ, start_response)
         return body
 
-    # --- what there is to see --------------------------------------------------------------------
+    # --- endpoints that show ---------------------------------------------------------------------
 
     def _page(self, request: HTTPRequest) -> HTTPResponse:
-        since = self._history.mark()  # first: what changes meanwhile is told once more
-        rows = [self._row(one) for one in reversed(self._history.all())]
+        since = self._history.event_id()  # first, so that later changes are sent as events
+        rows = [self._row(exchange) for exchange in reversed(self._history.all())]
         return _html("page.html", rows=rows, since=since)
 
     def _static(self, request: HTTPRequest, name: str) -> Any:
         return send_from_directory(Path(__file__).parent / "static", name, request.environ)
 
     def _stream(self, request: HTTPRequest) -> HTTPResponse:
-        """Tell of every exchange that begins or ends, as server-sent events.
+        """Send every exchange that changes, as server-sent events.
 
-        EventSource comes back after a reload of the server, and says what it has seen last.
+        After a reload of the server, EventSource reconnects with the id of the last event.
         """
         since = request.headers.get("Last-Event-ID") or request.args.get("since", "")
         return HTTPResponse(self._events(since), mimetype="text/event-stream")
 
     def _events(self, since: str) -> Iterator[str]:
         yield "retry: 500\n\n"
-        if not self._history.knows(since):
+        if not self._history.issued(since):
             yield "event: restart\ndata:\n\n"
             return
-        while (news := self._history.news(since, _HEARTBEAT_SECONDS)) is not None:
-            since, changed = news
+        while (changes := self._history.wait_for_changes(since, _HEARTBEAT_SECONDS)) is not None:
+            since, changed = changes
             for exchange in changed:
                 row = _templates.get_template("row.html").render(row=self._row(exchange))
                 data = json.dumps({"number": exchange.number, "row": row})
@@ -165,7 +170,7 @@ class Inspector:
     def _pair(self, request: HTTPRequest, left: int, right: int) -> HTTPResponse:
         both = self._shown(left), self._shown(right)
         rows = [self._row(exchange) for exchange in both]
-        return _html("pair.html", rows=rows, sections=beside(*both))
+        return _html("pair.html", rows=rows, sections=compare(*both))
 
     def _copy(self, request: HTTPRequest, number: int, kind: str) -> HTTPResponse:
         exchange = self._shown(number)
@@ -181,42 +186,42 @@ class Inspector:
         raise NotFound
 
     def _row(self, exchange: Exchange) -> dict[str, Any]:
-        target = target_of(exchange.sent)
+        target = exchange.sent.target
         shown = target if self._show_secrets else masked_text(target)
         return {"target": shown, "exchange": exchange}
 
-    # --- what there is to do ---------------------------------------------------------------------
+    # --- endpoints that send ---------------------------------------------------------------------
 
     def _replay(self, request: HTTPRequest, number: int) -> HTTPResponse:
-        """Send a request again, as the same event or another."""
+        """Send a request again, through the same event source or another."""
         exchange = self._get(number)
-        source = _given(request).get("source", exchange.source)
+        source = _json(request).get("source", exchange.source)
         if not isinstance(source, str) or source not in EVENT_SOURCES:
-            raise BadRequest(f"There is no source {source!r}.")
-        return self._again(exchange, exchange.sent, source)
+            raise BadRequest(f"source must be one of {', '.join(EVENT_SOURCES)}, got {source!r}.")
+        return self._send(exchange, exchange.sent, source)
 
     def _resend(self, request: HTTPRequest, number: int) -> HTTPResponse:
-        """Send a request as it was edited."""
+        """Send an edited request."""
         exchange, shown = self._get(number), self._shown(number)
         try:
-            sent = edited(exchange.sent, Form(shown.sent), _given(request))
+            sent = edited(exchange.sent, Form(shown.sent), _json(request))
         except ValueError as error:
             raise BadRequest(str(error)) from error
-        return self._again(exchange, sent, exchange.source)
+        return self._send(exchange, sent, exchange.source)
 
-    def _again(self, exchange: Exchange, sent: Request, source: str) -> HTTPResponse:
-        again = Exchange(sent, source, replay_of=exchange.number)
-        _, chunks = self._host.answer(again)
-        if chunks is not None:
-            threading.Thread(target=_read, args=(chunks,), daemon=True).start()
-        return HTTPResponse(json.dumps({"number": again.number}), mimetype="application/json")
+    def _send(self, exchange: Exchange, sent: Request, source: str) -> HTTPResponse:
+        replay = Exchange(sent, source, replay_of=exchange.number)
+        _, body = self._host.answer(replay)
+        if body is not None:
+            threading.Thread(target=_drain, args=(body,), daemon=True).start()
+        return HTTPResponse(json.dumps({"number": replay.number}), mimetype="application/json")
 
-    # --- what they share -------------------------------------------------------------------------
+    # --- look-up ---------------------------------------------------------------------------------
 
     def _get(self, number: int) -> Exchange:
         exchange = self._history.get(number)
         if exchange is None:
-            raise NotFound("This request is forgotten.")
+            raise NotFound(f"Request {number} is no longer recorded.")
         return exchange
 
     def _shown(self, number: int) -> Exchange:
@@ -226,21 +231,21 @@ class Inspector:
 
 def _html(template: str, **values: Any) -> HTTPResponse:
     text = _templates.get_template(template).render(values)
-    # JSON can hold halves of characters, UTF-8 cannot.
+    # JSON may contain lone surrogates, which UTF-8 cannot encode.
     return HTTPResponse(text.encode("utf-8", "replace"), mimetype="text/html")
 
 
-def _given(request: HTTPRequest) -> dict[str, Any]:
-    given = request.get_json()
-    if not isinstance(given, dict):
-        raise BadRequest("What is given here is an object.")
-    return given
+def _json(request: HTTPRequest) -> dict[str, Any]:
+    content = request.get_json()
+    if not isinstance(content, dict):
+        raise BadRequest(f"The body must be a JSON object, got {type(content).__name__}.")
+    return content
 
 
-def _read(chunks: Any) -> None:
-    """Read a stream that nobody else reads, for as long as one would look at it."""
+def _drain(body: Any) -> None:
+    """Read a streamed body, which has no other reader, for a limited time."""
     until = time.monotonic() + _READ_SECONDS
-    for _ in chunks:
+    for _ in body:
         if time.monotonic() > until:
             break
-    chunks.close()
+    body.close()

@@ -1,3 +1,3 @@
-"""The host of `unigate dev --stream`: our Lambda runtime behind a local Runtime API."""
+"""What `unigate dev --stream` runs on: the Lambda runtime, and a local Runtime API for it."""
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 from unigate import Request, Response
-from unigate.cli.dev.inspector.logs import line_of, watch
-from unigate.cli.dev.inspector.views import table_of
+from unigate.cli.dev.inspector.logs import line_of, on_record
+from unigate.cli.dev.inspector.sections import describe_request
 from unigate.cli.dev.timing import TimedSource, Timings, as_source
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end
@@ -21,11 +21,10 @@ from unigate.lambda_runtime.client import RuntimeClient
 from unigate.lambda_runtime.errors import ErrorReport, TypedError
 from unigate.types import Event, Reply
 
-from .reports import Teller
+from .reports import ReportWriter
 
 _target = os.environ.pop("UNIGATE_DEV_TARGET")
-_teller = Teller(int(os.environ.pop("UNIGATE_DEV_NOTES")))
-_tell = _teller.tell
+_writer = ReportWriter(int(os.environ.pop("UNIGATE_DEV_REPORTS")))
 try:
     app = load(_target)
 except Unloadable as error:
@@ -44,19 +43,19 @@ class _ReportingSource(TimedSource):
         routed = copy.copy(request)
         routed.deployment = app.deployment
         app.route(routed)
-        _tell(laps=self.timings.laps, request=table_of(routed))
+        _writer.write(laps=self.timings.laps, request=describe_request(routed))
         self.timings.application_began = time.perf_counter()
         return request
 
     def to_reply(self, response: Response, event: Event) -> Reply:
         reply = super().to_reply(response, event)
-        _tell(laps=self.timings.laps)
+        _writer.write(laps=self.timings.laps)
         return reply
 
 
 app.wrap_sources(lambda source: as_source(_ReportingSource(source, Timings())))
-_teller.tell_of_start(
+_writer.write_start(
     platform=app.deployment.platform, trusted_proxies=app.deployment.trusted_proxies
 )
-watch(lambda record: _tell(line=line_of(record)))
-on_invocation_end(_tell)
+on_record(lambda record: _writer.write(line=line_of(record)))
+on_invocation_end(_writer.write)

@@ -1,4 +1,4 @@
-"""What a function answers over the Runtime API: in parts, or not at all."""
+"""What a function returns over the Runtime API: a streamed reply, or an error."""
 
 from __future__ import annotations
 
@@ -14,89 +14,90 @@ from unigate import Response
 from unigate.types import Reply
 
 _DELIMITER = bytes(8)  # between the prelude and the body
-_PART = 1 << 16
+_READ_SIZE = 1 << 16
 
 
-class InvocationFailed(Exception):
-    """A function gave no answer to an event, or none that is whole.
+class InvocationError(Exception):
+    """A function returned no reply, or an incomplete one.
 
-    It says why: with the function's traceback, or how its process has ended.
+    The message is the function's traceback, or how its process ended.
     """
 
 
-class FailedInPart(InvocationFailed):
-    """An application failed in the middle of its answer, and the function has logged how."""
+class MidstreamError(InvocationError):
+    """An application failed while it sent the body; the function has logged the traceback."""
 
 
-class Streamed(NamedTuple):
-    """An answer that comes in parts: what is known before them, and the parts of its body."""
+class StreamedReply(NamedTuple):
+    """A reply whose body arrives in chunks: what comes before the body, and the body."""
 
     prelude: Reply
     response: Response
-    chunks: Chunks
+    body: BodyStream
 
 
-class Chunks:
-    """The parts of a body, read from the function as they are asked for, so that it has to wait.
+class BodyStream:
+    """The chunks of a body, read from the function only on demand, which makes it wait.
 
-    Raises InvocationFailed where the body is not whole. `close()` tells the function that nobody
-    wants the rest.
+    Iterating raises InvocationError if the body is incomplete. `close()` disconnects from the
+    function, which ends its response.
     """
 
     def __init__(self, stream: BufferedIOBase, describe: Callable[[str], str]) -> None:
         self._stream = stream
         self._describe = describe
-        self._parts = self._read()
-        self.is_whole = False
-        self.over = threading.Event()
+        self._chunks = self._read()
+        self.is_complete = False
+        self.closed = threading.Event()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         try:
-            return next(self._parts)
-        except BaseException:  # StopIteration, too
-            self.over.set()
+            return next(self._chunks)
+        except BaseException:  # StopIteration included
+            self.closed.set()
             raise
 
     def close(self) -> None:
-        """Take no more of them."""
-        self.over.set()
+        """Read no more chunks."""
+        self.closed.set()
 
     def read_prelude(self) -> Reply:
-        """Return what comes before the body: a reply without one."""
-        told = b""
-        for part in self._parts:
-            told += part
-            if _DELIMITER in told:
+        """Return the JSON before the body: a reply without one."""
+        content = b""
+        for chunk in self._chunks:
+            content += chunk
+            if _DELIMITER in content:
                 break
-        told, _, first = told.partition(_DELIMITER)
-        self._parts = chain([first] if first else [], self._parts)
-        prelude: Reply = json.loads(told)
+        content, _, first = content.partition(_DELIMITER)
+        self._chunks = chain([first] if first else [], self._chunks)
+        prelude: Reply = json.loads(content)
         return prelude
 
     def _read(self) -> Iterator[bytes]:
+        """Decode the chunked transfer coding (RFC 9112, section 7.1)."""
         try:
             while left := int(self._stream.readline(), 16):
                 while left:
-                    part = self._stream.read1(min(left, _PART))
-                    if not part:
+                    chunk = self._stream.read1(min(left, _READ_SIZE))
+                    if not chunk:
                         raise EOFError
-                    left -= len(part)
-                    yield part
+                    left -= len(chunk)
+                    yield chunk
                 self._stream.readline()
             trailers = read_fields(self._stream)
         except (OSError, EOFError, ValueError) as error:
-            raise InvocationFailed(self._describe("broke off its answer")) from error
-        self.is_whole = True
-        told = trailers.get("lambda-runtime-function-error-body")
-        if told:
-            raise FailedInPart(_text(json.loads(b64decode(told))))
+            raise InvocationError(self._describe("broke off its answer")) from error
+        self.is_complete = True
+        report = trailers.get("lambda-runtime-function-error-body")
+        if report:
+            raise MidstreamError(_summary(json.loads(b64decode(report))))
 
 
 def read_fields(stream: BufferedIOBase) -> dict[str, str]:
-    """Read header fields, or trailers, up to the empty line; names in lower case."""
+    """Read header fields, or trailers, up to the empty line; the names become lower case."""
     fields: dict[str, str] = {}
     while (line := stream.readline()) != b"\r\n":
         if not line:
@@ -107,10 +108,10 @@ def read_fields(stream: BufferedIOBase) -> dict[str, str]:
 
 
 def trace_of(report: Any) -> str:
-    """Return a traceback as Python prints it."""
+    """Format the traceback of an error report as Python does."""
     frames = "".join(report["stackTrace"])
-    return (f"Traceback (most recent call last):\n{frames}" if frames else "") + _text(report)
+    return (f"Traceback (most recent call last):\n{frames}" if frames else "") + _summary(report)
 
 
-def _text(report: Any) -> str:
+def _summary(report: Any) -> str:
     return f"{report['errorType']}: {report['errorMessage']}"

@@ -1,4 +1,4 @@
-"""`unigate dev --stream`: applications in our Lambda runtime, a real process, and their answers."""
+"""`unigate dev --stream`: applications in the Lambda runtime, in a process, and their replies."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from typing import Any
 
 import pytest
 
-from unigate.cli.dev.inspector.exchanges import Note
-from unigate.cli.dev.lambda_host import process as runtime_host
-from unigate.cli.dev.lambda_host.process import RuntimeHost
-from unigate.cli.dev.lambda_host.reports import Notes
-from unigate.cli.dev.lambda_host.streams import InvocationFailed, Streamed
+from unigate.cli.dev.inspector.exchanges import Report
+from unigate.cli.dev.lambda_host import host as runtime_host
+from unigate.cli.dev.lambda_host.host import LambdaHost
+from unigate.cli.dev.lambda_host.reports import ReportReader
+from unigate.cli.dev.lambda_host.streams import InvocationError, StreamedReply
 from unigate.cli.project.target import Unloadable
 from unigate.emulator import EVENT_SOURCES, make_request
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SECONDS = 20
 
 APPLICATION = """
@@ -47,7 +47,7 @@ together = threading.Barrier(8)
 
 
 def site(environ, start_response):
-    told = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     path = environ["PATH_INFO"]
     if path == "/exit":
         sys.exit("done for today")
@@ -63,12 +63,12 @@ def site(environ, start_response):
         ("Content-Type", "text/plain"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"),
     ])
     if path == "/parts":
-        return parts(told)
+        return parts(query)
     if path == "/much":
-        return much(told)
+        return much(query)
     if path == "/nuls":
         return [bytes(100), b"end"]
-    if path == "/told":
+    if path == "/facts":
         print("Good morning", flush=True)
         return [json.dumps(facts(environ["unigate.request"].context)).encode()]
     return [environ["wsgi.input"].read()]
@@ -80,24 +80,24 @@ def deep(left=900):
     deep(left - 1)
 
 
-def parts(told):
-    for number in range(int(told["count"])):
+def parts(query):
+    for number in range(int(query["count"])):
         yield f"{number}\\n".encode()
-        while not Path(told["folder"], str(number)).exists():
+        while not Path(query["folder"], str(number)).exists():
             time.sleep(0.005)
-    if told.get("end") == "raise":
+    if query.get("end") == "raise":
         raise ValueError("the kettle is empty")
-    if told.get("end") == "die":
+    if query.get("end") == "die":
         os._exit(9)
 
 
-def much(told):
+def much(query):
     try:
         for number in range(4096):
-            Path(told["folder"], "count").write_text(str(number))
+            Path(query["folder"], "count").write_text(str(number))
             yield bytes(1 << 16)
     finally:
-        Path(told["folder"], "closed").touch()
+        Path(query["folder"], "closed").touch()
 
 
 def facts(context):
@@ -116,20 +116,20 @@ async def api(scope, receive, send):
             Path(os.environ["FOLDER"], phase).touch()
             await send({"type": f"lifespan.{phase}.complete"})
         return
-    told = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
+    query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
     await receive()
     headers = [(b"content-type", b"text/plain"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    for number in range(int(told["count"])):
+    for number in range(int(query["count"])):
         body = f"{number}\\n".encode()
         await send({"type": "http.response.body", "body": body, "more_body": True})
-        while not Path(told["folder"], str(number)).exists():
+        while not Path(query["folder"], str(number)).exists():
             await asyncio.sleep(0.005)
-    if told.get("end") == "raise":
+    if query.get("end") == "raise":
         raise ValueError("the kettle is empty")
-    if told.get("end") == "wait":
+    if query.get("end") == "wait":
         assert (await receive())["type"] == "http.disconnect"
-        Path(told["folder"], "gone").touch()
+        Path(query["folder"], "gone").touch()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -163,40 +163,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{folder}")
         patch.setenv("FOLDER", str(folder))
-        # Not every process compiles everything again.
+        # Compiled modules are shared by the processes.
         patch.setenv("PYTHONDONTWRITEBYTECODE", "")
         patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("pycache")))
         yield folder
 
 
 @pytest.fixture(scope="module")
-def host(folder: Path) -> Iterator[RuntimeHost]:
-    host = RuntimeHost("teapot:app")
+def host(folder: Path) -> Iterator[LambdaHost]:
+    host = LambdaHost("teapot:app")
     yield host
     host.close()
 
 
 def event(path: str, source: str = "function_url", body: bytes = b"", **query: object) -> Any:
-    told = "&".join(f"{name}={value}" for name, value in query.items())
+    text = "&".join(f"{name}={value}" for name, value in query.items())
     request = make_request(
-        "POST" if body else "GET", f"http://teapot.example{path}?{told}", (), body
+        "POST" if body else "GET", f"http://teapot.example{path}?{text}", (), body
     )
     request.source = source
     return EVENT_SOURCES[source].make_event(request)
 
 
-def streamed(answer: Any) -> Streamed:
-    assert isinstance(answer, Streamed)
+def streamed(answer: Any) -> StreamedReply:
+    assert isinstance(answer, StreamedReply)
     return answer
 
 
 def text(answer: Any) -> str:
     """Read a streamed answer."""
-    return b"".join(streamed(answer).chunks).decode()
+    return b"".join(streamed(answer).body).decode()
 
 
-def facts(host: RuntimeHost) -> Any:
-    return json.loads(text(host.ask(event("/told"))))
+def facts(host: LambdaHost) -> Any:
+    return json.loads(text(host.invoke(event("/facts"))))
 
 
 def until(question: Callable[[], object]) -> None:
@@ -218,8 +218,8 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("source", ["http_api", "alb"])
-def test_where_nothing_is_streamed_the_reply_comes_whole(host: RuntimeHost, source: str) -> None:
-    reply = host.ask(event("/", source, body=b"milk"))
+def test_sources_without_streaming_get_a_whole_reply(host: LambdaHost, source: str) -> None:
+    reply = host.invoke(event("/", source, body=b"milk"))
     assert isinstance(reply, dict)
     response = EVENT_SOURCES[source].from_reply(reply)
     assert (response.status, response.body) == (200, b"milk")
@@ -229,182 +229,184 @@ def test_where_nothing_is_streamed_the_reply_comes_whole(host: RuntimeHost, sour
 @BOTH
 @pytest.mark.parametrize("source", ["function_url", "rest_api"])
 def test_parts_come_as_the_application_sends_them(
-    host: RuntimeHost, tmp_path: Path, source: str, prefix: str
+    host: LambdaHost, tmp_path: Path, source: str, prefix: str
 ) -> None:
-    answer = streamed(host.ask(event(f"{prefix}/parts", source, count=3, folder=tmp_path)))
+    answer = streamed(host.invoke(event(f"{prefix}/parts", source, count=3, folder=tmp_path)))
     assert answer.response.status == 200
     assert answer.response.headers.pairs == [
         ("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2"),
     ]  # fmt: skip
     assert answer.response.body == b""
-    for number in range(3):  # none of them is sent before the last is seen here
-        assert next(answer.chunks) == f"{number}\n".encode()
+    for number in range(3):  # each is sent after the last has arrived
+        assert next(answer.body) == f"{number}\n".encode()
         (tmp_path / str(number)).touch()
-    assert list(answer.chunks) == []
+    assert list(answer.body) == []
 
 
-def test_a_body_may_begin_with_what_parts_it_from_the_prelude(host: RuntimeHost) -> None:
-    assert text(host.ask(event("/nuls"))) == "\0" * 100 + "end"
+def test_a_body_may_begin_with_the_delimiter_of_the_prelude(host: LambdaHost) -> None:
+    assert text(host.invoke(event("/nuls"))) == "\0" * 100 + "end"
 
 
-def test_an_answer_may_have_no_body(host: RuntimeHost) -> None:
-    assert list(streamed(host.ask(event("/"))).chunks) == []
+def test_an_answer_may_have_no_body(host: LambdaHost) -> None:
+    assert list(streamed(host.invoke(event("/"))).body) == []
 
 
 @pytest.mark.parametrize("source", ["http_api", "function_url"])
-def test_large_bodies_pass_both_ways(host: RuntimeHost, source: str) -> None:
+def test_large_bodies_pass_both_ways(host: LambdaHost, source: str) -> None:
     body = os.urandom(3_000_000)
-    answer = host.ask(event("/", source, body))
+    answer = host.invoke(event("/", source, body))
     if isinstance(answer, dict):
         assert EVENT_SOURCES[source].from_reply(answer).body == body
     else:
-        assert b"".join(answer.chunks) == body
+        assert b"".join(answer.body) == body
 
 
-def test_the_function_waits_for_who_reads_its_answer(host: RuntimeHost, tmp_path: Path) -> None:
-    answer = streamed(host.ask(event("/much", folder=tmp_path)))
-    first = next(answer.chunks)
+def test_the_function_waits_for_the_reader_of_its_response(
+    host: LambdaHost, tmp_path: Path
+) -> None:
+    answer = streamed(host.invoke(event("/much", folder=tmp_path)))
+    first = next(answer.body)
     count = tmp_path / "count"
     before = -1
-    while (now := int(count.read_text() or before)) != before:  # what the connection holds
+    while (now := int(count.read_text() or before)) != before:  # until the connection is full
         before = now
         time.sleep(0.2)
     assert before < 1024
-    assert len(first) + sum(map(len, answer.chunks)) == 4096 << 16
+    assert len(first) + sum(map(len, answer.body)) == 4096 << 16
     assert int(count.read_text()) == 4095
 
 
-def test_a_wsgi_application_is_closed_when_nobody_wants_the_rest(
-    host: RuntimeHost, tmp_path: Path
+def test_a_wsgi_application_is_closed_when_the_reader_closes(
+    host: LambdaHost, tmp_path: Path
 ) -> None:
-    answer = streamed(host.ask(event("/much", folder=tmp_path)))
-    assert next(answer.chunks)
-    answer.chunks.close()
+    answer = streamed(host.invoke(event("/much", folder=tmp_path)))
+    assert next(answer.body)
+    answer.body.close()
     until((tmp_path / "closed").exists)
     assert int((tmp_path / "count").read_text()) < 4095
 
 
-def test_an_asgi_application_hears_that_nobody_wants_the_rest(
-    host: RuntimeHost, tmp_path: Path
+def test_an_asgi_application_is_disconnected_when_the_reader_closes(
+    host: LambdaHost, tmp_path: Path
 ) -> None:
     (tmp_path / "0").touch()
-    answer = streamed(host.ask(event("/v2/", count=1, folder=tmp_path, end="wait")))
-    assert next(answer.chunks) == b"0\n"
-    answer.chunks.close()
+    answer = streamed(host.invoke(event("/v2/", count=1, folder=tmp_path, end="wait")))
+    assert next(answer.body) == b"0\n"
+    answer.body.close()
     until((tmp_path / "gone").exists)
 
 
-def test_an_answer_that_nobody_begins_to_read_can_be_closed(
-    host: RuntimeHost, tmp_path: Path
-) -> None:
-    streamed(host.ask(event("/much", folder=tmp_path))).chunks.close()
+def test_a_response_can_be_closed_before_it_is_read(host: LambdaHost, tmp_path: Path) -> None:
+    streamed(host.invoke(event("/much", folder=tmp_path))).body.close()
     until((tmp_path / "closed").exists)
 
 
 # Failures
 
 
-def test_what_fails_before_its_answer_is_a_500(host: RuntimeHost) -> None:
-    answer = streamed(host.ask(event("/boom")))
+def test_a_failure_before_the_response_is_a_500(host: LambdaHost) -> None:
+    answer = streamed(host.invoke(event("/boom")))
     assert answer.response.status == 500
     assert text(answer) == "Internal Server Error"
 
 
 @BOTH
-def test_what_fails_in_the_middle_of_its_answer_raises_there(
-    host: RuntimeHost, tmp_path: Path, prefix: str
+def test_a_failure_within_the_response_raises_there(
+    host: LambdaHost, tmp_path: Path, prefix: str
 ) -> None:
     (tmp_path / "0").touch()
     query = {"count": 1, "folder": tmp_path, "end": "raise"}
-    answer = streamed(host.ask(event(f"{prefix}/parts", **query)))
-    assert next(answer.chunks) == b"0\n"
-    with pytest.raises(InvocationFailed, match=r"^ValueError: the kettle is empty$"):
-        next(answer.chunks)
-    assert list(answer.chunks) == []
+    answer = streamed(host.invoke(event(f"{prefix}/parts", **query)))
+    assert next(answer.body) == b"0\n"
+    with pytest.raises(InvocationError, match=r"^ValueError: the kettle is empty$"):
+        next(answer.body)
+    assert list(answer.body) == []
     assert facts(host)["name"] == "local"
 
 
 def test_a_failed_invocation_raises_with_the_traceback(folder: Path) -> None:
-    host = RuntimeHost("teapot:raising")
+    host = LambdaHost("teapot:raising")
     try:
-        with pytest.raises(InvocationFailed) as failed:
-            host.ask(event("/boom"))
+        with pytest.raises(InvocationError) as failed:
+            host.invoke(event("/boom"))
         first, *_, line, last = str(failed.value).splitlines()
         assert first == "Traceback (most recent call last):"
         assert line.strip() in APPLICATION
         assert last == "ValueError: the kettle is empty"
-        with pytest.raises(InvocationFailed, match=r"\nValueError: the well is deep$"):
-            host.ask(event("/deep"))  # the traceback makes a very long header field
+        with pytest.raises(InvocationError, match=r"\nValueError: the well is deep$"):
+            host.invoke(event("/deep"))  # the traceback makes a very long header field
         pid = facts(host)["pid"]
-        with pytest.raises(InvocationFailed, match=r"\nRuntime.ExitError: done for today$"):
-            host.ask(event("/exit"))
+        with pytest.raises(InvocationError, match=r"\nRuntime.ExitError: done for today$"):
+            host.invoke(event("/exit"))
         assert facts(host)["pid"] != pid
         assert not is_alive(pid)
     finally:
         host.close()
 
 
-def test_a_reply_that_is_no_json_raises(host: RuntimeHost) -> None:
+def test_a_reply_that_is_not_json_raises(host: LambdaHost) -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="Expecting value"):
-            host.ask({"Records": [{"eventSource": "aws:sqs", "body": "milk"}]})
+            host.invoke({"Records": [{"eventSource": "aws:sqs", "body": "milk"}]})
     assert facts(host)["name"] == "local"
 
 
 def test_the_end_of_the_process_raises_and_the_next_request_starts_another(
     folder: Path, tmp_path: Path
 ) -> None:
-    host = RuntimeHost("teapot:app")
+    host = LambdaHost("teapot:app")
     try:
         before = facts(host)
         first = before["pid"]
         streams = [
-            streamed(host.ask(event(f"{prefix}/", count=1, folder=tmp_path)))
+            streamed(host.invoke(event(f"{prefix}/", count=1, folder=tmp_path)))
             for prefix in ("/v2", "/v2")
         ]
-        assert [next(stream.chunks) for stream in streams] == [b"0\n", b"0\n"]
+        assert [next(stream.body) for stream in streams] == [b"0\n", b"0\n"]
         how = "its process ended with 7"
-        with pytest.raises(InvocationFailed, match=rf"^The function did not answer: {how}.$"):
-            host.ask(event("/die"))
+        with pytest.raises(InvocationError, match=rf"^The function did not answer: {how}.$"):
+            host.invoke(event("/die"))
         for stream in streams:
-            with pytest.raises(InvocationFailed, match=rf"^The function broke .* answer: {how}.$"):
-                next(stream.chunks)
+            with pytest.raises(InvocationError, match=rf"^The function broke .* answer: {how}.$"):
+                next(stream.body)
 
         second = facts(host)["pid"]
         assert second != first
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(before["api"].split(":"), SECONDS)
-        answer = streamed(host.ask(event("/parts", count=1, folder=tmp_path, end="die")))
-        assert next(answer.chunks) == b"0\n"
+        answer = streamed(host.invoke(event("/parts", count=1, folder=tmp_path, end="die")))
+        assert next(answer.body) == b"0\n"
         (tmp_path / "0").touch()
-        with pytest.raises(InvocationFailed, match=r"broke off its answer: .* ended with 9.$"):
-            next(answer.chunks)
+        with pytest.raises(InvocationError, match=r"broke off its answer: .* ended with 9.$"):
+            next(answer.body)
 
         with ThreadPoolExecutor() as pool:
-            waiting = pool.submit(host.ask, event("/together"))
+            waiting = pool.submit(host.invoke, event("/together"))
             third = facts(host)["pid"]
             os.kill(third, signal.SIGKILL)
-            with pytest.raises(InvocationFailed, match=r"its process ended with SIGKILL.$"):
+            with pytest.raises(InvocationError, match=r"its process ended with SIGKILL.$"):
                 waiting.result(SECONDS)
         assert facts(host)["pid"] not in (first, second, third)
     finally:
         host.close()
 
 
-# Many at once
+# Concurrency
 
 
-def test_applications_answer_many_at_once(host: RuntimeHost) -> None:
-    with ThreadPoolExecutor(8) as pool:  # each waits for the others
-        answers = list(pool.map(lambda _: text(host.ask(event("/together"))), range(8)))
+def test_applications_answer_many_at_once(host: LambdaHost) -> None:
+    with ThreadPoolExecutor(8) as pool:  # they wait for each other
+        answers = list(
+            pool.map(lambda _: text(host.invoke(event("/together"))), range(8), timeout=SECONDS)
+        )
     assert answers == [""] * 8
 
 
 def test_open_streams_do_not_keep_others_from_being_answered(
-    host: RuntimeHost, tmp_path: Path
+    host: LambdaHost, tmp_path: Path
 ) -> None:
     streams = [
-        streamed(host.ask(event(f"{prefix}/parts", count=1, folder=tmp_path)))
+        streamed(host.invoke(event(f"{prefix}/parts", count=1, folder=tmp_path)))
         for prefix in ("", "/v2") * 10
     ]
     assert facts(host)["name"] == "local"
@@ -412,17 +414,19 @@ def test_open_streams_do_not_keep_others_from_being_answered(
     assert [text(stream) for stream in streams] == ["0\n"] * 20
 
 
-def test_more_than_that_wait_for_their_turn(host: RuntimeHost) -> None:
+def test_requests_beyond_the_limit_wait(host: LambdaHost) -> None:
     bodies = [str(number).encode() for number in range(100)]
     with ThreadPoolExecutor(50) as pool:
-        answers = list(pool.map(lambda body: text(host.ask(event("/", body=body))), bodies))
+        answers = list(
+            pool.map(lambda body: text(host.invoke(event("/", body=body))), bodies, timeout=SECONDS)
+        )
     assert answers == [body.decode() for body in bodies]
 
 
-# What the function is told
+# The context
 
 
-def test_the_context_is_that_of_lambda(host: RuntimeHost) -> None:
+def test_the_context_is_that_of_lambda(host: LambdaHost) -> None:
     first, second = facts(host), facts(host)
     assert first["id"] != second["id"]
     assert first["trace"] != second["trace"]
@@ -434,7 +438,7 @@ def test_the_context_is_that_of_lambda(host: RuntimeHost) -> None:
     assert 14 * 60_000 < first["milliseconds"] <= 15 * 60_000
 
 
-def test_ctrl_c_in_a_terminal_does_not_reach_the_function(host: RuntimeHost) -> None:
+def test_ctrl_c_in_a_terminal_does_not_reach_the_function(host: LambdaHost) -> None:
     assert facts(host)["session"] != os.getsid(0)
 
 
@@ -447,8 +451,8 @@ def test_ctrl_c_in_a_terminal_does_not_reach_the_function(host: RuntimeHost) -> 
         "Good morning\r\n\r\n",
     ],
 )  # fmt: skip
-def test_nobody_else_is_given_an_event(
-    host: RuntimeHost, asked: str, capfd: pytest.CaptureFixture[str]
+def test_other_clients_get_no_event(
+    host: LambdaHost, asked: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     address = facts(host)["api"]
     request = asked.format("/2018-06-01/runtime/invocation/next", host=address).encode()
@@ -464,13 +468,13 @@ def test_nobody_else_is_given_an_event(
 # Beginning and end
 
 
-def test_what_the_process_prints_goes_where_ours_goes(
+def test_the_process_prints_to_the_same_streams(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    host = RuntimeHost("teapot:app")
+    host = LambdaHost("teapot:app")
     try:
         facts(host)
-        text(host.ask(event("/boom")))
+        text(host.invoke(event("/boom")))
     finally:
         host.close()
     out, err = capfd.readouterr()
@@ -481,7 +485,7 @@ def test_what_the_process_prints_goes_where_ours_goes(
 
 @pytest.mark.parametrize("target", ["teapot:site", "teapot.site", "teapot:app", "teapot.app"])
 def test_an_application_or_a_gateway_is_run(folder: Path, target: str) -> None:
-    host = RuntimeHost(target)
+    host = LambdaHost(target)
     try:
         assert facts(host)["name"] == "local"
     finally:
@@ -499,21 +503,21 @@ def test_an_application_or_a_gateway_is_run(folder: Path, target: str) -> None:
         ("teapot:os", "'os' is a module. Pass the application in it, like os.app."),
     ],
 )
-def test_a_target_that_is_none_is_refused(
+def test_an_invalid_target_is_refused(
     folder: Path, target: str, problem: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Unloadable) as refused:
-        RuntimeHost(target)
+        LambdaHost(target)
     assert refused.value.message == f"{target.replace('.', ':')!r} cannot be loaded: {problem}"
     assert refused.value.trace == ""
     assert capfd.readouterr() == ("", "")
 
 
-def test_code_that_fails_as_it_is_loaded_is_shown(
+def test_code_that_fails_on_import_is_shown_with_its_traceback(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Unloadable, match=r"^'broken:app' cannot be loaded: no water$") as refused:
-        RuntimeHost("broken:app")
+        LambdaHost("broken:app")
     assert f'File "{folder}/broken.py", line 2, in start' in refused.value.trace
     assert refused.value.trace.endswith("ValueError: no water\n")
     assert capfd.readouterr() == ("", "")
@@ -529,76 +533,74 @@ def test_code_that_fails_as_it_is_loaded_is_shown(
 def test_a_function_that_does_not_start_is_refused(folder: Path, target: str, problem: str) -> None:
     threads = set(threading.enumerate())
     with pytest.raises(Unloadable, match=rf"^'{target}' cannot be loaded: .*{problem}") as refused:
-        RuntimeHost(target)
+        LambdaHost(target)
     assert refused.value.trace == ""
     until(lambda: set(threading.enumerate()) <= threads)
 
 
-def test_closing_it_ends_the_process_in_order(folder: Path) -> None:
+def test_closing_stops_the_process_in_order(folder: Path) -> None:
     (folder / "shutdown").unlink(missing_ok=True)
-    host = RuntimeHost("teapot:app")
+    host = LambdaHost("teapot:app")
     pid = facts(host)["pid"]
     host.close()
     assert not is_alive(pid)
     assert (folder / "shutdown").exists()
-    with pytest.raises(InvocationFailed, match="does not run any more"):
-        host.ask(event("/"))
+    with pytest.raises(InvocationError, match="does not run any more"):
+        host.invoke(event("/"))
     host.close()
 
 
-def test_closing_it_ends_what_is_under_way(folder: Path, tmp_path: Path) -> None:
-    host = RuntimeHost("teapot:app")
-    answer = streamed(host.ask(event("/parts", count=1, folder=tmp_path)))
-    assert next(answer.chunks) == b"0\n"
+def test_closing_ends_open_responses(folder: Path, tmp_path: Path) -> None:
+    host = LambdaHost("teapot:app")
+    answer = streamed(host.invoke(event("/parts", count=1, folder=tmp_path)))
+    assert next(answer.body) == b"0\n"
     host.close()
-    with pytest.raises(InvocationFailed, match="broke off its answer"):
-        next(answer.chunks)
+    with pytest.raises(InvocationError, match="broke off its answer"):
+        next(answer.body)
 
 
-def test_a_process_that_does_not_want_to_end_is_killed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runtime_host, "_END_SECONDS", 0.5)
-    host = RuntimeHost("teapot:stubborn")
+def test_a_stubborn_process_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime_host, "EXIT_SECONDS", 0.5)
+    host = LambdaHost("teapot:stubborn")
     host.close()
 
 
-# What it tells of its invocations.
+# Reports
 
 
-class Taken(list[Note]):
-    """What was told of an invocation; an object, of which one can tell whether it is kept."""
+class Reports(list[Report]):
+    """The reports on an invocation; a class, so that a weak reference to it is possible."""
 
-    def __call__(self, note: Note) -> None:
-        self.append(note)
-
-
-def until_forgotten(taken: weakref.ref[Taken]) -> None:
-    until(lambda: gc.collect() >= 0 and taken() is None)
+    def __call__(self, report: Report) -> None:
+        self.append(report)
 
 
-def test_an_invocation_is_told_of_until_its_end(host: RuntimeHost) -> None:
-    def ask() -> weakref.ref[Taken]:
-        taken = Taken()
-        text(host.ask(event("/"), taken))
-        until(lambda: {} in taken)
-        assert [list(note) for note in taken] == [["cold"], ["laps", "request"], ["laps"], []]
-        return weakref.ref(taken)
+def until_forgotten(reports: weakref.ref[Reports]) -> None:
+    until(lambda: gc.collect() >= 0 and reports() is None)
+
+
+def test_an_invocation_is_reported_on_until_its_end(host: LambdaHost) -> None:
+    def ask() -> weakref.ref[Reports]:
+        reports = Reports()
+        text(host.invoke(event("/"), reports))
+        until(lambda: {} in reports)
+        assert [list(report) for report in reports] == [["cold"], ["laps", "request"], ["laps"], []]
+        return weakref.ref(reports)
 
     until_forgotten(ask())
 
 
-def test_a_process_that_ends_tells_no_more_of_any() -> None:
-    def listen() -> weakref.ref[Taken]:
-        notes, taken = Notes(), Taken()
-        end = os.dup(notes.other_end)
+def test_the_end_of_the_process_ends_all_reports() -> None:
+    def listen() -> weakref.ref[Reports]:
+        reader, reports = ReportReader(), Reports()
+        end = os.dup(reader.write_end)
         for name in "ab":
-            notes.expect(name, taken)
-        notes.start()
+            reader.expect(name, reports)
+        reader.start()
         os.write(end, b'{"id": "a", "laps": {}}\n{"id": "c", "laps": {}}\n{"id": "a", "la')
         os.close(end)
-        until(lambda: len(taken) == 3)
-        assert taken == [{"laps": {}}, {}, {}]
-        return weakref.ref(taken)
+        until(lambda: len(reports) == 3)
+        assert reports == [{"laps": {}}, {}, {}]
+        return weakref.ref(reports)
 
     until_forgotten(listen())

@@ -1,4 +1,4 @@
-"""What is copied from the inspector page does what was seen there: curl, pytest, an event file."""
+"""Exports of the inspector page work: curl commands, pytest tests, event files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from tests.cli.dev.dev_server import SECONDS, Server, dev, environ
 from unigate import Request, Response
-from unigate.cli.dev.inspector.copies import Recorder, as_curl, as_test
 from unigate.cli.dev.inspector.exchanges import Exchange
+from unigate.cli.dev.inspector.exports import Recorder, as_curl, as_test
 from unigate.cli.main import main
 
 APPLICATION = """
@@ -57,7 +57,7 @@ REQUESTS: list[tuple[str, str, bytes, dict[str, str]]] = [
     ("GET", "/missing", b"", {}),
 ]
 REQUESTS = [(method, target, body, AGENT | headers) for method, target, body, headers in REQUESTS]
-BARE = [("GET", "/bare", b"", {}), ("PUT", "/bare", b"x", {})]  # of no browser
+BARE = [("GET", "/bare", b"", {}), ("PUT", "/bare", b"x", {})]  # without the fields of a browser
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    """Give a server that was asked everything, the first of it as number 1."""
+    """Serve, after all requests have been sent once; the first is number 1."""
     options = ("--no-reload", "--show-secrets", "--as", "rest_api")
     with dev(folder, "echoing:app", *options, "--record", "events") as running:
         for method, target, body, headers in REQUESTS + BARE:
@@ -91,7 +91,7 @@ def test_curl_sends_the_same_request(server: Server) -> None:
         return command, ended.stdout.partition(b"\r\n\r\n")[2]
 
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(run, range(1, len(REQUESTS + BARE) + 1)))
+        ran = list(pool.map(run, range(1, len(REQUESTS + BARE) + 1), timeout=2 * SECONDS))
     for (command, again), request in zip(ran, REQUESTS + BARE, strict=True):
         method, target, body, headers = request
         first = server.ask(target, body or None, method, **headers).body
@@ -153,7 +153,7 @@ def test_a_copied_event_can_be_invoked(
     assert seen["path"] == target.partition("?")[0]
 
 
-def test_what_is_recorded_can_be_invoked(
+def test_a_recorded_event_can_be_invoked(
     server: Server, folder: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

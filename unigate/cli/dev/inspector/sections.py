@@ -1,4 +1,4 @@
-"""An exchange as the page shows it: sections of text, alone or two beside each other."""
+"""The sections of text in which the page shows an exchange, or compares two."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from unigate import Request, Response
 from unigate.http import encode_body, reason_phrase
 
-from .copies import readable, target_of
 from .exchanges import Exchange
+from .exports import readable
 
-# Beyond this a browser has trouble, and nobody reads on.
-MOST_SHOWN = 200_000
-_MOST_COMPARED = 2000
+# Longer texts slow the browser down and are of little use.
+MOST_SHOWN = 200_000  # characters
+_MOST_COMPARED = 2000  # lines
 
 
-def table_of(request: Request) -> dict[str, Any]:
-    """Return the common request in plain values, with what is computed of it."""
+def describe_request(request: Request) -> dict[str, Any]:
+    """Return a Request in plain values, computed properties included."""
     identity = request.identity
     return {
         "method": request.method,
@@ -45,9 +45,9 @@ def table_of(request: Request) -> dict[str, Any]:
 
 
 def sections(exchange: Exchange) -> dict[str, str]:
-    """Return what there is to read of an exchange, under its headings, in order."""
+    """Return the texts to show for an exchange by their headings, in order."""
     request, response = exchange.sent, exchange.response
-    shown = {"HTTP request": _message(f"{request.method} {target_of(request)}", request)}
+    shown = {"HTTP request": _message(f"{request.method} {request.target}", request)}
     if exchange.event is not None:
         shown["Event"] = _json(exchange.event)
     if exchange.request is not None:
@@ -66,15 +66,15 @@ def _json(value: Any) -> str:
 
 def _message(start: str, message: Request | Response) -> str:
     fields = "".join(f"\n{name}: {readable(value)}" for name, value in message.headers)
-    return start + fields + (f"\n\n{body_text(message)}" if message.body else "")
+    return start + fields + (f"\n\n{_body_text(message)}" if message.body else "")
 
 
-def body_text(message: Request | Response) -> str:
-    """Return a body as text, or what to say in place of it."""
+def _body_text(message: Request | Response) -> str:
+    """Return a body as text, or its length if it is not UTF-8."""
     try:
         return _cut(message.body.decode("utf-8"))
     except UnicodeDecodeError:
-        return f"({len(message.body)} bytes that are no text)"
+        return f"({len(message.body)} bytes that are not text)"
 
 
 def _cut(text: str) -> str:
@@ -84,7 +84,7 @@ def _cut(text: str) -> str:
 
 
 class Row(NamedTuple):
-    """A line of one text beside its counterpart in another; None where it has none."""
+    """A line of one text next to its counterpart in another; None if it has none."""
 
     left: str | None
     right: str | None
@@ -94,23 +94,23 @@ class Row(NamedTuple):
         return self.left != self.right
 
 
-def beside(left: Exchange, right: Exchange) -> dict[str, list[Row]]:
-    """Return the sections of two exchanges, line by line beside each other."""
-    ours, theirs = sections(left), sections(right)
+def compare(left: Exchange, right: Exchange) -> dict[str, list[Row]]:
+    """Return the sections of two exchanges, aligned line by line."""
+    first, second = sections(left), sections(right)
     return {
-        heading: list(_rows(ours.get(heading, ""), theirs.get(heading, "")))
+        heading: list(_rows(first.get(heading, ""), second.get(heading, "")))
         for heading in ("Event", "Common request", "Reply", "HTTP response")
-        if heading in ours or heading in theirs
+        if heading in first or heading in second
     }
 
 
 def _rows(left: str, right: str) -> Iterator[Row]:
-    ours, theirs = (text.splitlines()[:_MOST_COMPARED] for text in (left, right))
-    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    before, after = (text.splitlines()[:_MOST_COMPARED] for text in (left, right))
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
     for _, i, i_end, j, j_end in matcher.get_opcodes():
         height = max(i_end - i, j_end - j)
         for k in range(height):
             yield Row(
-                ours[i + k] if i + k < i_end else None,
-                theirs[j + k] if j + k < j_end else None,
+                before[i + k] if i + k < i_end else None,
+                after[j + k] if j + k < j_end else None,
             )

@@ -1,4 +1,4 @@
-"""An exchange to take away: as a command for curl, a test for pytest, an event for a file."""
+"""Exports of an exchange: a curl command, a pytest test, an event, a folder of events."""
 
 from __future__ import annotations
 
@@ -17,26 +17,20 @@ from unigate.http import remove_path_prefix
 from .exchanges import Exchange
 from .masking import MASK
 
-# What the client writes by itself.
-_ITS_OWN = ("host", "content-length", "connection")
+# The fields that a client adds by itself.
+_AUTOMATIC = ("host", "content-length", "connection")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_MOST_ASSERTED = 2000
+_MOST_ASSERTED = 2000  # bytes of a body
 
 
-def target_of(request: Request) -> str:
-    """Return a path with its query, as a request line has it."""
-    query = request.query_string.decode("latin-1")
-    return request.raw_path.decode("latin-1") + (f"?{query}" if query else "")
-
-
-def url_of(request: Request) -> str:
-    """Return the origin that a client has asked."""
+def origin_of(request: Request) -> str:
+    """Return the origin that a request was sent to, such as "http://localhost:8000"."""
     host, port = request.server
     return f"{request.scheme}://{request.headers.get('host') or f'{host}:{port}'}"
 
 
 def readable(value: str) -> str:
-    """Return the UTF-8 that Latin-1 text stands for, if it does."""
+    """Decode a header value, which is Latin-1, as UTF-8 if it can be."""
     try:
         return value.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -44,11 +38,11 @@ def readable(value: str) -> str:
 
 
 def as_curl(exchange: Exchange) -> str:
-    """Write the command that sends the same request."""
+    """Return a curl command that sends the same request."""
     request, body = exchange.sent, exchange.sent.body
     has_body = bool(body) or "content-length" in request.headers
     words = ["curl", "--include"]
-    target = target_of(request)
+    target = request.target
     if "/." in target:
         words.append("--path-as-is")
     if set("[]{}") & set(target):
@@ -57,7 +51,7 @@ def as_curl(exchange: Exchange) -> str:
         words.append("--head")
     elif request.method != ("POST" if has_body else "GET"):
         words += ["--request", request.method]
-    fields = [(name, value) for name, value in request.headers if name not in _ITS_OWN]
+    fields = [(name, value) for name, value in request.headers if name not in _AUTOMATIC]
     words += [
         word
         for name, value in fields
@@ -65,7 +59,7 @@ def as_curl(exchange: Exchange) -> str:
     ]
     for name in ("user-agent", "accept", *(["content-type"] if has_body else [])):
         if name not in request.headers:
-            words += ["--header", f"{name}:"]  # which curl would add
+            words += ["--header", f"{name}:"]  # curl would add its own
     if "accept-encoding" in request.headers:
         words.append("--compressed")
     before = ""
@@ -75,23 +69,26 @@ def as_curl(exchange: Exchange) -> str:
         except ValueError:
             before = f"echo {b2a_base64(body, newline=False).decode()} | base64 --decode | "
             words += ["--data-binary", "@-"]
-    return before + shlex.join([*words, url_of(request) + target])
+    return before + shlex.join([*words, origin_of(request) + target])
 
 
 def _text(body: bytes) -> str:
-    """Return a body as an argument can hold it; ValueError if none can."""
+    """Return a body as a shell argument; raise ValueError if it cannot be one."""
     if b"\0" in body:
         raise ValueError
     return body.decode("utf-8")
 
 
 def as_test(exchange: Exchange, app: str, mount: str = "") -> str:
-    """Write a test that asks the same and expects the same.
+    """Return the code of a test that sends the same request and expects the same response.
 
-    app: what it imports; mount: where the host has that, and the test has not.
+    Args:
+        exchange: The request and its response.
+        app: The import string of the application.
+        mount: The prefix at which the host mounts it, and the test does not.
     """
     request = exchange.sent
-    path, question, query = target_of(request).partition("?")
+    path, question, query = request.target.partition("?")
     rest = remove_path_prefix(path, mount)
     path = path if rest is None else rest or "/"
     arguments = [_literal(path + question + query)]
@@ -99,7 +96,7 @@ def as_test(exchange: Exchange, app: str, mount: str = "") -> str:
     if request.method not in _METHODS:
         arguments.insert(0, _literal(request.method))
         call = "request"
-    fields = [field for field in request.headers if field[0] not in _ITS_OWN]
+    fields = [field for field in request.headers if field[0] not in _AUTOMATIC]
     if fields:
         pairs = (f"({_literal(name)}, {_literal(value)})" for name, value in fields)
         listed = "".join(f"            {pair},\n" for pair in pairs)
@@ -113,14 +110,14 @@ def as_test(exchange: Exchange, app: str, mount: str = "") -> str:
         f"    client = Client(\n"
         f"        {_literal(app)},\n"
         f"        source={_literal(exchange.source)},\n"
-        f"        base_url={_literal(url_of(request))},\n"
+        f"        base_url={_literal(origin_of(request))},\n"
         f"    )\n"
         f"    response = client.{call}(\n{passed}    )\n" + _assertions(exchange.response)
     )
 
 
 def _literal(text: str) -> str:
-    """Write text as formatters like it."""
+    """Return a string literal with the quotes that formatters choose."""
     literal = repr(text)
     return literal if '"' in text else f'"{literal[1:-1]}"'
 
@@ -139,12 +136,12 @@ def _assertions(response: Response | None) -> str:
 
 
 def as_event(exchange: Exchange) -> str:
-    """Write the event as `unigate invoke --event` takes it."""
+    """Return the event as JSON for `unigate invoke --event`."""
     return json.dumps(exchange.event, indent=2) + "\n"
 
 
 class Recorder:
-    """A folder in which every event is kept, with its secrets: it is there to be invoked again."""
+    """A folder of events for `unigate invoke`, secrets included."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -153,14 +150,14 @@ class Recorder:
         self._last = max((int(number[0]) for number in numbers if number), default=0)
 
     def save(self, exchange: Exchange) -> None:
-        """Write an event into a file of its own, never over another."""
+        """Write the event of an exchange to a new file; existing files are never overwritten."""
         name = f"{exchange.sent.method}-{_slug(exchange.sent, '-')}.json"
         while True:
             self._last += 1
             path = self._folder / f"{self._last:04d}-{name}"
             try:
                 number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:  # by another thread, or another server
+            except FileExistsError:  # created by another thread or server
                 continue
             with open(number, "w", encoding="utf-8") as file:
                 file.write(as_event(exchange))
