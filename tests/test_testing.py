@@ -548,7 +548,7 @@ def test_a_custom_source_can_be_used() -> None:
 
 
 def test_an_unknown_source_is_an_error_that_lists_the_names() -> None:
-    with pytest.raises(ValueError, match=r"no source 'abl'; there are .*http_api, .*wsgi"):
+    with pytest.raises(ValueError, match=r"must be one of .*http_api, .*wsgi, got 'abl'"):
         Client(echo, "abl")
 
 

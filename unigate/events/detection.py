@@ -100,7 +100,7 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
             return row.source
     second = [row.also for row in _ROWS if row.also]
     names = dict.fromkeys([*second, *(row.module for row in _ROWS), *map(name_of, extra)])
-    raise ValueError(f"There is no event source {name!r}; there are {', '.join(names)}.")
+    raise ValueError(f"source must be one of {', '.join(names)}, got {name!r}.")
 
 
 def parse_event(event: Any) -> Any:

@@ -258,12 +258,15 @@ def test_without_options_the_client_has_no_location(project: Path) -> None:
         (["--stage", ""], "got ''."),
         (["--stage", "prod", "--base-path", "/api"], "--base-path cannot be used with"),
         (["--base-path", "/api", "--stream"], "--base-path cannot be used with"),
-        (["--ip", "tea"], "'tea' is no IP address."),
-        (["--ip", "203.0.113.7:80"], "'203.0.113.7:80' is no IP address."),
-        (["--ip", "203.0.113.7", "--as", "generic"], "--ip: generic events do not tell that."),
-        (["--geo", "Ghent"], "'Ghent' does not end with the two letters of a country."),
-        (["--geo", "Ghent,"], "'Ghent,' does not end with the two letters of a country."),
-        (["--geo", "Ghent,B3"], "'Ghent,B3' does not end with the two letters"),
+        (["--ip", "tea"], "must be an IP address, got 'tea'."),
+        (["--ip", "203.0.113.7:80"], "must be an IP address, got '203.0.113.7:80'."),
+        (
+            ["--ip", "203.0.113.7", "--as", "generic"],
+            "--ip: generic events do not carry the address",
+        ),
+        (["--geo", "Ghent"], "must end with a country code of two letters, got 'Ghent'."),
+        (["--geo", "Ghent,"], "must end with a country code of two letters, got 'Ghent,'."),
+        (["--geo", "Ghent,B3"], "must end with a country code of two letters, got 'Ghent,B3'."),
         (["--record", "placed.py"], "Directory 'placed.py' is a file."),
         (["--record", "placed.py/events"], "Invalid value for '--record'"),
         (["--functions", "nowhere"], "Directory 'nowhere' does not exist."),
@@ -289,7 +292,10 @@ def test_a_folder_excludes_other_ways_to_serve(
         (["--stream"], "--stream requires MODULE:APP"),
         (["--base-path", "/api"], "--base-path cannot be used with"),
         (["--stage", "prod"], "got vercel."),
-        (["--ip", "203.0.113.7", "--as", "generic"], "--ip: generic events do not tell that."),
+        (
+            ["--ip", "203.0.113.7", "--as", "generic"],
+            "--ip: generic events do not carry the address",
+        ),
     ):
         assert main(["dev", "--functions", ".", *options, "--no-reload", "--port", "0"]) == 2
         err = capsys.readouterr().err
@@ -314,8 +320,8 @@ def test_a_place_is_refused_if_the_platform_reports_none(
     monkeypatch.setenv("UNIGATE_PLATFORM", "fly")
     options = ["--geo", "Ghent,BE", "--port", "0", "--no-reload"]
     assert main(["dev", "placed:app", *options]) == 2
-    assert "--geo: the platform that is believed tells no such place." in capsys.readouterr().err
+    assert "--geo: the trusted platform does not send such a location." in capsys.readouterr().err
     assert os.environ["UNIGATE_PLATFORM"] == "fly"
     monkeypatch.delenv("UNIGATE_PLATFORM")
     assert main(["dev", "placed:fly", "--stream", *options]) == 2
-    assert "--geo: the platform that is believed tells no such place." in capsys.readouterr().err
+    assert "--geo: the trusted platform does not send such a location." in capsys.readouterr().err
