@@ -52,29 +52,21 @@ class Gateway:
 
     def __init__(
         self,
-        application: Any = None,
+        applications: Applications,
+        deployment: Deployment,
         *,
-        mounts: Mapping[str, Any] | None = None,
-        interface: Literal["asgi", "wsgi"] | None = None,
-        lifespan: Mode = "auto",
-        base_path: str | None = None,
-        source: str | None = None,
-        sources: Iterable[EventSource] = (),
-        platform: str | Provider | None = None,
-        trusted_proxies: int | str | Sequence[str] | None = None,
-        cache: str | Backend | None = None,
-        on_error: Literal["respond", "raise"] = "respond",
+        lifespan: Mode,
+        source: EventSource | None,
+        sources: tuple[EventSource, ...],
+        raising: bool,
     ) -> None:
-        _check_choice("interface", interface, (None, "asgi", "wsgi"))
-        _check_choice("lifespan", lifespan, ("auto", "on", "off"))
-        _check_choice("on_error", on_error, ("respond", "raise"))
-        self._applications = Applications(application, mounts, interface, base_path)
-        self.base_path = self._applications.base_path
-        self.deployment = Deployment(platform, trusted_proxies, cache)
-        self.raising = on_error == "raise"
+        self.deployment = deployment
+        self.base_path = applications.base_path
+        self.raising = raising
+        self._applications = applications
         self._lifespan: Mode = lifespan
-        self._sources = tuple(sources)
-        self._source = source_named(source, self._sources) if source is not None else None
+        self._source = source
+        self._sources = sources
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
         self._handlers = EventHandlers()
         self._lock = threading.Lock()
@@ -415,16 +407,15 @@ def wrap(
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
         ValueError: For any other wrong argument.
     """
+    _check_choice("interface", interface, (None, "asgi", "wsgi"))
+    _check_choice("lifespan", lifespan, ("auto", "on", "off"))
+    _check_choice("on_error", on_error, ("respond", "raise"))
+    own_sources = tuple(sources)
     return Gateway(
-        application,
-        mounts=mounts,
-        interface=interface,
+        Applications(application, mounts, interface, base_path),
+        Deployment(platform, trusted_proxies, cache),
         lifespan=lifespan,
-        base_path=base_path,
-        source=source,
-        sources=sources,
-        platform=platform,
-        trusted_proxies=trusted_proxies,
-        cache=cache,
-        on_error=on_error,
+        source=source_named(source, own_sources) if source is not None else None,
+        sources=own_sources,
+        raising=on_error == "raise",
     )
