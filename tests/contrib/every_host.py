@@ -16,7 +16,7 @@ HOSTS = (*emulator.EVENT_SOURCES, "google", "azure", "asgi", "wsgi", "handle")
 
 
 def pytest_configure() -> None:
-    testing.host_named = host_named
+    testing.find_host = find_host
     if "django" in sys.modules:
         from django.conf import settings
 
@@ -35,5 +35,5 @@ def ask_handle(app: Gateway, request: Request, base64: bool) -> emulator.Deliver
     return emulator.Delivery(event, reply, source.from_reply(reply))
 
 
-def host_named(source: str | EventSource) -> Any:
+def find_host(source: str | EventSource) -> Any:
     return ask_handle if source == "handle" else emulator.find_host(source)

@@ -403,7 +403,7 @@ def test_a_function_that_is_added_or_leads_elsewhere_is_served(tmp_path: Path) -
         (tmp_path / "vercel.json").write_text(json.dumps({"rewrites": rewrites}))
         until(lambda: server.ask("/now").body == b"date")
         (tmp_path / "api/date.py").unlink()
-        until(lambda: b"no folder with functions in it" in server.ask("/now").body)
+        until(lambda: b"must be a folder with at least one function" in server.ask("/now").body)
         (tmp_path / "api/date.py").write_text(echo.format("today"))
         until(lambda: server.ask("/now").body == b"today")
         assert server.end(signal.SIGTERM) == 0

@@ -269,4 +269,4 @@ def test_a_folder_without_functions_is_refused(folder: Path) -> None:
     )  # fmt: skip
     assert ended.returncode == 2
     assert ended.stdout == ""
-    assert ended.stderr == "unigate: 'elsewhere' is no folder with functions in it.\n"
+    assert ended.stderr == "unigate: 'elsewhere' must be a folder with at least one function.\n"

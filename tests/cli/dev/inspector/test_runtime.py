@@ -544,7 +544,7 @@ from unigate.lambda_runtime.invocation import current_invocation
 
 reads, writes = os.pipe()
 writer = ReportWriter(writes)
-invocation.set(SimpleNamespace(id="1"))
+current_invocation.set(SimpleNamespace(id="1"))
 writer.write(cold=True)
 print(os.read(reads, 100).decode())
 os.close(reads)
