@@ -164,7 +164,7 @@ class Request:
         known = headers.single
         if known is None:
             headers.join_cookies()
-            known = dict(headers.pairs)
+            known = headers.last_values()
         content = decode_body(body, is_base64) if body else b""
         length = known.get("content-length")
         # An event's Content-Length may be missing, or count the body before it was encoded.

@@ -166,10 +166,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
             environ["REMOTE_USER"] = latin1(identity.user)
     fields = request.headers.single
     if fields is None:
-        fields = {
-            name: ("; " if name == "cookie" else ",").join(values)
-            for name, values in request.headers.grouped().items()
-        }
+        fields = request.headers.as_map(",")
     try:
         for name, value in fields.items():
             environ[_KEYS[name]] = value

@@ -25,7 +25,8 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
     reply = source.to_reply(response, event)
-    if len(response.body) < _SMALL_BODY and response.headers.is_plain(_FEW_FIELDS):
+    single = response.headers.single
+    if len(response.body) < _SMALL_BODY and single is not None and len(single) < _FEW_FIELDS:
         return reply
     max_reply = getattr(source, "max_reply", None)
     limit = max_reply(event) if max_reply else getattr(source, "MAX_REPLY", None)

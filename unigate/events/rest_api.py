@@ -114,7 +114,7 @@ _TARGETS = Memo(_target)
 def to_reply(response: Response, event: Event) -> Reply:
     """Write a reply; API Gateway rejects unknown members."""
     headers = response.headers
-    body, is_base64 = encode_body(headers.as_map(), response.body)
+    body, is_base64 = encode_body(headers.single or headers, response.body)
     return {
         "statusCode": response.status,
         "multiValueHeaders": headers.grouped(),

@@ -239,11 +239,6 @@ class Headers:
             _ENCODED.update({name: name.encode("latin-1", "replace") for name in single})
             return self.encoded()
 
-    def is_plain(self, below: int) -> bool:
-        """Return True for fewer than `below` fields, with unique names and only ASCII values."""
-        single = self.single
-        return single is not None and len(single) < below
-
 
 _new = object.__new__
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from unigate.cli.dev.inspector.exchanges import OnReport, Report
+from unigate.forking import after_in_child
 from unigate.lambda_runtime.invocation import current_invocation
 
 
@@ -67,7 +68,7 @@ class ReportWriter:
         self._file = file
         # A signal handler or a finalizer may log while a line is being written.
         self._lock = threading.RLock()
-        os.register_at_fork(after_in_child=self._close)
+        after_in_child(self._close)
 
     def write(self, **report: Any) -> None:
         """Report on the current context's invocation; without arguments, report that it ended."""
