@@ -96,8 +96,7 @@ class Deferred:
 
     def limit(self) -> float | None:
         """Return how many seconds work may take from now on; None without a limit."""
-        left = remaining_seconds(self._context)
-        return None if left is None else max(0.0, left - MARGIN)
+        return seconds_for_work(self._context)
 
     def _take(self) -> list[_Work]:
         """Return the work so far; where there is none, no more is accepted."""
@@ -111,6 +110,12 @@ def remaining_seconds(context: Any) -> float | None:
     """Return how long the platform lets an invocation run; None if its context has no deadline."""
     left = getattr(context, "get_remaining_time_in_millis", None)
     return max(0.0, left() / 1000) if callable(left) else None
+
+
+def seconds_for_work(context: Any) -> float | None:
+    """Return how long work may run after a response; None if the context has no deadline."""
+    left = remaining_seconds(context)
+    return None if left is None else max(0.0, left - MARGIN)
 
 
 def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:

@@ -281,6 +281,8 @@ class Gateway:
             run: Runs the application in place of this gateway.
             finish: Called when the application has answered, in place of `Request.finish`.
         """
+        # What `read` and `Request.finish` do stands here again: as calls, they take 2 % of the time
+        # of a small event.
         try:
             request = source.to_request(event, context)
         except Exception as error:

@@ -349,15 +349,15 @@ class Request:
 
     def finish(self) -> None:
         """Mark this as answered, and run the work given to `wait_until` in this thread."""
-        self.answered = True
-        if self.deferred is not None:
-            self.deferred.finish()
+        deferred = self.mark_answered()
+        if deferred is not None:
+            deferred.finish()
 
     async def finish_async(self) -> None:
         """Mark this as answered, and run the work given to `wait_until` on this event loop."""
-        self.answered = True
-        if self.deferred is not None:
-            await self.deferred.finish_async()
+        deferred = self.mark_answered()
+        if deferred is not None:
+            await deferred.finish_async()
 
     def remaining_time(self) -> float | None:
         """Return how many seconds the platform lets the invocation run; None without a limit."""

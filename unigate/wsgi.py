@@ -92,7 +92,7 @@ def serve(
     )
     if passive and request.deferred is None:
         current_request_var.reset(token)
-        request.answered = True
+        request.mark_answered()
         return body
     return _ServedBody(body, token, request)
 

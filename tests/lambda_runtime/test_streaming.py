@@ -284,7 +284,7 @@ def test_headers_too_large_for_a_prelude_are_a_500(function: Function) -> None:
     posted = function.api.invoke(event(f"/v2/large?size={17 * 1024}"))
 
     assert posted.prelude["statusCode"] == 500
-    function.server.wait_for_output("too large to be streamed")
+    function.server.wait_for_output("fields of a streamed response must be at most")
 
 
 def test_starlette_streams(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m unigate.lambda_runtime main.app`; without an argument, what `_HANDLER` names."""
+"""Run the runtime: `python -m unigate.lambda_runtime main.app`, by default of `_HANDLER`."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from .workers import Workers
 
 _log = logging.getLogger("unigate")
 
-# How AWS's runtime client ends when a hook around a snapshot fails.
+# The exit codes of AWS's runtime client when a hook around a snapshot fails.
 _BEFORE_SNAPSHOT, _AFTER_RESTORE = 64, 65
-# How often garbage is looked for as long as nearly nothing is: what to pass to `gc.set_threshold`.
+# For `gc.set_threshold`: while modules are imported, hardly any object is garbage.
 _SELDOM = (100_000, 10, 10)
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Answer Lambda's events until it ends the process."""
+    """Answer events until Lambda ends the process."""
     address = os.environ.get("AWS_LAMBDA_RUNTIME_API")
     target = arguments[0] if arguments else os.environ.get("_HANDLER")
     if not address or not target or len(arguments) > 1:
         raise SystemExit(
             "usage: python -m unigate.lambda_runtime [module.attribute]\n"
-            "Lambda says where its Runtime API is, in AWS_LAMBDA_RUNTIME_API, and which handler to "
-            "run, in _HANDLER."
+            "Lambda sets AWS_LAMBDA_RUNTIME_API, the address of its Runtime API, and _HANDLER, the "
+            "handler to run. Set both to run it elsewhere."
         )
     logs.set_up()
-    api = RuntimeClient(address)
+    client = RuntimeClient(address)
     with _seldom_collecting():
-        handler = _start(target, api)
+        handler = _start(target, client)
     streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
-    workers = Workers(api, serving(handler, streaming=streaming), lambda: _stop(handler))
+    workers = Workers(client, serving(handler, streaming=streaming), lambda: _stop(handler))
     count = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
     try:
         if count.isdigit() and int(count) > 0:
@@ -54,9 +54,9 @@ def main(arguments: list[str]) -> NoReturn:
 
 @contextmanager
 def _seldom_collecting() -> Iterator[None]:
-    """Keep the garbage collector from going over a start's objects again and again.
+    """Collect garbage rarely during the start, and never look at the start's objects again.
 
-    Nearly all of them are there to stay, so it never looks at them afterwards either.
+    Nearly all of them live as long as the process.
     """
     usual = gc.get_threshold()
     gc.set_threshold(*_SELDOM)
@@ -64,43 +64,43 @@ def _seldom_collecting() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        if gc.get_threshold() == _SELDOM:  # else the application has its own wishes
+        if gc.get_threshold() == _SELDOM:  # otherwise the application has set its own
             gc.set_threshold(*usual)
 
 
-def _start(target: str, api: RuntimeClient) -> Any:
-    """Return the handler, its applications started; where that fails, end the process."""
-    handler = _or_exit(lambda: _load(target), api.report_init_error, None, 1)
+def _start(target: str, client: RuntimeClient) -> Any:
+    """Load the handler and start its applications; a failure ends the process."""
+    handler = _or_exit(lambda: _load(target), client.report_init_error, None, 1)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
-        _or_exit(lambda: _start_applications(handler), api.report_init_error, None, 1)
+        _or_exit(lambda: _start_applications(handler), client.report_init_error, None, 1)
         return handler
 
     def before() -> None:
         hooks.run_before_snapshot()
-        api.wait_for_restore()
+        client.wait_for_restore()
 
     def after() -> None:
         hooks.run_after_restore()
         _start_applications(handler)
 
-    _or_exit(before, api.report_init_error, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
-    _or_exit(after, api.report_restore_error, "Runtime.AfterRestoreError", _AFTER_RESTORE)
+    _or_exit(before, client.report_init_error, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
+    _or_exit(after, client.report_restore_error, "Runtime.AfterRestoreError", _AFTER_RESTORE)
     return handler
 
 
 def _or_exit(
     step: Callable[[], Any], report: Callable[[ErrorReport], None], kind: str | None, code: int
 ) -> Any:
-    """Take a step of the start; where it fails, report that and end the process."""
+    """Run a step of the start; report a failure and end the process."""
     try:
         return step()
     except BaseException as error:
-        failure = ErrorReport(
+        problem = ErrorReport(
             error, kind if kind or isinstance(error, TypedError) else _kind(error)
         )
-        logs.log_error(failure, "")
+        logs.log_error(problem, "")
         try:
-            report(failure)
+            report(problem)
         except (ApiError, OSError) as refused:
             _log.error("%s", refused)
         raise SystemExit(code) from None
@@ -118,7 +118,7 @@ def _load(target: str) -> Any:
 
 
 def _start_applications(handler: Any) -> None:
-    """Start the ASGI applications before the first event, while Lambda gives time for that."""
+    """Start the ASGI applications before the first event, in the time that Lambda gives a start."""
     if isinstance(handler, Gateway):
         handler.start()
 

@@ -1,4 +1,4 @@
-"""Drive ASGI applications on the event loop of this process, to their answer and beyond it."""
+"""Run ASGI applications for invocations: until they have answered, and beyond that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from unigate.asgi.driver import ResponseCollector
 from unigate.asgi.runtime import ASGIRuntime
-from unigate.background import MARGIN
+from unigate.background import seconds_for_work
 from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse
 from unigate.request import Request
@@ -22,11 +22,11 @@ from .streaming import Gone, Outgoing
 
 _log = logging.getLogger("unigate")
 
-# For how long an application that is cancelled may put its things in order, in seconds.
+# The time that a cancelled application has for its cleanup, in seconds.
 CANCEL_SECONDS = 0.5
-# What it takes to post that there was no answer in time: at the deadline Lambda ends the process.
+# The time that posting a timeout takes: at the deadline Lambda ends the process.
 POST_SECONDS = 0.1
-# And how long one may go on whose client has gone.
+# The time that an application may run on after its client has disconnected.
 GONE_SECONDS = 2.0
 
 
@@ -146,14 +146,14 @@ async def run(
     if not runtime.lifespans.started:
         await runtime.lifespans.start()
     scope = runtime.scope_of(mount, request)
-    current_request_var.set(request)  # for the task of this call, and the one that it starts
+    current_request_var.set(request)  # for this task and the one that it starts
     task = loop.create_task(_call(mount.app, scope, answer))
     answered = answer.answered
     task.add_done_callback(partial(_settle, answered))
     invocation.cancel = lambda: loop.call_soon_threadsafe(task.cancel)
     left = request.remaining_time()
     bound = None
-    if left is not None:  # where the time is over already, an answer may still be at hand
+    if left is not None:  # even without time left, an answer may be ready
         bound = loop.call_later(max(left - POST_SECONDS, CANCEL_SECONDS), _expire, answered, task)
     try:
         await answered
@@ -185,28 +185,31 @@ def _expire(answered: asyncio.Future[None], task: asyncio.Task[None]) -> None:
 async def finish(
     task: asyncio.Task[None], request: Request, *, gone: bool = False
 ) -> BaseException | None:
-    """Let an application that has answered do the rest of its work, while there is time.
+    """Let an application run on after its response, within the time that is left.
 
-    Returns what that failed with. One whose client has gone is to come to an end: it was told.
+    Args:
+        gone: Whether its client has disconnected, which the application was told.
+
+    Returns:
+        The error that it failed with, or None.
     """
-    left = request.remaining_time()
-    limit = None if left is None else max(0.0, left - MARGIN)
+    limit = seconds_for_work(request.context)
     if gone:
         limit = GONE_SECONDS if limit is None else min(limit, GONE_SECONDS)
     await asyncio.wait({task}, timeout=limit)
     if task.done():
         return error_of(task)
     if gone:
-        _log.warning("%r goes on without a client, and is cancelled.", request)
+        _log.warning("%r runs on after its client has disconnected: it is cancelled.", request)
     else:
-        _log.error("%r goes on after it was answered, and the function has no time left.", request)
+        _log.error("%r runs on after its response, and the function has no time left.", request)
     task.cancel()
     await asyncio.wait({task}, timeout=CANCEL_SECONDS)
     return None
 
 
 def error_of(task: asyncio.Task[None]) -> BaseException | None:
-    """Return what an application that has ended failed with."""
+    """Return the error of an application that has ended, or None."""
     if task.cancelled():
         return IncompleteResponse("The application was cancelled.")
     return task.exception()

@@ -1,8 +1,7 @@
-"""An answer that goes out while the application makes it.
+"""A response that is sent while the application makes it.
 
-What is sent is the same for both kinds of applications; a WSGI application sends it from its own
-thread, an ASGI application on the event loop. Either waits for as long as the Runtime API takes it
-slowly, so there is never more than one part of a body in memory.
+WSGI applications send from their own thread, ASGI applications on the event loop; the bytes are the
+same. Both wait while the Runtime API reads slowly, so only one part of a body is in memory.
 """
 
 from __future__ import annotations
@@ -22,18 +21,25 @@ from .errors import ErrorReport
 from .invocation import Invocation
 from .marshalling import to_json
 
-# API Gateway wants to have found the end of it by then; its developer guide, "Set up a Lambda proxy
-# integration with response streaming".
+# API Gateway's limit for the prelude; its developer guide, "Set up a Lambda proxy integration with
+# response streaming".
 MOST_PRELUDE = 16 * 1024
 _DELIMITER = bytes(8)
 
 
 class Gone(ConnectionAbortedError):
-    """Nobody takes the rest of an answer."""
+    """The client has disconnected before the end of the response."""
 
 
 class Outgoing:
-    """One streamed answer: what is sent, in order."""
+    """A streamed response: its bytes, in order.
+
+    Attributes:
+        started: Whether the Runtime API has the beginning.
+        complete: Whether it has the end.
+        gone: Whether the client has disconnected.
+        halfway: Whether a part was sent incompletely, so that nothing can follow it.
+    """
 
     def __init__(
         self, client: RuntimeClient, invocation: Invocation, source: EventSource, request: Request
@@ -45,46 +51,49 @@ class Outgoing:
         self._silent = False
         self.connection = client.connection
         self.started = self.complete = self.gone = False
-        self.halfway = False  # in the middle of a part: nothing else can be sent after it
+        self.halfway = False
 
     def begin(self, status: int, headers: Headers) -> bytes:
-        """Return the start of the answer; Gone where the invocation is answered already."""
+        """Return the beginning of the response; Gone if the invocation was answered already."""
         event: Event = self._request.event
-        prelude = self._source.to_reply(Response(status, headers), event)
+        reply = self._source.to_reply(Response(status, headers), event)
         for name in ("body", "isBase64Encoded"):
-            prelude.pop(name, None)
-        told = to_json(prelude) + _DELIMITER
-        if len(told) > MOST_PRELUDE:
-            raise ValueError(f"The header fields are too large to be streamed: {len(told)} bytes.")
+            reply.pop(name, None)
+        prelude = to_json(reply) + _DELIMITER
+        if len(prelude) > MOST_PRELUDE:
+            raise ValueError(
+                f"The header fields of a streamed response must be at most {MOST_PRELUDE} bytes, "
+                f"got {len(prelude)}."
+            )
         start = self._client.begin_stream(self._invocation)
         if start is None:
-            raise Gone("The invocation was answered before the application did.")
+            raise Gone("The invocation was answered before the application responded.")
         self.started = True
         self._silent = not carries_body(self._request.method, status, headers)
-        return start + b"".join(chunk(told))
+        return start + b"".join(chunk(prelude))
 
     def part(self, data: bytes) -> tuple[bytes, ...]:
-        """Return a part of the body as it is sent."""
+        """Return a part of the body in the form that is sent."""
         return chunk(data) if data and not self._silent else ()
 
     def check(self) -> None:
-        """Raise Gone where the Runtime API says something before it has the whole answer."""
+        """Raise Gone if the Runtime API has replied before it has the whole response."""
         if self.gone or self.connection.has_input():
             self.gone = True
-            raise Gone("The client went away before it had the whole response.")
+            raise Gone("The client disconnected before the end of the response.")
 
     def send(self, *parts: bytes) -> None:
-        """Send from a thread that may wait."""
+        """Send bytes from a thread that may block."""
         self.halfway = True
         try:
             self.connection.send(*parts)
         except OSError as error:
             self.gone = True
-            raise Gone(f"The client went away: {error!r}") from error
+            raise Gone(f"The client disconnected: {error!r}") from error
         self.halfway = False
 
     def end(self) -> None:
-        """Send the end."""
+        """Send the end of the response."""
         self.complete = True
         self.send(last_chunk())
 
@@ -93,7 +102,7 @@ class Outgoing:
         self._client.finish_stream(self._invocation)
 
     def break_off(self, failure: ErrorReport) -> None:
-        """End an answer that is not whole, and say why, where that can still be said."""
+        """End an incomplete response, with the error in its trailers if they can still be sent."""
         if not (self.gone or self.halfway):
             try:
                 self.connection.open().setblocking(True)
@@ -108,7 +117,7 @@ class Outgoing:
 
 
 def send_whole(out: Outgoing, response: Response) -> None:
-    """Stream a response that is there already."""
+    """Stream a response that is complete already."""
     start = out.begin(response.status, response.headers)
     out.send(start, *out.part(response.body))
     out.end()
