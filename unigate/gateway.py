@@ -52,21 +52,29 @@ class Gateway:
 
     def __init__(
         self,
-        applications: Applications,
-        deployment: Deployment,
+        application: Any = None,
         *,
-        lifespan: Mode,
-        source: EventSource | None,
-        sources: tuple[EventSource, ...],
-        raising: bool,
+        mounts: Mapping[str, Any] | None = None,
+        interface: Literal["asgi", "wsgi"] | None = None,
+        lifespan: Mode = "auto",
+        base_path: str | None = None,
+        source: str | None = None,
+        sources: Iterable[EventSource] = (),
+        platform: str | Provider | None = None,
+        trusted_proxies: int | str | Sequence[str] | None = None,
+        cache: str | Backend | None = None,
+        on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
-        self.deployment = deployment
-        self.base_path = applications.base_path
-        self.raising = raising
-        self._applications = applications
+        _check_choice("interface", interface, (None, "asgi", "wsgi"))
+        _check_choice("lifespan", lifespan, ("auto", "on", "off"))
+        _check_choice("on_error", on_error, ("respond", "raise"))
+        self._applications = Applications(application, mounts, interface, base_path)
+        self.base_path = self._applications.base_path
+        self.deployment = Deployment(platform, trusted_proxies, cache)
+        self.raising = on_error == "raise"
         self._lifespan: Mode = lifespan
-        self._source = source
-        self._sources = sources
+        self._sources = tuple(sources)
+        self._source = source_named(source, self._sources) if source is not None else None
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
         self._handlers = EventHandlers()
         self._lock = threading.Lock()
@@ -409,15 +417,16 @@ def wrap(
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
         ValueError: For any other wrong argument.
     """
-    _check_choice("interface", interface, (None, "asgi", "wsgi"))
-    _check_choice("lifespan", lifespan, ("auto", "on", "off"))
-    _check_choice("on_error", on_error, ("respond", "raise"))
-    own_sources = tuple(sources)
     return Gateway(
-        Applications(application, mounts, interface, base_path),
-        Deployment(platform, trusted_proxies, cache),
+        application,
+        mounts=mounts,
+        interface=interface,
         lifespan=lifespan,
-        source=source_named(source, own_sources) if source is not None else None,
-        sources=own_sources,
-        raising=on_error == "raise",
+        base_path=base_path,
+        source=source,
+        sources=sources,
+        platform=platform,
+        trusted_proxies=trusted_proxies,
+        cache=cache,
+        on_error=on_error,
     )
