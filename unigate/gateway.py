@@ -102,8 +102,6 @@ class Gateway:
         """
         return self._handlers.register(kind)
 
-    # --- for hosts and tools ---------------------------------------------------------------------
-
     # --- the doors -------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
