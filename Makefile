@@ -1,4 +1,4 @@
-# `make run` and `make test` set up what they need; a later Python: make test PYTHON=python3.13 VENV=.venv-3.13
+# `make run` and `make test` install what they need. For another Python: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
-# What starts servers, databases, a browser or a process for each test, and mostly waits for them.
+# Tests that start servers, databases, a browser or processes, and spend most of their time waiting for them.
 LIVE = tests/browser tests/servers tests/lambda_runtime/test_at_once.py \
     tests/cli/check/test_check.py tests/cli/check/test_django.py tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
     tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_host.py \
@@ -17,7 +17,7 @@ LIVE = tests/browser tests/servers tests/lambda_runtime/test_at_once.py \
     tests/contrib/test_flask_commands.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 
-# `make test COVERAGE=--cov` measures as well, which takes half as long again.
+# `make test COVERAGE=--cov` also measures coverage and takes half as long again.
 test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
 	$(PYTEST) $(addprefix --ignore=,tests/builds $(LIVE))
@@ -26,7 +26,7 @@ live: PROGRAMS = redis-server openssl postgresql/postgres chromium
 live: $(VENV)/ready programs
 	$(PYTEST) $(LIVE)
 
-# Debian's packages of what the tests start and stop themselves, each by the name of its program.
+# Install the Debian packages of the programs that tests start. PROGRAMS lists package/program, or one name for both.
 programs:
 	@PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin)"; \
 	for program in $(PROGRAMS); do \
@@ -38,12 +38,12 @@ programs:
 	    $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	} || { echo "The tests need$$missing: install it." >&2; exit 1; }
 
-# What is built, through the platforms' own tools; fetches them (800 MB) at first use.
+# Builds run through the platforms' own tools, which are downloaded (800 MB) at first use.
 builds: PROGRAMS = npm
 builds: $(VENV)/ready programs
 	$(BIN)/python -m pytest tests/builds
 
-# Ten times what `make test` takes, from new seeds; SEED=... repeats a run.
+# Ten times as many events as in `make test`, from a new seed; SEED=... repeats a run.
 SEED ?= $(shell date +%s)
 fuzz: $(VENV)/ready
 	UNIGATE_FUZZ_EVENTS=1000000 UNIGATE_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/events/test_fuzz.py

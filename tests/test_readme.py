@@ -56,7 +56,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def run(block: int) -> dict[str, Any]:
-    """Run a Python block as a module of its own."""
+    """Run a Python block as a separate module and return its names."""
     names: dict[str, Any] = {"__name__": "readme"}
     exec(compile(PYTHON[block], f"README block {block}", "exec"), names)
     return names
@@ -67,14 +67,14 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
     return response.status, response.body.decode()
 
 
-def test_every_block_is_one_that_is_tested_here() -> None:
+def test_every_block_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
     assert (len(PYTHON), len(COMMANDS)) == (10, 6)
 
 
-def test_main_answers_as_said() -> None:
+def test_main_answers() -> None:
     app = run(0)["app"]
-    assert "GET /, asked by way of http_api" in get(app, b"/")[1]
+    assert "GET /, received through http_api" in get(app, b"/")[1]
     assert '"greeting":"started once per process"' in get(app, b"/v2/users/ada")[1]
 
 
@@ -85,7 +85,7 @@ def test_testing() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS[2:4])
-def test_invoke_asks_main(command: str) -> None:
+def test_invoke_calls_main(command: str) -> None:
     Path("event.json").write_text(json.dumps(load("http_api/get") | {"rawPath": "/"}))
     done = subprocess.run(
         [sys.executable, "-m", *shlex.split(command)], capture_output=True, text=True, check=True
@@ -93,7 +93,7 @@ def test_invoke_asks_main(command: str) -> None:
     assert json.loads(done.stdout)["statusCode"] == 200
 
 
-def test_events_that_are_no_request() -> None:
+def test_non_http_events() -> None:
     app = run(2)["app"]
     records = [{"eventSource": "aws:sqs", "messageId": id_, "body": id_[1:]} for id_ in ("a1", "b")]
     reply = app.lambda_handler({"Records": records}, None)
@@ -108,7 +108,7 @@ def test_google_and_azure() -> None:
         call = user_function.get_user_function() if user_function else main
         event = source.make_event(request)
         reply = call(event, None) if user_function else call(event)
-        assert f"asked by way of {name_of(source)}" in source.from_reply(reply).body.decode()
+        assert f"received through {name_of(source)}" in source.from_reply(reply).body.decode()
 
 
 def test_every_source_is_in_the_table() -> None:
@@ -128,12 +128,12 @@ def test_mixing_applications() -> None:
     assert get(app, b"/v20")[0] == 404
 
 
-def test_where_it_comes_from_and_a_cache(capsys: pytest.CaptureFixture[str]) -> None:
+def test_geolocation_cache_and_background_work(capsys: pytest.CaptureFixture[str]) -> None:
     app = run(4)["app"]
     headers = Headers([("host", "h"), ("cf-ipcountry", "NL"), ("cf-connecting-ip", "203.0.113.8")])
     reply = HOSTS["alb"](app, Request("GET", b"/nearest", headers=headers))
     assert json.loads(reply.body) == {"shops in": "NL", "flag": "🇳🇱"}
-    assert capsys.readouterr().out == "asked from 203.0.113.8\n"
+    assert capsys.readouterr().out == "request from 203.0.113.8\n"
 
 
 def test_flask() -> None:
@@ -147,7 +147,7 @@ def test_django() -> None:
         assert get(run(7)["app"], b"/hello")[0] == 200
 
 
-def test_install_names_extras_that_there_are() -> None:
+def test_install_names_extras_that_exist() -> None:
     command = shlex.split(COMMANDS[0])
     assert command[:2] == ["pip", "install"]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
@@ -165,13 +165,13 @@ def test_dev_serves_main() -> None:
             assert server.stdout is not None
             url = server.stdout.readline().split()[-1]
             with urllib.request.urlopen(url, timeout=20) as response:
-                assert b"asked by way of http_api" in response.read()
+                assert b"received through http_api" in response.read()
         finally:
             server.terminate()
 
 
 @pytest.mark.parametrize("command", COMMANDS[4:])
-def test_make_knows_its_targets(command: str) -> None:
+def test_make_has_the_targets(command: str) -> None:
     done = subprocess.run(
         [*shlex.split(command), "--dry-run"], cwd=ROOT, capture_output=True, text=True, check=False
     )
