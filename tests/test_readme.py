@@ -74,7 +74,7 @@ def test_every_block_is_tested_here() -> None:
 
 def test_main_answers() -> None:
     app = run(0)["app"]
-    assert "GET /, received through http_api" in get(app, b"/")[1]
+    assert "GET /, received via http_api" in get(app, b"/")[1]
     assert '"greeting":"started once per process"' in get(app, b"/v2/users/ada")[1]
 
 
@@ -108,7 +108,7 @@ def test_google_and_azure() -> None:
         call = user_function.get_user_function() if user_function else main
         event = source.make_event(request)
         reply = call(event, None) if user_function else call(event)
-        assert f"received through {name_of(source)}" in source.from_reply(reply).body.decode()
+        assert f"received via {name_of(source)}" in source.from_reply(reply).body.decode()
 
 
 def test_every_source_is_in_the_table() -> None:
@@ -165,7 +165,7 @@ def test_dev_serves_main() -> None:
             assert server.stdout is not None
             url = server.stdout.readline().split()[-1]
             with urllib.request.urlopen(url, timeout=20) as response:
-                assert b"received through http_api" in response.read()
+                assert b"received via http_api" in response.read()
         finally:
             server.terminate()
 
