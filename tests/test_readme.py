@@ -158,6 +158,7 @@ def test_install_names_extras_that_exist() -> None:
             assert extra in extras
 
 
+@pytest.mark.usefixtures("bounded")
 def test_dev_serves_main() -> None:
     command = [sys.executable, "-m", *shlex.split(COMMANDS[1]), "--port", "0", "--no-reload"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:

@@ -142,7 +142,7 @@ def test_a_source_that_was_named_takes_what_looks_like_another(source: EventSour
 @pytest.mark.parametrize("event", [None, [], [{"httpMethod": "GET"}], "GET /", b"{}", 7, True])
 def test_what_is_no_dict_is_refused_by_its_type(event: Any) -> None:
     message = refusal(event)
-    assert message.startswith(f"Got {type(event).__name__} for an event. ")
+    assert message.startswith(f"An event must be a JSON object, got {type(event).__name__}. ")
     assert f"Tried: {', '.join(SOURCE_NAMES)}." in message
 
 

@@ -120,9 +120,7 @@ def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEve
     names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
     tried = f"No event source matches it. Tried: {', '.join(names)}."
     if not isinstance(event, dict):
-        return UnknownEvent(
-            f"Got {type(event).__name__} for an event. It must be a JSON object. {tried}"
-        )
+        return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
     keys = ", ".join(map(repr, event)) or "none at all"
     kind = kind_of(event)
     if kind in kinds.NAMES:
