@@ -38,7 +38,8 @@ class Applications:
             self._given = {"": root, **self._given}
         if not self._given:
             raise TypeError("wrap() takes an application, mounts, or both, got neither.")
-        self.base_path = f"/{base_path.strip('/')}" if base_path and base_path != "/" else ""
+        prefix = (base_path or "").strip("/")
+        self.base_path = f"/{prefix}" if prefix else ""
         self.only: Mount | None = None
         self._interface = interface
         self._router: Router | None = None

@@ -20,6 +20,7 @@ from .events import (
     parse_event,
     source_named,
     unknown_event,
+    unreadable_event,
 )
 from .events.handlers import EventHandlers, Handler
 from .events.replies import write_reply
@@ -41,8 +42,12 @@ class Gateway:
     """An application, or several under path prefixes, for every host. `wrap` makes it.
 
     Hosts call its doors: `asgi`, `wsgi`, `lambda_handler`, `handle`, `google`, `azure`. Calling the
-    object itself chooses one of the first three by the arguments. Tools and hosts of your own use
-    the methods from `mounts` on.
+    object itself chooses one of the first three by the arguments.
+
+    Tools use `mounts`, `route`, `load`, `start`, `stop`, `find_source` and `wrap_sources`. A host
+    of your own calls `find_source`, then `answer`, or `notify` for an event without a source; one
+    that runs applications itself calls `read`, `recover`, `unigate.events.replies.write_reply` and
+    `Request.finish`. They all take events that `unigate.events.parse_event` has parsed.
 
     Attributes:
         deployment: The platform, proxies and cache, as the deployer names them.
@@ -190,6 +195,7 @@ class Gateway:
                 work = request.mark_answered()
                 if work is not None:
                     await self.runtime.finish(work)
+        assert response is not None
         return write_reply(source, event, request, response)
 
     def google(self, request: Any) -> Any:
@@ -254,13 +260,7 @@ class Gateway:
             self._runtime.stop()
 
     def find_source(self, event: Any) -> EventSource | None:
-        """Return the source that reads an event, or None for a non-HTTP event.
-
-        Args:
-            event: The event, or its JSON text.
-        """
-        if type(event) is not dict:
-            event = parse_event(event)
+        """Return the source that reads an event, or None for a non-HTTP event."""
         source = find_source(event, self._sources, self._source)
         if source is not None and self._source_wrapper is not None:
             return self._source_wrapper(source)
@@ -269,7 +269,8 @@ class Gateway:
     def wrap_sources(self, wrapper: Callable[[EventSource], EventSource]) -> None:
         """Read events and write replies through what `wrapper` makes of their source.
 
-        A tool can see and time both steps that way.
+        A tool can see and time both steps that way. A later call replaces the wrapper. Requests at
+        the doors `google` and `azure` have no event and are not wrapped.
         """
         self._source_wrapper = wrapper
 
@@ -281,18 +282,27 @@ class Gateway:
         run: Callable[[Mount, Request], Response] | None = None,
         finish: Callable[[Request], object] | None = None,
     ) -> Any:
-        """Take an event through its whole turn, and return the reply.
+        """Answer an event: read it, run the application, finish deferred work, write the reply.
 
         Args:
+            source: The source of the event, as `find_source` returns it.
+            event: The parsed event.
+            context: The context object of the platform, or None.
             run: Runs the application in place of this gateway.
             finish: Called when the application has answered, in place of `Request.finish`.
+
+        Returns:
+            The reply in the format of the source.
+
+        Raises:
+            UnknownEvent: If the source cannot read the event.
         """
         # What `read` and `Request.finish` do stands here again: as calls, they take 2 % of the time
         # of a small event.
         try:
             request = source.to_request(event, context)
         except Exception as error:
-            return source.to_reply(_refusal(error, event), event)
+            return source.to_reply(_refusal(error, source, event), event)
         request.deployment = self.deployment
         mount = self._applications.only or self.route(request)
         if mount is None:
@@ -317,31 +327,42 @@ class Gateway:
 
     def read(
         self, source: EventSource, event: Any, context: Any
-    ) -> tuple[Request, Mount | None, Response]:
+    ) -> tuple[Request, Mount | None, Response | None]:
         """Read an event, and find the application that answers it.
 
         Returns:
-            The request, the mount of the application, and the response where there is no mount:
-            the event was refused, or no application has its path.
+            The request and the mount of the application. Without a mount the third is the
+            response: the event was refused, or no application has its path.
         """
         try:
             request = source.to_request(event, context)
         except Exception as error:
             request = Request("GET", source=name_of(source), event=event, context=context)
-            return request, None, _refusal(error, event)
+            return request, None, _refusal(error, source, event)
         request.deployment = self.deployment
         mount = self._applications.only or self._applications.find(request)
-        return request, mount, _NO_RESPONSE if mount is not None else _not_found()
+        return request, mount, None if mount is not None else _not_found()
 
     def recover(self, error: Exception, request: Request) -> Response:
-        """Log a failure and return a plain 500, or raise it for the platform to count."""
+        """Log a failure of the application and return a plain 500.
+
+        With `on_error="raise"` it is raised instead, for the platform to count; so is a
+        LifespanFailed in any case.
+        """
         if self.raising or isinstance(error, LifespanFailed):
             raise error
         _log.error("%r failed.", request, exc_info=error)
         return Response.plain(500, "Internal Server Error")
 
     def notify(self, event: Any, context: Any) -> Any:
-        """Call the handler of a non-HTTP event; UnknownEvent if there is none."""
+        """Call the handler of a non-HTTP event, and return its result.
+
+        That is an awaitable for an asynchronous handler: `runtime.run_started` awaits it. Call this
+        within `unigate.background.deferring`, which keeps what `wait_until` is given.
+
+        Raises:
+            UnknownEvent: If no handler is registered for the event.
+        """
         handler = self._handlers.find(event)
         if handler is None:
             raise unknown_event(event, self._sources)
@@ -352,17 +373,13 @@ def _not_found() -> Response:
     return Response.plain(404, "Not Found")
 
 
-# In place of a response that an application is going to give.
-_NO_RESPONSE = Response(0)
-
-
-def _refusal(error: Exception, event: Any) -> Response:
+def _refusal(error: Exception, source: EventSource, event: Any) -> Response:
     """Return the response to an event that its source cannot read, or raise UnknownEvent."""
     if isinstance(error, InvalidEvent):
         _log.warning("Event refused: %s", error)
         return Response.plain(error.status, reason_phrase(error.status))
     if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
-        raise unknown_event(event) from error
+        raise unreadable_event(source, event, error) from error
     raise error
 
 
@@ -413,6 +430,7 @@ def wrap(
 
     Raises:
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
+        TypeError: Without an application and mounts.
         ValueError: For any other wrong argument.
     """
     return Gateway(

@@ -77,7 +77,9 @@ def import_from(target: str) -> Any:
     """
     module_name, colon, attributes = target.partition(":")
     if not (module_name and colon and attributes):
-        raise ImportError(f'{target!r} is not of the form "package.module:attribute".')
+        raise ImportError(
+            f'{target!r} is not of the form "package.module:attribute", such as "main:app".'
+        )
     value: Any = importlib.import_module(module_name)
     for name in attributes.split("."):
         if not hasattr(value, name):

@@ -48,7 +48,7 @@ class Request:
     """An HTTP request, independent of how it arrived.
 
     Attributes:
-        method: The method in upper case.
+        method: The method, such as "GET".
         raw_path: The path as sent, percent-encoded. `path` is the decoded one; both include
             `root_path`.
         query_string: The query as sent, without the "?".
@@ -329,7 +329,10 @@ class Request:
         return deployment_of(self).async_runtime_cache
 
     def wait_until(self, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
-        """Run work after the response to this request; see `unigate.wait_until`."""
+        """Run work after the response to this request; see `unigate.wait_until`.
+
+        For a request made by hand, `finish` runs it.
+        """
         defer(self.deferral(), work, *args)
 
     def deferral(self) -> Deferred:

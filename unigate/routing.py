@@ -18,6 +18,9 @@ class Mount:
         self.app = app
         self.interface = interface
 
+    def __repr__(self) -> str:
+        return f"<Mount {self.prefix or '/'} {self.interface} {self.app!r}>"
+
 
 def check_prefixes(prefixes: Iterable[str]) -> None:
     """Check the prefixes of mounts.

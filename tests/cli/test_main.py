@@ -20,7 +20,7 @@ import sys
 
 from unigate.cli.main import main
 
-assert main([{command!r}, "--help"]) == 0
+assert main([*{command!r}.split(), "--help"]) == 0
 json.dump(list(sys.modules), sys.stderr)
 """
 
@@ -52,6 +52,17 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert [row.split()[0] for row in rows] == ["build", "check", "dev", "invoke", "routes"]
 
 
+@pytest.mark.parametrize("command", ["build", "check", "dev", "invoke", "routes"])
+def test_the_help_shows_the_first_line_of_each_commands_help(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--help"]) == 0
+    rows = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    (line,) = (row.split(None, 1)[1] for row in rows if row.split()[0] == command)
+    assert main([command, "--help"]) == 0
+    assert f"\n\n  {line}\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("command", "imported", "not_imported"),
     [
@@ -59,6 +70,7 @@ def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
         ("invoke", "invoke", ["build", "check", "dev", "routes", "vercel"]),
         ("build", "build", ["check", "dev", "invoke", "routes"]),
         ("dev", "dev", ["build", "check", "invoke", "routes"]),
+        ("", "main", ["build", "check", "dev", "invoke", "routes", "vercel"]),
     ],
 )
 def test_only_the_command_that_runs_is_imported(
@@ -73,5 +85,5 @@ def test_only_the_command_that_runs_is_imported(
     modules = set(json.loads(completed.stderr))
     assert f"unigate.cli.{imported}" in modules
     assert modules.isdisjoint(f"unigate.cli.{name}" for name in not_imported)
-    if command in ("routes", "invoke"):
+    if command in ("", "routes", "invoke"):
         assert modules.isdisjoint({"werkzeug", "jinja2", "asyncio"})

@@ -16,7 +16,7 @@ import click
 
 from unigate import Gateway, InvalidEvent, UnknownEvent
 from unigate.emulator import BASE_URL, EVENT_SOURCES, LocalContext, make_request, through_json
-from unigate.events import EventSource
+from unigate.events import EventSource, parse_event
 
 from .project.target import load, user_frames
 
@@ -75,7 +75,7 @@ def invoke(
         try:
             reply, first = _call(gateway, event)
             warm = [_call(gateway, event)[1] for _ in range(repeat or 0)]
-            failed = _is_failure(gateway.find_source(event), reply)
+            failed = _is_failure(gateway.find_source(parse_event(event)), reply)
         except UnknownEvent as error:
             raise click.ClickException(str(error)) from error
         except (Exception, SystemExit) as error:

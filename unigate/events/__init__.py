@@ -8,7 +8,13 @@ events that are not HTTP requests.
 from __future__ import annotations
 
 from . import kinds
-from .detection import find_source, parse_event, source_named, unknown_event
+from .detection import (
+    find_source,
+    parse_event,
+    source_named,
+    unknown_event,
+    unreadable_event,
+)
 from .kinds import kind_of
 from .source import EventSource, name_of
 
@@ -21,4 +27,5 @@ __all__ = [
     "parse_event",
     "source_named",
     "unknown_event",
+    "unreadable_event",
 ]

@@ -121,13 +121,26 @@ def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEve
     tried = f"No event source matches it. Tried: {', '.join(names)}."
     if not isinstance(event, dict):
         return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
-    keys = ", ".join(map(repr, event)) or "none at all"
     kind = kind_of(event)
-    if kind in kinds.NAMES:
-        advice = (
-            f"It is a non-HTTP event of kind {kind!r}: register a function for it with "
-            f'@app.on_event("{kind}").'
-        )
-    else:
+    if kind is None:
         advice = f"{tried} If it is in the format of one of these, name it: wrap(..., source=...)."
-    return UnknownEvent(f"Got an event with the keys {keys}. {advice}")
+    else:
+        named = kind if kind in kinds.NAMES else "*"
+        advice = (
+            f"It is not an HTTP request (kind: {kind}): register a function for it with "
+            f'@app.on_event("{named}").'
+        )
+    return UnknownEvent(f"Got an event with {_keys(event)}. {advice}")
+
+
+def unreadable_event(source: EventSource, event: Any, error: Exception) -> UnknownEvent:
+    """Return an error for an event that its source failed to read."""
+    keys = _keys(event) if isinstance(event, dict) else f"the type {type(event).__name__}"
+    return UnknownEvent(
+        f"Got an event with {keys}. The source {name_of(source)!r} cannot read it: {error!r}. "
+        "If it is in the format of another source, name that one: wrap(..., source=...)."
+    )
+
+
+def _keys(event: dict[str, Any]) -> str:
+    return f"the keys {', '.join(map(repr, event))}" if event else "no keys"

@@ -16,14 +16,21 @@ class EventSource(Protocol):
     A source whose limit depends on the event has `max_reply(event)` beside `MAX_REPLY`.
     """
 
-    MAX_REPLY: int
-    """The largest reply that the platform accepts, in bytes of JSON."""
+    @property
+    def __name__(self) -> str:
+        """The name, of which the last part counts: "my.package.telegraph" is "telegraph"."""
 
     @property
-    def __name__(self) -> str: ...
+    def MAX_REPLY(self) -> int:
+        """The largest reply that the platform accepts, in bytes of JSON."""
 
     def matches(self, event: Event) -> bool:
-        """Return True if an event is in this format."""
+        """Return True if an event is in this format.
+
+        Args:
+            event: What the platform passed, JSON text already parsed. Sources from outside are
+                asked about every event, which need not be a dict.
+        """
 
     def to_request(self, event: Event, context: Any) -> Request:
         """Read an event.

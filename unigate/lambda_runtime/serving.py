@@ -82,7 +82,7 @@ def is_streamed(source: EventSource, event: Event) -> bool:
 
 
 def _stream(
-    run: _Run, out: Outgoing, request: Request, mount: Mount | None, response: Response
+    run: _Run, out: Outgoing, request: Request, mount: Mount | None, response: Response | None
 ) -> None:
     """Stream the response of an application, or the one that is there instead."""
     if mount is not None:
@@ -99,6 +99,7 @@ def _stream(
         finally:
             run.finish_later(request)
     if not out.started:
+        assert response is not None
         send_whole(out, response)
     out.acknowledge()
 
