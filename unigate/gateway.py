@@ -302,7 +302,8 @@ class Gateway:
         try:
             request = source.to_request(event, context)
         except Exception as error:
-            return source.to_reply(_refusal(error, source, event), event)
+            refused = _refusal(error, source, event)
+            return source.to_reply(refused, event)
         request.deployment = self.deployment
         mount = self._applications.only or self.route(request)
         if mount is None:
