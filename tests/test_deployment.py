@@ -22,7 +22,7 @@ from netaddr import IPSet
 from starlette.requests import Request as StarletteRequest
 from vercel import headers as vercel_headers
 
-from unigate import platforms
+from unigate import Response, platforms
 from unigate.client import providers
 from unigate.client.geolocation import Geolocation
 from unigate.context import current_request_var
@@ -383,6 +383,7 @@ def test_request_of_any_shape(shape: str, monkeypatch: pytest.MonkeyPatch) -> No
         vercel_headers.headers_from_wsgi_environ(environ_of(ON_VERCEL)),
         StarletteRequest(scope_of(ON_VERCEL)).headers,
         RequestFactory().get("/", headers=ON_VERCEL).headers,
+        Response(200, Headers(ON_VERCEL.items())),
     ],
 )
 def test_headers_alone(headers: Any) -> None:
@@ -414,6 +415,11 @@ def test_other_things_are_refused(wrong: object) -> None:
     for ask in (ip_address, geolocation):
         with pytest.raises(TypeError, match="must be a request, its headers"):
             ask(wrong)
+
+
+def test_a_platform_that_is_no_name_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"platform must be a name or a Provider, got 3\."):
+        Deployment(platform=3)  # type: ignore[arg-type]
 
 
 def test_headers_alone_are_judged_by_the_current_request() -> None:

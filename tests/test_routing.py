@@ -140,6 +140,11 @@ def test_prefix_that_cannot_match_is_refused(prefix: str) -> None:
         unigate.wrap(asgi_echo, mounts={"/good": asgi_echo, prefix: asgi_echo})
 
 
+def test_prefix_that_is_no_text_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"must be a str, got 2\."):
+        unigate.wrap(mounts={2: asgi_echo})  # type: ignore[dict-item]
+
+
 # --- the paths that an application receives ------------------------------------------------------
 
 

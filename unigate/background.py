@@ -53,6 +53,9 @@ class _Work:
         return result if hasattr(result, "__await__") else None
 
 
+_lock = threading.Lock()  # for the works of all requests, which change rarely
+
+
 class Deferred:
     """The background work of one request or event, kept until that is answered.
 
@@ -60,24 +63,23 @@ class Deferred:
         context: The platform's context object. Its remaining time bounds the work.
     """
 
-    __slots__ = ("_closed", "_context", "_lock", "_works")
+    __slots__ = ("_closed", "_context", "_works")
 
     def __init__(self, context: Any) -> None:
         self._context = context
-        self._lock = threading.Lock()
         self._works: list[_Work] = []
         self._closed = False
 
     def add(self, work: _Work) -> bool:
-        """Keep work for `finish`; return False once that has run."""
-        with self._lock:
+        """Keep work for `finish`; return False if this is closed."""
+        with _lock:
             if not self._closed:
                 self._works.append(work)
             return not self._closed
 
     def close(self) -> None:
         """Take no more work."""
-        with self._lock:
+        with _lock:
             self._closed = True
 
     def finish(self) -> None:
@@ -100,7 +102,7 @@ class Deferred:
 
     def _take(self) -> list[_Work]:
         """Return the work so far; where there is none, no more is accepted."""
-        with self._lock:
+        with _lock:
             works, self._works = self._works, []
             self._closed = not works
         return works

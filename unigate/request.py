@@ -66,7 +66,7 @@ class Request:
             default deployment answers for.
         identify: Reads `identity` from the event, or None if the event names no caller.
         deferred: The work given to `wait_until`, or None.
-        answered: Whether the response is complete, so that `wait_until` keeps no more work.
+        answered: Whether the response is complete; later work is kept only while `finish` runs.
     """
 
     __slots__ = (
@@ -336,14 +336,15 @@ class Request:
         defer(self.deferral(), work, *args)
 
     def deferral(self) -> Deferred:
-        """Return `deferred`, made at first use; it takes no more work once this is answered."""
-        deferred = self.deferred
-        if deferred is None:
-            with _deferral_lock:
-                deferred = self.deferred = self.deferred or Deferred(self.context)
-            if self.answered:  # too late for `finish` to see it
-                deferred.close()
-        return deferred
+        """Return `deferred`, made at first use, and closed if this was answered before that."""
+        # Under the lock as a whole: another thread must not add to it before it may be closed.
+        with _deferral_lock:
+            deferred = self.deferred
+            if deferred is None:
+                deferred = self.deferred = Deferred(self.context)
+                if self.answered:  # too late for `finish` to see it
+                    deferred.close()
+            return deferred
 
     def mark_answered(self) -> Deferred | None:
         """Note that the response is complete; return the work given to `wait_until`, if any."""

@@ -26,9 +26,12 @@ def check_prefixes(prefixes: Iterable[str]) -> None:
     """Check the prefixes of mounts.
 
     Raises:
+        TypeError: A prefix is not a str.
         ValueError: A prefix does not start with "/" or ends with it, so it could never match.
     """
     for prefix in prefixes:
+        if not isinstance(prefix, str):
+            raise TypeError(f"The prefix of a mount must be a str, got {prefix!r}.")
         if not prefix.startswith("/") or prefix.endswith("/"):
             raise ValueError(
                 f'A mount must be a path like "/v2", without "/" at its end, got {prefix!r}.'

@@ -92,7 +92,7 @@ def serve(
     )
     if passive and request.deferred is None:
         current_request_var.reset(token)
-        request.mark_answered()
+        request.finish()  # of what another thread may have deferred meanwhile
         return body
     return _ServedBody(body, token, request)
 

@@ -103,6 +103,11 @@ def test_namespaces_never_share_an_entry(open_cache: OpenCache) -> None:
     assert [cache.get(key) for cache, key in caches] == list(range(len(names)))
 
 
+def test_a_namespace_that_is_no_text_is_refused(open_cache: OpenCache) -> None:
+    with pytest.raises(TypeError, match=r"namespace must be a str, got 3\."):
+        open_cache(namespace=3)
+
+
 def test_delete(cache: Any) -> None:
     cache.set("key", 1)
     cache.set("other", 2)

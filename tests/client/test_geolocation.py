@@ -326,14 +326,14 @@ def test_database_is_opened_once_by_all_threads(
     found: list[Geolocation | None] = []
 
     def ask() -> None:
-        together.wait()
+        together.wait(30)
         found.extend(geo.look_up("203.0.113.7", database) for _ in range(50))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(30)
     assert found == [SAO_PAULO] * 400
     assert opened == [database]
 

@@ -417,6 +417,15 @@ def test_a_source_in_the_row_before_rest_api_is_chosen_for_what_looks_like_it(
     assert detection.find_source(load("http_api/get") | {"stamp": "1 penny"}) is http_api
 
 
+def test_a_source_in_the_row_before_rest_api_may_share_a_mark_with_http_api(
+    add_row: AddRow,
+) -> None:
+    postbox = add_row(before_rest_api=True, marks=["rawPath"])
+    event = load("rest_api/custom_domain") | {"rawPath": "/letters", "stamp": "1 penny"}
+    assert detection.find_source(event) is postbox
+    assert detection.find_source(load("http_api/get") | {"stamp": "1 penny"}) is http_api
+
+
 @pytest.mark.parametrize("name", LOOK_ALIKES)
 def test_a_source_from_outside_is_chosen_for_what_looks_like_another(name: str) -> None:
     mine: Any = Telegraph()

@@ -248,13 +248,13 @@ def test_hop_by_hop_fields_are_dropped(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["a\rb", "a\nb", "a\r\nSet-Cookie: x=1", "a\0b", "\n"])
 def test_line_breaks_and_nul_are_refused(value: str) -> None:
-    with pytest.raises(ValueError, match="'X-A' holds a line break or NUL"):
+    with pytest.raises(ValueError, match="'X-A' must not contain a line break or NUL"):
         response_headers([("X-A", value)])
 
 
 @pytest.mark.parametrize("name", ["x\rb", "x\nb", "x\r\nSet-Cookie: x=1", "x\0b"])
 def test_line_breaks_and_nul_in_a_name_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="holds a "):
+    with pytest.raises(ValueError, match="A header name must be printable text"):
         response_headers([(name, "1")])
 
 
@@ -269,7 +269,7 @@ def test_an_applications_value_beyond_latin_1_is_sent_as_utf_8() -> None:
 
 @pytest.mark.parametrize("field", [("x-a", 3), ("x-a", None), ("x-a", b"1"), (b"x-a", "1")])
 def test_fields_that_are_not_text_are_refused(field: tuple[str, str]) -> None:
-    with pytest.raises(TypeError, match="str, not"):
+    with pytest.raises(TypeError, match="must be str, got"):
         response_headers([field])
 
 

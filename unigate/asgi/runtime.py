@@ -71,8 +71,9 @@ class ASGIRuntime:
 
     def answer(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an ASGI application for a request, from any thread."""
-        if not self.lifespans.started:
+        if not self._stops_at_exit:
             self._stop_at_exit()
+        if not self.lifespans.started:
             return self.loop.run(self._start_and_collect(mount, request, raising))
         scope = self.scope_of(mount, request)
         return self.loop.run(collect(mount.app, scope, request, raising))

@@ -15,7 +15,12 @@ def key_maker(
 
     With a hash function the key is `namespace + separator + hash`, as in Vercel's SDKs, and keys
     with equal results share an entry. Without one, different keys never share an entry.
+
+    Raises:
+        TypeError: The namespace is not a str.
     """
+    if not isinstance(namespace, str | None):
+        raise TypeError(f"namespace must be a str, got {namespace!r}.")
     scope = namespace + (separator or SEPARATOR) if namespace else ""
     if hash_function is not None:
         return lambda key: scope + _text(hash_function(_text(key)))

@@ -49,6 +49,7 @@ class Trust:
         proxies: The deployer's own proxies.
 
     Raises:
+        TypeError: The platform is neither a name nor a `Provider`.
         ValueError: For an unknown platform, and for proxies that are not numbers or addresses.
     """
 
@@ -59,6 +60,8 @@ class Trust:
         geoip: str,
     ) -> None:
         front = provider(platform) if isinstance(platform, str) else platform
+        if not (front is None or isinstance(front, Provider)):
+            raise TypeError(f"platform must be a name or a Provider, got {front!r}.")
         here = platforms.proven()
         host = PROVIDERS[here] if here else None
         if front and host and front.name == host.name:
@@ -120,7 +123,8 @@ def evidence_of(carrier: Any) -> Evidence:
     if isinstance(carrier, Evidence):
         return carrier
     headers: Any = getattr(carrier, "headers", None)
-    if isinstance(headers, Headers):  # the common request: no framework has headers of this class
+    # The common request, by its class of headers, which no framework has, and its deployment.
+    if isinstance(headers, Headers) and hasattr(carrier, "deployment"):
         return Evidence(headers, _host(carrier.client), carrier.source, carrier)
     scope: Any = getattr(carrier, "scope", None)
     environ: Any = getattr(carrier, "environ", getattr(carrier, "META", None))

@@ -40,6 +40,8 @@ def _unusual_marks() -> frozenset[str]:
 
 
 _MARKS = _unusual_marks()
+# Marks of HTTP API that rows before REST API have as well, for events that are not HTTP API's.
+_SHARED_MARKS = HTTP_API.marks & frozenset().union(*(row.marks for row in _BEFORE_REST_API))
 _CONTEXT_MARKS = kinds.CONTEXT_MARKS.union(*(row.context_marks for row in _BEFORE_REST_API))
 _CONTEXT_SIZE = max(row.context_below for row in _BEFORE_REST_API)
 
@@ -66,9 +68,13 @@ def find_source(
             return named or http_api
         about = event.get("requestContext")
         # A map of cookies marks an event of Yandex's authorizer; an HTTP API has a list.
-        usual = type(event.get("cookies")) is not dict and (
-            type(about) is not dict
-            or (len(about) >= _CONTEXT_SIZE and _CONTEXT_MARKS.isdisjoint(about))
+        usual = (
+            type(event.get("cookies")) is not dict
+            and (
+                type(about) is not dict
+                or (len(about) >= _CONTEXT_SIZE and _CONTEXT_MARKS.isdisjoint(about))
+            )
+            and event.keys().isdisjoint(_SHARED_MARKS)
         )
     if usual and (named or rest_api.matches(event)):
         return named or rest_api

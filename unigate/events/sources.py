@@ -86,6 +86,7 @@ BEFORE_KINDS = (
 )
 AFTER_KINDS = (
     HTTP_API,
+    SourceRow("vercel", ("Action",)),
     SourceRow("alb", context_marks=("elb",)),
     SourceRow(
         "lattice",
@@ -105,6 +106,6 @@ AFTER_KINDS = (
     SourceRow("scaleway", ("stageVariable",)),
     REST_API,
     SourceRow("yandex", ("httpMethod",)),  # direct calls have no path: REST API does not match
-    SourceRow("vercel", ("body",)),
+    SourceRow("vercel", ("body",)),  # without `Action`, its one member
     SourceRow("generic", ("httpMethod",)),
 )

@@ -51,18 +51,20 @@ _from_single = Headers.from_single
 
 def _checked(name: object, value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"Header names and values must be str, not {name!r}: {value!r}.")
+        raise TypeError(f"Header names and values must be str, got {name!r}: {value!r}.")
     if "\r" in value or "\n" in value or "\0" in value:
-        raise ValueError(f"The header {name!r} holds a line break or NUL: {value!r}.")
+        raise ValueError(
+            f"The header {name!r} must not contain a line break or NUL, got {value!r}."
+        )
     return latin1(value)
 
 
 def _field_name(name: str) -> str:
     """Return the name of a field in lower case, "" for a hop-by-hop field."""
     if not isinstance(name, str):
-        raise TypeError(f"Header names and values must be str, not {name!r}.")
+        raise TypeError(f"Header names and values must be str, got {name!r}.")
     if not name.isprintable():
-        raise ValueError(f"The header name {name!r} holds a line break or NUL.")
+        raise ValueError(f"A header name must be printable text, got {name!r}.")
     lower = name.lower()
     return "" if lower in HOP_BY_HOP else lower
 

@@ -660,7 +660,7 @@ def test_without_its_extra_the_command_explains_how_to_install_it(
     name: str, tmp_path: Path
 ) -> None:
     code = f"import sys; sys.modules[{name!r}] = None; import unigate.__main__"
-    code += "; sys.exit(unigate.__main__.main(['--help']))"
+    code += "; sys.exit(unigate.__main__.main(['dev', '--help']))"
     ended = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path, env=environ(), capture_output=True, text=True, timeout=SECONDS,

@@ -498,7 +498,7 @@ def test_an_application_or_a_gateway_is_run(folder: Path, target: str) -> None:
         ("nowhere:app", "No module named 'nowhere'"),
         ("nowhere.app", "No module named 'nowhere'"),
         ("teapot:milk", "Module 'teapot' has no attribute 'milk'."),
-        ("teapot", "'teapot' is not of the form \"package.module:attribute\"."),
+        ("teapot", '\'teapot\' is not of the form "package.module:attribute", such as "main:app".'),
         ("teapot:ROOT", "Module 'teapot' has no attribute 'ROOT'."),
         ("teapot:os", "'os' is a module. Pass the application in it, like os.app."),
     ],
