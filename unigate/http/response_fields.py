@@ -30,7 +30,7 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
 
     Raises:
         TypeError: A name or a value is not text.
-        ValueError: A name or a value holds a line break or NUL (header injection).
+        ValueError: A name is not printable, or a value holds a line break or NUL.
     """
     if type(fields) is not list:
         fields = list(fields)
@@ -64,7 +64,9 @@ def _field_name(name: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"Header names and values must be str, got {name!r}.")
     if not name.isprintable():
-        raise ValueError(f"A header name must be printable text, got {name!r}.")
+        raise ValueError(
+            f"A header name must be printable, without a line break or NUL, got {name!r}."
+        )
     lower = name.lower()
     return "" if lower in HOP_BY_HOP else lower
 
