@@ -21,9 +21,10 @@ from unigate.request import Request
 from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Receive, Scope, Send, WSGIApp
 
-from .bridges import asgi_to_wsgi, wsgi_to_asgi
 from .driver import WatchedResponse, build_scope, collect, send_response
 from .lifespan import Lifespan, Lifespans, Mode
+from .wsgi_applications import wsgi_to_asgi
+from .wsgi_servers import asgi_to_wsgi
 
 _log = logging.getLogger("unigate")
 
