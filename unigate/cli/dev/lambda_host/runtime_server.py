@@ -11,8 +11,9 @@ import queue
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
@@ -25,6 +26,8 @@ from .streams import BodyStream, InvocationError, StreamedReply, read_fields, tr
 
 # The longest timeout that Lambda lets a function have.
 FUNCTION_SECONDS = 15 * 60
+# A fork of the process keeps its connections open and may outlive it.
+_SETTLE_SECONDS = 2
 _PREFIX = "/2018-06-01/runtime"
 
 
@@ -46,6 +49,8 @@ class RuntimeServer:
         self.exited = threading.Event()
         self._exit_status = ""
         self._open: dict[str, PendingInvocation] = {}
+        self._connections_read = 0
+        self._changed = threading.Condition()
         self._waiting: queue.SimpleQueue[PendingInvocation | None] = queue.SimpleQueue()
         self._server = _TCPServer(("127.0.0.1", 0), partial(_RequestHandler, self))
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
@@ -65,18 +70,24 @@ class RuntimeServer:
         self._open[request_id] = invocation
         self._waiting.put(invocation)
         if self.exited.is_set():  # perhaps before this invocation was there to be failed
-            self._fail_open()
+            self._fail(request_id)
         return invocation.outcome.result()
 
     def process_exited(self, status: str) -> None:
-        """Fail all open invocations, and name the exit status in each error from now on."""
+        """Fail the invocations without an answer; each error from now on names the exit status.
+
+        What the process sent before it exited counts.
+        """
         self._exit_status = f": {status}"
         self.exited.set()
         if not self.ready.is_set():
             self.init_error = (self.describe("did not start"), "")
             self.ready.set()
-        self._fail_open()
         self._waiting.put(None)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._connections_read, _SETTLE_SECONDS)
+        for request_id in list(self._open):
+            self._fail(request_id)
 
     def close(self) -> None:
         """Stop accepting connections."""
@@ -88,14 +99,25 @@ class RuntimeServer:
         self.exited.wait(0.5)  # its connections close before the exit is noticed
         return f"The function {problem}{self._exit_status}."
 
-    def _fail_open(self) -> None:
-        for request_id in list(self._open):
-            invocation = self.claim(request_id)
-            if invocation is not None:
-                error = InvocationError(self.describe("did not answer"))
-                invocation.outcome.set_exception(error)
+    def _fail(self, request_id: str) -> None:
+        invocation = self.claim(request_id)
+        if invocation is not None:
+            error = InvocationError(self.describe("did not answer"))
+            invocation.outcome.set_exception(error)
 
     # --- for the request handlers ----------------------------------------------------------------
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count a connection as one on which a request may have arrived."""
+        with self._changed:
+            self._connections_read += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._connections_read -= 1
+                self._changed.notify_all()
 
     def next(self) -> PendingInvocation | None:
         """Wait for the next event; None after the process has exited."""
@@ -160,25 +182,28 @@ class _RequestHandler(StreamRequestHandler):
         """Answer the requests of this connection."""
         # The process may have exited, and other programs may probe the port.
         with suppress(OSError, EOFError, ValueError):
-            while (line := self.rfile.readline()) and self._answer(line.decode("latin-1")):
+            while self._answer():
                 self.wfile.flush()
 
-    def _answer(self, line: str) -> bool:
+    def _answer(self) -> bool:
         """Answer a request; return False to close the connection."""
-        _, path, _ = line.split(" ")
-        fields = read_fields(self.rfile)
-        if fields.get("host") != self._api.address or "sec-fetch-site" in fields:
-            return False  # a page in a browser, perhaps with DNS rebinding
-        path = path.removeprefix(_PREFIX)
+        with self._api.reading():
+            _, path, _ = self.rfile.readline().decode("latin-1").split(" ")
+            fields = read_fields(self.rfile)
+            if fields.get("host") != self._api.address or "sec-fetch-site" in fields:
+                return False  # a page in a browser, perhaps with DNS rebinding
+            path = path.removeprefix(_PREFIX)
+            parts = path.split("/")  # "", "invocation", the request ID, "response" or "error"
+            claimed = self._api.claim(parts[2]) if len(parts) == 4 else None
+        if claimed is not None:
+            return self._receive(claimed, parts[3], fields)
         if path == "/invocation/next":
             invocation = self._api.next()
             return invocation is not None and self._send(invocation)
         if path == "/init/error":
             self._api.fail_init(self._read_json(fields))
             return self._accept()
-        _, _, request_id, kind = path.split("/")
-        invocation = self._api.claim(request_id)
-        return invocation is not None and self._receive(invocation, kind, fields)
+        return False
 
     def _receive(self, invocation: PendingInvocation, kind: str, fields: dict[str, str]) -> bool:
         """Read the outcome of an invocation."""
