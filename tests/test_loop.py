@@ -633,11 +633,15 @@ def test_closing_leaves_a_loop_alone_that_runs_inline(loop: ProcessLoop) -> None
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What is to be called at the end, which is nothing yet; the signal handler is put back."""
+    """What is to be called at the end, which is nothing yet; the signal handler is put back.
+
+    No timer ends this process.
+    """
     before = signal.getsignal(signal.SIGTERM)
     called: list[Any] = []
     monkeypatch.setattr(atexit, "register", called.append)
     monkeypatch.setattr("unigate.loop._stops", [])
+    monkeypatch.setattr("unigate.loop.end_within", lambda seconds, status: None)
     yield called
     signal.signal(signal.SIGTERM, before)
 

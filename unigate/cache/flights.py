@@ -123,9 +123,7 @@ class Flight:
         return False
 
 
-def join(
-    backend: Backend, key: str, tags: Iterable[str], *, may_wait: bool
-) -> tuple[Flight, bool]:
+def join(backend: Backend, key: str, tags: Iterable[str], *, may_wait: bool) -> tuple[Flight, bool]:
     """Return the flight of a key, and whether the caller leads it, that is, calls its factory.
 
     Args:
