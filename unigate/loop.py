@@ -11,7 +11,6 @@ import asyncio
 import atexit
 import contextlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ from threading import get_ident
 from types import FrameType
 from typing import Any, TypeVar
 
+from .exits import end_within
 from .forking import after_in_child
 
 T = TypeVar("T")
@@ -241,44 +241,6 @@ def _exit(signum: int, frame: FrameType | None) -> None:
         for stop in reversed(_stops):
             stop()
     sys.exit(128 + signum)
-
-
-def end_within(seconds: float, status: int) -> None:
-    """End the process after some time if it has not ended by itself.
-
-    Python waits without limit for threads that are no daemons and for pools of threads.
-
-    Args:
-        seconds: The time.
-        status: The exit status.
-    """
-    timer = threading.Timer(seconds, _end_now, (seconds, status))
-    timer.daemon = True
-    timer.name = "unigate-end"
-    with contextlib.suppress(RuntimeError):  # no thread can be started any more
-        timer.start()
-
-
-def _end_now(seconds: float, status: int) -> None:
-    try:
-        # In a thread, because a thread that goes on may hold the lock of a stream or log handler.
-        thread = threading.Thread(target=_log_end, args=(seconds,), daemon=True)
-        thread.start()
-        thread.join(CANCEL_SECONDS)
-    finally:
-        os._exit(status)
-
-
-def _log_end(seconds: float) -> None:
-    here = {threading.current_thread().name, "unigate-end"}
-    names = [each.name for each in threading.enumerate() if each.name not in here]
-    _log.critical(
-        "The process did not end within %s seconds and is ended now. Its threads: %s.",
-        seconds,
-        ", ".join(names),
-    )
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
 
 
 atexit.register(lambda: _process_loop.close())

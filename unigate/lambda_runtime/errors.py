@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 import traceback
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-_NOT_OF_THE_APPLICATION = (os.path.dirname(__file__), "<frozen importlib", importlib.__file__)
+# The beginnings of stack traces: this package, imports and the start of threads.
+_NOT_OF_THE_APPLICATION = (
+    *(os.path.dirname(__file__), "<frozen importlib", importlib.__file__),
+    threading.__file__,
+)
 
 MOST_EXCEPTIONS = 20  # that are shown, the error itself included
 MOST_FRAMES = 100  # of the error, the innermost ones
@@ -150,7 +155,7 @@ def _type_of(error: BaseException) -> str:
 
 
 def _frames_of(error: BaseException, most: int) -> list[traceback.FrameSummary]:
-    """Return the innermost frames, without leading ones of this package and of imports."""
+    """Return the innermost frames, from where the application begins."""
     if isinstance(error, TypedError):
         return []
     frames = list(traceback.extract_tb(error.__traceback__, -most))
