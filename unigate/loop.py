@@ -27,7 +27,7 @@ T = TypeVar("T")
 _log = logging.getLogger("unigate")
 
 # How long cancelled tasks and a blocked loop have at the end of the process, in seconds.
-CANCEL_SECONDS = 0.5
+CANCEL_SECONDS = 0.3
 # How long the last coroutine of the process may take, such as the shutdown of applications.
 LAST_SECONDS = 15.0
 # How long the process may take to end after SIGTERM; Kubernetes kills it after 30 seconds.
