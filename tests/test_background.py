@@ -672,3 +672,41 @@ def test_work_that_a_request_has_left_behind_is_named_when_the_process_ends() ->
     assert "has added work 101 times" in done.stderr
     assert "again" in done.stderr.rpartition("has added work")[2]
     assert "is dropped: the process ends" in done.stderr
+
+
+NO_THREADS = """
+import resource, threading, unigate
+
+def take_threads():  # as if threads that hang had used all there are
+    threading.stack_size(64_000_000 // 4096 * 4096)
+    pages = int(open("/proc/self/statm").read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 4_000_000, -1))
+
+def app(environ, start_response):
+    unigate.wait_until(work)
+    take_threads()
+    start_response('200 OK', [])
+    return [b'']
+
+def work():
+    print("worked")
+
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 60_000
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unigate.wrap(app, interface='wsgi').lambda_handler(EVENT, Context())",
+        "take_threads(); unigate.wait_until(work)",
+    ],
+)
+def test_work_for_which_no_thread_can_be_started_is_dropped(call: str) -> None:
+    code = f"{NO_THREADS}\nEVENT = {EVENT!r}\n{call}\nprint('ended')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "ended\n", done.stderr
+    assert "is dropped: no thread can be started for it" in done.stderr
+    assert "function work" in done.stderr

@@ -29,6 +29,7 @@ MOST_ADDED = 100
 # How long the end of the process waits for work in the background, in seconds.
 EXIT_SECONDS = 10.0
 _NO_TIME = "the function has no time left"
+_NO_THREAD = "no thread can be started for it"
 _NO_LOOP = "its event loop ends"
 
 _wrappers: list[Callable[[Any], Any]] = []
@@ -253,7 +254,7 @@ def _detach(work: _Work) -> None:
     if work.is_awaitable() and _running_loop() is not None:
         _start_task(_finish_on_loop(work), lambda: [work], work.context)
     elif not _start_thread(partial(_finish_in_thread, work), lambda: [work]):
-        _drop([work], "no thread can be started for it")
+        _drop([work], _NO_THREAD)
 
 
 _tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks weakly
@@ -352,7 +353,11 @@ def _finish_in_thread(work: _Work, deferred: Deferred | None = None) -> None:
             name="unigate-background",
             daemon=True,
         )
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # threads that hang have used all there are
+            _drop([work], _NO_THREAD)
+            return
         thread.join(limit)
         if not results:
             _log_unfinished(work)
@@ -432,8 +437,9 @@ def _drop(works: list[_Work], reason: str) -> None:
 
 def _close_unused(subjects: list[Any]) -> None:
     """Close coroutines that have not begun: Python would warn that they were never awaited."""
-    from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
-
     for subject in subjects:
-        if iscoroutine(subject) and getcoroutinestate(subject) == CORO_CREATED:
-            subject.close()
+        if isinstance(subject, Coroutine):
+            from inspect import CORO_CREATED, getcoroutinestate, iscoroutine
+
+            if iscoroutine(subject) and getcoroutinestate(subject) == CORO_CREATED:
+                subject.close()

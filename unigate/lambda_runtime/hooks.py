@@ -125,7 +125,11 @@ def _run_end_hook(hook: Callable[[], Any], limit: float) -> None:
     thread = threading.Thread(
         target=context.run, args=(call,), name="unigate-invocation-end", daemon=True
     )
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # threads that hang have used all there are
+        _log.error("The on_invocation_end hook %r was not called: %s", hook, error)
+        return
     thread.join(limit)
     if not results:
         _log.error(
