@@ -710,3 +710,24 @@ def test_work_for_which_no_thread_can_be_started_is_dropped(call: str) -> None:
     assert done.stdout == "ended\n", done.stderr
     assert "is dropped: no thread can be started for it" in done.stderr
     assert "function work" in done.stderr
+
+
+@again_and_again
+@pytest.mark.parametrize("answered", [False, True])
+def test_work_in_the_background_that_starts_more_work_without_end_is_logged(
+    kind: Any, answered: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    contexts: list[contextvars.Context] = [contextvars.copy_context()]
+    if answered:
+        HOSTS["wsgi"](keeps_its_context("wsgi", contexts, []), GET)
+    again = Again()
+    contexts[-1].run(wait_until, kind(again))
+    try:
+        until(lambda: "has started more work 100 times" in caplog.text)
+    finally:
+        again.over.set()
+    until(lambda: not copy_threads())
+    assert "Again." in caplog.text.partition("has started more work 100 times")[2]
+    wait_until(kind(again))  # of another origin, which starts to count anew
+    until(lambda: not copy_threads())
+    assert caplog.text.count("has started more work 100 times") == 1

@@ -209,7 +209,9 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     ASGI and WSGI servers run it after the response. Where a function's reply ends its life (AWS
     Lambda and similar platforms), it runs before the reply is handed over, within the time that
     the function has left. Functions under `on_event` are treated alike. Outside of a request it
-    starts at once in the background. Failures are logged.
+    starts at once in the background. Failures are logged, and so is work that is dropped: when the
+    function has no time left, when its event loop ends, and in the background ten seconds after the
+    end of the process began.
 
     Raises:
         TypeError: If `work` is neither awaitable nor callable, or an awaitable with arguments.
@@ -231,8 +233,20 @@ def defer(deferred: Deferred | None, work: Awaitable[Any] | Callable[..., Any], 
         subject = wrap(subject)
     kept = _Work(given, subject, copy_context())
     if deferred is None or not deferred.add(kept):
+        times = kept.context.run(_count_start)
         _log.info("%r starts in the background: no request is being answered.", work)
+        if times % MOST_ADDED == 0:
+            _log.warning("Work in the background has started more work %d times: %r.", times, work)
         _detach(kept)
+
+
+_starts: ContextVar[int] = ContextVar("unigate.starts", default=0)
+
+
+def _count_start() -> int:
+    """Count, in the context of work, how often work of the same origin was started."""
+    _starts.set(_starts.get() + 1)
+    return _starts.get()
 
 
 _event_var: ContextVar[Deferred] = ContextVar("unigate.event")
