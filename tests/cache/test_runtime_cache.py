@@ -640,8 +640,9 @@ def test_factories_that_need_their_own_value_fail_in_every_thread(
             answer.result(SECONDS)
 
 
+@pytest.mark.parametrize("through", [[], ["other"]], ids=["directly", "through another"])
 def test_factory_on_an_event_loop_that_needs_its_own_value_fails(
-    cache: RuntimeCache, pool: ThreadPoolExecutor
+    through: list[str], cache: RuntimeCache, pool: ThreadPoolExecutor
 ) -> None:
     """On an event loop a caller never waits, so it would make the value again and again."""
     slow = Slow("slow")
@@ -649,9 +650,11 @@ def test_factory_on_an_event_loop_that_needs_its_own_value_fails(
 
     async def main() -> Any:
         def make() -> Any:
-            return cache.get_or_set("other", lambda: cache.get_or_set("key", make))
+            for other in through:
+                return cache.get_or_set(other, lambda: cache.get_or_set("key", make))
+            return cache.get_or_set("key", make)
 
-        return cache.get_or_set("key", make)
+        return make()
 
     try:
         with pytest.raises(RuntimeError, match="must not get that value itself"):

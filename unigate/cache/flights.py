@@ -55,9 +55,9 @@ class Flight:
         backend: Backend,
         key: str,
         tags: Iterable[str],
-        within: Flight | None,
+        within: Flight | None = None,
         *,
-        separate: bool,
+        separate: bool = False,
     ) -> None:
         from concurrent.futures import Future  # a slow import that many processes never need
 
@@ -140,7 +140,7 @@ def join(backend: Backend, key: str, tags: Iterable[str], *, may_wait: bool) -> 
         flight = in_flight.get((id(backend), key))
         if flight is None:
             leads = True
-            flight = in_flight[id(backend), key] = Flight(backend, key, tags, outer, separate=False)
+            flight = in_flight[id(backend), key] = Flight(backend, key, tags, outer)
             flight.overtaken = (id(backend), key) in writing
         elif outer is not None and outer.is_within(flight):
             raise RuntimeError("The factory of a cached value must not get that value itself.")
