@@ -276,3 +276,42 @@ def test_work_of_a_function_that_adds_work_ends_with_the_time_of_its_invocation(
         assert runtime.api.invoke({"name": "call"}, seconds=1.0).json() == "answered"
         assert runtime.api.invoke({}).json() == "answered"
         assert "the function has no time left" in runtime.server.output()
+
+
+HOOKS = """
+import asyncio, contextlib, sys
+from unigate.lambda_runtime import on_invocation_end
+
+@on_invocation_end
+async def cancels_itself():
+    asyncio.current_task().cancel()
+    await asyncio.sleep(60)
+
+@on_invocation_end
+def raises():
+    raise asyncio.CancelledError("a call")
+
+async def ignores_cancellation():
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+on_invocation_end(ignores_cancellation, seconds=0.1)
+
+def handler(event, context):
+    return "answered"
+"""
+
+
+@pytest.mark.parametrize("count", ["0", "1"])
+def test_hooks_that_are_cancelled_or_ignore_it_do_not_hold_the_next_invocation(
+    tmp_path: Path, count: str
+) -> None:
+    (tmp_path / "hooked.py").write_text(HOOKS)
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": count}
+    with Function("hooked.handler", tmp_path, env=env) as runtime:
+        for _ in range(2):
+            assert runtime.api.invoke({}).json() == "answered"
+        runtime.server.wait_for_output("exceeded its limit of 0.1 seconds and was cancelled", 2)
+        output = runtime.server.output()
+        assert output.count("cancels_itself at 0x") == output.count("raises at 0x") == 2

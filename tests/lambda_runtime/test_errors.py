@@ -311,3 +311,48 @@ def test_a_typed_error_has_the_trace_that_it_was_given() -> None:
     assert (report.type, report.trace[0]) == ("Runtime.Kind", "a line\n")
     assert report.trace[1] == "Runtime.Kind was caused by ValueError: outer\n"
     assert sys.exception() is None
+
+
+CANCELLING = """
+import asyncio, sys, unigate
+
+def call(event, context):
+    raise asyncio.CancelledError("a call")
+
+async def awaits(event, context):
+    raise asyncio.CancelledError("awaited")
+
+async def cancels_itself(event, context):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(60)
+
+async def group(event, context):
+    raise BaseExceptionGroup("a group", [asyncio.CancelledError()])
+
+def exits(event, context):
+    raise BaseExceptionGroup("a group", [SystemExit(3)])
+
+def handler(event, context):
+    return globals()[event["name"]](event, context) if event else "answered"
+"""
+
+
+@pytest.mark.parametrize("count", ["0", "2"])
+@pytest.mark.parametrize("name", ["call", "awaits", "cancels_itself", "group"])
+def test_a_cancellation_fails_its_invocation_only(tmp_path: Path, name: str, count: str) -> None:
+    (tmp_path / "cancelling.py").write_text(CANCELLING)
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": count}
+    with Function("cancelling.handler", tmp_path, env=env) as runtime:
+        posted = runtime.api.invoke({"name": name})
+
+        assert posted.kind == "error"
+        assert posted.json()["errorType"] in ("CancelledError", "BaseExceptionGroup")
+        assert f"in {name}" in "".join(posted.json()["stackTrace"])
+        assert runtime.api.invoke({}).json() == "answered"
+
+
+def test_an_exit_within_a_group_ends_the_process(tmp_path: Path) -> None:
+    (tmp_path / "cancelling.py").write_text(CANCELLING)
+    with Function("cancelling.handler", tmp_path) as runtime:
+        assert runtime.api.invoke({"name": "exits"}).json()["errorType"] == "Runtime.ExitError"
+        assert runtime.wait() == 1

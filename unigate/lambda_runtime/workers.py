@@ -172,15 +172,17 @@ class Workers:
             pass
         except ApiError as error:
             _log_or_exit(error)
-        except Exception as error:
+        except BaseException as error:
+            if _ends_process(error):
+                self._fail(client, invocation, ErrorReport(error, "Runtime.ExitError"))
+                raise
             self._fail(client, invocation, ErrorReport(error))
-        except BaseException as error:  # the application or a signal ends the process
-            self._fail(client, invocation, ErrorReport(error, "Runtime.ExitError"))
-            raise
         for work in invocation.after:
             try:
                 work()
-            except Exception:
+            except BaseException as error:
+                if _ends_process(error):
+                    raise
                 _log.exception("Background work of an invocation failed.")
         if context is not None:
             hooks.run_invocation_end(context.get_remaining_time_in_millis() / 1000)
@@ -259,6 +261,14 @@ class Workers:
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
+
+
+def _ends_process(error: BaseException) -> bool:
+    """Return True if an application or a signal ends the process, unlike a stray CancelledError."""
+    ends = (SystemExit, KeyboardInterrupt)
+    return isinstance(error, ends) or (
+        isinstance(error, BaseExceptionGroup) and error.subgroup(ends) is not None
+    )
 
 
 def _traceback_of(thread: int) -> TracebackType | None:
