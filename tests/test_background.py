@@ -18,6 +18,7 @@ import pytest
 
 import unigate
 from tests.hosts import HOSTS, wsgi_environ
+from tests.hosts import _ask_asgi as ask_asgi_here
 from tests.waiting import SECONDS, until
 from unigate import Gateway, Request, wait_until
 from unigate.background import MARGIN, MOST_ADDED, Deferred
@@ -732,3 +733,95 @@ def test_work_in_the_background_that_starts_more_work_without_end_is_logged(
     wait_until(kind(again))  # of another origin, which starts to count anew
     until(lambda: not copy_threads())
     assert caplog.text.count("has started more work 100 times") == 1
+
+
+async def through_a_lifespan(gateway: Gateway, work: Callable[[], Any]) -> None:
+    """Start and stop the lifespan as a server does; call `work` in between."""
+    messages: asyncio.Queue[Any] = asyncio.Queue()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+    task = asyncio.create_task(gateway.asgi(scope, messages.get, sent.put))
+    async with asyncio.timeout(SECONDS):
+        messages.put_nowait({"type": "lifespan.startup"})
+        assert (await sent.get())["type"] == "lifespan.startup.complete"
+        await work()
+        messages.put_nowait({"type": "lifespan.shutdown"})
+        assert (await sent.get())["type"] == "lifespan.shutdown.complete"
+        await task
+
+
+@pytest.mark.parametrize("kind", ["call", "coroutine"])
+def test_a_server_stops_when_work_in_the_background_has_ended(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    def call() -> None:
+        time.sleep(0.1)
+        done.append("worked")
+
+    async def coroutine() -> None:
+        await asyncio.sleep(0.1)
+        done.append("worked")
+
+    async def main() -> None:
+        async def begin() -> None:
+            wait_until(call if kind == "call" else coroutine())
+
+        await through_a_lifespan(wsgi_app(call, []), begin)
+        assert done == ["worked"]
+
+    asyncio.run(main())
+    assert not caplog.records
+
+
+@again_and_again
+@pytest.mark.parametrize("through", ["a request", "nothing"])
+def test_work_without_end_does_not_keep_a_server_that_stops(
+    kind: Any, through: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = Again()
+
+    async def main() -> None:
+        app = wsgi_app(kind(again), [])
+
+        async def begin() -> None:
+            if through == "a request":
+                await ask_asgi_here(app, GET)
+            else:
+                wait_until(kind(again))
+                while again.calls < 2 * MOST_ADDED:
+                    await asyncio.sleep(0.01)
+
+        await through_a_lifespan(app, begin)
+
+    try:
+        asyncio.run(main())
+    finally:
+        again.over.set()
+    assert caplog.text.count("is dropped: the process ends") == 1
+    until(lambda: not copy_threads())
+
+
+@pytest.mark.parametrize("work", ["hang", "coroutine"])
+def test_work_that_hangs_does_not_keep_a_server_that_stops(
+    work: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unigate.background.EXIT_SECONDS", 0.2)
+    over = threading.Event()
+
+    async def coroutine() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async def begin() -> None:
+            wait_until(coroutine() if work == "coroutine" else over.wait)
+
+        await through_a_lifespan(wsgi_app(over.wait, []), begin)
+
+    try:
+        asyncio.run(main())
+    finally:
+        over.set()
+    assert caplog.text.count("is dropped: ") == 1
+    until(lambda: not copy_threads())

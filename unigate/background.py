@@ -29,6 +29,7 @@ MOST_ADDED = 100
 # How long the end of the process waits for work in the background, in seconds.
 EXIT_SECONDS = 10.0
 _NO_TIME = "the function has no time left"
+_NO_PROCESS = "the process ends"
 _NO_THREAD = "no thread can be started for it"
 _NO_LOOP = "its event loop ends"
 
@@ -124,6 +125,8 @@ class Deferred:
 
     def _finish(self, start_thread: Callable[..., bool] | None = None) -> None:
         while works := self._take(1):
+            if start_thread is None and self._ends():
+                return
             _finish_in_thread(works[0], self)
             if start_thread and self._grows() and start_thread(self._finish, self.unfinished):
                 return
@@ -142,6 +145,8 @@ class Deferred:
         import asyncio
 
         while works := self._take():
+            if not may_leave and self._ends():
+                return
             limit = self.limit()
             await asyncio.gather(*(self._finish_one(work, limit) for work in works))
             if may_leave and self._grows():
@@ -151,6 +156,13 @@ class Deferred:
     async def _finish_one(self, work: _Work, limit: float | None) -> None:
         await _finish_on_loop(work, limit)
         self._running.remove(work)
+
+    def _ends(self) -> bool:
+        """Drop the work if the process ends: it has added so much that it may go on for ever."""
+        if _ending:
+            self.close()
+            _drop(self.unfinished(), _NO_PROCESS)
+        return _ending
 
     def limit(self) -> float | None:
         """Return how many seconds work may take from now on; None without a limit."""
@@ -237,7 +249,10 @@ def defer(deferred: Deferred | None, work: Awaitable[Any] | Callable[..., Any], 
         _log.info("%r starts in the background: no request is being answered.", work)
         if times % MOST_ADDED == 0:
             _log.warning("Work in the background has started more work %d times: %r.", times, work)
-        _detach(kept)
+        if times > MOST_ADDED and _ending:  # it may go on for ever
+            _drop([kept], _NO_PROCESS)
+        else:
+            _detach(kept)
 
 
 _starts: ContextVar[int] = ContextVar("unigate.starts", default=0)
@@ -309,7 +324,7 @@ def _start_thread(target: Callable[[], None], unfinished: Callable[[], list[_Wor
             target()
         finally:
             with _lock:
-                del _threads[thread]
+                _threads.pop(thread, None)
 
     # A daemon, because Python would wait without limit for any other thread.
     thread = threading.Thread(target=run, name="unigate-background", daemon=True)
@@ -329,13 +344,55 @@ def _wait_at_exit() -> None:
     threading._register_atexit(_wait_for_threads)  # type: ignore[attr-defined]
 
 
+_ending = False  # whether something waits for the background to end
+
+
+async def finish_background() -> None:
+    """Wait for the work in the background before a server's event loop ends, up to a limit.
+
+    Some servers end the process without a further word.
+    """
+    global _ending
+    if not (_tasks or _threads):
+        return
+    import asyncio
+
+    _ending = True
+    try:
+        await _wait_for_tasks(EXIT_SECONDS)
+        for task in _running_tasks():
+            task.get_loop().call_soon_threadsafe(task.cancel)
+        await _wait_for_tasks(CANCEL_SECONDS)
+        # Limited here as well: all threads of the loop's pool may be taken.
+        threads = asyncio.ensure_future(asyncio.to_thread(_wait_for_threads))
+        await asyncio.wait({threads}, timeout=EXIT_SECONDS + CANCEL_SECONDS)
+    finally:
+        _ending = False
+
+
+async def _wait_for_tasks(seconds: float) -> None:
+    import asyncio
+
+    end = time.monotonic() + seconds
+    while _running_tasks() and time.monotonic() < end:
+        await asyncio.sleep(0.01)  # some are tasks of the event loop of the process
+
+
+def _running_tasks() -> list[asyncio.Task[None]]:
+    return [task for task in tuple(_tasks) if task.get_loop().is_running()]
+
+
 def _wait_for_threads() -> None:
-    """Wait for the work in the background, also for the work that it adds, up to a limit."""
+    """Wait for the threads in the background, up to a limit; then forget them."""
+    global _ending
+    _ending = True
     end = time.monotonic() + EXIT_SECONDS
     while (threads := _copy_threads()) and (left := end - time.monotonic()) > 0:
         next(iter(threads)).join(left)
-    for unfinished in threads.values():
-        _drop(unfinished(), "the process ends")
+    for thread, unfinished in threads.items():
+        with _lock:
+            _threads.pop(thread, None)
+        _drop(unfinished(), _NO_PROCESS)
 
 
 def _copy_threads() -> dict[threading.Thread, Callable[[], list[_Work]]]:
@@ -348,6 +405,7 @@ def _after_fork() -> None:
     global _lock
     _lock = threading.Lock()
     _threads.clear()  # a fork does not copy them
+    _tasks.clear()
 
 
 def _finish_in_thread(work: _Work, deferred: Deferred | None = None) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import Any, Literal
 
+from unigate.background import finish_background
 from unigate.errors import LifespanFailed
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -187,6 +188,7 @@ class Lifespans:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await finish_background()  # which may use what the applications have started
         if not started_before:
             await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
