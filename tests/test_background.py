@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import gc
 import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +18,11 @@ import pytest
 
 import unigate
 from tests.hosts import HOSTS, wsgi_environ
+from tests.hosts import _ask_asgi as ask_asgi_here
+from tests.waiting import SECONDS, until
 from unigate import Gateway, Request, wait_until
-from unigate.background import MARGIN, Deferred
-from unigate.events import google
+from unigate.background import MARGIN, MOST_ADDED, Deferred
+from unigate.events import azure, google
 
 pytestmark = pytest.mark.usefixtures("bounded")
 GET = Request("GET", server=("example.org", 443))
@@ -206,6 +211,252 @@ def test_work_ends_with_the_time_of_the_function(
     assert "is unfinished, and the function has no time left" in caplog.text
 
 
+class Deadline:
+    """What Lambda passes, in real time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end: float | None = None  # counted from the first question
+
+    def get_remaining_time_in_millis(self) -> int:
+        now = time.monotonic()
+        self._end = self._end or now + self._seconds
+        return max(0, int((self._end - now) * 1000))
+
+
+class Again:
+    """Work of each kind that gives `wait_until` itself, until `over` is set."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.calls = 0
+
+    def _again(self, work: Any) -> None:
+        self.calls += 1
+        if not self.over.is_set():
+            wait_until(work)
+
+    def call_again(self) -> None:
+        self._again(self.call_again)
+
+    async def await_again(self) -> None:
+        await asyncio.sleep(0)
+        self._again(self.await_again)
+
+    async def coroutine_again(self) -> None:
+        await asyncio.sleep(0)
+        self._again(None if self.over.is_set() else self.coroutine_again())
+
+    def thread_again(self) -> None:
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(self._again, self.thread_again))
+        thread.start()
+        thread.join(SECONDS)
+
+
+AGAIN = {
+    "a call": lambda again: again.call_again,
+    "an asynchronous function": lambda again: again.await_again,
+    "a coroutine": lambda again: lambda: wait_until(again.coroutine_again()),
+    "a call in another thread": lambda again: again.thread_again,
+}
+again_and_again = pytest.mark.parametrize("kind", AGAIN.values(), ids=AGAIN)
+
+
+def on_event(work: Callable[[], Any], order: ORDER) -> Gateway:
+    gateway: Gateway = wsgi_app(work, order)
+
+    @gateway.on_event("sqs")
+    def react(event: Any, context: Any) -> None:
+        wait_until(work)
+
+    @gateway.on_event("sns")
+    async def react_async(event: Any, context: Any) -> None:
+        wait_until(work)
+
+    return gateway
+
+
+def handled(gateway: Gateway, event: Any, context: Any) -> Any:
+    async def main() -> Any:
+        return await gateway.handle(event, context)
+
+    return asyncio.run(main())
+
+
+SQS = {"Records": [{"eventSource": "aws:sqs", "body": ""}]}
+SNS = {"Records": [{"EventSource": "aws:sns", "Sns": {}}]}
+# How each door is asked within a deadline.
+DOORS: dict[str, Callable[[Any, Any], Any]] = {
+    "lambda_handler, wsgi": lambda work, c: wsgi_app(work, []).lambda_handler(EVENT, c),
+    "lambda_handler, asgi": lambda work, c: asgi_app(work, []).lambda_handler(EVENT, c),
+    "handle, wsgi": lambda work, c: handled(wsgi_app(work, []), EVENT, c),
+    "handle, asgi": lambda work, c: handled(asgi_app(work, []), EVENT, c),
+    "azure": lambda work, c: wsgi_app(work, []).azure(azure.make_event(GET), c),
+    "on_event": lambda work, c: on_event(work, []).lambda_handler(SQS, c),
+    "on_event, asynchronous": lambda work, c: on_event(work, []).lambda_handler(SNS, c),
+    "handle, on_event": lambda work, c: handled(on_event(work, []), SQS, c),
+    "handle, on_event, asynchronous": lambda work, c: handled(on_event(work, []), SNS, c),
+}
+every_door = pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
+
+
+@every_door
+@again_and_again
+def test_work_that_adds_work_ends_with_the_time_of_the_function(
+    door: Callable[[Any, Any], Any], kind: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = Again()
+    try:
+        door(kind(again), Deadline(MARGIN + 0.2))
+        assert again.calls > 1
+    finally:
+        again.over.set()
+    lost = [r.message for r in caplog.records if "the function has no time left" in r.message]
+    assert len(lost) in (1, 2), "the piece of work that is running, and the one that it adds"
+    assert all("Again." in message for message in lost), "by its name"
+
+
+@every_door
+def test_all_work_is_dropped_by_name_when_no_time_is_left(
+    door: Callable[[Any, Any], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    called: list[str] = []
+
+    async def coroutine() -> None:
+        called.append("coroutine")
+
+    def asks() -> None:
+        wait_until(coroutine())
+        for name in ("first", "second"):
+            wait_until(called.append, name)
+        wait_until(coroutine)
+        context.seconds = 0
+
+    class Passing:
+        seconds = 60
+
+        def get_remaining_time_in_millis(self) -> int:
+            return self.seconds * 1000
+
+    context = Passing()
+    door(asks, context)
+    assert called == []
+    dropped = [r.message for r in caplog.records if r.message.endswith("no time left.")]
+    assert len(dropped) == 4
+    assert sum("coroutine" in message for message in dropped) == 2
+    assert sum("append" in message for message in dropped) == 2
+    gc.collect()  # a coroutine that was never awaited would warn here
+
+
+@pytest.mark.parametrize("door", list(DOORS.values())[:4], ids=list(DOORS)[:4])
+def test_work_that_ignores_its_cancellation_does_not_hold_the_reply(
+    door: Callable[[Any, Any], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    over = threading.Event()
+
+    async def stubborn() -> None:
+        while not over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    try:
+        door(stubborn, Deadline(MARGIN + 0.1))
+    finally:
+        over.set()
+    assert caplog.text.count("is unfinished, and the function has no time left") == 1
+    assert "stubborn" in caplog.text
+
+
+def test_work_of_a_call_that_outlives_the_function_is_dropped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    release, added = threading.Event(), threading.Event()
+
+    def late() -> None:
+        release.wait(SECONDS)
+        wait_until(print, "late")
+        added.set()
+
+    wsgi_app(late, []).lambda_handler(EVENT, Deadline(MARGIN + 0.1))
+    release.set()
+    assert added.wait(SECONDS)
+    assert "'late') is dropped: the function has no time left" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["wsgi", "http_api", "handle", "google", "azure"])
+@again_and_again
+def test_work_that_adds_work_does_not_keep_a_host_without_a_deadline(
+    host: str, kind: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = Again()
+    try:
+        assert HOSTS[host](wsgi_app(kind(again), []), GET).body == b"body"
+        assert caplog.text.count(f"has added work {MOST_ADDED + 1} times") == 1
+        calls = again.calls
+        until(lambda: again.calls > calls)  # it goes on
+    finally:
+        again.over.set()
+    until(lambda: not copy_threads() and not tasks())
+    assert "is dropped" not in caplog.text
+
+
+def copy_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name == "unigate-background"]
+
+
+def tasks() -> Any:
+    from unigate import background
+
+    return background._tasks
+
+
+@again_and_again
+def test_work_that_adds_work_is_dropped_when_the_loop_of_its_server_ends(
+    kind: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = Again()
+    try:
+        assert HOSTS["asgi"](wsgi_app(kind(again), []), GET).body == b"body"
+    finally:
+        again.over.set()
+    assert caplog.text.count(f"has added work {MOST_ADDED + 1} times") == 1
+    assert caplog.text.count("is dropped: its event loop ends") == 1
+
+
+@pytest.mark.parametrize("host", ["asgi", "wsgi", "http_api", "handle"])
+def test_work_may_add_a_little_work_before_the_host_goes_on(host: str) -> None:
+    done: list[int] = []
+
+    def countdown(left: int) -> None:
+        done.append(left)
+        if left:
+            wait_until(countdown, left - 1)
+
+    HOSTS[host](wsgi_app(lambda: countdown(MOST_ADDED - 1), []), GET)
+    assert len(done) == MOST_ADDED
+
+
+@every_host
+def test_work_that_cancels_itself_has_failed_and_the_rest_is_done(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    async def later() -> None:
+        raise asyncio.CancelledError("by itself")
+
+    def work() -> None:
+        wait_until(later)
+        wait_until(later())
+        wait_until(done.append, "worked")
+        raise asyncio.CancelledError("a call")
+
+    assert HOSTS[host](wsgi_app(work, []), GET).body == b"body"
+    assert done == ["worked"]
+    assert len([r for r in caplog.records if "in the background" in r.message]) == 3
+
+
 def test_an_error_of_its_own_time_out_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
     async def later() -> None:
         raise TimeoutError("the mail server")
@@ -374,3 +625,203 @@ def test_a_process_ends_when_its_background_has() -> None:
     )
     assert sorted(done.stdout.split()) == ["awaited", "worked"]
     assert done.stderr == ""
+
+
+UNENDING = """
+import threading, time, unigate
+from unigate import background
+
+background.EXIT_SECONDS = 0.3
+
+def again():
+    time.sleep(0.01)
+    unigate.wait_until(again)
+
+def hang():
+    threading.Event().wait()
+
+async def hang_on_the_loop():
+    import asyncio
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("work", ["again", "hang", "hang_on_the_loop()"])
+def test_work_in_the_background_does_not_keep_a_process_that_ends(work: str) -> None:
+    code = f"{UNENDING}\nunigate.wait_until({work})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    # For `again`, Python 3.12 starts no thread any more.
+    assert "is dropped: the process ends" in done.stderr or "is dropped: no thread" in done.stderr
+    assert work.strip("()") in done.stderr
+
+
+def test_work_that_a_request_has_left_behind_is_named_when_the_process_ends() -> None:
+    code = (
+        f"{UNENDING}\n"
+        "def app(environ, start_response):\n"
+        "    unigate.wait_until(again)\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'']\n"
+        "gateway = unigate.wrap(app, interface='wsgi')\n"
+        "print(gateway.lambda_handler({'httpMethod': 'GET', 'path': '/'})['statusCode'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "200\n"
+    assert "has added work 101 times" in done.stderr
+    assert "again" in done.stderr.rpartition("has added work")[2]
+    assert "is dropped: the process ends" in done.stderr
+
+
+NO_THREADS = """
+import resource, threading, unigate
+
+def take_threads():  # as if threads that hang had used all there are
+    threading.stack_size(64_000_000 // 4096 * 4096)
+    pages = int(open("/proc/self/statm").read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 4_000_000, -1))
+
+def app(environ, start_response):
+    unigate.wait_until(work)
+    take_threads()
+    start_response('200 OK', [])
+    return [b'']
+
+def work():
+    print("worked")
+
+class Context:
+    def get_remaining_time_in_millis(self):
+        return 60_000
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "unigate.wrap(app, interface='wsgi').lambda_handler(EVENT, Context())",
+        "take_threads(); unigate.wait_until(work)",
+    ],
+)
+def test_work_for_which_no_thread_can_be_started_is_dropped(call: str) -> None:
+    code = f"{NO_THREADS}\nEVENT = {EVENT!r}\n{call}\nprint('ended')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "ended\n", done.stderr
+    assert "is dropped: no thread can be started for it" in done.stderr
+    assert "function work" in done.stderr
+
+
+@again_and_again
+@pytest.mark.parametrize("answered", [False, True])
+def test_work_in_the_background_that_starts_more_work_without_end_is_logged(
+    kind: Any, answered: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    contexts: list[contextvars.Context] = [contextvars.copy_context()]
+    if answered:
+        HOSTS["wsgi"](keeps_its_context("wsgi", contexts, []), GET)
+    again = Again()
+    contexts[-1].run(wait_until, kind(again))
+    try:
+        until(lambda: "has started more work 100 times" in caplog.text)
+    finally:
+        again.over.set()
+    until(lambda: not copy_threads())
+    assert "Again." in caplog.text.partition("has started more work 100 times")[2]
+    wait_until(kind(again))  # of another origin, which starts to count anew
+    until(lambda: not copy_threads())
+    assert caplog.text.count("has started more work 100 times") == 1
+
+
+async def through_a_lifespan(gateway: Gateway, work: Callable[[], Any]) -> None:
+    """Start and stop the lifespan as a server does; call `work` in between."""
+    messages: asyncio.Queue[Any] = asyncio.Queue()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    scope = {"type": "lifespan", "asgi": {"version": "3.0"}}
+    task = asyncio.create_task(gateway.asgi(scope, messages.get, sent.put))
+    async with asyncio.timeout(SECONDS):
+        messages.put_nowait({"type": "lifespan.startup"})
+        assert (await sent.get())["type"] == "lifespan.startup.complete"
+        await work()
+        messages.put_nowait({"type": "lifespan.shutdown"})
+        assert (await sent.get())["type"] == "lifespan.shutdown.complete"
+        await task
+
+
+@pytest.mark.parametrize("kind", ["call", "coroutine"])
+def test_a_server_stops_when_work_in_the_background_has_ended(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    def call() -> None:
+        time.sleep(0.1)
+        done.append("worked")
+
+    async def coroutine() -> None:
+        await asyncio.sleep(0.1)
+        done.append("worked")
+
+    async def main() -> None:
+        async def begin() -> None:
+            wait_until(call if kind == "call" else coroutine())
+
+        await through_a_lifespan(wsgi_app(call, []), begin)
+        assert done == ["worked"]
+
+    asyncio.run(main())
+    assert not caplog.records
+
+
+@again_and_again
+@pytest.mark.parametrize("through", ["a request", "nothing"])
+def test_work_without_end_does_not_keep_a_server_that_stops(
+    kind: Any, through: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = Again()
+
+    async def main() -> None:
+        app = wsgi_app(kind(again), [])
+
+        async def begin() -> None:
+            if through == "a request":
+                await ask_asgi_here(app, GET)
+            else:
+                wait_until(kind(again))
+                while again.calls < 2 * MOST_ADDED:
+                    await asyncio.sleep(0.01)
+
+        await through_a_lifespan(app, begin)
+
+    try:
+        asyncio.run(main())
+    finally:
+        again.over.set()
+    assert caplog.text.count("is dropped: the process ends") == 1
+    until(lambda: not copy_threads())
+
+
+@pytest.mark.parametrize("work", ["hang", "coroutine"])
+def test_work_that_hangs_does_not_keep_a_server_that_stops(
+    work: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unigate.background.EXIT_SECONDS", 0.2)
+    over = threading.Event()
+
+    async def coroutine() -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async def begin() -> None:
+            wait_until(coroutine() if work == "coroutine" else over.wait)
+
+        await through_a_lifespan(wsgi_app(over.wait, []), begin)
+
+    try:
+        asyncio.run(main())
+    finally:
+        over.set()
+    assert caplog.text.count("is dropped: ") == 1
+    until(lambda: not copy_threads())

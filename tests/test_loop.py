@@ -633,11 +633,15 @@ def test_closing_leaves_a_loop_alone_that_runs_inline(loop: ProcessLoop) -> None
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What is to be called at the end, which is nothing yet; the signal handler is put back."""
+    """What is to be called at the end, which is nothing yet; the signal handler is put back.
+
+    No timer ends this process.
+    """
     before = signal.getsignal(signal.SIGTERM)
     called: list[Any] = []
     monkeypatch.setattr(atexit, "register", called.append)
     monkeypatch.setattr("unigate.loop._stops", [])
+    monkeypatch.setattr("unigate.loop.end_within", lambda seconds, status: None)
     yield called
     signal.signal(signal.SIGTERM, before)
 
@@ -837,3 +841,144 @@ assert os.waitpid(pid, 0) == (pid, 0)
 ask()
 """
     assert run_script(PRELUDE + FORKED + script) == "2\n"
+
+
+STUBBORN = """
+import contextlib, time
+import unigate.asgi.lifespan, unigate.background, unigate.loop
+
+tasks = []
+
+async def stubborn():
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+async def stray(scope, receive, send):
+    tasks.append(asyncio.create_task(stubborn()))
+    await app(scope, receive, send)
+
+async def generates():
+    try:
+        yield
+    finally:
+        await stubborn()
+
+async def leave_open(scope, receive, send):
+    generator = generates()
+    tasks.append(generator)
+    await anext(generator)
+    await app(scope, receive, send)
+
+async def block():
+    threading.Event().wait()
+
+async def blocking(scope, receive, send):
+    await app(scope, receive, send)
+    # Later than its response, which is waited for.
+    begin = lambda: tasks.append(asyncio.ensure_future(block()))
+    asyncio.get_running_loop().call_later(0.05, begin)
+
+def lives(shut_down):
+    async def application(scope, receive, send):
+        if scope["type"] != "lifespan":
+            return await app(scope, receive, send)
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await shut_down()
+    return application
+
+async def sleep():
+    await asyncio.sleep(3600)
+
+def take(application, lifespan="off"):
+    global gateway
+    gateway = unigate.wrap(application, lifespan=lifespan)
+
+unigate.asgi.lifespan.STOP_SECONDS = unigate.loop.LAST_SECONDS = 0.2
+"""
+# What an application does, and what is logged of it at the end of the process.
+STUBBORN_APPS = {
+    "take(stray); ask()": "stubborn() running at",
+    "take(stray); ask(); ask_in_thread()": "stubborn() running at",
+    "take(leave_open); ask()": "",
+    "take(blocking); ask(); ask_in_thread(); time.sleep(0.3)": "a task blocks it",
+    "take(lives(stubborn), 'on'); ask()": "is given up",
+    "take(lives(stubborn), 'on'); ask(); ask_in_thread()": "is given up",
+    "take(lives(sleep), 'on'); ask()": "did not stop within",
+    "take(lives(block), 'on'); ask(); ask_in_thread()": "the event loop is blocked",
+}
+
+
+def end_of(script: str) -> tuple[str, int]:
+    """Run a script to its end; return what it has logged, and its exit status."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + STUBBORN + script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return done.stderr, done.returncode
+
+
+@pytest.mark.parametrize("ending", ["", "; os.kill(os.getpid(), signal.SIGTERM)"])
+@pytest.mark.parametrize(("script", "logged"), STUBBORN_APPS.items(), ids=STUBBORN_APPS)
+def test_what_ignores_its_end_does_not_keep_the_process(
+    script: str, logged: str, ending: str
+) -> None:
+    output, status = end_of(script + ending)
+    assert status == (143 if ending else 0), output
+    assert logged in output
+
+
+@pytest.mark.parametrize(
+    "goes_on",
+    [
+        "threading.Thread(target=threading.Event().wait, name='endless').start()",
+        "ThreadPoolExecutor(thread_name_prefix='endless').submit(threading.Event().wait)",
+        "atexit.register(threading.Event().wait)",
+        "at_exit(threading.Event().wait)",
+        "log.acquire(); at_exit(threading.Event().wait)",
+    ],
+)
+def test_sigterm_ends_a_process_in_which_something_goes_on(goes_on: str) -> None:
+    script = f"""
+import atexit, logging
+from concurrent.futures import ThreadPoolExecutor
+from unigate.loop import at_exit
+
+log = logging.StreamHandler()
+logging.getLogger().addHandler(log)
+unigate.loop.EXIT_SECONDS = 0.5
+ask()
+{goes_on}
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+"""
+    output, status = end_of(script)
+    assert status == 143, output
+    if "log" not in goes_on:
+        assert "did not end within 0.5 seconds" in output
+        assert "endless" not in goes_on or "endless" in output
+
+
+def test_a_call_is_answered_after_a_blocked_loop_was_given_up(loop: ProcessLoop) -> None:
+    over = threading.Event()
+    begun = threading.Event()
+
+    async def block() -> None:
+        begun.set()
+        over.wait(SECONDS)
+
+    blocked = loop.in_thread()
+    thread = next(each for each in threading.enumerate() if each.name == "unigate-loop")
+    asyncio.run_coroutine_threadsafe(block(), blocked)
+    assert begun.wait(SECONDS)
+    try:
+        loop.close()
+        assert ask(answering(thread_id)) == str(threading.get_ident())
+    finally:
+        over.set()
+        thread.join(SECONDS)
+        blocked.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import logging
 import signal
 import sys
 import threading
@@ -18,9 +19,19 @@ from threading import get_ident
 from types import FrameType
 from typing import Any, TypeVar
 
+from .exits import end_within
 from .forking import after_in_child
 
 T = TypeVar("T")
+
+_log = logging.getLogger("unigate")
+
+# How long cancelled tasks and a blocked loop have at the end of the process, in seconds.
+CANCEL_SECONDS = 0.3
+# How long the last coroutine of the process may take, such as the shutdown of applications.
+LAST_SECONDS = 15.0
+# How long the process may take to end after SIGTERM; Kubernetes kills it after 30 seconds.
+EXIT_SECONDS = 25.0
 
 
 class ProcessLoop:
@@ -35,18 +46,23 @@ class ProcessLoop:
         self._hand_over = False  # move to a thread when the inline run ends
         self.left_behind = False  # set in the child of a fork, where the parent's loop is unusable
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
         """Run a coroutine to its end and return its result, from any thread.
+
+        Args:
+            coroutine: The coroutine.
+            seconds: How long to wait for it, if it runs in another thread.
 
         Raises:
             RuntimeError: The caller is on this loop, so it would wait for itself.
+            TimeoutError: The time is over.
         """
         if (
             asyncio._get_running_loop() is not None
             or not (self._owner == get_ident() or self._claim())
             or not self._turn.acquire(False)
         ):
-            return self._wait_for(coroutine)
+            return self._wait_for(coroutine, seconds)
         loop: Any = self._loop
         try:
             # Named, because generating a name takes asyncio longer.
@@ -73,7 +89,7 @@ class ProcessLoop:
             self._owner = get_ident()
         return True
 
-    def _wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def _wait_for(self, coroutine: Coroutine[Any, Any, T], seconds: float | None) -> T:
         if self.is_running_here():
             coroutine.close()
             raise RuntimeError(
@@ -82,13 +98,16 @@ class ProcessLoop:
             )
         future = asyncio.run_coroutine_threadsafe(coroutine, self.in_thread())
         try:
-            return future.result()
+            return future.result(seconds)
         except BaseException:
             future.cancel()  # this thread was interrupted while it waited
             raise
 
-    def run_last(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine at the end of the process, when Python 3.12 and up start no threads."""
+    def run_last(self, coroutine: Coroutine[Any, Any, T]) -> T | None:
+        """Run a coroutine at the end of the process, when Python 3.12 and up start no threads.
+
+        If another thread runs the loop and is blocked, the coroutine is given up; return None.
+        """
         with self._lock:
             if self._loop is not None:
                 self._owner = get_ident()  # an idle loop runs in this thread from now on
@@ -96,7 +115,11 @@ class ProcessLoop:
                 # then it is never released.
                 if self.is_inline() and not self._loop.is_running():
                     self._turn.release()
-        return self.run(coroutine)
+        try:
+            return self.run(coroutine, LAST_SECONDS)
+        except TimeoutError:
+            _log.error("%r is given up: the event loop is blocked.", coroutine)
+            return None
 
     def is_inline(self) -> bool:
         """Return True while a thread runs the loop inline."""
@@ -126,7 +149,10 @@ class ProcessLoop:
             return self._loop
 
     def close(self) -> None:
-        """Cancel the tasks that still run, and close the loop, unless a thread runs it inline."""
+        """Cancel the tasks that still run, and close the loop, unless a thread runs it inline.
+
+        A task that ignores its cancellation is given up, and so is a loop whose thread is blocked.
+        """
         with self._lock:
             loop, thread = self._loop, self._thread
             if loop is None or self.is_inline():
@@ -135,14 +161,18 @@ class ProcessLoop:
             self._owner = 0
         if thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            thread.join(CANCEL_SECONDS)
+            if thread.is_alive():
+                _log.error("The event loop is not closed: a task blocks it.")
+                self._turn = threading.Lock()  # of the next loop
+                return
             self._turn.release()
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.wait(tasks))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        for task in _wait(loop, tasks):
+            _log.error("%r ignores its cancellation and is given up.", task)
+        _wait(loop, {loop.create_task(loop.shutdown_asyncgens())})
         loop.close()
 
     def _start_thread(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -157,6 +187,13 @@ class ProcessLoop:
             # They are raised again in the thread that waits for the task; other tasks go on.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()
+
+
+def _wait(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """Run tasks to their end on a loop, for a limited time; return those that have not ended."""
+    if not tasks:
+        return tasks
+    return loop.run_until_complete(asyncio.wait(tasks, timeout=CANCEL_SECONDS))[1]
 
 
 _process_loop = ProcessLoop()
@@ -181,7 +218,8 @@ def at_exit(stop: Callable[[], object]) -> None:
     """Register a function to be called when the process ends.
 
     That includes SIGTERM, if it has no other handler and this is called in the main thread, the
-    only one that can set a signal handler.
+    only one that can set a signal handler. Within 25 seconds after SIGTERM the process ends, even
+    if something in it goes on.
     """
     atexit.register(stop)
     _stops.append(stop)
@@ -196,6 +234,7 @@ _stops: list[Callable[[], object]] = []
 
 
 def _exit(signum: int, frame: FrameType | None) -> None:
+    end_within(EXIT_SECONDS, 128 + signum)
     # Not left to atexit unless the loop is busy: Python joins all threads before it calls atexit
     # functions, and AWS's runtime client has a thread that waits for the next event.
     if not _process_loop.is_inline():

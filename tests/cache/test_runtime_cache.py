@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -538,22 +539,128 @@ def test_factory_that_gets_its_own_value_is_an_error(
     assert cache.get_or_set("key", lambda: cache.get_or_set("other", lambda: 1)) == 1
 
 
-def test_factories_that_wait_for_each_other_are_an_error(
-    cache: RuntimeCache, pool: ThreadPoolExecutor
+RINGS = [["sync"] * 2, ["sync"] * 3, ["sync"] * 7, ["async"] * 2, ["async"] * 3, ["sync", "async"]]
+
+
+@pytest.mark.parametrize("kinds", [*RINGS, ["async", "sync", "async"]], ids="-".join)
+def test_factories_in_threads_that_need_each_others_keys_succeed(
+    kinds: list[str], cache: RuntimeCache, awaited: AsyncRuntimeCache, pool: ThreadPoolExecutor
 ) -> None:
-    both = threading.Barrier(2, timeout=SECONDS)
+    all_lead = threading.Barrier(len(kinds), timeout=SECONDS)
 
-    def ask_for(other: str) -> Any:
-        both.wait()
-        return cache.get_or_set(other, dict)
+    def ask(number: int) -> Any:
+        following = f"{(number + 1) % len(kinds)}"
 
-    futures = [
-        pool.submit(cache.get_or_set, "a", lambda: ask_for("b")),
-        pool.submit(cache.get_or_set, "b", lambda: ask_for("a")),
+        def make() -> Any:
+            all_lead.wait()
+            return [cache.get_or_set(following, lambda: "spare")]
+
+        async def make_async() -> Any:
+            all_lead.wait()
+            return [await awaited.get_or_set(following, lambda: "spare")]
+
+        if kinds[number] == "sync":
+            return cache.get_or_set(f"{number}", make)
+        return asyncio.run(awaited.get_or_set(f"{number}", make_async))
+
+    values = [pool.submit(ask, number) for number in range(len(kinds))]
+    made = [str(value.result(SECONDS)) for value in values]
+    # One would have waited for itself and made a value of its own; the others have waited.
+    assert len(set(made)) == len(kinds)
+    assert made.count("['spare']") == 1
+    assert [str(cache.get(f"{number}")) for number in range(len(kinds))] == made
+    assert flights.leading.get() is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_factories_in_tasks_that_need_each_others_keys_succeed(
+    count: int, awaited: AsyncRuntimeCache
+) -> None:
+    async def main() -> list[Any]:
+        all_lead = asyncio.Barrier(count)
+
+        async def make(number: int) -> Any:
+            await all_lead.wait()
+            return [await awaited.get_or_set(f"{(number + 1) % count}", lambda: "spare")]
+
+        tasks = (awaited.get_or_set(f"{n}", partial(make, n)) for n in range(count))
+        async with asyncio.timeout(SECONDS):
+            return await asyncio.gather(*tasks)
+
+    assert list(map(str, asyncio.run(main()))).count("['spare']") == 1
+
+
+def test_factories_of_one_factory_that_need_each_others_keys_succeed(
+    awaited: AsyncRuntimeCache,
+) -> None:
+    async def page() -> list[Any]:
+        both = asyncio.Barrier(2)
+
+        async def make(other: str) -> Any:
+            await both.wait()
+            return [await awaited.get_or_set(other, lambda: "spare")]
+
+        async with asyncio.timeout(SECONDS):
+            return await asyncio.gather(
+                awaited.get_or_set("a", partial(make, "b")),
+                awaited.get_or_set("b", partial(make, "a")),
+            )
+
+    assert sorted(map(str, asyncio.run(awaited.get_or_set("page", page)))) == [
+        "['spare']",
+        "[['spare']]",
     ]
-    for future in futures:
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_factories_that_need_their_own_value_fail_in_every_thread(
+    count: int,
+    kind: str,
+    cache: RuntimeCache,
+    awaited: AsyncRuntimeCache,
+    pool: ThreadPoolExecutor,
+) -> None:
+    start = threading.Barrier(count, timeout=SECONDS)
+
+    def make(number: int) -> Any:
+        following = (number + 1) % count
+        return cache.get_or_set(f"{following}", lambda: make(following))
+
+    async def make_async(number: int) -> Any:
+        following = (number + 1) % count
+        return await awaited.get_or_set(f"{following}", lambda: make_async(following))
+
+    def ask(number: int) -> Any:
+        start.wait()
+        return asyncio.run(make_async(number)) if kind == "async" else make(number)
+
+    for answer in [pool.submit(ask, number) for number in range(count)]:
         with pytest.raises(RuntimeError, match="must not get that value itself"):
-            future.result(SECONDS)
+            answer.result(SECONDS)
+
+
+@pytest.mark.parametrize("through", [[], ["other"]], ids=["directly", "through another"])
+def test_factory_on_an_event_loop_that_needs_its_own_value_fails(
+    through: list[str], cache: RuntimeCache, pool: ThreadPoolExecutor
+) -> None:
+    """On an event loop a caller never waits, so it would make the value again and again."""
+    slow = Slow("slow")
+    slow.start(pool, cache)
+
+    async def main() -> Any:
+        def make() -> Any:
+            for other in through:
+                return cache.get_or_set(other, lambda: cache.get_or_set("key", make))
+            return cache.get_or_set("key", make)
+
+        return make()
+
+    try:
+        with pytest.raises(RuntimeError, match="must not get that value itself"):
+            asyncio.run(main())
+    finally:
+        slow.over.set()
 
 
 def test_flight_is_forgotten_after_its_end(cache: RuntimeCache, pool: ThreadPoolExecutor) -> None:

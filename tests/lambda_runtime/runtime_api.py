@@ -10,9 +10,10 @@ import time
 import uuid
 from base64 import b64decode
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from tests.waiting import SECONDS, until
 
@@ -61,13 +62,16 @@ class Posted:
 
 
 class Call:
-    """One invocation: its event, and everything that the runtime posts for it."""
+    """One invocation: its event, and everything that the runtime posts for it.
 
-    def __init__(self, event: Any, headers: dict[str, str], seconds: float) -> None:
-        self.id = str(uuid.uuid4())
+    Header fields that are None are left out.
+    """
+
+    def __init__(self, event: Any, headers: Mapping[str, str | None], seconds: float) -> None:
+        self.id = headers.get("Lambda-Runtime-Aws-Request-Id") or str(uuid.uuid4())
         self.body = event if isinstance(event, bytes) else json.dumps(event).encode()
         deadline = str(int((time.time() + seconds) * 1000))
-        self.headers = {
+        fields: dict[str, str | None] = {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": self.id,
             "Lambda-Runtime-Deadline-Ms": deadline,
@@ -75,6 +79,7 @@ class Call:
             "Lambda-Runtime-Trace-Id": f"Root=1-5759e988-bd862e3fe1be46a994272793;Self={self.id}",
             **headers,
         }
+        self.headers = {name: value for name, value in fields.items() if value is not None}
         self.answers: list[Posted] = []
         self.refused: list[Posted] = []
         self.parts: queue.Queue[bytes | None] = queue.Queue()  # chunks in order, then None
@@ -144,7 +149,12 @@ class RuntimeApi:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def call(
-        self, event: Any, headers: dict[str, str] | None = None, *, seconds: float = 30, **how: Any
+        self,
+        event: Any,
+        headers: Mapping[str, str | None] | None = None,
+        *,
+        seconds: float = 30,
+        **how: Any,
     ) -> Call:
         """Queue an event."""
         call = Call(event, headers or {}, seconds)
@@ -154,7 +164,9 @@ class RuntimeApi:
         self._events.put(call)
         return call
 
-    def invoke(self, event: Any, headers: dict[str, str] | None = None, **how: Any) -> Posted:
+    def invoke(
+        self, event: Any, headers: Mapping[str, str | None] | None = None, **how: Any
+    ) -> Posted:
         """Queue an event and return the response."""
         return self.call(event, headers, **how).wait()
 
@@ -252,7 +264,7 @@ class RuntimeApi:
         headers: dict[str, str],
         fault: int | str | None,
     ) -> bool:
-        call = self._calls[path.split("/")[2]]
+        call = self._calls[unquote(path.split("/")[2])]
         posted = Posted(path.rpartition("/")[2], headers)
         try:
             for part in self._body(stream, headers, posted):

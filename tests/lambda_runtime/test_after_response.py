@@ -196,3 +196,122 @@ def test_background_failures_are_logged_with_their_request_id(tmp_path: Path, pa
         lines = [line for line in runtime.server.output().splitlines() if line.startswith("{")]
 
         assert json.loads(lines[-1])["requestId"] == call.id
+
+
+AGAIN = """
+import asyncio, contextvars, threading, unigate
+
+def call():
+    unigate.wait_until(call)
+
+async def awaits():
+    await asyncio.sleep(0)
+    unigate.wait_until(awaits)
+
+async def coroutine():
+    await asyncio.sleep(0)
+    unigate.wait_until(coroutine())
+
+def thread():
+    context = contextvars.copy_context()
+    other = threading.Thread(target=context.run, args=(unigate.wait_until, thread))
+    other.start()
+    other.join()
+
+def begin(name):
+    work = globals()[name]
+    unigate.wait_until(work() if name == "coroutine" else work)
+
+def wsgi(environ, start_response):
+    if environ["QUERY_STRING"]:
+        begin(environ["QUERY_STRING"])
+    start_response("200 OK", [])
+    return [b"answered"]
+
+async def asgi(scope, receive, send):
+    if scope["query_string"]:
+        begin(scope["query_string"].decode())
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"answered"})
+
+app = unigate.wrap(wsgi, mounts={"/v2": asgi}, lifespan="off")
+
+def handler(event, context):
+    if "name" in event:
+        begin(event["name"])
+    return "answered"
+"""
+
+
+@pytest.fixture(scope="module", params=["0", "2"], ids=["alone", "concurrent"])
+def again(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Function]:
+    folder = tmp_path_factory.mktemp("again")
+    (folder / "again.py").write_text(AGAIN)
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": request.param}
+    with Function("again.app", folder, env=env) as runtime:
+        yield runtime
+
+
+@pytest.mark.parametrize("work", ["call", "awaits", "coroutine", "thread"])
+@pytest.mark.parametrize("prefix", ["", "/v2"], ids=["wsgi", "asgi"])
+def test_work_that_adds_work_ends_with_the_time_of_its_invocation(
+    again: Function, prefix: str, work: str
+) -> None:
+    before = again.server.output().count("the function has no time left")
+    call = again.api.call(event(f"{prefix}/?{work}"), seconds=1.0)
+    assert call.wait().json()["body"] == "answered"
+    again.server.wait_for_output("the function has no time left", before + 1)
+
+    assert again.api.invoke(event(f"{prefix}/")).json()["body"] == "answered"
+    assert work in again.server.output().rpartition("the function has no time left")[0][-200:]
+
+
+def test_work_of_a_function_that_adds_work_ends_with_the_time_of_its_invocation(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "again.py").write_text(AGAIN)
+    with Function("again.handler", tmp_path) as runtime:
+        assert runtime.api.invoke({"name": "call"}, seconds=1.0).json() == "answered"
+        assert runtime.api.invoke({}).json() == "answered"
+        assert "the function has no time left" in runtime.server.output()
+
+
+HOOKS = """
+import asyncio, contextlib, sys
+from unigate.lambda_runtime import on_invocation_end
+
+@on_invocation_end
+async def cancels_itself():
+    asyncio.current_task().cancel()
+    await asyncio.sleep(60)
+
+@on_invocation_end
+def raises():
+    raise asyncio.CancelledError("a call")
+
+async def ignores_cancellation():
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+on_invocation_end(ignores_cancellation, seconds=0.1)
+
+def handler(event, context):
+    return "answered"
+"""
+
+
+@pytest.mark.parametrize("count", ["0", "1"])
+def test_hooks_that_are_cancelled_or_ignore_it_do_not_hold_the_next_invocation(
+    tmp_path: Path, count: str
+) -> None:
+    (tmp_path / "hooked.py").write_text(HOOKS)
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": count}
+    with Function("hooked.handler", tmp_path, env=env) as runtime:
+        for _ in range(2):
+            assert runtime.api.invoke({}).json() == "answered"
+        runtime.server.wait_for_output("exceeded its limit of 0.1 seconds and was cancelled", 2)
+        output = runtime.server.output()
+        assert output.count("cancels_itself at 0x") == output.count("raises at 0x") == 2

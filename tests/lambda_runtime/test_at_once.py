@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -198,6 +200,79 @@ def test_a_thread_that_hangs_is_replaced(tmp_path: Path, streaming: str) -> None
 
         assert b"hello" in responsive.wait().body
         assert [call.wait().json()["errorType"] for call in hung] == ["TimeoutError"] * 2
+
+
+@pytest.mark.parametrize(("count", "files"), [(4, 1024), (8, 56), (1, 24)])
+@pytest.mark.parametrize("streaming", ["0", "1"])
+def test_invocations_that_hang_are_all_answered_and_the_process_ends(
+    tmp_path: Path, count: int, files: int, streaming: str
+) -> None:
+    """There are more of them than threads and descriptors."""
+
+    def limited(command: list[str]) -> list[str]:
+        return ["sh", "-c", f"ulimit -n {files}; exec {' '.join(command)}"]
+
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": f"{count}", "UNIGATE_RESPONSE_STREAMING": streaming}
+    most: dict[str, int] = {"task": 0, "fd": 0}
+    with Function(f"{APPS}.app", tmp_path, env=env, wrap_command=limited) as runtime:
+        calls = {
+            call.id: call
+            for call in (runtime.api.call(event("/hang"), seconds=0.2) for _ in range(60))
+        }
+        process = Path(f"/proc/{runtime.pid}")
+        while runtime.is_alive():
+            for what in most:
+                with suppress(OSError):
+                    most[what] = max(most[what], len(list((process / what).iterdir())))
+            time.sleep(0.05)
+
+        assert runtime.wait() == 1
+        taken = {which for _, which in runtime.api.order("given")}
+        assert count < len(taken) <= 2 * count + 1
+        answers = [calls[which].wait().json()["errorType"] for which in taken]
+        assert set(answers) <= {"TimeoutError", "Runtime.ExitError"}
+        assert "hang after their deadlines: the process" in runtime.server.output()
+        assert "lifespan.shutdown" in runtime.server.output()
+    assert most["task"] <= 2 * count + 4
+    assert most["fd"] <= count + 16
+
+
+def test_invocations_in_time_are_answered_before_a_process_with_hung_ones_ends(
+    tmp_path: Path,
+) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "3"}) as runtime:
+        slow = runtime.api.call(event(f"/steps?count=1&folder={tmp_path}"))
+        late = runtime.api.call(event("/hang"), seconds=4)
+        runtime.server.wait_for_output("steps: begun")
+        runtime.server.wait_for_output("hang: begun")
+        hung = [runtime.api.call(event("/hang"), seconds=0.2) for _ in range(4)]
+        runtime.server.wait_for_output("hang after their deadlines: the process")
+        unread = runtime.api.call(event("/hello"))
+
+        assert [call.wait().json()["errorType"] for call in hung] == ["TimeoutError"] * 4
+        assert late.wait().json()["errorType"] == "TimeoutError"
+        (tmp_path / "0").touch()
+        assert slow.wait().json()["body"] == "data: 0\n\n"
+        assert runtime.wait() == 1
+        assert ("given", unread.id) not in runtime.api.order("given")
+
+
+def test_the_report_of_a_thread_that_hangs_shows_where(tmp_path: Path) -> None:
+    with Function(f"{APPS}.app", tmp_path, env={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}) as runtime:
+        report = runtime.api.invoke(event("/hang"), seconds=0.2).json()
+
+    assert "in w_hang\n" in report["stackTrace"][-1]
+    assert "threading.py" not in report["stackTrace"][0]
+
+
+def test_a_number_of_threads_that_cannot_be_started_ends_the_process(tmp_path: Path) -> None:
+    def limited(command: list[str]) -> list[str]:  # each thread takes 8 MB of addresses
+        return ["sh", "-c", f"ulimit -v 2000000; exec {' '.join(command)}"]
+
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": "5000"}
+    with Function(f"{APPS}.app", tmp_path, env=env, wrap_command=limited) as runtime:
+        assert runtime.wait() == 1
+        assert "can't start new thread: the process" in runtime.server.output()
 
 
 def test_a_replaced_thread_ends_when_its_invocation_does(tmp_path: Path) -> None:

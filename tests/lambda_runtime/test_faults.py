@@ -247,7 +247,7 @@ def test_lifespan_shutdown_may_take_longer_than_the_grace_period(tmp_path: Path)
         "    await receive()\n"
         "    await send({'type': 'lifespan.startup.complete'})\n"
         "    await receive()\n"
-        "    await asyncio.sleep(1.3)\n"
+        "    await asyncio.sleep(1.1)\n"
         "    print('slow: stopped', flush=True)\n"
         "    await send({'type': 'lifespan.shutdown.complete'})\n"
         "app = unigate.wrap(app)\n"
@@ -258,6 +258,88 @@ def test_lifespan_shutdown_may_take_longer_than_the_grace_period(tmp_path: Path)
 
         assert runtime.wait() == 128 + 15
         assert "slow: stopped" in runtime.server.output()
+
+
+STUBBORN = """
+import asyncio, atexit, contextlib, os, threading
+from concurrent.futures import ThreadPoolExecutor
+import unigate
+
+async def forever():
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+async def ignores_cancellation():
+    print("begun", flush=True)
+    await forever()
+
+async def leaves_a_task():
+    tasks.append(asyncio.create_task(forever()))
+
+async def leaves_a_thread():
+    # A daemon otherwise, like the thread of the event loop that starts it.
+    threading.Thread(target=threading.Event().wait, name="endless", daemon=False).start()
+
+async def leaves_a_pool():
+    ThreadPoolExecutor(1, "endless").submit(threading.Event().wait)
+
+async def leaves_an_exit_function():
+    atexit.register(threading.Event().wait)
+
+async def hangs_at_shutdown():
+    pass
+
+tasks = []
+name = os.environ["STUBBORN"]
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if name == "hangs_at_shutdown":
+            await forever()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await globals()[name]()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"answered"})
+
+app = unigate.wrap(app)
+"""
+# What is logged of the runs that cannot end by themselves.
+STAYS = {
+    "ignores_cancellation": "ignores its cancellation and is given up",
+    "leaves_a_task": "ignores its cancellation and is given up",
+    "leaves_a_thread": "did not end within 1.9 seconds and is ended now",
+    "leaves_a_pool": "did not end within 1.9 seconds and is ended now",
+    "leaves_an_exit_function": "did not end within 1.9 seconds and is ended now",
+    "hangs_at_shutdown": "did not end within 1.9 seconds and is ended now",
+}
+
+
+@pytest.mark.parametrize("count", ["0", "2"])
+@pytest.mark.parametrize(("name", "logged"), STAYS.items(), ids=STAYS)
+def test_what_ignores_its_end_does_not_keep_the_process_after_sigterm(
+    tmp_path: Path, name: str, logged: str, count: str
+) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    env = {"AWS_LAMBDA_MAX_CONCURRENCY": count, "STUBBORN": name}
+    with Function("stubborn.app", tmp_path, env=env) as runtime:
+        call = runtime.api.call(event("/"))
+        if name == "ignores_cancellation":
+            runtime.server.wait_for_output("begun")
+        else:
+            assert call.wait().json()["body"] == "answered"
+        runtime.signal()
+
+        assert runtime.wait() == 128 + 15
+        assert len(call.answers) == 1
+        output = runtime.server.output()
+        assert logged in output or "is ended now" in output  # on a slow machine
+        if name in ("leaves_a_thread", "leaves_a_pool"):
+            assert "endless" in runtime.server.output()
 
 
 @pytest.mark.parametrize("count", ["0", "2"])

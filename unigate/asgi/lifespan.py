@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import Any, Literal
 
+from unigate.background import finish_background
 from unigate.errors import LifespanFailed
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,8 @@ Mode = Literal["auto", "on", "off"]
 
 START_SECONDS = 30
 STOP_SECONDS = 10
+# How long a cancelled application has for its cleanup.
+CANCEL_SECONDS = 0.5
 
 _log = logging.getLogger("unigate")
 
@@ -125,8 +128,11 @@ async def _first(task: asyncio.Future[Any], answer: asyncio.Future[Any], seconds
 async def _end(task: asyncio.Task[BaseException | None]) -> BaseException | None:
     """Cancel a task, wait for its end, and return its error."""
     task.cancel()
-    await asyncio.wait({task})
-    return _error(task)
+    await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+    if task.done():
+        return _error(task)
+    _log.error("The application ignores the cancellation of its lifespan and is given up.")
+    return None
 
 
 def _error(task: asyncio.Task[BaseException | None]) -> BaseException | None:
@@ -182,6 +188,7 @@ class Lifespans:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await finish_background()  # which may use what the applications have started
         if not started_before:
             await self.stop()
         await send({"type": "lifespan.shutdown.complete"})

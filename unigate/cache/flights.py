@@ -3,6 +3,10 @@
 A flight is that call, over all threads and tasks of the process. Removing, expiring or writing its
 key meanwhile overtakes the flight: callers that had joined still get its value, but the value is
 not stored, and later callers start a new flight.
+
+A caller that must not wait makes the value in a flight of its own, which others cannot join and
+whose value is not stored. It must not wait on an event loop, or where the flights would then wait
+for each other: factories in several threads may need each other's keys.
 """
 
 from __future__ import annotations
@@ -42,17 +46,29 @@ class Flight:
         backend: The backend that the value is stored in.
         key: The key in the backend.
         tags: The tags that the value is stored with.
+        within: The flight whose factory asks for the key, if any.
+        separate: Whether others cannot join, because they join another flight of the key.
     """
 
-    def __init__(self, backend: Backend, key: str, tags: Iterable[str]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        key: str,
+        tags: Iterable[str],
+        within: Flight | None = None,
+        *,
+        separate: bool = False,
+    ) -> None:
         from concurrent.futures import Future  # a slow import that many processes never need
 
         self.backend = backend
         self.key = key
         self.tags = frozenset(tags)
+        self.within = within
+        self.separate = separate
         self.needs: set[Flight] = set()  # the flights that its factory waits for
         self.storing = threading.Lock()
-        self.overtaken = False
+        self.overtaken = separate
         self.data: Future[bytes | None] = Future()  # None if the call was cut off
         self.data.set_running_or_notify_cancel()  # one waiter cannot cancel it for others
 
@@ -84,30 +100,54 @@ class Flight:
 
     def waits_for(self, other: Flight) -> bool:
         """Return True if this flight cannot end before the other, directly or through others."""
-        return self is other or any(flight.waits_for(other) for flight in self.needs)
+        seen: set[Flight] = set()
+        pending = [self]
+        while pending:
+            flight = pending.pop()
+            if flight is other:
+                return True
+            if flight not in seen:
+                seen.add(flight)
+                pending += flight.needs
+        return False
+
+    def is_within(self, other: Flight) -> bool:
+        """Return True if the factory of another flight, or of one like it, called this one's."""
+        flight: Flight | None = self
+        while flight is not None:
+            if flight is other or (
+                flight.separate and flight.key == other.key and flight.backend is other.backend
+            ):
+                return True
+            flight = flight.within
+        return False
 
 
-def join(
-    backend: Backend, key: str, tags: Iterable[str], *, may_wait: bool
-) -> tuple[Flight | None, bool]:
+def join(backend: Backend, key: str, tags: Iterable[str], *, may_wait: bool) -> tuple[Flight, bool]:
     """Return the flight of a key, and whether the caller leads it, that is, calls its factory.
 
-    The flight is None if the caller would have to wait but may not.
+    Args:
+        backend: The backend of the flight.
+        key: The key in the backend.
+        tags: The tags that a value is stored with.
+        may_wait: Whether the caller may wait for another one's factory.
 
     Raises:
-        RuntimeError: The caller would wait for itself.
+        RuntimeError: The factory of the key asks for the key itself.
     """
     outer = leading.get()
     with _lock:
         flight = in_flight.get((id(backend), key))
-        leads = flight is None
         if flight is None:
-            flight = in_flight[id(backend), key] = Flight(backend, key, tags)
+            leads = True
+            flight = in_flight[id(backend), key] = Flight(backend, key, tags, outer)
             flight.overtaken = (id(backend), key) in writing
-        elif outer is not None and flight.waits_for(outer):
+        elif outer is not None and outer.is_within(flight):
             raise RuntimeError("The factory of a cached value must not get that value itself.")
-        elif not may_wait:
-            return None, False
+        else:
+            leads = not may_wait or (outer is not None and flight.waits_for(outer))
+            if leads:
+                flight = Flight(backend, key, tags, outer, separate=True)
         if outer is not None:
             outer.needs.add(flight)
     return flight, leads

@@ -31,7 +31,8 @@ def find_or_make(
         factory: Makes the value of a missing key.
         options: What a made value is stored with.
         may_wait: Whether the caller may wait for the factory of another one. If not, and one is
-            running, the value is made a second time and not stored.
+            running, the value is made a second time and not stored. The same is done where the two
+            factories would wait for each other.
     """
     tags = options.tags + entries.tags
     while True:
@@ -40,8 +41,6 @@ def find_or_make(
         if entry is not None:
             return entry[1]
         flight, leads = flights.join(entries.backend, key, tags, may_wait=may_wait)
-        if flight is None:
-            return decode(encode((yield "make", factory)))
         try:
             if leads:
                 look_again = changes != flights.changes

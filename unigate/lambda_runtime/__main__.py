@@ -36,20 +36,33 @@ def main(arguments: list[str]) -> NoReturn:
             "Lambda sets AWS_LAMBDA_RUNTIME_API, the address of its Runtime API, and _HANDLER, the "
             "handler to run. Set both to run it elsewhere."
         )
+    try:
+        client = RuntimeClient(address)
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
     logs.set_up()
-    client = RuntimeClient(address)
     with _seldom_collecting():
         handler = _start(target, client)
     streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
     workers = Workers(client, serving(handler, streaming=streaming), lambda: _stop(handler))
-    count = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
+    count = _concurrency()
     try:
-        if count.isdigit() and int(count) > 0:
-            workers.run_concurrently(int(count))
+        if count > 0:
+            workers.run_concurrently(count)
         workers.run()
     except ApiError as error:
         _log.critical("%s", error)
         raise SystemExit(1) from error
+
+
+def _concurrency() -> int:
+    """Return how many invocations run at the same time; 0 without that mode of Lambda."""
+    count = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
+    if count.isascii() and count.isdigit() and len(count) < 6:
+        return int(count)
+    if count:
+        _log.warning("AWS_LAMBDA_MAX_CONCURRENCY must be a number below 100000, got %.100r.", count)
+    return 0
 
 
 @contextmanager

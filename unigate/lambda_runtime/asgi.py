@@ -157,9 +157,9 @@ async def run(
         bound = loop.call_later(max(left - POST_SECONDS, CANCEL_SECONDS), _expire, answered, task)
     try:
         await answered
-    except TimeoutError:
+    except TimeoutError as error:
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-        raise
+        raise error from _cancellation_of(task)
     finally:
         answer.release()
         if bound is not None:
@@ -210,6 +210,19 @@ async def finish(
 
 def error_of(task: asyncio.Task[None]) -> BaseException | None:
     """Return the error of an application that has ended, or None."""
+    cancellation = _cancellation_of(task)
+    if cancellation is None:
+        return task.exception()
+    error = IncompleteResponse("The application was cancelled.")
+    error.__cause__ = cancellation
+    return error
+
+
+def _cancellation_of(task: asyncio.Task[None]) -> asyncio.CancelledError | None:
+    """Return the exception of a task that was cancelled, which shows where the task was."""
     if task.cancelled():
-        return IncompleteResponse("The application was cancelled.")
-    return task.exception()
+        try:
+            task.result()
+        except asyncio.CancelledError as error:
+            return error
+    return None

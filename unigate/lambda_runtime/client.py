@@ -8,6 +8,7 @@ Node.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from binascii import b2a_base64
 from typing import Any
@@ -19,6 +20,9 @@ from .marshalling import to_json
 
 _log = logging.getLogger("unigate")
 
+_HOST = re.compile(r"[\w.-]+|\[[0-9a-fA-F:.%]+\]|[0-9a-fA-F:.]+", re.ASCII).fullmatch
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII).fullmatch
+_PORT = re.compile(r"[0-9]{1,5}").fullmatch
 _PREFIX = "/2018-06-01/runtime"
 TRIES = 5
 FIRST_PAUSE = 0.1  # seconds; each pause is twice as long as the one before
@@ -53,10 +57,18 @@ class RuntimeClient:
 
     Args:
         address: The host and port, as in `AWS_LAMBDA_RUNTIME_API`.
+
+    Raises:
+        ValueError: If the address is another one.
     """
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
+        if not (_HOST(host) and _PORT(port) and 0 < int(port) < 1 << 16):
+            raise ValueError(
+                "AWS_LAMBDA_RUNTIME_API must be a host and a port, such as 127.0.0.1:9001, "
+                f"got {address!r}."
+            )
         self._address = address
         self.connection = HTTPConnection(host.strip("[]"), int(port))
         self._next = self._head("GET", "/invocation/next", "")
@@ -87,7 +99,7 @@ class RuntimeClient:
                 if unexpected.fatal or unexpected.status < 500 or not tries:
                     raise unexpected
                 _log.warning("%s", unexpected)
-            except (OSError, KeyError) as error:
+            except (OSError, ValueError) as error:
                 if not tries:
                     raise ApiError(f"The Runtime API sends no event: {error!r}") from error
                 _log.warning("The Runtime API sends no event, trying again: %r", error)
@@ -104,12 +116,16 @@ class RuntimeClient:
     def fail(self, invocation: Invocation, report: ErrorReport) -> None:
         """Post an error, unless the invocation has been answered."""
         if invocation.claim():
-            cause = to_json(report.for_xray(), ascii_only=True).decode()
-            fields = _error_fields(report.type)
-            if len(cause) < _MAX_CAUSE:
-                fields += f"Lambda-Runtime-Function-XRay-Error-Cause: {cause}\r\n"
-            body = to_json(report.for_runtime_api(invocation.id))
-            self._post_result(invocation, "error", fields, body)
+            self.post_error(invocation, report)
+
+    def post_error(self, invocation: Invocation, report: ErrorReport) -> None:
+        """Post an error; the caller has claimed the invocation."""
+        cause = to_json(report.for_xray(), ascii_only=True).decode()
+        fields = _error_fields(report.type)
+        if len(cause) < _MAX_CAUSE:
+            fields += f"Lambda-Runtime-Function-XRay-Error-Cause: {cause}\r\n"
+        body = to_json(report.for_runtime_api(invocation.id))
+        self._post_result(invocation, "error", fields, body)
 
     def begin_stream(self, invocation: Invocation) -> bytes | None:
         """Return the head of a streamed response; None if the invocation has been answered."""
@@ -119,7 +135,7 @@ class RuntimeClient:
         invocation.stream = self.connection
         return self._head(
             "POST",
-            f"/invocation/{invocation.id}/response",
+            _path(invocation, "response"),
             "Lambda-Runtime-Function-Response-Mode: streaming\r\n"
             "Content-Type: application/vnd.awslambda.http-integration-response\r\n"
             "Transfer-Encoding: chunked\r\n"
@@ -167,7 +183,7 @@ class RuntimeClient:
             raise StatusError(path, 202, response)
 
     def _post_result(self, invocation: Invocation, kind: str, fields: str, body: bytes) -> None:
-        path = f"/invocation/{invocation.id}/{kind}"
+        path = _path(invocation, kind)
         fields += f"{_invocation_id_field(invocation)}Content-Length: {len(body)}\r\n"
         head = self._head("POST", path, fields)
         try:
@@ -190,6 +206,15 @@ class RuntimeClient:
             f"{method} {_PREFIX}{path} HTTP/1.1\r\n"
             f"Host: {self._address}\r\nUser-Agent: unigate\r\n{fields}\r\n"
         ).encode("latin-1", "replace")
+
+
+def _path(invocation: Invocation, kind: str) -> str:
+    name = invocation.id
+    if not _PLAIN(name):  # as Lambda's ids are not
+        from urllib.parse import quote
+
+        name = quote(name.encode("latin-1"), safe="")
+    return f"/invocation/{name}/{kind}"
 
 
 def chunk(data: bytes) -> tuple[bytes, ...]:
@@ -219,7 +244,7 @@ def _error_fields(error_type: str) -> str:
 def _invocation_id_field(invocation: Invocation) -> str:
     """Return the field that the Runtime API expects back if it runs invocations concurrently."""
     value = invocation.headers.get("lambda-runtime-invocation-id")
-    return f"Lambda-Runtime-Invocation-Id: {value}\r\n" if value else ""
+    return f"Lambda-Runtime-Invocation-Id: {_printable(value)}\r\n" if value else ""
 
 
 def _printable(text: Any) -> str:

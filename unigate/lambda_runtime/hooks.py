@@ -16,6 +16,8 @@ _log = logging.getLogger("unigate")
 Hook = TypeVar("Hook", bound=Callable[[], Any])
 
 END_SECONDS = 2.0
+# How long a cancelled hook has for its cleanup, in seconds.
+CANCEL_SECONDS = 0.2
 
 
 class _SnapshotHooks:
@@ -117,7 +119,7 @@ def _run_end_hook(hook: Callable[[], Any], limit: float) -> None:
     def call() -> None:
         try:
             results.append(hook())
-        except Exception:
+        except BaseException:  # in a thread, SystemExit ends nothing
             results.append(None)
             _log.exception("The on_invocation_end hook %r failed.", hook)
 
@@ -125,7 +127,11 @@ def _run_end_hook(hook: Callable[[], Any], limit: float) -> None:
     thread = threading.Thread(
         target=context.run, args=(call,), name="unigate-invocation-end", daemon=True
     )
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as error:  # threads that hang have used all there are
+        _log.error("The on_invocation_end hook %r was not called: %s", hook, error)
+        return
     thread.join(limit)
     if not results:
         _log.error(
@@ -141,16 +147,18 @@ def _run_end_hook(hook: Callable[[], Any], limit: float) -> None:
 async def _await_within(limit: float, hook: object, result: Awaitable[Any]) -> None:
     import asyncio
 
+    task = asyncio.ensure_future(result)
+    await asyncio.wait({task}, timeout=limit)
+    if not task.done():
+        task.cancel()  # which it may ignore
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+        _log.error(
+            "The on_invocation_end hook %r exceeded its limit of %.1f seconds and was cancelled.",
+            hook,
+            limit,
+        )
+        return
     try:
-        async with asyncio.timeout(limit) as timeout:
-            await result
-    except Exception:
-        if timeout.expired():
-            _log.error(
-                "The on_invocation_end hook %r exceeded its limit of %.1f seconds and was "
-                "cancelled.",
-                hook,
-                limit,
-            )
-        else:
-            _log.exception("The on_invocation_end hook %r failed.", hook)
+        task.result()
+    except (Exception, asyncio.CancelledError):  # it can cancel itself
+        _log.exception("The on_invocation_end hook %r failed.", hook)

@@ -16,6 +16,7 @@ from select import POLLIN, poll
 
 CONNECT_SECONDS = 5
 _MAX_HEAD = 1 << 20  # bytes; real heads are a thousandth of it
+_MAX_BODY = 1 << 30  # bytes; Lambda's payloads are far below
 _READ_SIZE = 1 << 16
 # A head and a body up to this size are joined and sent at once; larger ones are not worth a copy.
 _MAX_JOINED = 1 << 16
@@ -243,6 +244,8 @@ class HTTPConnection:
         return line
 
     def _read_exactly(self, length: int) -> bytes:
+        if not 0 <= length <= _MAX_BODY:
+            raise ValueError(f"its length must be at most {_MAX_BODY} bytes, got {length}.")
         buffered = self._unread[:length]
         self._unread = self._unread[length:]
         if len(buffered) == length:

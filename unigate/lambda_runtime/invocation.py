@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
@@ -16,6 +17,13 @@ from .errors import TypedError
 if TYPE_CHECKING:
     from .http_client import HTTPConnection, HTTPResponse
 
+_log = logging.getLogger("unigate")
+
+# The time of an invocation without a readable deadline: Lambda's longest; the Lambda developer
+# guide, "Lambda quotas". Lambda itself ends the invocation at its real deadline.
+UNKNOWN_SECONDS = 900.0
+# A clock or a timeout can be set to anything; what waits for a deadline has limits.
+LONGEST_SECONDS = 7 * 24 * 3600.0
 _W3C = ("traceparent", "tracestate", "baggage")
 
 
@@ -25,29 +33,35 @@ class Invocation:
     Args:
         response: The Runtime API's response to `/invocation/next`.
 
+    Raises:
+        ValueError: If it names no invocation.
+
     Attributes:
         after: Callables to run once the response is sent.
         cancel: Cancels the application if it runs on the event loop.
         deadline: The end of the invocation's time, in seconds since the epoch.
         given_up: Whether the thread of this invocation has been replaced.
         stream: The connection on which a streamed response is under way.
+        thread: The thread that runs it.
     """
 
     __slots__ = (
         *("_claimed", "_lock", "after", "body", "cancel", "deadline", "given_up", "headers", "id"),
-        "stream",
+        *("stream", "thread"),
     )
 
     def __init__(self, response: HTTPResponse) -> None:
         self.headers = response.headers
         self.body = response.body
-        self.id = self.headers["lambda-runtime-aws-request-id"]
+        self.id = self.headers.get("lambda-runtime-aws-request-id", "")
+        if not self.id:
+            raise ValueError("The event has no Lambda-Runtime-Aws-Request-Id.")
         self.after: list[Callable[[], object]] = []
         self.cancel: Callable[[], object] | None = None
         self.stream: HTTPConnection | None = None
         self.given_up = False
-        deadline = int(self.headers.get("lambda-runtime-deadline-ms") or 0) / 1000
-        self.deadline = max(deadline, time.time())  # an event that arrives late is tried anyway
+        self.thread = threading.get_ident()
+        self.deadline = _deadline(self.headers.get("lambda-runtime-deadline-ms"))
         self._claimed = False
         self._lock = threading.Lock()
 
@@ -62,6 +76,21 @@ class Invocation:
             first = not self._claimed
             self._claimed = True
         return first
+
+
+def _deadline(milliseconds: str | None) -> float:
+    now = time.time()
+    try:
+        deadline = int(milliseconds or "") / 1000
+    except (OverflowError, ValueError):
+        _log.warning(
+            "Lambda-Runtime-Deadline-Ms must be a number, got %.100r: %d seconds are assumed.",
+            milliseconds,
+            UNKNOWN_SECONDS,
+        )
+        return now + UNKNOWN_SECONDS
+    # An event that arrives late is tried anyway.
+    return min(max(deadline, now), now + LONGEST_SECONDS)
 
 
 # Tasks and `asyncio.to_thread` pass context variables on, so concurrent invocations stay apart.
@@ -83,7 +112,7 @@ class Context:
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         self.trace_id = invocation.trace_id
-        self._deadline = int(headers.get("lambda-runtime-deadline-ms") or 0)
+        self._deadline = invocation.deadline
         self._w3c: dict[str, str] = {}
         self.client_context: ClientContext | None = None
         value = headers.get("lambda-runtime-client-context")
@@ -98,7 +127,7 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the function times out, never below 0."""
-        return max(0, self._deadline - int(time.time() * 1000))
+        return max(0, int((self._deadline - time.time()) * 1000))
 
     def w3c(self) -> dict[str, str]:
         """Return the W3C trace context."""

@@ -10,12 +10,10 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .errors import ErrorReport, message_of, trace_of
 from .invocation import current_invocation
-
-if TYPE_CHECKING:
-    from .errors import ErrorReport
 
 _TIME = "%Y-%m-%dT%H:%M:%S"
 _TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
@@ -121,13 +119,11 @@ class JSONFormatter(logging.Formatter):
             "requestId": getattr(record, "aws_request_id", "") or None,
             "tenantId": getattr(record, "tenant_id", None),
         }
-        error_type, error, trace = record.exc_info or (None, None, None)
-        if error_type is not None:
-            import traceback
-
-            members["stackTrace"] = traceback.format_tb(trace)
-            members["errorType"] = error_type.__name__
-            members["errorMessage"] = str(error)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            members["stackTrace"] = trace_of(error)
+            members["errorType"] = type(error).__name__
+            members["errorMessage"] = message_of(error)
             members["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
         extra = {
             name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES

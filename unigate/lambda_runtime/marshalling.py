@@ -19,7 +19,7 @@ def unmarshal(body: bytes, content_type: str | None) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise TypedError("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from error
+        raise TypedError("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
 
 def marshal(result: Any) -> tuple[bytes, str]:
@@ -33,7 +33,7 @@ def marshal(result: Any) -> tuple[bytes, str]:
     try:
         return to_json(result), "application/json"
     except (TypeError, ValueError, RecursionError) as error:
-        raise TypedError("Runtime.MarshalError", f"Unable to marshal response: {error}") from error
+        raise TypedError("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
 
 def to_json(value: Any, *, ascii_only: bool = False) -> bytes:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, NoReturn
+
+from unigate.exits import end_within
 
 from . import hooks, logs
 from .client import ApiError, RuntimeClient, StatusError
@@ -28,6 +31,8 @@ _log = logging.getLogger("unigate")
 GRACE_SECONDS = 1.0
 # How long cancelled applications have, after which invocations get an error as their response.
 CANCEL_SECONDS = 0.3
+# How long the shutdown may take as a whole.
+EXIT_SECONDS = 1.9
 # A signal can interrupt any thread; Python runs its handler once the main thread goes on.
 SIGNAL_SECONDS = 0.1
 _TRACE = "_X_AMZN_TRACE_ID"
@@ -49,9 +54,10 @@ class Workers:
         self._stop = StopEvent()
         self._previous_handler: Any = None  # the application's own, for SIGTERM
         self._terminated = False
-        self._running: set[Invocation] = set()
+        self._running: dict[Invocation, RuntimeClient] = {}
         self._grace: threading.Timer | None = None
         self._threads: list[threading.Thread] = []
+        self._started = 0  # the number of threads so far
         self._ended = threading.Event()
         self._end: BaseException | None = None
 
@@ -76,7 +82,8 @@ class Workers:
         """Run up to `count` invocations at the same time, each in a thread.
 
         Raises:
-            SystemExit: At SIGTERM, or when an application or the Runtime API ends the process.
+            SystemExit: At SIGTERM, when an application or the Runtime API ends the process, or when
+                too many threads hang.
             ApiError: If the Runtime API sends no invocations.
         """
         self._previous_handler = signal.signal(signal.SIGTERM, self._on_sigterm_concurrently)
@@ -85,7 +92,9 @@ class Workers:
                 for _ in range(count):
                     self._start_thread()
                 while not self._ended.wait(SIGNAL_SECONDS):
-                    self._replace_stuck()
+                    self._replace_stuck(count)
+                    if self._stop.is_set and all(each.given_up for each in self._running.copy()):
+                        raise SystemExit(1)
             finally:
                 self._drain()
             assert self._end is not None
@@ -94,25 +103,41 @@ class Workers:
             self._shut_down()
 
     def _start_thread(self) -> None:
-        name = f"unigate-worker-{len(self._threads) + 1}"
+        """Start a thread that takes invocations; where there is none, take no more of them."""
+        self._started += 1
+        name = f"unigate-worker-{self._started}"
         thread = threading.Thread(target=self._run_thread, name=name, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._take_no_more(str(error))
+        else:
+            self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
 
-    def _replace_stuck(self) -> None:
-        """Replace each thread whose invocation is well past its deadline.
+    def _replace_stuck(self, most: int) -> None:
+        """Replace each thread whose invocation is well past its deadline, up to a number.
 
         A thread cannot be killed, and Lambda does not end such an invocation: the Lambda developer
         guide, "Understanding the Lambda Managed Instances execution environment", "Error handling
-        and recovery".
+        and recovery". But Lambda replaces a process that ends.
         """
-        for invocation in tuple(self._running):
+        for invocation, client in self._running.copy().items():
             late = time.time() - invocation.deadline
             if late > GRACE_SECONDS and not invocation.given_up:
                 invocation.given_up = True
                 error = TimeoutError("The function did not respond in time.")
-                self._give_up(invocation, ErrorReport(error))
-                self._start_thread()
+                error.__traceback__ = _traceback_of(invocation.thread)
+                self._give_up(client, invocation, ErrorReport(error))
+                stuck = sum(each.given_up for each in self._running.copy())
+                if stuck > most:
+                    self._take_no_more(f"{stuck} invocations hang after their deadlines")
+                elif not self._stop.is_set:
+                    self._start_thread()
+
+    def _take_no_more(self, reason: str) -> None:
+        if not self._stop.is_set:
+            _log.critical("%s: the process answers what is running, and ends.", reason)
+            self._stop.set()
 
     def _run_thread(self) -> None:
         try:
@@ -124,14 +149,14 @@ class Workers:
 
     def _work(self, client: RuntimeClient, *, exports_trace: bool) -> None:
         while (invocation := client.next_invocation(self._stop)) is not None:
-            self._running.add(invocation)
+            self._running[invocation] = client
             current_invocation.set(invocation)
             if exports_trace:
                 _export_trace(invocation.trace_id)
             try:
                 self._run_invocation(client, invocation)
             finally:
-                self._running.discard(invocation)
+                del self._running[invocation]
                 current_invocation.set(None)
                 logs.flush()
             if invocation.given_up:
@@ -147,15 +172,17 @@ class Workers:
             pass
         except ApiError as error:
             _log_or_exit(error)
-        except Exception as error:
+        except BaseException as error:
+            if _ends_process(error):
+                self._fail(client, invocation, ErrorReport(error, "Runtime.ExitError"))
+                raise
             self._fail(client, invocation, ErrorReport(error))
-        except BaseException as error:  # the application or a signal ends the process
-            self._fail(client, invocation, ErrorReport(error, "Runtime.ExitError"))
-            raise
         for work in invocation.after:
             try:
                 work()
-            except Exception:
+            except BaseException as error:
+                if _ends_process(error):
+                    raise
                 _log.exception("Background work of an invocation failed.")
         if context is not None:
             hooks.run_invocation_end(context.get_remaining_time_in_millis() / 1000)
@@ -174,6 +201,7 @@ class Workers:
         if self._terminated:
             raise SystemExit(128 + number)
         self._terminated = True
+        end_within(EXIT_SECONDS, 128 + number)
         self._stop.set()
         thread = threading.get_ident()
         self._grace = threading.Timer(GRACE_SECONDS, signal.pthread_kill, (thread, number))
@@ -181,11 +209,15 @@ class Workers:
         self._grace.start()
 
     def _on_sigterm_concurrently(self, number: int, frame: FrameType | None) -> None:
-        self._terminated = True
+        if not self._terminated:
+            self._terminated = True
+            end_within(EXIT_SECONDS, 128 + number)
         raise SystemExit(128 + number)
 
     def _shut_down(self) -> None:
         """Call the application's own SIGTERM handler, now that all is answered; then close."""
+        if not self._terminated:
+            end_within(EXIT_SECONDS, 1)
         try:
             if self._terminated and callable(self._previous_handler):
                 self._previous_handler(signal.SIGTERM, None)
@@ -196,21 +228,33 @@ class Workers:
         """Wait for the received invocations; answer with an error those that take too long."""
         self._stop.set()
         self._join_threads(GRACE_SECONDS)
-        for invocation in tuple(self._running):
+        for invocation in self._running.copy():
             if invocation.cancel is not None:
                 invocation.cancel()
         self._join_threads(CANCEL_SECONDS)
-        for invocation in tuple(self._running):
-            error = SystemExit("The process ends.")
-            self._give_up(invocation, ErrorReport(error, "Runtime.ExitError"))
+        for invocation, client in self._running.copy().items():
+            if not invocation.given_up:
+                error = SystemExit("The process ends.")
+                self._give_up(client, invocation, ErrorReport(error, "Runtime.ExitError"))
         self._join_threads(SIGNAL_SECONDS)  # until bodies whose stream was shut down are closed
 
-    def _give_up(self, invocation: Invocation, report: ErrorReport) -> None:
-        """Respond in place of another thread, or fail the stream that it is sending."""
+    def _give_up(self, client: RuntimeClient, invocation: Invocation, report: ErrorReport) -> None:
+        """Respond in place of another thread, or fail the stream that it is sending.
+
+        This uses the connection of that thread, which has no use for it once it cannot respond, so
+        that a thread that hangs holds none.
+        """
         if invocation.stream is not None:
             invocation.stream.shut_down()
+        elif invocation.claim():
+            logs.log_error(report, invocation.id)
+            try:
+                client.post_error(invocation, report)
+            except ApiError as error:
+                _log_or_exit(error)
+            client.connection.close()
         else:
-            self._fail(self._client.clone(), invocation, report)
+            _log.error("Invocation %s goes on after its response.", invocation.id)
 
     def _join_threads(self, seconds: float) -> None:
         """Wait for all threads; idle ones end by themselves once the stop event is set."""
@@ -219,12 +263,32 @@ class Workers:
             thread.join(max(0.0, end - time.monotonic()))
 
 
+def _ends_process(error: BaseException) -> bool:
+    """Return True if an application or a signal ends the process, unlike a stray CancelledError."""
+    ends = (SystemExit, KeyboardInterrupt)
+    return isinstance(error, ends) or (
+        isinstance(error, BaseExceptionGroup) and error.subgroup(ends) is not None
+    )
+
+
+def _traceback_of(thread: int) -> TracebackType | None:
+    """Return a traceback that shows where a thread is."""
+    trace = None
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        trace = TracebackType(trace, frame, frame.f_lasti, frame.f_lineno or 0)
+        frame = frame.f_back
+    return trace
+
+
 def _export_trace(trace_id: str | None) -> None:
     """Set the environment variable from which AWS's SDKs take the trace."""
+    os.environ.pop(_TRACE, None)
     if trace_id is not None:
-        os.environ[_TRACE] = trace_id
-    else:
-        os.environ.pop(_TRACE, None)
+        try:
+            os.environ[_TRACE] = trace_id
+        except ValueError as error:  # NUL, for example
+            _log.warning("The trace %r is not exported: %s", trace_id[:500], error)
 
 
 def _log_or_exit(error: ApiError) -> None:
