@@ -192,13 +192,15 @@ def checked(message: Message) -> Message:
 
     Returns:
         The message, or a copy with the fields in a list of their own, since they may come from an
-        iterator.
+        iterator, and with a body of plain bytes.
 
     Raises:
         TypeError: The status is not an int, or a field is not bytes.
         ValueError: The status is not one of a final response, a name is not a token, or a value
             holds a line break or NUL.
     """
+    if type(message.get("body", b"")) is not bytes:
+        message = {**message, "body": _as_bytes(message["body"])}
     if message["type"] in ("http.response.start", "websocket.http.response.start"):
         message = {**message, "status": check_status(message["status"])}
     elif "headers" not in message:
