@@ -80,18 +80,20 @@ def ask_wsgi(app: Any, request: Request) -> Response:
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         started[:] = [status, headers]
-        return written.append
+        return parts.append
 
-    written: list[bytes] = []
+    parts: list[bytes] = []
     if request.path not in ("/no-type", "/redirect"):
         app = validator(app)
     result: Any = app(wsgi_environ(request), start_response)
     try:
-        body = b"".join([*written, *result])
+        for part in result:
+            parts.append(part)
     finally:
         getattr(result, "close", list)()
     status, headers = started
-    return Response(int(status[:3]), Headers(headers), b"" if request.method == "HEAD" else body)
+    body = b"" if request.method == "HEAD" else b"".join(parts)
+    return Response(int(status[:3]), Headers(headers), body)
 
 
 def wsgi_environ(request: Request) -> dict[str, Any]:
