@@ -205,6 +205,25 @@ def test_upload_that_breaks_off_never_reaches_the_application(
     ]
 
 
+def test_server_that_raises_when_the_client_leaves_ends_the_upload(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "unigate")
+    site = Site()
+
+    async def receive() -> Any:
+        raise ConnectionResetError("gone")
+
+    async def scenario() -> None:
+        live = Live("POST")
+        await site.wrapped().asgi(live.scope, receive, live.send)
+        assert live.taken == []
+
+    run(scenario)
+    assert site.calls == []
+    assert [record.levelname for record in caplog.records] == ["DEBUG"]
+
+
 def test_client_that_stops_sending_is_answered_with_408(
     setting: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -355,12 +374,14 @@ def test_unfinished_uploads_take_no_thread(setting: Any) -> None:
 
 def test_whole_answer_is_one_message_and_takes_no_thread_while_it_is_sent(setting: Any) -> None:
     setting("WSGI_THREADS", 1)
-    gateway = Site(lambda read: [PART] * 50 if read else [b"a", b"b"]).wrapped()
+    site = Site(lambda read: [PART] * 50 if read else [b"a", b"b"])
+    gateway = site.wrapped()
 
     async def scenario() -> None:
         large = Live("POST").upload(b"large").stop_reading()
         task = large.begin(gateway)
         await large.has_begun.wait()
+        await soon(lambda: site.calls[0]["wsgi.input"].closed)  # by the end of the run
         small = await Live().upload().run(gateway)
         assert small.taken[1:] == [
             {"type": "http.response.body", "body": b"ab", "more_body": False}

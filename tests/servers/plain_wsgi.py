@@ -128,6 +128,12 @@ def upload(environ: Environ, start_response: Start) -> Iterable[bytes]:
     return [b"whole"]
 
 
+def hang(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    print("hang: begun", flush=True)
+    time.sleep(60)
+    raise AssertionError("The process was to end before.")
+
+
 def common(request: Any) -> dict[str, Any] | None:
     """Tell what the gateway's common request says; there is none without a gateway."""
     if request is None:
@@ -157,6 +163,7 @@ VIEWS = {
     "empty": empty,
     "endless": endless,
     "fail": fail,
+    "hang": hang,
     "later": later,
     "fail-late": fail_late,
     "lines": lines,

@@ -16,6 +16,7 @@ from .test_servers import ASGI_SERVERS
 CLIENTS = 200
 UNFINISHED = b"POST /upload HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 100000\r\n\r\nx"
 ENDLESS = b"GET /endless HTTP/1.1\r\nHost: shop.example\r\n\r\n"
+HANG = b"GET /hang HTTP/1.1\r\nHost: shop.example\r\n\r\n"
 SECONDS = 20
 
 every_server = pytest.mark.parametrize("name", ASGI_SERVERS)
@@ -102,13 +103,15 @@ def test_clients_that_stand_still_are_broken_off(name: str, tmp_path: Path) -> N
         ("gunicorn-uvicorn", ["--graceful-timeout=1"]),
     ],
 )
-def test_servers_end_beside_clients_that_stand_still(
+def test_servers_end_beside_clients_that_stand_still_and_a_busy_application(
     name: str, options: list[str], tmp_path: Path
 ) -> None:
     with serving(name, tmp_path / "log", *options) as server, ExitStack() as clients:
         for _ in range(20):
             clients.enter_context(send(server, UNFINISHED))
             clients.enter_context(send(server, ENDLESS)).recv(1)
+        clients.enter_context(send(server, HANG))
+        server.wait_for_output("hang: begun")
 
         server.stop()
 

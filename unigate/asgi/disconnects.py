@@ -51,6 +51,8 @@ class Client:
             raise ClientStalled(
                 f"The client sent less than {PROGRESS} bytes in {self._seconds} seconds."
             ) from None
+        except OSError as error:
+            raise ClientGone("The client disconnected before the end of its body.") from error
         if message["type"] == "http.disconnect":
             raise ClientGone("The client disconnected before the end of its body.")
         self._progress += len(message.get("body", b""))

@@ -10,7 +10,7 @@ from typing import IO
 
 from unigate.request import Request
 
-from .disconnects import Client, ClientGone
+from .disconnects import Client, ClientGone, ClientStalled
 from .limits import Limits
 from .threads import Threads
 
@@ -40,9 +40,25 @@ async def receive_body(
         threads: Run what may wait for the disk.
 
     Raises:
-        ClientGone: If the client disconnects before the end, or stands still (ClientStalled).
-        Refused: If the body is too large (413), or the disk does not take it (503).
+        ClientGone: If the client disconnects before the end.
+        Refused: If the client stands still (408), the body is too large (413), or the disk does
+            not take it (503).
     """
+    try:
+        return await _receive(request, client, limits, threads)
+    except ClientStalled as stalled:
+        _log.debug("%r ended early: %s", request, stalled)
+        raise Refused(408) from None
+    except ClientGone:
+        raise
+    except OSError as error:
+        _log.error("%r refused: its body cannot be stored.", request, exc_info=error)
+        raise Refused(503) from error
+
+
+async def _receive(
+    request: Request, client: Client, limits: Limits, threads: Threads
+) -> tuple[IO[bytes], int]:
     announced = request.headers.get("content-length") or ""
     if announced.isascii() and announced.isdigit() and len(announced) < 20:
         _check_size(int(announced), request, limits)
@@ -63,12 +79,9 @@ async def receive_body(
                 file = file or TemporaryFile()  # noqa: SIM115 - closed by the application's run
                 await threads.run(partial(_append, file, held))
                 held = bytearray()
-    except BaseException as error:
+    except BaseException:
         if file is not None:
             file.close()
-        if isinstance(error, OSError) and not isinstance(error, ClientGone):
-            _log.error("%r refused: its body cannot be stored.", request, exc_info=error)
-            raise Refused(503) from error
         raise
     if file is None:
         return BytesIO(held), size

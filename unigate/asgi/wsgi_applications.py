@@ -7,7 +7,6 @@ not take the parts of a response, the thread of its application makes room for o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from contextvars import copy_context
 from functools import partial
@@ -18,14 +17,12 @@ from unigate.request import Request
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 from unigate.wsgi import build_environ, drive
 
-from .disconnects import Client, ClientGone, ClientStalled
+from .disconnects import Client, ClientGone
 from .driver import send_response
 from .limits import read_limits
 from .outgoing import Outgoing
 from .spooled_bodies import Refused, receive_body
 from .threads import Threads
-
-_log = logging.getLogger("unigate")
 
 
 def wsgi_to_asgi(app: WSGIApp) -> ASGIApp:
@@ -46,11 +43,7 @@ def wsgi_to_asgi(app: WSGIApp) -> ASGIApp:
         try:
             body, size = await receive_body(request, client, limits, threads)
         except Refused as refused:
-            await _refuse(request, refused.status, send)
-            return
-        except ClientStalled as stalled:
-            _log.debug("%r ended early: %s", request, stalled)
-            await _refuse(request, 408, send)
+            await _refuse(request, refused.status, client)
             return
         environ = build_environ(request, scope["root_path"], body)
         if size or "CONTENT_LENGTH" in environ:  # a body that was chunked is whole here
@@ -97,9 +90,9 @@ def _run(app: WSGIApp, environ: Environ, body: IO[bytes], outgoing: Outgoing) ->
     outgoing.finish(error)
 
 
-async def _refuse(request: Request, status: int, send: Send) -> None:
+async def _refuse(request: Request, status: int, client: Client) -> None:
     """Answer in place of the application, and let the server close the connection."""
     response = Response.plain(status, reason_phrase(status))
     if request.http_version.startswith("1"):  # HTTP/2 forbids the field, and can end one stream
         response.headers.set("connection", "close")
-    await send_response(response, send)
+    await send_response(response, client.send)
