@@ -321,16 +321,19 @@ def test_refusal_over_http_2_has_no_field_that_http_2_forbids(setting: Any) -> N
     run(scenario)
 
 
-def test_full_disk_is_a_503_and_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("parts", [[PART] * 10, [PART] * 3 + [b"little"]])
+def test_full_disk_is_a_503_and_an_error_in_the_log(
+    parts: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
     site = Site()
     known = descriptors()
 
     async def scenario() -> None:
-        live = await Live("POST", *[PART] * 10).run(site.wrapped())
+        live = await Live("POST", *parts).upload().run(site.wrapped())
         assert (live.status, live.headers[b"connection"]) == (503, b"close")
 
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
     try:
         run(scenario)
     finally:
@@ -389,6 +392,18 @@ def test_whole_answer_is_one_message_and_takes_no_thread_while_it_is_sent(settin
         large.reads.set()
         await task
         assert large.body == PART * 50
+
+    run(scenario)
+
+
+def test_what_was_written_is_sent_before_a_list() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])(b"written,")
+        return [b"x"] * 300_000  # long enough for the event loop to look in between
+
+    async def scenario() -> None:
+        live = await Live().upload().run(unigate.wrap(app))
+        assert live.body == b"written," + b"x" * 300_000
 
     run(scenario)
 
@@ -678,7 +693,8 @@ def test_parts_before_a_failure_are_sent() -> None:
 def test_close_follows_the_end_of_the_response() -> None:
     class Body:
         def __iter__(self) -> Iterator[bytes]:
-            return iter([b"whole"])
+            yield b"whole"
+            until(lambda: live.body == b"whole")
 
         def close(self) -> None:
             until(lambda: live.complete)

@@ -148,9 +148,9 @@ def test_first_thread_that_cannot_start_is_an_error() -> None:
             pool.start(lambda: None)
 
 
-def test_thread_that_cannot_start_is_replaced_by_the_next_that_is_idle() -> None:
-    pool = Threads(3)
-    hold = threading.Event()
+@pytest.mark.parametrize("slots", [1, 3])
+def test_thread_that_cannot_start_is_replaced_by_one_whose_client_is_slow(slots: int) -> None:
+    pool = Threads(slots)
     broken_off = threading.Event()
     inside = threading.Event()
     done: list[int] = []
@@ -160,16 +160,40 @@ def test_thread_that_cannot_start_is_replaced_by_the_next_that_is_idle() -> None
             inside.set()
             broken_off.wait(20)
 
-    pool.start(lambda: hold.wait(20))
     pool.start(waits)
     assert inside.wait(20)
     before = threading.stack_size(2**46)
     try:
         for number in range(5):
             pool.start(lambda number=number: done.append(number))  # type: ignore[misc]
-        assert broken_off.wait(20)  # the thread whose client keeps it waiting
         until(lambda: len(done) == 5)
-        hold.set()
     finally:
         threading.stack_size(before)
-    assert sorted(done) == [0, 1, 2, 3, 4]
+    assert broken_off.is_set()
+
+    all_at_once = threading.Barrier(slots)  # each has a thread of its own again
+    met: list[int] = []
+    for _ in range(slots):
+        pool.start(lambda: met.append(all_at_once.wait(20)))
+    until(lambda: len(met) == slots)
+
+
+def test_thread_that_cannot_start_is_replaced_by_one_that_ends() -> None:
+    pool = Threads(2)
+    begun, hold = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def busy() -> None:
+        begun.set()
+        hold.wait(20)
+
+    pool.start(busy)
+    assert begun.wait(20)
+    before = threading.stack_size(2**46)
+    try:
+        pool.start(lambda: done.append(1))
+        assert done == []
+        hold.set()
+        until(lambda: done)
+    finally:
+        threading.stack_size(before)

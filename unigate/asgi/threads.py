@@ -39,7 +39,7 @@ class Threads:
         self._queue: deque[Callable[[], object]] = deque()  # called, in order, when a slot is free
         self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._threads = 0
-        self._idle = 0  # minus the jobs that no thread could be started for
+        self._idle = 0
         self._waiting: dict[Callable[[], object], None] = {}  # the longest first
 
     def start(self, job: Callable[[], object]) -> None:
@@ -106,14 +106,9 @@ class Threads:
     def _hand_over(self, job: Callable[[], object]) -> None:
         """Pass a job, which has a slot, to an idle thread or to a new one."""
         with self._lock:
-            idle = self._idle > 0
-            if idle:
-                self._idle -= 1
-            else:
-                self._threads += 1
-        if idle:
-            self._jobs.put(job)
-            return
+            if self._passed_on(job):
+                return
+            self._threads += 1
         try:
             threading.Thread(
                 target=self._work, args=(job,), name="unigate-wsgi", daemon=True
@@ -121,12 +116,20 @@ class Threads:
         except RuntimeError:  # the system lets this process have no more threads
             with self._lock:
                 self._threads -= 1
+                if self._passed_on(job):
+                    return
+                self._free += 1  # for a thread that comes back from its client
                 if not self._threads:
-                    self._free += 1
                     raise
-                self._idle -= 1
-            self._jobs.put(job)  # for the first thread that becomes idle
+                self._queue.appendleft(partial(self._hand_over, job))
             self._break_off_longest()
+
+    def _passed_on(self, job: Callable[[], object]) -> bool:
+        if not self._idle:
+            return False
+        self._idle -= 1
+        self._jobs.put(job)
+        return True
 
     def _work(self, job: Callable[[], object]) -> None:
         while True:
