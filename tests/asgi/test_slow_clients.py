@@ -613,6 +613,26 @@ def test_server_that_stops_waiting_frees_everything(stage: str, setting: Any) ->
     assert len(site.calls) == {"upload": 1, "queue": 2, "response": 2}[stage]
 
 
+def test_application_that_outlives_the_event_loop_frees_its_slot(setting: Any) -> None:
+    setting("WSGI_THREADS", 1)
+    hold = threading.Event()
+    site = Site(lambda read: [b"ok"] if hold.wait(20) else [])
+    gateway = site.wrapped()
+
+    async def stops() -> None:
+        task = Live().upload().begin(gateway)
+        await soon(lambda: site.calls)
+        task.cancel()
+
+    run(stops)
+    hold.set()
+
+    async def starts_again() -> None:
+        assert (await Live().upload().run(gateway)).body == b"ok"
+
+    run(starts_again)
+
+
 class Odd(BaseException):
     """An exception that is not an Exception."""
 
