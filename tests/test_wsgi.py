@@ -171,8 +171,7 @@ def test_body_is_closed_early_when_the_client_has_gone() -> None:
         return {"type": "http.request"}
 
     gateway = unigate.wrap(_returning(body))
-    with pytest.raises(ConnectionAbortedError, match="client disconnected"):
-        asyncio.run(gateway.asgi(asgi_scope(Request("GET", b"/")), receive, send))
+    asyncio.run(gateway.asgi(asgi_scope(Request("GET", b"/")), receive, send))
     assert body.closed == 1
     assert len(sent) < 30
 
@@ -199,29 +198,6 @@ def test_input_reads_like_a_file(road: str, read: Any, expected: list[bytes]) ->
 
     ask(road, app, post(b"line1\nline2"), on_error="raise")
     assert seen == expected
-
-
-def test_upload_that_breaks_off_raises_in_the_application() -> None:
-    messages = [
-        {"type": "http.request", "body": b"abc", "more_body": True},
-        {"type": "http.disconnect"},
-    ]
-    sent: list[Any] = []
-
-    async def receive() -> Any:
-        return messages.pop(0)
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        with pytest.raises(ConnectionResetError):
-            environ["wsgi.input"].read(10)
-        start_response("400 Bad Request", [])
-        return []
-
-    asyncio.run(unigate.wrap(app).asgi(asgi_scope(post(b"0123456789")), receive, send))
-    assert sent[0]["status"] == 400
 
 
 @both_roads

@@ -122,16 +122,16 @@ def stream(environ: Environ, start_response: Start) -> Iterator[bytes]:
 
 
 def upload(environ: Environ, start_response: Start) -> Iterable[bytes]:
-    try:
-        environ["wsgi.input"].readline()
-        print("upload: begun", flush=True)
-        environ["wsgi.input"].read()
-    except Exception as error:
-        print(f"upload: broken off, {type(error).__name__}", flush=True)
-        raise
-    print("upload: whole", flush=True)
+    print("upload: begun", flush=True)
+    environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"whole"]
+
+
+def hang(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    print("hang: begun", flush=True)
+    time.sleep(60)
+    raise AssertionError("The process was to end before.")
 
 
 def common(request: Any) -> dict[str, Any] | None:
@@ -163,6 +163,7 @@ VIEWS = {
     "empty": empty,
     "endless": endless,
     "fail": fail,
+    "hang": hang,
     "later": later,
     "fail-late": fail_late,
     "lines": lines,

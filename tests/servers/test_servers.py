@@ -259,18 +259,6 @@ def test_a_websocket_is_refused_where_the_application_is_wsgi(pair: Pair) -> Non
         assert websocket.status == 403
 
 
-# daphne is not among them: it calls an application only when it has the whole body.
-@pytest.mark.parametrize("pair", [name for name in ASGI_SERVERS if name != "daphne"], indirect=True)
-def test_an_upload_that_breaks_off_fails_in_the_wsgi_application(pair: Pair) -> None:
-    head = "POST /upload HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 100000\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", pair.gateway.port), timeout=10) as connection:
-        connection.sendall(head.encode() + b"a line\nand more")
-        pair.gateway.wait_for_output("upload: begun")
-
-    pair.gateway.wait_for_output("upload: broken off, ConnectionResetError")
-    assert "upload: whole" not in pair.gateway.output()
-
-
 def test_a_wsgi_application_ends_when_the_client_goes(pair: Pair) -> None:
     with closing(begin(pair.gateway.port, "/endless")) as connection:
         assert connection.getresponse().read(100_000)

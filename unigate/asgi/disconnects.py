@@ -1,85 +1,92 @@
-"""Notice when the client of a live ASGI request disconnects."""
+"""The client of a live request, which may disconnect or stand still."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from unigate.types import Message, Receive, Send
 
 _log = logging.getLogger("unigate")
 
+# Fewer bytes of a request body than this do not count as progress: a client that sends one byte
+# from time to time stands still.
+PROGRESS = 1024
 
-class DisconnectWatcher:
-    """The receive and send of a live request, which notice that the client has disconnected.
 
-    One message is read ahead, from the application's first read or the first part of its response
-    on. Not earlier: reading makes servers send "100 Continue", for which a client may wait.
+class ClientGone(ConnectionAbortedError):
+    """Nothing more reaches the client; not a failure of the application."""
+
+
+class ClientStalled(ClientGone):
+    """The client neither sends nor takes anything."""
+
+
+class Client:
+    """The receive and send of a live request, with a time-out.
+
+    Args:
+        seconds: How long the client may stand still.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
         self._receive = receive
         self._send = send
-        self._arrived: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
-        self._reading: asyncio.Task[None] | None = None
-        self._closed = False
-        self._left = False
-
-    @property
-    def gone(self) -> bool:
-        """True once nothing more reaches the client."""
-        return self._left or self._closed
-
-    async def run(self, answer: Coroutine[Any, Any, None]) -> None:
-        """Wait until the request is answered; a client that leaves is not an error.
-
-        The coroutine is shielded from a server that stops waiting: otherwise the thread behind it
-        would wait for ever to deliver its messages.
-        """
-        task = asyncio.ensure_future(answer)
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            await asyncio.shield(task)
-        except ConnectionAbortedError:
-            if not self._left:
-                raise
-        finally:
-            self._closed = True
-            if self._reading is not None:
-                self._reading.cancel()
-            if self._arrived.empty():
-                self._arrived.put_nowait({"type": "http.disconnect"})
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._watch: asyncio.Task[None] | None = None
+        self._deadline = 0.0
+        self._progress = PROGRESS  # a new deadline
 
     async def receive(self) -> Message:
-        """Return the next message of the request, or a disconnect once the client is gone."""
-        if self.gone and self._arrived.empty():
-            return {"type": "http.disconnect"}
-        self._read_ahead()
-        return await self._arrived.get()
+        """Return the next part of the request body; ClientGone if there is none."""
+        if self._progress >= PROGRESS:
+            self._progress = 0
+            self._deadline = self._loop.time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise ClientStalled(
+                f"The client sent less than {PROGRESS} bytes in {self._seconds} seconds."
+            ) from None
+        except OSError as error:
+            raise ClientGone("The client disconnected before the end of its body.") from error
+        if message["type"] == "http.disconnect":
+            raise ClientGone("The client disconnected before the end of its body.")
+        self._progress += len(message.get("body", b""))
+        return message
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response, unless the client is gone."""
-        if self._closed:
-            return
-        if message.get("more_body", False):
-            self._read_ahead()
+        """Send a part of the response; ClientGone if the client does not take it."""
         try:
-            await self._send(message)
-        except OSError:  # the client has disconnected (ASGI 2.4)
-            self._closed = True
+            async with asyncio.timeout(self._seconds):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientStalled(
+                f"The client took no part of the response in {self._seconds} seconds."
+            ) from None
+        except OSError as error:  # the client has disconnected (ASGI 2.4)
+            raise ClientGone("The client disconnected before the end of the response.") from error
 
-    def _read_ahead(self) -> None:
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._read())
+    def watch(self, gone: Callable[[str], object]) -> None:
+        """Call a function with the reason once the client has disconnected.
 
-    async def _read(self) -> None:
-        while not self._left:
-            try:
-                message = await self._receive()
-            except Exception:
-                _log.exception("The server failed to receive the next message of a client.")
-                message = {"type": "http.disconnect"}
-            self._left = message["type"] == "http.disconnect"
-            await self._arrived.put(message)
+        Only for a request whose body has been received: this reads the messages after it.
+        """
+        if self._watch is None:
+            self._watch = asyncio.ensure_future(self._wait_for_disconnect(gone))
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _wait_for_disconnect(self, gone: Callable[[str], object]) -> None:
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                await asyncio.sleep(0)  # a receive that never waits would stop the event loop
+        except Exception:
+            _log.exception("The server failed to receive the next message of a client.")
+        gone("The client disconnected before the end of the response.")

@@ -22,6 +22,7 @@ from unigate.request import Request
 from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
+from .disconnects import ClientGone
 from .driver import WatchedResponse, build_scope, checking, collect, send_response
 from .lifespan import Lifespan, Lifespans, Mode
 from .wsgi_applications import wsgi_to_asgi
@@ -146,6 +147,8 @@ class ASGIRuntime:
         response = WatchedResponse(receive, send)
         try:
             await isolated(response.run(partial(self._as_asgi(mount), scope)))
+        except ClientGone as gone:
+            _log.debug("%r ended early: %s", request, gone)
         except Exception:
             if raising or response.started:
                 raise

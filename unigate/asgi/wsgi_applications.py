@@ -1,106 +1,98 @@
-"""WSGI applications under ASGI servers, through a2wsgi.
+"""WSGI applications under ASGI servers.
 
-a2wsgi carries requests and responses over. What PEP 3333 demands beyond it stands here.
+An application runs in one thread, from its call to the end of `close()`. No thread runs at the pace
+of a client: the body is received before, a whole response is sent after, and while a client does
+not take the parts of a response, the thread of its application makes room for others.
 """
 
 from __future__ import annotations
 
-import asyncio
-import io
-from collections.abc import Callable
+from collections.abc import Iterable
+from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import IO
 
-from unigate.http import carries_body
-from unigate.http.start_response import LiveResponse
+from unigate.http import Response, reason_phrase
 from unigate.request import Request
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 from unigate.wsgi import build_environ, drive
 
-from .disconnects import DisconnectWatcher
-
-# As many as Starlette gives to synchronous endpoints.
-THREADS = 40
-
-# The members that a2wsgi reads of a scope.
-_BARE_SCOPE: Scope = {
-    "type": "http",
-    "http_version": "1.1",
-    "method": "GET",
-    "path": "/",
-    "query_string": b"",
-    "headers": [],
-}
+from .disconnects import Client, ClientGone
+from .driver import send_response
+from .limits import read_limits
+from .outgoing import Outgoing
+from .spooled_bodies import Refused, receive_body
+from .threads import Threads
 
 
 def wsgi_to_asgi(app: WSGIApp) -> ASGIApp:
     """Return a WSGI application as an ASGI application that runs it in its own threads.
 
-    The scope must hold the common request as "unigate.request".
-    """
-    from a2wsgi import WSGIMiddleware
+    The scope must hold the common request as "unigate.request". The ASGI application raises
+    ClientGone if its client disconnects or stands still.
 
-    bridged: Any = WSGIMiddleware(partial(_answer_bridged, app), workers=THREADS)
+    Raises:
+        ValueError: For an environment variable of `limits` that is not a positive integer.
+    """
+    limits = read_limits()
+    threads = Threads(limits.threads)
 
     async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-        client = DisconnectWatcher(receive, send)
-        # The application's environ is built from the request, so a2wsgi needs no real scope.
-        bare = {**_BARE_SCOPE, "unigate.scope": scope, "unigate.client": client}
-        await client.run(bridged(bare, client.receive, client.send))
+        request: Request = scope["unigate.request"]
+        client = Client(receive, send, limits.client_timeout)
+        try:
+            body, size = await receive_body(request, client, limits, threads)
+        except Refused as refused:
+            await _refuse(request, refused.status, client)
+            return
+        environ = build_environ(request, scope["root_path"], body)
+        if size or "CONTENT_LENGTH" in environ:  # a body that was chunked is whole here
+            environ["CONTENT_LENGTH"] = str(size)
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        outgoing = Outgoing(request.method, threads)
+        try:
+            threads.start(partial(copy_context().run, _run, app, environ, body, outgoing))
+        except RuntimeError:
+            body.close()
+            raise
+        try:
+            await outgoing.deliver(client)
+        except (SystemExit, KeyboardInterrupt):
+            if not outgoing.started:
+                await send_response(Response.plain(500, "Internal Server Error"), send)
+            raise
+        finally:
+            outgoing.break_off("The server stopped waiting for the response.")
+            client.close()
 
     return asgi
 
 
-def _answer_bridged(app: WSGIApp, bridged: Environ, start_bridged: StartResponse) -> list[bytes]:
-    """Run an application in a2wsgi's thread: with our environ, and through its `write`."""
-    client: DisconnectWatcher = bridged["asgi.scope"]["unigate.client"]
-    scope: Scope = bridged["asgi.scope"]["unigate.scope"]
-    request: Request = scope["unigate.request"]
-    stream = io.BufferedReader(_LiveBody(bridged["wsgi.input"]))
-    write: Callable[[bytes], object] | None = None
+def _run(app: WSGIApp, environ: Environ, body: IO[bytes], outgoing: Outgoing) -> None:
+    """Run an application in this thread; what it raises is raised to the server."""
 
-    def begin() -> Callable[[bytes], object]:
-        wanted = carries_body(request.method, response.status, response.headers)
-        send = start_bridged(f"{response.status} ", response.headers.pairs)
-        return send if wanted else lambda chunk: None
+    def call(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        parts = app(environ, start_response)
+        if type(parts) is list:
+            outgoing.hold()
+        return parts
 
-    def send(chunk: bytes) -> None:
-        nonlocal write
-        write = write or begin()
-        if client.gone:
-            raise ConnectionAbortedError("The client disconnected before the end of the response.")
-        write(chunk)
-
-    response = LiveResponse(send)
-    drive(app, build_environ(request, scope["root_path"], stream), response, response.write)
-    response.check_started()
-    if write is None:
-        begin()
-    return []
+    error: BaseException | None = None
+    response = outgoing.response
+    try:
+        with body:
+            if not outgoing.gone:
+                drive(call, environ, response, response.write, outgoing.end)
+    except ClientGone:
+        pass  # the event loop knows
+    except BaseException as raised:
+        error = raised
+    outgoing.finish(error)
 
 
-class _LiveBody(io.RawIOBase):
-    """The body of a live request, read as it arrives."""
-
-    def __init__(self, body: Any) -> None:
-        self._receive: Receive = body.receive
-        self._loop = body.loop
-        self._left = memoryview(b"")
-        self._more = True
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with what has arrived, or wait; ConnectionError if the client leaves."""
-        while not self._left and self._more:
-            coroutine: Any = self._receive()
-            message = asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-            if message["type"] == "http.disconnect":
-                raise ConnectionResetError("The client disconnected before the end of its body.")
-            self._left = memoryview(message.get("body", b""))
-            self._more = message.get("more_body", False)
-        count = min(len(buffer), len(self._left))
-        buffer[:count] = self._left[:count]
-        self._left = self._left[count:]
-        return count
+async def _refuse(request: Request, status: int, client: Client) -> None:
+    """Answer in place of the application, and let the server close the connection."""
+    response = Response.plain(status, reason_phrase(status))
+    if request.http_version.startswith("1"):  # HTTP/2 forbids the field, and can end one stream
+        response.headers.set("connection", "close")
+    await send_response(response, client.send)
