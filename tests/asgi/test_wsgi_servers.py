@@ -6,7 +6,8 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable
-from typing import Any
+from contextlib import closing
+from typing import Any, cast
 
 import pytest
 
@@ -234,6 +235,7 @@ def test_a_server_that_refuses_the_start_gets_a_500(caplog: pytest.LogCaptureFix
 
     gateway = unigate.wrap(app, lifespan="off", interface="asgi")
     environ = wsgi_environ(Request("GET", headers=Headers()))
-    assert b"".join(gateway.wsgi(environ, start_response)) == PLAIN
+    with closing(cast(Any, gateway.wsgi(environ, start_response))) as body:
+        assert b"".join(body) == PLAIN
     assert "no such type" in caplog.text
     assert over.wait(20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from unigate.errors import failure_of
 from unigate.http import carries_body
 from unigate.http.start_response import LiveResponse
 
@@ -117,7 +118,7 @@ class Outgoing:
 
         Raises:
             ClientGone: If the client did not get the whole response.
-            BaseException: What the application raised.
+            BaseException: What the application raised, or `failure_of` that.
         """
         delivered = done = False
         while not done:
@@ -141,7 +142,8 @@ class Outgoing:
                 delivered = complete
             except ClientGone as gone:
                 self.break_off(str(gone))
-        self._raise_error()
+        if self._error is not None:
+            raise failure_of(self._error)
         if self.gone and not delivered:
             raise ClientGone(self.gone)
 
@@ -152,15 +154,6 @@ class Outgoing:
         await client.send(
             {"type": "http.response.start", "status": response.status, "headers": headers}
         )
-
-    def _raise_error(self) -> None:
-        error = self._error
-        if error is None:
-            return
-        if isinstance(error, (Exception, SystemExit, KeyboardInterrupt)):
-            raise error
-        # Here, a cancellation would look like one of the server.
-        raise RuntimeError(f"The application raised {error!r}.") from error
 
 
 async def _send_body(client: Client, body: bytes, last: bool) -> None:

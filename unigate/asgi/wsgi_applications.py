@@ -7,6 +7,7 @@ not take the parts of a response, the thread of its application makes room for o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextvars import copy_context
 from functools import partial
@@ -57,8 +58,9 @@ def wsgi_to_asgi(app: WSGIApp) -> ASGIApp:
             raise
         try:
             await outgoing.deliver(client)
-        except (SystemExit, KeyboardInterrupt):
-            if not outgoing.started:
+        except BaseException as error:
+            exits = not isinstance(error, (Exception, asyncio.CancelledError))
+            if exits and not outgoing.started:
                 await send_response(Response.plain(500, "Internal Server Error"), send)
             raise
         finally:
