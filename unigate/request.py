@@ -14,7 +14,7 @@ from .http.bodies import decode_body
 from .http.headers import Headers
 from .http.hosts import CLIENTS, SERVERS, Address, split_host
 from .http.identity import Identity
-from .http.urls import decode_path, quote_path, remove_path_prefix
+from .http.urls import DECODED_PATHS, decode_path, quote_path, remove_path_prefix
 from .memo import Memo
 from .types import Environ, Scope
 
@@ -287,7 +287,8 @@ class Request:
         """The decoded path; invalid UTF-8 becomes U+FFFD."""
         path = self._path
         if path is None:
-            path = self._path = decode_path(self.raw_path)
+            raw = self.raw_path
+            path = self._path = DECODED_PATHS.get(raw) or DECODED_PATHS.learn(raw)
         return path
 
     @property

@@ -20,12 +20,11 @@ from unigate.http import (
     json_text,
     parse_scopes,
     quote_bytes,
-    quote_path,
-    raw_path,
     read_envelope,
     remove_path_prefix,
     unquote,
 )
+from unigate.http.urls import QUOTED_PATHS, RAW_PATHS
 from unigate.request import Request
 from unigate.types import Event, Reply
 
@@ -66,6 +65,8 @@ def to_request(event: Event, context: Any) -> Request:
     # A function URL passes cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
     cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None
+    paths = RAW_PATHS if function_url else QUOTED_PATHS
+    raw = paths.get(path) or paths.learn(path)
     stage = about.get("stage") or "$default"
     root = (
         f"/{stage}"
@@ -74,7 +75,7 @@ def to_request(event: Event, context: Any) -> Request:
     )
     return _build_request(
         http.get("method"),
-        raw_path(path) if function_url else quote_path(path),
+        raw,
         event.get("rawQueryString") or "",
         _read_headers(event.get("headers"), cookie),
         "function_url" if function_url else "http_api",
