@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -138,7 +138,7 @@ def test_gateway_chooses_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_headers_of_vercels_proxy_choose_the_cache_on_vercel_only(
-    monkeypatch: pytest.MonkeyPatch,
+    run_on: Callable[[str], None],
 ) -> None:
     headers = {"x_vercel_sc_host": "cache.example.org", "x_vercel_sc_headers": "{}"}
 
@@ -148,7 +148,7 @@ def test_headers_of_vercels_proxy_choose_the_cache_on_vercel_only(
 
     # On other platforms the client controls these headers.
     assert contextvars.copy_context().run(backend) is open_backend("memory://")
-    monkeypatch.setenv("VERCEL", "1")
+    run_on("vercel")
     assert isinstance(contextvars.copy_context().run(backend), VercelBackend)
     headers.clear()
     assert contextvars.copy_context().run(backend) is open_backend("memory://")

@@ -28,6 +28,8 @@ from unigate.http.urls import QUOTED_PATHS, RAW_PATHS
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
+
 MAX_REPLY = 6 * 1024 * 1024
 
 # A part of the domain of every function URL.
@@ -36,6 +38,9 @@ _FUNCTION_URL = ".lambda-url."
 # Bound once: to look a class method up takes longer than half of what it does.
 _read_headers = Headers.from_map
 _build_request = Request.from_event
+
+# The same for a function URL.
+_FORWARDED = BELIEVED["http_api"]
 
 
 def matches(event: Event) -> bool:
@@ -87,6 +92,7 @@ def to_request(event: Event, context: Any) -> Request:
         http.get("sourceIp"),
         root,
         _identify if "authorizer" in about or "authentication" in about else None,
+        _FORWARDED,
     )
 
 
