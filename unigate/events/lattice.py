@@ -2,7 +2,7 @@
 
 The path contains the query as sent; the map of parameters, whose encoding is not documented, is
 read (verbatim) only if the path has no "?". No member holds the client's address: Lattice adds it
-to X-Forwarded-For, so the right-most entry counts. Without X-Forwarded-Proto the scheme is https.
+to X-Forwarded-For, so the right-most entry counts. No member names the scheme; it is read as https.
 Events have no root path; V1 joins repeated header fields and has no caller.
 
 Replies have a map of single values. "The same header multiple times" is allowed, but the form is
