@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,7 +13,7 @@ import unigate
 from tests.hosts import HOSTS
 from unigate import Request
 from unigate.http import Headers, decode_path, quote_path, raw_path
-from unigate.memo import LONGEST, Memo, size_of
+from unigate.memo import LONGEST, Memo
 
 
 def test_a_result_is_made_once() -> None:
@@ -215,9 +214,3 @@ def test_many_names_of_header_fields_are_read_as_few_are() -> None:
         for headers in (Headers.from_map(few), Headers.from_maps({n: ["1"] for n in few}, None)):
             assert len(headers) == number
             assert headers.encoded()[0] == (f"x-{number}-0".encode(), b"1")
-
-
-def test_sizes() -> None:
-    assert size_of("abc") == size_of(b"abc") == size_of(("a", ("b", b"c"))) == 3
-    assert size_of((None, True, 1.5, 200)) == 1
-    assert size_of(sys) > LONGEST

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -32,22 +32,27 @@ class Memo(dict[K, V]):
     def learn(self, argument: K) -> V:
         """Call the function and return its result; remember it unless it or `argument` is long."""
         result = self._function(argument)
-        if size_of(argument) <= LONGEST and size_of(result) <= LONGEST:
+        if _size(argument) <= LONGEST and _size(result) <= LONGEST:
             if len(self) >= self._most:
                 self.clear()
             self[argument] = result
         return result
 
 
-def size_of(value: object) -> int:
-    """Return the number of characters and bytes in a value; of other types, an upper bound.
-
-    Text, bytes, numbers, None and tuples of these have a size; anything else is too long.
-    """
-    if isinstance(value, (str, bytes)):
+def _size(value: Any) -> int:
+    """Return the characters and bytes of a value; of types whose size is unknown, too many."""
+    kind = type(value)
+    if kind is str or kind is bytes:
         return len(value)
-    if isinstance(value, tuple):
-        return sum(map(size_of, value))
-    if isinstance(value, int):  # bool, too
-        return value.bit_length() // 8
-    return 0 if value is None or isinstance(value, float) else LONGEST + 1
+    if kind is tuple:
+        size = 0
+        for item in value:
+            kind = type(item)
+            if kind is str or kind is bytes:  # without a call, for nearly all items
+                size += len(item)
+            elif item is not None:
+                size += _size(item)
+        return size
+    if kind is int:
+        return int(value.bit_length()) // 8
+    return 0 if value is None or kind is bool or kind is float else LONGEST + 1
