@@ -10,7 +10,7 @@ from __future__ import annotations
 from unigate.http.hosts import NOTHING, SCHEME, SCHEME_AND_PORT, Forwarded
 
 BELIEVED: dict[str, Forwarded] = {
-    # "Mapping template reference" of API Gateway, and live events of REST and HTTP APIs.
+    # API Gateway, "Lambda proxy integrations", and live events of REST and HTTP APIs.
     "http_api": SCHEME_AND_PORT,
     "rest_api": SCHEME_AND_PORT,
     # "Invoking function URLs" of Lambda, and live events.
