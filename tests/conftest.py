@@ -5,15 +5,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from tests.platforms import PROOFS, VARIABLES
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
 os.environ["VERCEL_TELEMETRY_DISABLED"] = "1"  # Vercel's SDK would report our tests to Vercel
 
 # asgion exists for Python 3.12 and later only.
 collect_ignore = ["test_asgion.py"] if sys.version_info < (3, 12) else []
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run on a host that says nothing."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def run_on(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that sets the variables which prove a platform."""
+
+    def set_all(platform: str) -> None:
+        for name, value in PROOFS[platform].items():
+            monkeypatch.setenv(name, value)
+
+    return set_all
 
 
 @pytest.fixture

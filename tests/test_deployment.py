@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,12 +22,14 @@ from netaddr import IPSet
 from starlette.requests import Request as StarletteRequest
 from vercel import headers as vercel_headers
 
-from unigate import Response, platforms
+from tests.platforms import PROOFS
+from unigate import Response
 from unigate.client import providers
 from unigate.client.geolocation import Geolocation
 from unigate.context import current_request_var
 from unigate.deployment import Deployment, default_deployment, geolocation, ip_address
-from unigate.events import alb, cloudfront, http_api, vercel
+from unigate.events import azure, cloudfront, http_api, vercel
+from unigate.events.detection import all_sources
 from unigate.http import Headers
 from unigate.request import Request
 
@@ -51,24 +53,12 @@ WRITES: dict[str, dict[str, str]] = {
     "fastly": {"fastly-client-ip": FORGED, "client-geo-country": "BR"},
     "google-load-balancer": {"x-client-region": "BR"},
 }
-HOSTS: dict[str, dict[str, str]] = {
-    "vercel": {"VERCEL": "1"},
-    "netlify": {"NETLIFY": "true"},
-    "fly": {"FLY_APP_NAME": "notes"},
-    "app-engine": {"GAE_SERVICE": "default"},
-    "google": {"K_SERVICE": "notes"},
-    "azure": {"WEBSITE_SITE_NAME": "notes"},
-    "aws": {"AWS_LAMBDA_FUNCTION_NAME": "notes"},
-    "nowhere": {},
-}
+HOSTS = (*PROOFS, "nowhere")
 
 
 @pytest.fixture(autouse=True)
-def somewhere_unknown(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def somewhere_unknown(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run every test on a host that says nothing."""
-    for proofs, hints, _ in platforms._HOSTS:
-        for name in proofs + hints:
-            monkeypatch.delenv(name, raising=False)
     for name in ("UNIGATE_PLATFORM", "UNIGATE_GEOIP_DATABASE"):
         monkeypatch.delenv(name, raising=False)
     default_deployment.cache_clear()
@@ -97,10 +87,10 @@ def known(place: Geolocation) -> set[str]:
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("provider", WRITES)
 def test_forged_headers_count_nowhere_else(
-    host: str, provider: str, monkeypatch: pytest.MonkeyPatch
+    host: str, provider: str, run_on: Callable[[str], None]
 ) -> None:
-    for name, value in HOSTS[host].items():
-        monkeypatch.setenv(name, value)
+    if host != "nowhere":
+        run_on(host)
     request = request_with(WRITES[provider])
     place = geolocation(request)
     if host == provider:
@@ -127,11 +117,11 @@ def test_naming_one_provider_is_not_naming_another(named: str, provider: str) ->
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_forged_forwarded_for_never_wins(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in HOSTS[host].items():
-        monkeypatch.setenv(name, value)
+def test_forged_forwarded_for_never_wins(host: str, run_on: Callable[[str], None]) -> None:
+    if host != "nowhere":
+        run_on(host)
     sent = f"{FORGED}, {CLIENT}"
-    appends = host in ("google", "azure")
+    appends = host.startswith(("google", "azure"))
     request = request_with({"x-forwarded-for": sent, "forwarded": f"for={FORGED}"})
     assert ip_address(request) == (CLIENT if appends else SOCKET)
 
@@ -171,8 +161,8 @@ def test_operator_chooses_names() -> None:
     assert (place["country"], place["city"]) == ("BR", "Santos")
 
 
-def test_names_chosen_for_the_platform_that_runs_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "notes")
+def test_names_chosen_for_the_platform_that_runs_us(run_on: Callable[[str], None]) -> None:
+    run_on("aws")
     deployment = Deployment(platform=providers.provider("aws", country="x-country"))
     request = request_with({"x-country": "BR"}, CLIENT, "http_api")
     assert deployment.geolocation(request)["country"] == "BR"
@@ -186,8 +176,8 @@ def test_names_chosen_for_the_platform_that_runs_us(monkeypatch: pytest.MonkeyPa
 # --- one in front of the other -------------------------------------------------------------------
 
 
-def test_provider_in_front_of_a_platform(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VERCEL", "1")
+def test_provider_in_front_of_a_platform(run_on: Callable[[str], None]) -> None:
+    run_on("vercel")
     edge = {"x-real-ip": "198.51.100.1", "x-vercel-ip-country": "US", "x-vercel-id": "fra1::a"}
     request = request_with({**edge, "cf-connecting-ip": CLIENT, "cf-ipcountry": "BR"}, "127.0.0.1")
     deployment = Deployment(platform="cloudflare")
@@ -197,8 +187,8 @@ def test_provider_in_front_of_a_platform(monkeypatch: pytest.MonkeyPatch) -> Non
     assert geolocation(request)["country"] == "US"
 
 
-def test_provider_is_believed_only_through_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VERCEL", "1")
+def test_provider_is_believed_only_through_its_addresses(run_on: Callable[[str], None]) -> None:
+    run_on("vercel")
     deployment = Deployment(platform="cloudflare", trusted_proxies=["198.51.100.0/24"])
     sent = {"cf-connecting-ip": FORGED, "cf-ipcountry": "BR", "x-vercel-ip-country": "US"}
     through = request_with({**sent, "x-real-ip": "198.51.100.1"})
@@ -210,9 +200,9 @@ def test_provider_is_believed_only_through_its_addresses(monkeypatch: pytest.Mon
 
 
 def test_provider_that_says_nothing_leaves_it_to_the_platform(
-    monkeypatch: pytest.MonkeyPatch,
+    run_on: Callable[[str], None],
 ) -> None:
-    monkeypatch.setenv("VERCEL", "1")
+    run_on("vercel")
     deployment = Deployment(platform="cloudflare")
     for value in ("", "unknown", f"{FORGED}, {FORGED}"):
         request = request_with({"x-real-ip": CLIENT, "cf-connecting-ip": value})
@@ -241,16 +231,16 @@ def test_server_that_takes_the_client_for_its_peer_moves_nothing() -> None:
     assert Deployment(trusted_proxies=["198.51.100.0/24"]).ip_address(request) == CLIENT
 
 
-def test_google_load_balancer_before_cloud_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("K_SERVICE", "notes")
+def test_google_load_balancer_before_cloud_run(run_on: Callable[[str], None]) -> None:
+    run_on("google")
     sent = {"x-forwarded-for": f"{FORGED}, {CLIENT}, 198.51.100.1"}
     request = request_with(sent, "169.254.169.126", "google")
     assert Deployment(platform="google-load-balancer").ip_address(request) == CLIENT
     assert ip_address(request) == "198.51.100.1"
 
 
-def test_proxy_before_fly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLY_APP_NAME", "notes")
+def test_proxy_before_fly(run_on: Callable[[str], None]) -> None:
+    run_on("fly")
     sent = {
         "fly-client-ip": "198.51.100.1",
         "x-forwarded-for": f"{FORGED}, {CLIENT}, 198.51.100.1, 2001:db8::f1",
@@ -261,8 +251,8 @@ def test_proxy_before_fly(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Deployment(trusted_proxies=["198.51.100.0/24"]).ip_address(request) == CLIENT
 
 
-def test_request_that_went_around_the_proxy_of_fly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FLY_APP_NAME", "notes")
+def test_request_that_went_around_the_proxy_of_fly(run_on: Callable[[str], None]) -> None:
+    run_on("fly")
     request = request_with({"x-forwarded-for": f"{FORGED}, {CLIENT}"}, "fdaa::3")
     assert ip_address(request) == "fdaa::3"
     assert Deployment(trusted_proxies=1).ip_address(request) == CLIENT
@@ -275,14 +265,20 @@ def asked(headers: dict[str, str]) -> Request:
     return Request("GET", headers=Headers(headers.items()), client=(CLIENT, 0))
 
 
-def test_field_of_the_event_comes_before_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "notes")
+@pytest.mark.parametrize("name", [*all_sources(), "azure"])
+@pytest.mark.parametrize("host", ["aws", "nowhere"])
+def test_what_the_event_names_comes_before_headers(
+    host: str, name: str, run_on: Callable[[str], None]
+) -> None:
+    if host != "nowhere":
+        run_on(host)
     everything = {name: value for headers in WRITES.values() for name, value in headers.items()}
-    sent = asked({**everything, "x-forwarded-for": FORGED})
-    for source in (http_api, alb, cloudfront):
-        request = source.to_request(source.make_event(sent), None)
-        assert ip_address(request) == CLIENT
-        assert known(geolocation(request)) == set()
+    sent = asked({**everything, "x-forwarded-for": FORGED, "x-client-ip": FORGED})
+    sent.source = name
+    source = all_sources().get(name, azure)
+    request = source.to_request(source.make_event(sent), None)
+    assert ip_address(request) == (None if name == "generic" else CLIENT)
+    assert known(geolocation(request)) == set()
 
 
 def test_proxy_before_a_gateway() -> None:
@@ -307,11 +303,11 @@ def test_event_in_the_form_of_vercel_is_no_proof_of_its_edge() -> None:
     assert known(geolocation(request)) == set()
 
 
-def test_event_that_names_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_that_names_nobody(run_on: Callable[[str], None]) -> None:
     request = request_with({"x-forwarded-for": CLIENT}, None, "generic")
     assert ip_address(request) is None
     assert Deployment(trusted_proxies=1).ip_address(request) == CLIENT
-    monkeypatch.setenv("K_SERVICE", "notes")
+    run_on("google")
     assert Deployment().ip_address(request) == CLIENT
 
 
@@ -500,9 +496,11 @@ def test_address_is_looked_up_where_no_header_tells(database: Path) -> None:
     assert known(deployment.geolocation(request_with({}, None))) == set()
 
 
-def test_header_comes_before_the_database(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_header_comes_before_the_database(
+    database: Path, run_on: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("UNIGATE_GEOIP_DATABASE", str(database))
-    monkeypatch.setenv("VERCEL", "1")
+    run_on("vercel")
     sent = {"x-real-ip": CLIENT, "x-vercel-id": "fra1::a"}
     place = geolocation(request_with(sent))
     assert (place["country"], place["flag"], place["region"]) == ("DE", "🇩🇪", "fra1")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from tests.platforms import PROOFS
 from unigate import platforms, vercel_env
 from unigate.client import providers
 from unigate.platforms import Platform
@@ -98,33 +101,90 @@ def test_platform_is_told_by_its_variables(env: dict[str, str], expected: Platfo
     assert platforms.current(env) == expected
 
 
-def test_platform_of_this_process_is_looked_up_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for proofs, hints, _ in platforms._HOSTS:
-        for name in proofs + hints:
-            monkeypatch.delenv(name, raising=False)
+def test_platform_of_this_process_is_looked_up_each_time(run_on: Callable[[str], None]) -> None:
     assert platforms.current() == Platform()
     assert platforms.proven() is None
-    monkeypatch.setenv("VERCEL", "1")
+    run_on("vercel")
     assert platforms.current().name == "vercel"
     assert platforms.proven() == "vercel"
 
 
+def test_a_proof_comes_before_a_hint() -> None:
+    env = {**PROOFS["aws"], "FUNCTION_TARGET": "main", "VERCEL": "1"}
+    assert platforms.current(env).name == platforms.proven(env) == "aws"
+
+
+@pytest.mark.parametrize("name", PROOFS)
+def test_variables_of_a_platform_prove_it(name: str) -> None:
+    assert platforms.proven(PROOFS[name]) == name.partition(" ")[0]
+
+
+def test_every_proof_is_tried() -> None:
+    tried = [group for row in platforms.ROWS for group in row.proofs]
+    given = [set(variables) for variables in PROOFS.values()]
+    assert [{entry.partition("=")[0] for entry in group} for group in tried] == given
+
+
+@pytest.mark.parametrize("value", [None, "", "0"])
 @pytest.mark.parametrize(
-    ("env", "name"),
+    ("name", "variable"), [(name, variable) for name in PROOFS for variable in PROOFS[name]]
+)
+def test_no_variable_of_a_proof_may_be_missing(name: str, variable: str, value: str | None) -> None:
+    rest = {key: given for key, given in PROOFS[name].items() if key != variable}
+    assert platforms.proven(rest if value is None else rest | {variable: value}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
     [
-        ({"VERCEL": "1"}, "vercel"),
-        ({"GAE_APPLICATION": "e~notes"}, "app-engine"),
-        ({"K_SERVICE": "notes"}, "google"),
-        ({"FUNCTION_TARGET": "main"}, None),
-        ({"WEBSITE_SITE_NAME": "notes"}, "azure"),
-        ({"FUNCTIONS_WORKER_RUNTIME": "python"}, None),
-        ({"FUNCTION_TARGET": "main", "AWS_LAMBDA_FUNCTION_NAME": "notes"}, "aws"),
-        ({"SITE_ID": "1", "SITE_NAME": "petsof", "URL": "https://example.org"}, None),
-        ({}, None),
+        ("vercel", {"VERCEL": "true"}),
+        ("vercel", {"VERCEL": " 1"}),
+        ("vercel", {"VERCEL_REGION": "dev1"}),
+        ("vercel", {"VERCEL_ENV": "development"}),
+        ("app-engine", {"GAE_ENV": "localdev"}),
+        ("google", {"FUNCTIONS_EMULATOR": "true"}),
+        ("azure", {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}),
+        ("azure on Linux", {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}),
+        ("aws", {"AWS_SAM_LOCAL": "true"}),
     ],
 )
-def test_only_what_the_platform_alone_sets_proves_it(env: dict[str, str], name: str | None) -> None:
-    assert platforms.proven(env) == name
+def test_tools_for_development_prove_nothing(name: str, change: dict[str, str]) -> None:
+    assert platforms.proven(PROOFS[name] | change) is None
+    assert platforms.current(PROOFS[name] | change).name == name.partition(" ")[0]
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        # `vercel env pull`
+        {"VERCEL": "1", "VERCEL_ENV": "development", "VERCEL_URL": "", "VERCEL_GIT_REPO_ID": ""},
+        {"VERCEL": "1", "VERCEL_ENV": "production", "VERCEL_URL": ""},
+        {"VERCEL": "1", "VERCEL_REGION": "dev1", "NOW_REGION": "dev1"},  # `vercel dev`
+        {"NETLIFY": "true", "NETLIFY_DEV": "true", "CONTEXT": "dev"},  # `netlify dev`
+        {"NETLIFY": "true", "DEPLOY_ID": "1", "URL": "https://example.org"},  # a build
+        {"SITE_ID": "1", "SITE_NAME": "petsof", "URL": "https://example.org"},
+        {"FLY_APP_NAME": "notes", "FLY_REGION": "ams"},  # a file for `fly deploy`
+        # Firebase's emulator, an image for Cloud Run elsewhere, `functions_framework`
+        {"K_SERVICE": "notes", "K_REVISION": "1", "FUNCTION_TARGET": "notes"},
+        {"K_SERVICE": "notes"},
+        {"FUNCTION_TARGET": "main"},
+        {"GAE_APPLICATION": "dev~notes", "GAE_SERVICE": "default", "GAE_ENV": "localdev"},
+        {"GAE_SERVICE": "default", "GAE_INSTANCE": "aef-1", "GAE_VERSION": "1"},  # flexible
+        # `func start`, and settings that `func azure functionapp fetch-app-settings` writes
+        {"FUNCTIONS_WORKER_RUNTIME": "python", "WEBSITE_HOSTNAME": "localhost:7071"},
+        {"WEBSITE_SITE_NAME": "notes", "FUNCTIONS_WORKER_RUNTIME": "python"},
+        {"CONTAINER_NAME": "notes", "WEBSITE_INSTANCE_ID": "6bf7af9b2a3d"},
+        {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE", "AWS_REGION": "eu-west-1"},
+        {"AWS_LAMBDA_FUNCTION_NAME": "notes"},
+        {},
+    ],
+)
+def test_variables_that_exist_elsewhere_prove_nothing(env: dict[str, str]) -> None:
+    assert platforms.proven(env) is None
+
+
+def test_a_platform_that_is_switched_off_is_not_named() -> None:
+    assert platforms.current({"VERCEL": "0", "NETLIFY": ""}) == Platform()
 
 
 def test_header_names_of_a_provider_can_be_chosen() -> None:

@@ -8,6 +8,7 @@ from unigate.context import current_request_var
 from unigate.errors import InvalidEvent
 from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Response, reason_phrase
+from unigate.http.hosts import NOTHING, SCHEME, SCHEME_AND_PORT, Forwarded
 from unigate.request import Request, current_request
 
 
@@ -123,7 +124,7 @@ def test_what_is_no_method_is_refused(method: Any) -> None:
 def test_the_server_comes_from_host_and_forwarded_port(
     headers: dict[str, str], given: dict[str, Any], server: tuple[str, int]
 ) -> None:
-    assert read(headers, **given).server == server
+    assert read(headers, forwarded=SCHEME_AND_PORT, **given).server == server
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,19 @@ def test_the_server_comes_from_host_and_forwarded_port(
     [("http", "http"), ("https", "https"), ("", "ws"), ("gopher", "ws"), ("https,http", "ws")],
 )
 def test_the_scheme_is_the_forwarded_one_when_it_is_one(proto: str, scheme: str) -> None:
-    assert read({"X-Forwarded-Proto": proto}, scheme="ws").scheme == scheme
+    request = read({"X-Forwarded-Proto": proto}, forwarded=SCHEME, scheme="ws")
+    assert request.scheme == scheme
+
+
+@pytest.mark.parametrize("forwarded", [NOTHING, SCHEME, SCHEME_AND_PORT])
+def test_forwarded_fields_that_the_platform_does_not_write_are_ignored(
+    forwarded: Forwarded,
+) -> None:
+    sent = {"Host": "lb:8080", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "81"}
+    request = read(sent, forwarded=forwarded)
+    assert request.scheme == ("https" if forwarded == NOTHING else "http")
+    assert request.server == ("lb", 81 if forwarded == SCHEME_AND_PORT else 8080)
+    assert read(sent).server == ("lb", 8080)  # what a source must state is not assumed
 
 
 def test_a_client_is_an_address_with_a_port_where_it_is_known() -> None:

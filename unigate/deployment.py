@@ -27,7 +27,8 @@ class Deployment:
             UNIGATE_PLATFORM, else the platform we run on.
         trusted_proxies: The deployer's own proxies in front of the platform or server: their
             number, or their addresses and ranges. With ranges, the headers of a platform that we
-            do not run on are trusted only on connections from one of them.
+            do not run on are trusted only on connections from one of them, and not at all if the
+            event names no address.
         cache: The runtime cache: a URL or a backend.
         geoip: The path of a MaxMind database, for locations that no header names. Default:
             UNIGATE_GEOIP_DATABASE.

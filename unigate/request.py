@@ -12,9 +12,17 @@ from .deployment import deployment_of
 from .errors import InvalidEvent
 from .http.bodies import decode_body
 from .http.headers import TOKEN, Headers, latin1
-from .http.hosts import CLIENTS, SERVERS, Address, port_number, split_host
+from .http.hosts import (
+    CLIENTS,
+    NOTHING,
+    SERVERS,
+    Address,
+    Forwarded,
+    port_number,
+    split_host,
+)
 from .http.identity import Identity
-from .http.urls import decode_path, quote_path, remove_path_prefix
+from .http.urls import DECODED_PATHS, decode_path, quote_path, remove_path_prefix
 from .memo import Memo
 from .types import Environ, Scope
 
@@ -143,6 +151,7 @@ class Request:
         client: Any = None,
         root_path: str = "",
         identify: Callable[[Request], Identity | None] | None = None,
+        forwarded: Forwarded = NOTHING,
         scheme: str = "https",
     ) -> Request:
         """Build the request of an event.
@@ -153,6 +162,8 @@ class Request:
             host: The platform's own name for the server, used if there is no Host header.
             client: The peer: an address, or an address and a port.
             identify: Reads the identity from the request, at first use.
+            forwarded: Which of X-Forwarded-Proto and X-Forwarded-Port the platform writes itself.
+                They name scheme and port; the others can be the client's.
             scheme: The scheme, unless X-Forwarded-Proto names one.
 
         Raises:
@@ -170,9 +181,11 @@ class Request:
             headers.set("content-length", str(len(content)))
         if "transfer-encoding" in known:  # a body that was chunked on the wire is whole here
             headers.remove("transfer-encoding")
-        proto = known.get("x-forwarded-proto")
-        if proto == "https" or proto == "http":
-            scheme = proto
+        has_scheme, has_port = forwarded
+        if has_scheme:
+            proto = known.get("x-forwarded-proto")
+            if proto == "https" or proto == "http":
+                scheme = proto
         request = _new(cls)  # this runs for every event, and a constructor takes longer
         request.method = _METHODS.get(method) or _METHODS.learn(method)
         request.raw_path = raw_path
@@ -188,7 +201,8 @@ class Request:
         request.headers = headers
         request.body = content
         request.scheme = scheme
-        listens = known.get("host") or host, scheme, known.get("x-forwarded-port")
+        port = known.get("x-forwarded-port") if has_port else None
+        listens = known.get("host") or host, scheme, port
         request.server = SERVERS.get(listens) or SERVERS.learn(listens)
         request.client = None
         if type(client) is str or type(client) is tuple:
@@ -289,7 +303,8 @@ class Request:
         """The decoded path; invalid UTF-8 becomes U+FFFD."""
         path = self._path
         if path is None:
-            path = self._path = decode_path(self.raw_path)
+            raw = self.raw_path
+            path = self._path = DECODED_PATHS.get(raw) or DECODED_PATHS.learn(raw)
         return path
 
     @property

@@ -373,22 +373,16 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     except KeyError:
         for name, value in fields.items():
             if "_" not in name and name and TOKEN.issuperset(name):
-                environ[_environ_key(name)] = value
+                environ[_KEYS.get(name) or _KEYS.learn(name)] = value
     return environ
 
 
-_KEYS: dict[str, str] = {}
-
-
 def _environ_key(name: str) -> str:
-    """Return the environ's key for a header field, and remember it."""
     key = name.upper().replace("-", "_")
-    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        key = f"HTTP_{key}"
-    if len(_KEYS) > 1000:  # clients may send any name
-        _KEYS.clear()
-    _KEYS[name] = key
-    return key
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
+_KEYS = Memo(_environ_key, 1000)
 
 
 def _path(raw: bytes) -> str:

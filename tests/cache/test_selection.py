@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -138,7 +138,7 @@ def test_gateway_chooses_for_its_requests(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_headers_of_vercels_proxy_choose_the_cache_on_vercel_only(
-    monkeypatch: pytest.MonkeyPatch,
+    run_on: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     headers = {"x_vercel_sc_host": "cache.example.org", "x_vercel_sc_headers": "{}"}
 
@@ -146,9 +146,14 @@ def test_headers_of_vercels_proxy_choose_the_cache_on_vercel_only(
         current_request_var.set(request_with(**headers))
         return default_backend()
 
-    # On other platforms the client controls these headers.
+    # On other platforms the client controls these headers, also where a file of variables that
+    # Vercel's command line has written is loaded.
     assert contextvars.copy_context().run(backend) is open_backend("memory://")
-    monkeypatch.setenv("VERCEL", "1")
+    written = {"VERCEL": "1", "VERCEL_ENV": "production", "VERCEL_URL": "notes.vercel.app"}
+    for name, value in written.items():
+        monkeypatch.setenv(name, value)
+    assert contextvars.copy_context().run(backend) is open_backend("memory://")
+    run_on("vercel")
     assert isinstance(contextvars.copy_context().run(backend), VercelBackend)
     headers.clear()
     assert contextvars.copy_context().run(backend) is open_backend("memory://")

@@ -232,6 +232,7 @@ def test_a_request_survives_as_an_event(request: Request) -> None:
         headers=Headers(proxied_headers(request).joined().items()),
         query_string=urlencode({name: ",".join(many) for name, many in values.items()}).encode(),
         root_path="",
+        scheme="https",
     )
 
 

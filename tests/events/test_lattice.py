@@ -79,7 +79,7 @@ def test_structure_v1_is_read_whole() -> None:
 def test_plain_values_are_read_where_there_are_no_lists() -> None:
     request = read(load("lattice/v2_strings"))
     assert request.headers["host"] == "stock.example.org"
-    assert (request.scheme, request.server) == ("http", ("stock.example.org", 8080))
+    assert (request.scheme, request.server) == ("https", ("stock.example.org", 443))
     assert request.client == ("203.0.113.82", 0)
     assert request.query_string == b"id=7&tag=new&tag=used"
 
@@ -294,7 +294,9 @@ def test_a_request_survives_as_an_event(kind: str, request: Request) -> None:
         headers = Headers(headers.joined().items())
     client = request.client or last_forwarded(request)
     arrived = read(event)
-    assert arrived == altered(request, headers=grouped(headers), client=client, root_path="")
+    assert arrived == altered(
+        request, headers=grouped(headers), client=client, root_path="", scheme="https"
+    )
     assert arrived.source == kind
 
 

@@ -218,7 +218,7 @@ def test_an_event_is_made_as_netlify_does() -> None:
         client=("203.0.113.9", 0),
     )
     assert netlify.make_event(request) == {
-        "rawUrl": "http://[::1]/a%2Fb?q=a%2Bb&q=c+d&flag",
+        "rawUrl": "http://[::1]:8080/a%2Fb?q=a%2Bb&q=c+d&flag",
         "rawQuery": "q=a%2Bb&q=c+d&flag",
         "path": "/a%2Fb",
         "httpMethod": "PUT",

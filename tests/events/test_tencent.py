@@ -240,6 +240,7 @@ def survivor(request: Request, **members: Any) -> Request:
         request,
         headers=Headers(proxied_headers(request).joined().items()),
         query_string=urlencode(values, doseq=True).encode(),
+        scheme="https",
         **members,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse, failure_of
-from unigate.http import BodyLength, Response, check_status, decode_path, response_headers
+from unigate.http import BodyLength, Response, check_status, response_headers
 from unigate.request import Request
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,7 +26,7 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "http_version": request.http_version,
         "method": request.method,
         "scheme": request.scheme,
-        "path": decode_path(request.raw_path),
+        "path": request.path,
         "raw_path": request.raw_path,
         "query_string": request.query_string,
         "root_path": root_path,

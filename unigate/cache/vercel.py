@@ -213,7 +213,8 @@ class VercelBackend:
         )
 
 
-# One object per endpoint and headers, so that its guard counts failures over all requests.
+# One object per endpoint and headers, so that its guard counts failures over all requests. Vercel's
+# proxy writes both, so their length needs no limit.
 @functools.lru_cache(maxsize=16)
 def _from_proxy(endpoint: str, headers: str) -> VercelBackend | None:
     fields = _fields(headers)

@@ -65,9 +65,9 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
 
 
 def is_ours(address: str | None, trusted: Trusted) -> bool:
-    """Return True if a peer may be one of our proxies: in a range, or nothing can be checked.
+    """Return True if a peer may be one of our proxies: in a range, or there are no ranges.
 
-    A Unix socket has no peer: only processes of this machine can connect to it.
+    None is a Unix socket; a peer that is unknown must not be passed.
     """
     if address is None or not isinstance(trusted, tuple):
         return True

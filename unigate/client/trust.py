@@ -20,7 +20,14 @@ from .geolocation import Geolocation
 from .providers import PROVIDERS, Provider, provider
 
 # Requests of these sources come through a server, which names the peer of its socket.
-_SERVERS = ("", "asgi", "wsgi", "google")
+_SERVERS = ("asgi", "wsgi", "google")
+# What servers name in place of an address for a Unix socket: gunicorn and uvicorn nothing, waitress
+# "localhost", hypercorn the path after "unix:".
+_UNIX_SOCKETS = ("", "localhost")
+_UNIX_SOCKET_PREFIXES = ("/", "unix:")
+# Events of these sources need not have a member for the peer, so that its absence means nothing.
+# "" is a request made by hand, or headers alone.
+_WITHOUT_PEER = ("", "generic", "alibaba", "tencent")
 
 
 class Evidence:
@@ -75,7 +82,7 @@ class Trust:
         """Return the client's address in its normal form, or None if it is unknown."""
         peer, named_by_platform = self._peer(evidence)
         front = self.front
-        if front and self._is_front(peer) and evidence.source != front.name:
+        if front and self._is_front(peer, evidence) and evidence.source != front.name:
             address = addresses.vouched(
                 front, evidence.headers, peer if named_by_platform else None
             )
@@ -84,7 +91,7 @@ class Trust:
         return addresses.behind_proxies(
             evidence.headers,
             peer,
-            self.proxies,
+            self._proxies_before(peer, evidence),
             named_by_platform=named_by_platform,
             host=self.host,
         )
@@ -92,7 +99,7 @@ class Trust:
     def geolocation(self, evidence: Evidence) -> Geolocation:
         """Return the client's location; a field is None unless a trusted source provides it."""
         peer, _ = self._peer(evidence)
-        provider = self.front if self._is_front(peer) else self.host
+        provider = self.front if self._is_front(peer, evidence) else self.host
         headers = evidence.headers
         place = geolocation.read(provider, headers) if provider else geolocation.located({})
         if self._geoip and not (place["country"] or place["city"] or place["latitude"]):
@@ -103,12 +110,37 @@ class Trust:
         return place
 
     def _peer(self, evidence: Evidence) -> tuple[str | None, bool]:
-        event = evidence.source not in _SERVERS
+        event = evidence.source not in ("", *_SERVERS)
         return addresses.peer_of(evidence.headers, evidence.client, event=event, host=self.host)
 
-    def _is_front(self, peer: str | None) -> bool:
+    def _is_front(self, peer: str | None, evidence: Evidence) -> bool:
         """Return True if the platform that the deployer names can have sent the request."""
-        return self.front is not None and addresses.is_ours(peer, self.proxies)
+        if self.front is None:
+            return False
+        if isinstance(self.proxies, tuple) and self._proxies_before(peer, evidence) is None:
+            return False
+        return addresses.is_ours(peer, self.proxies)
+
+    def _proxies_before(self, peer: str | None, evidence: Evidence) -> addresses.Trusted:
+        """Return the deployer's own proxies, or None if nothing shows that they sent the request.
+
+        Without the address of a peer, ranges cannot be checked. A number of proxies stands for
+        itself, except where an event lacks the peer that events of its source have: such a request
+        did not take the usual way (API Gateway's console sends one, for example).
+        """
+        if peer is not None or _is_unix_socket(evidence):
+            return self.proxies
+        if isinstance(self.proxies, tuple):
+            return None
+        return self.proxies if evidence.source in _SERVERS + _WITHOUT_PEER else None
+
+
+def _is_unix_socket(evidence: Evidence) -> bool:
+    """Return True for a server's Unix socket: only processes of this machine can connect to it."""
+    client = evidence.client or ""
+    return evidence.source in _SERVERS and (
+        client in _UNIX_SOCKETS or client.startswith(_UNIX_SOCKET_PREFIXES)
+    )
 
 
 def evidence_of(carrier: Any) -> Evidence:

@@ -27,6 +27,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers
 
 MAX_REPLY = 1024 * 1024
@@ -54,6 +55,7 @@ def to_request(event: Event, context: Any) -> Request:
         scheme="http",
         client=forwarded_peer(headers),
         source="alb",
+        forwarded=BELIEVED["alb"],
         event=event,
         context=context,
     )

@@ -37,6 +37,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values
 
 MAX_REPLY = 32 * 1024 * 1024
@@ -69,6 +70,7 @@ def to_request(event: Event, context: Any) -> Request:
         host=about.get("domainName"),
         client=http.get("sourceIp"),
         source="alibaba",
+        forwarded=BELIEVED["alibaba"],
         event=event,
         context=context,
     )

@@ -46,6 +46,7 @@ from unigate.request import Request
 from unigate.types import ASGIApp, Receive, Scope, Send
 
 from .azure_cookies import parse_cookies, unchanged_index
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values, quoted_target, unwrap_single
 
 MAX_REPLY = sys.maxsize  # no limit is documented, and replies are not JSON
@@ -87,6 +88,7 @@ def _read(method: str, url: str, headers: Headers, event: Any, context: Any) -> 
         client=forwarded_peer(headers),
         root_path=_root_path(decode_path(raw)),
         source="azure",
+        forwarded=BELIEVED["azure"],
         event=event,
         context=context,
         identify=_identify if authenticates else None,

@@ -30,6 +30,8 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
+
 MAX_REPLY = 1_048_576
 
 # Disallowed and read-only header fields: a reply with one of them becomes a 502.
@@ -99,6 +101,7 @@ def to_request(event: Event, context: Any) -> Request:
         host=json_object(cf.get("config")).get("distributionDomainName"),
         client=about.get("clientIp"),
         source="cloudfront",
+        forwarded=BELIEVED["cloudfront"],
         event=event,
         context=context,
     )

@@ -21,6 +21,8 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
+
 MAX_REPLY = 6 * 1024 * 1024
 
 
@@ -45,6 +47,7 @@ def to_request(event: Event, context: Any) -> Request:
         body=event.get("body"),
         is_base64=event.get("isBase64Encoded"),
         source="generic",
+        forwarded=BELIEVED["generic"],
         event=event,
         context=context,
     )

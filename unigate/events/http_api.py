@@ -20,14 +20,15 @@ from unigate.http import (
     json_text,
     parse_scopes,
     quote_bytes,
-    quote_path,
-    raw_path,
     read_envelope,
     remove_path_prefix,
     unquote,
 )
+from unigate.http.urls import QUOTED_PATHS, RAW_PATHS
 from unigate.request import Request
 from unigate.types import Event, Reply
+
+from .forwarded import BELIEVED
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -37,6 +38,9 @@ _FUNCTION_URL = ".lambda-url."
 # Bound once: to look a class method up takes longer than half of what it does.
 _read_headers = Headers.from_map
 _build_request = Request.from_event
+
+# The same for a function URL.
+_FORWARDED = BELIEVED["http_api"]
 
 
 def matches(event: Event) -> bool:
@@ -66,6 +70,8 @@ def to_request(event: Event, context: Any) -> Request:
     # A function URL passes cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
     cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None
+    paths = RAW_PATHS if function_url else QUOTED_PATHS
+    raw = paths.get(path) or paths.learn(path)
     stage = about.get("stage") or "$default"
     root = (
         f"/{stage}"
@@ -74,7 +80,7 @@ def to_request(event: Event, context: Any) -> Request:
     )
     return _build_request(
         http.get("method"),
-        raw_path(path) if function_url else quote_path(path),
+        raw,
         event.get("rawQueryString") or "",
         _read_headers(event.get("headers"), cookie),
         "function_url" if function_url else "http_api",
@@ -86,6 +92,7 @@ def to_request(event: Event, context: Any) -> Request:
         http.get("sourceIp"),
         root,
         _identify if "authorizer" in about or "authentication" in about else None,
+        _FORWARDED,
     )
 
 

@@ -36,6 +36,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values, unwrap_single
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -69,6 +70,7 @@ def to_request(event: Event, context: Any) -> Request:
         is_base64=event.get("isBase64Encoded"),
         client=about.get("sourceIp") or forwarded_peer(headers),
         source="huawei",
+        forwarded=BELIEVED["huawei"],
         event=event,
         context=context,
     )

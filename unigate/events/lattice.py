@@ -2,7 +2,7 @@
 
 The path contains the query as sent; the map of parameters, whose encoding is not documented, is
 read (verbatim) only if the path has no "?". No member holds the client's address: Lattice adds it
-to X-Forwarded-For, so the right-most entry counts. Without X-Forwarded-Proto the scheme is https.
+to X-Forwarded-For, so the right-most entry counts. No member names the scheme; it is read as https.
 Events have no root path; V1 joins repeated header fields and has no caller.
 
 Replies have a map of single values. "The same header multiple times" is allowed, but the form is
@@ -35,6 +35,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, quoted_target
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -58,6 +59,7 @@ def to_request(event: Event, context: Any) -> Request:
         query = join_query(event.get("query_string_parameters" if v1 else "queryStringParameters"))
     headers = Headers.from_map(event.get("headers"))
     caller = json_object(event.get("requestContext")).get("identity")
+    source = "lattice_v1" if v1 else "lattice"
     return Request.from_event(
         event.get("method"),
         raw_path(path),
@@ -66,7 +68,8 @@ def to_request(event: Event, context: Any) -> Request:
         body=event.get("body"),
         is_base64=event.get("is_base64_encoded" if v1 else "isBase64Encoded"),
         client=forwarded_peer(headers),
-        source="lattice_v1" if v1 else "lattice",
+        source=source,
+        forwarded=BELIEVED[source],
         event=event,
         context=context,
         identify=_identify if caller else None,

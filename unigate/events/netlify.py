@@ -33,6 +33,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values, quoted_target
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -67,6 +68,7 @@ def to_request(event: Event, context: Any) -> Request:
         host=host,
         client=headers.get("x-nf-client-connection-ip"),
         source="netlify",
+        forwarded=BELIEVED["netlify"],
         event=event,
         context=context,
         identify=None if context is None else _identify,
@@ -114,8 +116,10 @@ def make_event(request: Request) -> Event:
         headers.set("x-nf-client-connection-ip", request.client[0])
     body, is_base64 = encode_body(request.headers, request.body)
     values = query_values(request)
-    server = request.server[0]
-    host = headers.get("host") or (f"[{server}]" if ":" in server else server)
+    name, port = request.server
+    host = headers.get("host") or (f"[{name}]" if ":" in name else name)
+    if "host" not in headers and port != (80 if request.scheme == "http" else 443):
+        host = f"{host}:{port}"
     return {
         "rawUrl": f"{request.scheme}://{host}{quoted_target(request)}",
         "rawQuery": quote_bytes(request.query_string),

@@ -48,6 +48,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, unwrap_single
 
 MAX_REPLY = 1024 * 1024  # of both platforms
@@ -128,6 +129,7 @@ def to_request(event: Event, context: Any) -> Request:
         is_base64=is_base64,
         client=forwarded_peer(headers),
         source=source,
+        forwarded=BELIEVED[source],
         event=event,
         context=context,
         identify=_identify if about["user"] else None,

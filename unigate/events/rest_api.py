@@ -28,11 +28,15 @@ from unigate.memo import Memo
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
+
 MAX_REPLY = 6 * 1024 * 1024
 
 # Bound once: to look a class method up takes longer than half of what it does.
 _read_headers = Headers.from_maps
 _build_request = Request.from_event
+
+_FORWARDED = BELIEVED["rest_api"]
 
 
 def matches(event: Event) -> bool:
@@ -69,6 +73,7 @@ def to_request(event: Event, context: Any) -> Request:
         identity.get("sourceIp"),
         root,
         _identify if caller else None,
+        _FORWARDED,
     )
 
 

@@ -39,6 +39,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -67,6 +68,7 @@ def to_request(event: Event, context: Any) -> Request:
         is_base64=_is_base64(event, headers.get("content-length")),
         client=headers.get("x-envoy-external-address"),
         source="scaleway",
+        forwarded=BELIEVED["scaleway"],
         event=event,
         context=context,
     )

@@ -39,6 +39,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values, unwrap_single
 
 MAX_REPLY = 6 * 1024 * 1024
@@ -76,6 +77,7 @@ def to_request(event: Event, context: Any) -> Request:
         client=about.get("sourceIp"),
         root_path=root,
         source="tencent",
+        forwarded=BELIEVED["tencent"],
         event=event,
         context=context,
         identify=_identify if about.get("identity") else None,

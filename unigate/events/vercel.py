@@ -16,6 +16,7 @@ from unigate.http import Headers, Response, decode_body, forwarded_peer, raw_pat
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, quoted_target
 
 MAX_REPLY = 4_500_000
@@ -57,6 +58,7 @@ def to_request(event: Event, context: Any) -> Request:
         host=inner.get("host"),
         client=headers.get("x-real-ip") or forwarded_peer(headers),  # Vercel overwrites both
         source="vercel",
+        forwarded=BELIEVED["vercel"],
         event=event,
         context=context,
     )

@@ -38,6 +38,7 @@ from unigate.http import (
 from unigate.request import Request
 from unigate.types import Event, Reply
 
+from .forwarded import BELIEVED
 from .writing import proxied_headers, query_values
 
 MAX_REPLY = 3_500_000
@@ -86,6 +87,7 @@ def to_request(event: Event, context: Any) -> Request:
         is_base64=event.get("isBase64Encoded"),
         client=caller.get("sourceIp"),
         source="yandex",
+        forwarded=BELIEVED["yandex"],
         event=event,
         context=context,
         identify=_identify if about.get("authorizer") else None,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from unigate.errors import InvalidEvent
+from unigate.memo import Memo
 
 from .headers import Headers
 
@@ -64,7 +64,11 @@ def encode_body(fields: Headers | Mapping[str, str], body: bytes) -> tuple[str, 
     if not body:
         return "", False
     coding = fields.get("content-encoding")
-    if (not coding or coding.lower() == "identity") and is_text(fields.get("content-type", "")):
+    content_type = fields.get("content-type") or ""
+    textual = _TEXTUAL.get(content_type)
+    if textual is None:
+        textual = _TEXTUAL.learn(content_type)
+    if textual and (not coding or coding.lower() == "identity"):
         try:
             return body.decode("utf-8"), False
         except UnicodeDecodeError:
@@ -72,9 +76,13 @@ def encode_body(fields: Headers | Mapping[str, str], body: bytes) -> tuple[str, 
     return b2a_base64(body, newline=False).decode("ascii"), True
 
 
-@lru_cache(maxsize=256)
 def is_text(content_type: str) -> bool:
     """Return True for a media type whose content can be UTF-8 text, and for a missing type."""
+    known = _TEXTUAL.get(content_type)
+    return _TEXTUAL.learn(content_type) if known is None else known
+
+
+def _is_text(content_type: str) -> bool:
     media_type, _, parameters = content_type.lower().partition(";")
     if "utf-16" in parameters or "utf-32" in parameters:
         return False
@@ -84,6 +92,9 @@ def is_text(content_type: str) -> bool:
         or subtype.endswith(("+json", "+xml", "+yaml"))
         or (kind == "application" and subtype in _TEXT_SUBTYPES)
     )
+
+
+_TEXTUAL = Memo(_is_text)
 
 
 def bodiless(status: int) -> bool:

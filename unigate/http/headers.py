@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
+
+from unigate.memo import LONGEST, Memo
 
 Pairs = list[tuple[str, str]]
 
@@ -126,8 +128,8 @@ class Headers:
                 headers.single = single
                 return headers
         except KeyError:
-            _learn(multi)
-            return cls.from_maps(multi, fields)
+            if _learn(multi):
+                return cls.from_maps(multi, fields)
         except (AttributeError, TypeError, ValueError):
             pass  # a value that is not text, or not a list of one value
         return cls.from_pairs(list(_read(multi)))
@@ -245,10 +247,10 @@ class Headers:
         try:
             return [(_ENCODED[name], value.encode()) for name, value in single.items()]
         except KeyError:
-            if len(_ENCODED) > 1000:  # clients can invent names without end
-                _ENCODED.clear()
-            _ENCODED.update({name: name.encode("latin-1", "replace") for name in single})
-            return self.encoded()
+            return [
+                (_ENCODED.get(name) or _ENCODED.learn(name), value.encode())
+                for name, value in single.items()
+            ]
 
 
 _new = object.__new__
@@ -261,26 +263,37 @@ def _join(name: str, values: list[str], separator: str = ", ") -> str:
 # Names in any case and in lower case; those that were in lower case already; names in bytes.
 _LOWER: dict[str, str] = {}
 _LOWER_ONLY: set[str] = set()
-_ENCODED: dict[str, bytes] = {}
+_MOST = 1000
 
 
-def _learn(names: Iterable[str]) -> None:
-    """Remember names; the number is bounded because clients can invent them without end."""
-    if len(_LOWER) > 2000:
+def _encoded(name: str) -> bytes:
+    return name.encode("latin-1", "replace")
+
+
+_ENCODED = Memo(_encoded, _MOST)
+
+
+def _learn(names: Collection[str]) -> bool:
+    """Remember the names of an event's fields if they are few and short; clients choose them."""
+    if len(names) > _MOST or max(map(len, names)) > LONGEST:
+        return False
+    if len(_LOWER) > _MOST:
         _LOWER.clear()
         _LOWER_ONLY.clear()
     for name in names:
         _LOWER[name] = lower = _in_lower_case(name)
         if name == lower:
             _LOWER_ONLY.add(name)
+    return True
 
 
 def _lowered(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return a map with its names in lower case; ValueError for a repeated name."""
+    """Return a map with its names in lower case; ValueError for a repeated name or a long one."""
     try:
         single = {_LOWER[name]: value for name, value in fields.items()}
     except KeyError:
-        _learn(fields)
+        if not _learn(fields):
+            raise ValueError("The names are too many or too long to be remembered.") from None
         return _lowered(fields)
     if len(single) != len(fields):
         raise ValueError("A name is repeated.")

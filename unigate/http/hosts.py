@@ -8,6 +8,13 @@ from .headers import Headers, latin1
 
 Address = tuple[str, int]
 
+Forwarded = tuple[bool, bool]
+"""Whether a platform writes X-Forwarded-Proto, and X-Forwarded-Port: then these are believed."""
+
+NOTHING: Forwarded = (False, False)
+SCHEME: Forwarded = (True, False)
+SCHEME_AND_PORT: Forwarded = (True, True)
+
 _DEFAULT_PORTS = {"http": 80, "ws": 80}
 # The characters of an IP address; a zone id ("%eth0") means nothing on other machines.
 _ADDRESS = "0123456789abcdefABCDEF.:"

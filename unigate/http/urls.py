@@ -6,7 +6,6 @@ quote, so it is imported only when one does.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from unigate.memo import Memo
@@ -35,12 +34,18 @@ def unquote(raw: bytes) -> bytes:
     return unquote_to_bytes(raw)
 
 
-@lru_cache(maxsize=256)
 def raw_path(path: str) -> bytes:
     """Return a percent-encoded path as the bytes of a request line."""
+    return RAW_PATHS.get(path) or RAW_PATHS.learn(path)
+
+
+def _raw_path(path: str) -> bytes:
     if not path.isascii() or not path.isprintable() or " " in path:
         path = quote(path.encode("utf-8", "replace"), _PATH_SAFE + "%")
     return (path if path.startswith("/") else "/" + path).encode("ascii")
+
+
+RAW_PATHS = Memo(_raw_path)
 
 
 def quote_bytes(raw: bytes) -> str:
@@ -48,19 +53,31 @@ def quote_bytes(raw: bytes) -> str:
     return raw.decode() if raw.isascii() else quote(raw, _ASCII)
 
 
-@lru_cache(maxsize=256)
 def quote_path(path: str | bytes) -> bytes:
     """Quote a path that the platform has decoded, so that decoding it once restores it."""
+    return QUOTED_PATHS.get(path) or QUOTED_PATHS.learn(path)
+
+
+def _quote_path(path: str | bytes) -> bytes:
     if isinstance(path, str):
         path = path.encode("utf-8", "replace")
     quoted = quote(path, _PATH_SAFE) if path.translate(None, _PLAIN) else path.decode()
     return (quoted if quoted.startswith("/") else "/" + quoted).encode("ascii")
 
 
-@lru_cache(maxsize=256)
+QUOTED_PATHS = Memo(_quote_path)
+
+
 def decode_path(raw: bytes) -> str:
     """Percent-decode a path once; bytes that are not UTF-8 become U+FFFD."""
+    return DECODED_PATHS.get(raw) or DECODED_PATHS.learn(raw)
+
+
+def _decode_path(raw: bytes) -> str:
     return unquote(raw).decode("utf-8", "replace")
+
+
+DECODED_PATHS = Memo(_decode_path)
 
 
 def remove_path_prefix(path: str, prefix: str) -> str | None:
