@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from shlex import quote
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from unigate.cli.project.core import Project
 
 from .bundle import make_zip
 from .plan import BuildPlan, GeneratedFile
+from .sam_template import sam_template
 from .templates import render
 
 TEMPLATE = "template.yaml"
@@ -41,7 +43,7 @@ def plan(project: Project) -> BuildPlan:
     sources = sorted({*project.files(), *added})
     sources.append(f"and the packages of: {' '.join(project.requirements)}")
     zipped = GeneratedFile(partial(make_zip, project, added), sources)
-    command = f"sam deploy --guided --template {project.output / TEMPLATE}"
+    command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
     return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
 
 
@@ -63,17 +65,19 @@ def _template(project: Project) -> bytes:
         environment["AWS_LAMBDA_EXEC_WRAPPER"] = f"/var/task/{WRAPPER}"
         if aws["trigger"] == "function_url":
             environment["UNIGATE_RESPONSE_STREAMING"] = "on"
+    limits = {"memory": 512, "timeout": 29, **project.limits()}
     handler = f"{project.target.module}.{project.target.attribute}"
-    return render(
-        "template.yaml.j2",
-        **aws,
-        **{"memory": 512, "timeout": 29, **project.limits()},
-        environment=environment,
-        zip=ZIP,
-        handler=handler if _is_handler(project) else "lambda_function.handler",
-        python=project.python,
-        target=project.target.import_string,
-    )
+    function = {
+        "CodeUri": ZIP,
+        "Handler": handler if _is_handler(project) else "lambda_function.handler",
+        "Runtime": f"python{project.python}",
+        "Architectures": [aws["architecture"]],
+        "MemorySize": limits["memory"],
+        "Timeout": limits["timeout"],
+    }
+    description = f"The application {project.target.import_string}"
+    streams = aws["runtime"] == "unigate"
+    return sam_template(description, function, environment, aws["trigger"], streams=streams)
 
 
 def _is_handler(project: Project) -> bool:

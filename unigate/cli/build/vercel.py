@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -80,7 +81,9 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
 
 
 def _notes(project: Project, functions: int) -> list[str]:
-    notes = ["vercel deploy" if project.in_place else f"vercel deploy --cwd {project.output}"]
+    notes = [
+        "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
+    ]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
     return notes
@@ -209,7 +212,9 @@ def _static_files(project: Project) -> dict[str, FileContent]:
     for finder in get_finders():
         for path, storage in finder.list(None):
             name = f"{getattr(storage, 'prefix', None) or ''}/{path}".lstrip("/")
-            files.setdefault(f"{folder}/{name}", Path(storage.path(path)))
+            file = Path(storage.path(path))
+            project.check_file(file)
+            files.setdefault(f"{folder}/{name}", file)
     return files
 
 
