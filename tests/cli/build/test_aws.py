@@ -278,7 +278,7 @@ def properties(loaded: Any) -> Any:
 def test_settings_are_in_the_template(folder: Path) -> None:
     loaded = template(
         folder,
-        'memory = 1024\ntimeout = 60\nenvironment = {B = "x: \'1\' # \\"", A = "true"}\n'
+        'memory = 1024\ntimeout = 60\nenvironment = {BE = "x: \'1\' # \\"", AN = "true"}\n'
         '[tool.unigate.aws]\narchitecture = "arm64"\n',
     )
     assert loaded["AWSTemplateFormatVersion"] == "2010-09-09"
@@ -291,7 +291,7 @@ def test_settings_are_in_the_template(folder: Path) -> None:
         "Architectures": ["arm64"],
         "MemorySize": 1024,
         "Timeout": 60,
-        "Environment": {"Variables": {"A": "true", "B": "x: '1' # \""}},
+        "Environment": {"Variables": {"AN": "true", "BE": "x: '1' # \""}},
         "Events": {"EveryRequest": {"Type": "HttpApi"}},
     }
 
@@ -309,8 +309,8 @@ HARD_VALUES = [
     *["\xa0", "\x07", "\x1b[0m", "\x7f", "\x9f", "\ufffe", "\uffff", "\U0010ffff", "\u202e"],
 ]  # fmt: skip
 HARD_NAMES = [
-    *["yes", "No", "on", "y", "n", "null", "Null", "true", "E1", "_", "__", "Ref", "inf", "nan"],
-    *["a" * 100, "A_1", "_1"],
+    *["yes", "No", "on", "OFF", "null", "Null", "true", "E1", "inf", "nan", "Reff", "Ref_", "ref"],
+    *["a" * 100, "A_1", "Condition"],
 ]  # fmt: skip
 
 
@@ -335,6 +335,15 @@ def test_names_and_values_are_what_they_are_for_every_parser_of_yaml(folder: Pat
     lines = text.partition("Variables:\n")[2].partition("      Events:")[0].splitlines()
     assert len(lines) == len(wanted)
     assert all(re.fullmatch(r' *"[A-Za-z0-9_]+": ".*"', line) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["A", "_", "_A", "__", "Ref"])
+def test_a_variable_that_lambda_cannot_have_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write(folder, {"pyproject.toml": f"[tool.unigate.environment]\n{name} = 'x'\n"})
+    assert build() == 2
+    assert capsys.readouterr().err.startswith(f"unigate: Lambda has no variable {name!r} of ")
 
 
 @pytest.mark.parametrize("trigger", ["http_api", "function_url", "alb"])

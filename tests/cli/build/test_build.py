@@ -161,7 +161,7 @@ memory = 512
 timeout = 3
 python = "3.13"
 requirements = "requirements.txt"
-environment = {A = "b"}
+environment = {AB = "c"}
 exclude = ["docs/*"]
 """
     limits = '[tool.unigate.functions."/users/{name}"]\ntimeout = 3\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from shlex import quote
 from typing import Any
@@ -21,6 +22,9 @@ WRAPPER = "unigate-runtime"
 ENTRYPOINT = "lambda_function.py"
 UNUSED = ("functions",)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# AWS, Lambda API reference, "Environment". CloudFormation takes {"Ref": ...} for a reference.
+_VARIABLE = re.compile(r"(?!Ref\Z)[A-Za-z][A-Za-z0-9_]+")
 
 # AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper's arguments are the
 # command that starts the runtime, the interpreter first. That command, bootstrap.py, makes layers
@@ -61,6 +65,12 @@ def _added_files(project: Project) -> dict[str, bytes]:
 def _template(project: Project) -> bytes:
     aws = _aws(project)
     environment = dict(project.settings.get("environment", {}))
+    for name in environment:
+        if not _VARIABLE.fullmatch(name):
+            raise click.ClickException(
+                f"Lambda has no variable {name!r} of tool.unigate.environment: its names begin "
+                "with a letter, have two characters or more, and are not Ref."
+            )
     if aws["runtime"] == "unigate":
         environment["AWS_LAMBDA_EXEC_WRAPPER"] = f"/var/task/{WRAPPER}"
         if aws["trigger"] == "function_url":
