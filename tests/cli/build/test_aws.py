@@ -262,6 +262,19 @@ def test_dangling_links_are_left_out(folder: Path) -> None:
     assert "gone" not in members(folder / "build/aws/function.zip")
 
 
+def test_names_of_files_are_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["new\nline", "\U0001f600", "e\u0301", "a b", "$(id)", "a'b", "back\\slash", "\u2028"]
+    write(folder, {f"data/{name}": name for name in names})
+    assert build() == 0
+    zipped = members(folder / "build/aws/function.zip")
+    assert {f"data/{name}": name.encode() for name in names}.items() <= zipped.items()
+    (folder / os.fsdecode(b"latin\xe9")).touch()
+    assert build() == 2
+    err = capsys.readouterr().err
+    assert err.endswith("\\udce9' is not UTF-8, as a zip requires: rename the file.\n")
+    assert members(folder / "build/aws/function.zip") == zipped
+
+
 # The template
 
 
