@@ -170,6 +170,11 @@ def forge(plugin: Any, key: str) -> Iterator[tuple[str, Any]]:
         changed = bytearray(signed)
         changed[place] ^= 1
         yield f"a bit of byte {place}", plugin.wrapped(encoded(bytes(changed)))
+    # The end of a key that a client chose, as the beginning of the pickle.
+    end = pickle.dumps((Trap(), None, []), 0)
+    longer = plugin.signed(key + end.decode("ascii"), value)
+    longer = b64decode(longer[plugin.marker] if plugin.marker else longer)
+    yield "a part of the key", plugin.wrapped(encoded(longer[:32] + end + longer[32:]))
     yield "one byte more", plugin.wrapped(encoded(signed + b"."))
     yield "one byte less", plugin.wrapped(encoded(signed[:-1]))
 

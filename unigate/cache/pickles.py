@@ -13,6 +13,7 @@ import logging
 import pickle
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 _log = logging.getLogger("unigate")
@@ -63,12 +64,17 @@ class SignedPickles:
             return default
 
     def _signature(self, secret: str | bytes, key: str, data: bytes) -> bytes:
-        # A key of its own, so that no other use of the secret makes or accepts these signatures.
-        own = hmac.digest(_bytes(secret), b"unigate.cache.pickles 1", _DIGEST)
-        parts = [*map(_bytes, (self._owner, self._namespace, key)), data]
-        # The lengths keep the end of one part from passing for the beginning of the next.
-        lengths = b"".join(len(part).to_bytes(8, "big") for part in parts)
-        return hmac.digest(own, lengths + b"".join(parts), _DIGEST)
+        name = _bytes(key)
+        # The length keeps the end of the key from passing for the beginning of the pickle.
+        signed = len(name).to_bytes(8, "big") + name + data
+        return hmac.digest(_signing_key(secret, self._owner, self._namespace), signed, _DIGEST)
+
+
+@lru_cache(maxsize=32)
+def _signing_key(secret: str | bytes, owner: str, namespace: str) -> bytes:
+    """Derive a key, so that no other use of the secret makes or accepts these signatures."""
+    purpose = f"unigate.cache.pickles {len(owner)}:{owner}{namespace}"
+    return hmac.digest(_bytes(secret), _bytes(purpose), _DIGEST)
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -445,3 +445,19 @@ def test_a_disk_that_is_full_leaves_the_folder_unchanged(folder: Path, target: s
     assert "Traceback" not in done.stderr
     assert tree(folder / "out") == before
     assert not list((folder / "out").glob(".unigate-stage-*"))
+
+
+def test_a_build_recovers_before_it_reads_the_project(folder: Path) -> None:
+    """The files that a killed build has moved away may be the application's."""
+    journal = {"replaced": ["main.py"], "added": ["google_function.py"], "folders": []}
+    stage = leave_stage(folder, json.dumps(journal))
+    os.replace(folder / "main.py", stage / "before/main.py")
+    write(folder, {"main.py": "half a file (", "google_function.py": "half a file"})
+    options = ["build", "main:app", "--target", "google"]
+    before = tree(folder)
+    assert main([*options, "--dry-run"]) == 2
+    assert tree(folder) == before
+    assert main(options) == 0
+    assert not stage.exists()
+    assert b"unigate.wrap" in (folder / "main.py").read_bytes()
+    assert b"functions_framework" in (folder / "google_function.py").read_bytes()
