@@ -421,6 +421,12 @@ def test_djangos_static_files_follow_no_link_that_leaves_the_project(folder: Pat
         assert done.returncode == 2
         assert f"unigate: 'static/{link}' is a link to " in done.stderr
         (folder / "static" / link).unlink()
+    (folder.parent / "aside/public").mkdir()
+    write(folder, {"shop.py": DJANGO.replace("/static/", "/../../aside/public/")})
+    done = build_in_place()
+    assert done.returncode == 2
+    assert "must be below" in done.stderr
+    assert not any((folder.parent / "aside/public").iterdir())
 
 
 DJANGO = """

@@ -200,7 +200,8 @@ def record(out: Path, *paths: str) -> None:
 OUTSIDE = [
     "../aside/precious", "deep/../../aside/precious", "..", ".", "", "/", "{aside}/precious",
     "{aside}/empty/", "linked/precious", "linked/api/precious", "./linked/precious",
-    "real/../linked", "linked", "\0", "real/\0", "loop/x", "file/x", "aside/precious",
+    "real/../linked", "linked", "./file", "real//x", "real/", "//file",
+    "\0", "real/\0", "loop/x", "file/x", "aside/precious",
 ]  # fmt: skip
 
 
@@ -235,7 +236,7 @@ def test_nothing_is_written_outside_of_the_folder(
     links(out, aside)
     path = path.format(aside=aside)
     record(out, path)
-    with pytest.raises(click.ClickException, match="is not below"):
+    with pytest.raises(click.ClickException, match="must be below"):
         writing.write({"a": b"2", path: b"2"}, out, "aws", force)
     assert not (out / "a").exists()
 
@@ -249,14 +250,16 @@ def test_a_link_is_replaced_and_not_followed(folder: Path, aside: Path) -> None:
     assert not any((out / name).is_symlink() for name in ("precious", "linked", "aside"))
 
 
-def test_links_within_the_folder_may_be_used(folder: Path) -> None:
+def test_no_link_within_the_folder_is_followed_either(folder: Path) -> None:
+    """Two paths of a build would otherwise be one file."""
     out = folder / "out"
-    (out / "functions").mkdir(parents=True)
+    write(out, {"functions/a": "1"})
     (out / "api").symlink_to("functions")
-    writing.write({"api/a": b"1"}, out, "aws")
-    assert (out / "functions/a").read_bytes() == b"1"
-    writing.write({"b": b"1"}, out, "aws")
-    assert not (out / "functions/a").exists()
+    with pytest.raises(click.ClickException, match="must be below"):
+        writing.write({"api/b": b"1"}, out, "aws")
+    record(out, "api/a", "./functions/a", "functions//a")
+    writing.write({"functions/b": b"1"}, out, "aws")
+    assert set(tree(out / "functions")) == {"a", "b"}
     assert (out / "api").is_symlink()
 
 
@@ -271,7 +274,7 @@ def test_no_target_writes_through_a_link_that_leaves_the_folder(
     code = main(["build", "main:app", "--target", target, "--output", "out", "--force"])
     err = capfd.readouterr().err
     assert code == (0 if target == "aws" else 2), err
-    assert ("is not below out: " in err) == (target != "aws")
+    assert ("must be below out, " in err) == (target != "aws")
 
 
 JOURNALS = [

@@ -170,14 +170,14 @@ def _stages(output: Path) -> list[Path]:
 
 
 def is_below(folder: Path, path: str) -> bool:
-    """Return True if a path names a place below a folder: no ".." and no link leads out of it.
+    """Return True if a path leads to a place below a folder, and no other path leads there.
 
-    The last part of the path may be a link: it is moved or removed, not followed.
+    So it is relative and normalized, without "..", and goes through no link. Its last part may be a
+    link: that is moved or removed, not followed.
     """
-    parts = PurePath(path).parts
-    if not parts or ".." in parts or "\0" in path:
+    pure = PurePath(path)
+    if pure.as_posix() != path or pure.anchor or ".." in pure.parts or not pure.parts:
         return False
-    try:
-        return (folder / path).parent.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # links that lead to each other
-        return False
+    return "\0" not in path and not any(
+        (folder / parent).is_symlink() for parent in pure.parents if parent.parts
+    )

@@ -10,7 +10,7 @@ that the application gets. (vercel 64, `vercel build`.)
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import Any
 
@@ -207,14 +207,14 @@ def _static_files(project: Project) -> dict[str, FileContent]:
 
     if "django.contrib.staticfiles" not in settings.INSTALLED_APPS or "://" in settings.STATIC_URL:
         return {}
-    folder = f"public/{settings.STATIC_URL.strip('/')}"
+    folder = PurePosixPath("public", settings.STATIC_URL.strip("/"))
     files: dict[str, FileContent] = {}
     for finder in get_finders():
         for path, storage in finder.list(None):
-            name = f"{getattr(storage, 'prefix', None) or ''}/{path}".lstrip("/")
+            name = f"{getattr(storage, 'prefix', None) or ''}/{path}".strip("/")
             file = Path(storage.path(path))
             project.check_file(file)
-            files.setdefault(f"{folder}/{name}", file)
+            files.setdefault((folder / name).as_posix(), file)
     return files
 
 

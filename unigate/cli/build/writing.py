@@ -114,7 +114,7 @@ def _missing_folders(folder: Path) -> list[Path]:
 def _refuse_to_leave(files: Mapping[str, FileContent], output: Path) -> None:
     for path in sorted(files):
         if not is_below(output, path):
-            message = f'{output / path} is not below {output}: no link or ".." may lead out of it.'
+            message = f'{output / path} must be below {output}, without ".." and links to folders.'
             raise click.ClickException(message)
 
 
