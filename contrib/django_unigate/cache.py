@@ -8,24 +8,41 @@ which separates the entries from those of `request.runtime_cache` and is what `c
 `strict`, which raises `unigate.CacheError` when the store is down. Values are pickled, as in
 Django's other backends; pickles over 1.5 MB are not stored. MAX_ENTRIES is ignored, because the
 store limits its own size. `add`, `incr` and `touch` are atomic within a process only.
+
+A pickle can run code when it is loaded. Each is signed with SECRET_KEY for its namespace and key,
+and one without a valid signature is a miss; SECRET_KEY_FALLBACKS are accepted. Entries of earlier
+versions of unigate, which did not sign, are misses too.
 """
 
 from __future__ import annotations
 
-import pickle
 import threading
 import time
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 import unigate
+from unigate.cache.pickles import SignedPickles
 
 # Of the module, because Django has a cache object for each thread.
 _changing = threading.RLock()
+_MISSING = object()
+
+
+class _Entry(NamedTuple):
+    """What a pickle has, as a plain tuple; only its first member is the application's."""
+
+    value: Any
+    expires: float | None
+    tags: list[str]
+
+    @classmethod
+    def new(cls, value: Any, ttl: float | None, tags: list[str]) -> _Entry:
+        return cls(value, None if ttl is None else time.time() + ttl, tags)
 
 
 class RuntimeCache(BaseCache):
@@ -34,15 +51,17 @@ class RuntimeCache(BaseCache):
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         options = params.get("OPTIONS") or {}
+        namespace = options.get("namespace", "django")
+        self._pickles = SignedPickles("django_unigate.cache 1", namespace or "", _secrets)
         self._cache = unigate.RuntimeCache(
-            namespace=options.get("namespace", "django"),
+            namespace=namespace,
             backend=location or None,
             strict=options.get("strict", False),
         )
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        entry = self._cache.get(self._key(key, version))
-        return default if entry is None else _value(entry)
+        entry = self._get(self._key(key, version))
+        return default if entry is None else entry.value
 
     def set(
         self,
@@ -54,8 +73,7 @@ class RuntimeCache(BaseCache):
         tags: str | Iterable[str] = (),
     ) -> None:
         ttl, names = self._ttl(timeout), _names(tags)
-        full = self._key(key, version)
-        self._cache.set(full, _entry(value, ttl, names), ttl=ttl, tags=names)
+        self._set(self._key(key, version), _Entry.new(value, ttl, names), ttl)
 
     def add(
         self,
@@ -67,7 +85,7 @@ class RuntimeCache(BaseCache):
         tags: str | Iterable[str] = (),
     ) -> bool:
         with _changing:
-            if self._key(key, version) in self._cache:
+            if self.has_key(key, version):
                 return False
             self.set(key, value, timeout, version, tags=tags)
         return True
@@ -77,21 +95,20 @@ class RuntimeCache(BaseCache):
     ) -> bool:
         full = self._key(key, version)
         with _changing:
-            entry = self._cache.get(full)
+            entry = self._get(full)
             if entry is None:
                 return False
-            ttl, tags = self._ttl(timeout), entry["tags"]
-            self._cache.set(full, {**entry, "expires": _expiry(ttl)}, ttl=ttl, tags=tags)
+            ttl = self._ttl(timeout)
+            self._set(full, _Entry.new(entry.value, ttl, entry.tags), ttl)
         return True
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        full = self._key(key, version)
-        was_there = full in self._cache
-        self._cache.delete(full)
+        was_there = self.has_key(key, version)
+        self._cache.delete(self._key(key, version))
         return was_there
 
     def has_key(self, key: Any, version: int | None = None) -> bool:
-        return self._key(key, version) in self._cache
+        return self._get(self._key(key, version)) is not None
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """Add to a value; its timeout and tags stay.
@@ -101,13 +118,12 @@ class RuntimeCache(BaseCache):
         """
         full = self._key(key, version)
         with _changing:
-            entry = self._cache.get(full)
+            entry = self._get(full)
             if entry is None:
                 raise ValueError(f"Key {key!r} not found")
-            value: int = _value(entry) + delta
-            left = None if entry["expires"] is None else max(0.0, entry["expires"] - time.time())
-            changed = {**entry, "value": _pickled(value)}
-            self._cache.set(full, changed, ttl=left, tags=entry["tags"])
+            value: int = entry.value + delta
+            left = None if entry.expires is None else max(0.0, entry.expires - time.time())
+            self._set(full, entry._replace(value=value), left)
         return value
 
     def get_or_set(
@@ -123,17 +139,25 @@ class RuntimeCache(BaseCache):
 
         Concurrent callers of a missing key share one call of a callable default.
         """
-        ttl, names = self._ttl(timeout), _names(tags)
+        full, ttl, names = self._key(key, version), self._ttl(timeout), _names(tags)
 
-        def make() -> dict[str, Any]:
-            return _entry(default() if callable(default) else default, ttl, names)
+        def make() -> str:
+            value = default() if callable(default) else default
+            return self._packed(full, _Entry.new(value, ttl, names))
 
-        return _value(self._cache.get_or_set(self._key(key, version), make, ttl=ttl, tags=names))
+        for _ in range(2):
+            stored = self._cache.get_or_set(full, make, ttl=ttl, tags=names)
+            entry = self._loaded(full, stored)
+            if entry is not None:
+                return entry.value
+            self._discard_invalid(full)
+        return default() if callable(default) else default  # it cannot be unpickled
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         full_keys = {self._key(key, version): key for key in keys}
-        entries = self._cache.get_many(full_keys)
-        return {full_keys[full]: _value(entry) for full, entry in entries.items()}
+        stored = self._cache.get_many(full_keys)
+        entries = {full: self._loaded(full, value) for full, value in stored.items()}
+        return {full_keys[full]: entry.value for full, entry in entries.items() if entry}
 
     def set_many(
         self,
@@ -144,8 +168,9 @@ class RuntimeCache(BaseCache):
         tags: str | Iterable[str] = (),
     ) -> list[Any]:
         ttl, names = self._ttl(timeout), _names(tags)
-        entries = {self._key(key, version): _entry(data[key], ttl, names) for key in data}
-        self._cache.set_many(entries, ttl=ttl, tags=names)
+        entries = {self._key(key, version): _Entry.new(data[key], ttl, names) for key in data}
+        packed = {full: self._packed(full, entry) for full, entry in entries.items()}
+        self._cache.set_many(packed, ttl=ttl, tags=names)
         return []
 
     def clear(self) -> None:
@@ -181,6 +206,26 @@ class RuntimeCache(BaseCache):
     def _key(self, key: Any, version: int | None) -> str:
         return self.make_and_validate_key(key, version=version)
 
+    def _get(self, full: str) -> _Entry | None:
+        stored = self._cache.get(full, _MISSING)
+        return None if stored is _MISSING else self._loaded(full, stored)
+
+    def _set(self, full: str, entry: _Entry, ttl: float | None) -> None:
+        self._cache.set(full, self._packed(full, entry), ttl=ttl, tags=entry.tags)
+
+    def _discard_invalid(self, full: str) -> None:
+        """Remove an entry that cannot be loaded; not while another thread is making its value."""
+        with _changing:
+            if full in self._cache and self._get(full) is None:
+                self._cache.delete(full)
+
+    def _packed(self, full: str, entry: _Entry) -> str:
+        return self._pickles.dumps(full, tuple(entry))
+
+    def _loaded(self, full: str, stored: object) -> _Entry | None:
+        loaded = self._pickles.loads(full, stored)
+        return loaded and _Entry(*loaded)
+
     def _ttl(self, timeout: float | None) -> float | None:
         if timeout is DEFAULT_TIMEOUT:
             timeout = self.default_timeout
@@ -191,21 +236,9 @@ async def _in_thread(call: Callable[..., Any], *args: Any, **options: Any) -> An
     return await sync_to_async(call, thread_sensitive=True)(*args, **options)
 
 
-def _entry(value: Any, ttl: float | None, tags: list[str]) -> dict[str, Any]:
-    return {"value": _pickled(value), "expires": _expiry(ttl), "tags": tags}
-
-
-def _expiry(ttl: float | None) -> float | None:
-    return None if ttl is None else time.time() + ttl
-
-
 def _names(tags: str | Iterable[str]) -> list[str]:
     return [tags] if isinstance(tags, str) else list(tags)
 
 
-def _pickled(value: Any) -> str:
-    return b64encode(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)).decode("ascii")
-
-
-def _value(entry: Mapping[str, Any]) -> Any:
-    return pickle.loads(b64decode(entry["value"]))
+def _secrets() -> list[str | bytes]:
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]

@@ -5,36 +5,34 @@
 
 Values that survive JSON unchanged are stored as JSON, so that other users of the cache can read
 them. Everything else (responses, tuples, Markup, objects) is pickled. A pickle can run code when it
-is loaded, so each is signed with the application's SECRET_KEY for its own key, and loaded only if
-the signature is valid; a forged or moved pickle is a miss. Without a SECRET_KEY only JSON values
-can be stored. Values are not encrypted, so read access to the cache is read access to all of it.
+is loaded, so each is signed with the application's SECRET_KEY for its namespace and key, and one
+without a valid signature is a miss; SECRET_KEY_FALLBACKS are accepted. Without a SECRET_KEY only
+JSON values can be stored. JSON values are not signed, and no value is encrypted: write access to
+the cache is write access to them, read access is read access to all of it.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import pickle
-from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cachelib import BaseCache
 from flask import Flask, current_app, has_app_context
-from itsdangerous import BadData, Signer
 
 import unigate
 from unigate import CacheError
+from unigate.cache.pickles import SignedPickles
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from unigate.cache import Backend
 
-_log = logging.getLogger("unigate")
-
 # The only key of an object that represents a pickled value.
 _PICKLED = "flask_unigate.pickled"
+
+_MISSING = object()
 
 
 class RuntimeCache(BaseCache):
@@ -50,7 +48,8 @@ class RuntimeCache(BaseCache):
         namespace: Caches of different namespaces share no entries; `clear` empties one namespace.
         backend: A backend or its URL. By default the application's UNIGATE_CACHE, the gateway's or
             that of the environment.
-        secret_key: Signs pickled values; by default the application's SECRET_KEY.
+        secret_key: Signs pickled values; by default the application's SECRET_KEY, while those of
+            SECRET_KEY_FALLBACKS are accepted too.
     """
 
     def __init__(
@@ -80,10 +79,10 @@ class RuntimeCache(BaseCache):
     ) -> None:
         super().__init__(default_timeout, ignore_delete_many_errors)
         self._secret_key = secret_key
+        namespace = namespace or "flask"
+        self._pickles = SignedPickles("flask_unigate.cache 1", namespace, self._secrets)
         # Strict, because cachelib's methods return whether they succeeded.
-        self._cache = unigate.RuntimeCache(
-            namespace=namespace or "flask", backend=backend, strict=True
-        )
+        self._cache = unigate.RuntimeCache(namespace=namespace, backend=backend, strict=True)
 
     def get(self, key: str) -> Any:
         """Return a value, or None if it is missing or cannot be read."""
@@ -91,11 +90,8 @@ class RuntimeCache(BaseCache):
 
     def get_many(self, *keys: str) -> list[Any]:
         """Return the value of each key, None for a missing one, with one call of the backend."""
-        try:
-            values = self._cache.get_many(keys)
-        except CacheError:
-            values = {}
-        return [self._unpacked(key, values.get(key)) for key in keys]
+        found = self._find(keys)
+        return [found.get(key) for key in keys]
 
     def set(
         self,
@@ -132,8 +128,8 @@ class RuntimeCache(BaseCache):
 
     def delete(self, key: str) -> bool:
         """Remove a value; return whether it existed."""
+        existed = self.has(key)
         try:
-            existed = key in self._cache
             self._cache.delete(key)
         except CacheError:
             return False
@@ -141,10 +137,7 @@ class RuntimeCache(BaseCache):
 
     def has(self, key: str) -> bool:
         """Return True if the key has a value."""
-        try:
-            return key in self._cache
-        except CacheError:
-            return False
+        return bool(self._find([key]))
 
     def clear(self) -> bool:
         """Remove every value of the namespace; return whether that succeeded."""
@@ -153,6 +146,15 @@ class RuntimeCache(BaseCache):
         except CacheError:
             return False
         return True
+
+    def _find(self, keys: Sequence[str]) -> dict[str, Any]:
+        """Return the values of keys, without those that are missing or cannot be read."""
+        try:
+            stored = self._cache.get_many(keys)
+        except CacheError:
+            return {}
+        values = {key: self._unpacked(key, value) for key, value in stored.items()}
+        return {key: value for key, value in values.items() if value is not _MISSING}
 
     def _set_many(
         self,
@@ -170,35 +172,27 @@ class RuntimeCache(BaseCache):
     def _packed(self, key: str, value: Any) -> Any:
         if _is_plain(value):
             return value
-        signer = self._signer(key)
-        if signer is None:
+        if not self._secrets():
             raise RuntimeError(
                 f"A value of type {type(value).__name__} is not JSON and must be stored as a "
                 "signed pickle. Set SECRET_KEY, or pass secret_key."
             )
-        return {_PICKLED: b64encode(signer.sign(pickle.dumps(value))).decode("ascii")}
+        return {_PICKLED: self._pickles.dumps(key, value)}
 
     def _unpacked(self, key: str, value: Any) -> Any:
         if not (isinstance(value, dict) and value.keys() == {_PICKLED}):
             return value
-        signer = self._signer(key)
-        if signer is None:
-            return None
-        try:
-            return pickle.loads(signer.unsign(b64decode(value[_PICKLED])))
-        except BadData:
-            _log.warning("Not loaded from the cache: the signature of %r is invalid.", key)
-        except Exception as error:  # for example, its class has changed
-            _log.warning("Not loaded from the cache: %r cannot be unpickled: %r", key, error)
-        return None
+        return self._pickles.loads(key, value[_PICKLED], _MISSING)
 
-    def _signer(self, key: str) -> Signer | None:
+    def _secrets(self) -> list[str | bytes]:
+        """Return the secrets, first the one that signs; none without an application."""
+        if self._secret_key:
+            return [self._secret_key]
         app = self._app or (current_app if has_app_context() else None)
-        secret = self._secret_key or (app and app.secret_key)
-        if not secret:
-            return None
-        salt = f"flask_unigate.cache {key}".encode("utf-8", "surrogatepass")
-        return Signer(secret, salt, key_derivation="hmac")
+        if app is None or not app.secret_key:
+            return []
+        # Flask before 3.1 has no default for it.
+        return [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
 
 
 def _is_plain(value: Any) -> bool:

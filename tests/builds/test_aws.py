@@ -38,7 +38,7 @@ print(json.dumps({name: one["Type"] for name, one in made["Resources"].items()})
 
 
 def settings(trigger: str, more: str = "") -> dict[str, str]:
-    text = f'[tool.unigate]\npython = "{PYTHON}"\nenvironment = {{A = "b"}}\n{more}'
+    text = f'[tool.unigate]\npython = "{PYTHON}"\nenvironment = {{AB = "c"}}\n{more}'
     text += f'[tool.unigate.aws]\ntrigger = "{trigger}"\n'
     return {"pyproject.toml": text}
 

@@ -15,6 +15,7 @@ import pytest
 from tests.cache.concurrency import in_threads
 from tests.waiting import until
 from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
+from unigate.cache.keys import namespace_tag, stored_tag
 from unigate.cache.options import MAX_BYTES, MAX_TAG_BYTES, MAX_TAGS
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -93,6 +94,10 @@ def test_namespaces_never_share_an_entry(open_cache: OpenCache) -> None:
         *[(None, None, "b"), ("", ":", "c"), ("a", None, "b"), ("a", ":", "b"), ("a:", ":", "b")],
         *[("a", None, "$b"), ("a$", None, "b"), ("a", "$$", "b"), (None, None, "a$b")],
         *[("3.4", ":", "b"), ("a", "$b$", "c"), ("a", None, "b$c"), ("a$b", None, "c")],
+        *[("\x00", None, "b"), ("a", "\x00", "b"), ("a\x00", "\x00", "b"), ("a", None, "\x00b")],
+        *[("\u00e9", None, "b"), ("e\u0301", None, "b"), ("a", None, "\u00e9"), ("A", None, "b")],
+        *[("a", None, "e\u0301"), ("n" * 5000, None, "b"), ("n" * 4999, None, "nb")],
+        *[("\ud800", None, "b"), ("\ud801", None, "b"), ("1.2:a", None, "b"), (" a", None, "b")],
     ]
     caches = [
         (open_cache(namespace=name, namespace_separator=separator), key)
@@ -101,6 +106,13 @@ def test_namespaces_never_share_an_entry(open_cache: OpenCache) -> None:
     for number, (cache, key) in enumerate(caches):
         cache.set(key, number)
     assert [cache.get(key) for cache, key in caches] == list(range(len(names)))
+    for number, (cache, key) in enumerate(caches):
+        if names[number][0]:
+            cache.clear()
+            assert key not in cache
+    assert [cache.get(key) for cache, key in caches if key in cache] == [
+        number for number, (name, _, _) in enumerate(names) if not name
+    ]
 
 
 def test_a_namespace_that_is_no_text_is_refused(open_cache: OpenCache) -> None:
@@ -213,6 +225,7 @@ def test_tags_of_many_values(cache: Any) -> None:
         ("a b", ["a", "b", " a b"]),
         ("ä", ["a", "Ã¤", "%C3%A4"]),
         ("A", ["a"]),
+        ("\u00e9", ["e\u0301", "e", "\u00c9"]),
         ("t" * MAX_TAG_BYTES, ["t" * (MAX_TAG_BYTES - 1), "t"]),
         ("ä" * (MAX_TAG_BYTES // 2), ["ä"]),
         ("{a}\n:*", ["{a}", "a"]),
@@ -244,6 +257,62 @@ def test_tags_belong_to_all_namespaces(open_cache: OpenCache) -> None:
     open_cache().expire_tag("a")
     assert "key" not in one
     assert "key" not in other
+
+
+# Tags that a client could send to reach the entries of a namespace, of everything, or of a tag.
+NAMESPACE = "session"
+INTERNAL_TAGS = [
+    *[namespace_tag(NAMESPACE), stored_tag(namespace_tag(NAMESPACE)), stored_tag("unigate-tag-")],
+    *[
+        "unigate-",
+        "unigate-namespace-",
+        "unigate:all",
+        "{unigate}:all",
+        "all",
+        "tag:all",
+        NAMESPACE,
+    ],
+    *["\x00", "\x00session", "session\x00", "session$", "$"],
+]
+
+
+@pytest.mark.parametrize("tag", INTERNAL_TAGS)
+def test_no_tag_of_a_client_names_a_namespace(open_cache: OpenCache, tag: str) -> None:
+    session, other = open_cache(namespace=NAMESPACE), open_cache()
+    session.set("key", 1)
+    session.set_many({"many": 2}, tags=["a"])
+    other.set("key", 3)
+    for cache in (session, other):
+        cache.expire_tag(tag)
+        cache.expire_tag(["b", tag])
+    assert session.get_many(["key", "many"]) == {"key": 1, "many": 2}
+    assert other.get("key") == 3
+
+
+@pytest.mark.parametrize("tag", INTERNAL_TAGS)
+def test_a_tag_that_looks_internal_is_an_ordinary_tag(open_cache: OpenCache, tag: str) -> None:
+    session, other = open_cache(namespace=NAMESPACE), open_cache()
+    other.set("key", 1, tags=[tag])
+    other.get_or_set("made", lambda: 2, tags=[tag])
+    session.clear()  # does not reach an entry that has the tag, but not the namespace
+    others = [name for name in INTERNAL_TAGS if name != tag]
+    other.expire_tag(others)
+    assert other.get_many(["key", "made"]) == {"key": 1, "made": 2}
+    other.expire_tag(tag)
+    assert other.get_many(["key", "made"]) == {}
+
+
+def test_no_tag_of_a_client_keeps_a_value_in_the_making_from_being_stored(
+    backend: Backend,
+) -> None:
+    session = RuntimeCache(backend=backend, namespace=NAMESPACE, strict=True)
+
+    def make() -> int:
+        RuntimeCache(backend=backend).expire_tag(namespace_tag(NAMESPACE))
+        return 1
+
+    session.get_or_set("key", make)
+    assert session.get("key") == 1
 
 
 def test_many(cache: Any) -> None:

@@ -45,6 +45,7 @@ def run(location: str) -> int:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         DEFAULT_AUTO_FIELD="django.db.models.AutoField",
         INSTALLED_APPS=["cache"],
+        SECRET_KEY="only for tests",
         USE_TZ=False,
     )
     django.setup()

@@ -130,27 +130,38 @@ def test_a_timeout_of_0_or_less_expires_at_once(cache: RuntimeCache, timeout: in
     assert "touched" not in cache
 
 
-def life(location: str, cache: RuntimeCache, key: str) -> float | None:
-    """Return the seconds that an entry has left, rounded to tens."""
-    entries = unigate.RuntimeCache(backend=location, namespace="django")
-    expires = entries.get(cache.make_key(key))["expires"]
-    return None if expires is None else round(expires - time.time(), -1)
+class Recording(MemoryBackend):
+    """Keeps the time to live that each entry was last stored with, rounded to tens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lives: dict[str, float | None] = {}
+
+    def set(self, key: str, value: bytes, *, ttl: float | None, **options: Any) -> None:
+        self.lives[key.rpartition(":")[2]] = ttl and round(ttl, -1)
+        super().set(key, value, ttl=ttl, **options)
 
 
-def test_timeouts(location: str) -> None:
-    cache = RuntimeCache(location, {"TIMEOUT": 600})
+def test_timeouts() -> None:
+    backend = Recording()
+    cache = RuntimeCache(backend, {"TIMEOUT": 600})
     cache.set("usual", 1)
     cache.set("short", 1, 60)
     cache.set("always", 1, None)
+    cache.set_many({"many": 1}, 60)
+    RuntimeCache(backend, {}).set("default", 1)
+    lives = {"usual": 600, "short": 60, "always": None, "many": 60, "default": 300}
+    assert backend.lives == lives
 
-    assert [life(location, cache, key) for key in ("usual", "short", "always")] == [600, 60, None]
-    assert life(location, RuntimeCache(location, {}), "usual") == 600
+    backend.lives.clear()
     cache.incr("short")
     cache.incr("always")
-    assert (life(location, cache, "short"), life(location, cache, "always")) == (60, None)
+    assert backend.lives == {"short": 60, "always": None}
     assert cache.touch("short")
     assert cache.touch("always", 60)
-    assert (life(location, cache, "short"), life(location, cache, "always")) == (600, 60)
+    assert backend.lives == {"short": 600, "always": 60}
+    cache.incr("always")
+    assert backend.lives == {"short": 600, "always": 60}
     assert not cache.touch("nothing")
 
 

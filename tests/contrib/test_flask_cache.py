@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import pickle
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -96,40 +94,6 @@ def test_an_object_comes_out_as_an_equal_one() -> None:
     cache.set("leaf", Leaf("green"))
 
     assert cache.get("leaf").colour == "green"
-
-
-class Trap:
-    sprung = False
-
-    def __reduce__(self) -> Any:
-        return setattr, (Trap, "sprung", True)
-
-
-def test_a_pickle_without_a_valid_signature_is_not_loaded(caplog: Any) -> None:
-    backend = MemoryBackend()
-    cache = make_cache(backend=backend, namespace="tea")
-    for forged in (b64encode(pickle.dumps(Trap())).decode(), "no base64 \u00e9", 5, None):
-        unigate.RuntimeCache(backend=backend, namespace="tea").set(
-            "key", {"flask_unigate.pickled": forged}
-        )
-        assert cache.get("key") is None
-    make_cache(backend=backend, namespace="tea", secret_key="another").set("key", Trap())
-    assert cache.get("key") is None
-
-    assert Trap.sprung is False
-    assert "Not loaded from the cache" in caplog.text
-
-
-def test_a_pickle_is_valid_for_its_own_key_only() -> None:
-    backend = MemoryBackend()
-    cache = make_cache(backend=backend, namespace="tea")
-    cache.set("session of mallory", Leaf("red"))
-
-    raw = unigate.RuntimeCache(backend=backend, namespace="tea")
-    raw.set("session of zoe", raw.get("session of mallory"))
-
-    assert cache.get("session of mallory").colour == "red"
-    assert cache.get("session of zoe") is None
 
 
 def test_a_value_that_looks_like_a_pickle_is_only_a_value() -> None:

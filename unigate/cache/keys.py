@@ -1,4 +1,8 @@
-"""The keys and tags under which a backend stores the entries of a cache."""
+"""The keys and tags under which a backend stores the entries of a cache.
+
+Tags of applications may come from clients, so no tag of theirs equals one of ours: ours begin with
+`RESERVED`, and theirs that do are stored as a hash.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Callable
 
 SEPARATOR = "$"
 LONGEST = 200
+RESERVED = "unigate-"
 
 
 def key_maker(
@@ -38,7 +43,12 @@ def key_maker(
 
 def namespace_tag(namespace: str) -> str:
     """Return the tag of all entries of a namespace, by which `clear` expires them."""
-    return f"unigate-namespace-{digest(namespace)}"
+    return f"{RESERVED}namespace-{digest(namespace)}"
+
+
+def stored_tag(tag: str) -> str:
+    """Return the tag under which a backend has the entries with an application's tag."""
+    return f"{RESERVED}tag-{digest(tag)}" if tag.startswith(RESERVED) else tag
 
 
 def digest(text: str) -> str:

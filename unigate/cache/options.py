@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .keys import stored_tag
+
 if TYPE_CHECKING:
     from datetime import timedelta
 
@@ -18,7 +20,7 @@ LONGEST = 100 * 365 * 24 * 60 * 60
 
 
 class Options(NamedTuple):
-    """The options of a value; a ttl of 0 has expired already."""
+    """The options of a value, with its tags as they are stored; a ttl of 0 has expired already."""
 
     ttl: float | None = None
     tags: tuple[str, ...] = ()
@@ -64,11 +66,11 @@ def checked_ttl(ttl: float | timedelta | None) -> float | None:
 
 
 def checked_tags(tags: str | Iterable[str]) -> tuple[str, ...]:
-    """Return a tag or tags as a tuple without duplicates."""
-    unique = tuple(dict.fromkeys([tags] if isinstance(tags, str) else tags))
+    """Return a tag or tags as they are stored, as a tuple without duplicates."""
+    unique = dict.fromkeys([tags] if isinstance(tags, str) else tags)
     for tag in unique:
         if not isinstance(tag, str):
             raise TypeError(f"A tag must be a str, got {type(tag).__name__}.")
         if not 0 < len(tag.encode()) <= MAX_TAG_BYTES:
             raise ValueError(f"A tag must have 1 to {MAX_TAG_BYTES} bytes, got {tag[:40]!r}.")
-    return unique
+    return tuple(map(stored_tag, unique))

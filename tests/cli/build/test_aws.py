@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import select
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
@@ -259,26 +262,130 @@ def test_dangling_links_are_left_out(folder: Path) -> None:
     assert "gone" not in members(folder / "build/aws/function.zip")
 
 
+def test_names_of_files_are_kept(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["new\nline", "\U0001f600", "e\u0301", "a b", "$(id)", "a'b", "back\\slash", "\u2028"]
+    write(folder, {f"data/{name}": name for name in names})
+    assert build() == 0
+    zipped = members(folder / "build/aws/function.zip")
+    assert {f"data/{name}": name.encode() for name in names}.items() <= zipped.items()
+    (folder / os.fsdecode(b"latin\xe9")).touch()
+    assert build() == 2
+    err = capsys.readouterr().err
+    assert err.endswith("\\udce9' is not UTF-8, as a zip requires: rename the file.\n")
+    assert members(folder / "build/aws/function.zip") == zipped
+
+
 # The template
 
 
-def template(folder: Path, settings: str = "") -> str:
+def template(folder: Path, settings: str = "") -> Any:
     write(folder, {"pyproject.toml": f'[tool.unigate]\npython = "3.12"\n{settings}\n'})
     assert build("--output", "out") == 0
-    return (folder / "out/template.yaml").read_text()
+    return yaml.safe_load((folder / "out/template.yaml").read_text("utf-8"))
+
+
+def properties(loaded: Any) -> Any:
+    return loaded["Resources"]["Function"]["Properties"]
 
 
 def test_settings_are_in_the_template(folder: Path) -> None:
-    text = template(
+    loaded = template(
         folder,
-        'memory = 1024\ntimeout = 60\nenvironment = {B = "x: \'1\' # \\"", A = "true"}\n'
+        'memory = 1024\ntimeout = 60\nenvironment = {BE = "x: \'1\' # \\"", AN = "true"}\n'
         '[tool.unigate.aws]\narchitecture = "arm64"\n',
     )
-    assert "Runtime: python3.12\n" in text
-    assert "Architectures: [arm64]\n" in text
-    assert "MemorySize: 1024\n      Timeout: 60\n" in text
-    assert '          A: "true"\n          B: "x: \\u00271\\u0027 # \\""\n' in text
-    assert 'Handler: "main.app"\n' in text
+    assert loaded["AWSTemplateFormatVersion"] == "2010-09-09"
+    assert loaded["Description"] == "The application main:app"
+    assert loaded["Outputs"]["Url"]["Value"] == {"Fn::GetAtt": ["ServerlessHttpApi", "ApiEndpoint"]}
+    assert properties(loaded) == {
+        "CodeUri": "function.zip",
+        "Handler": "main.app",
+        "Runtime": "python3.12",
+        "Architectures": ["arm64"],
+        "MemorySize": 1024,
+        "Timeout": 60,
+        "Environment": {"Variables": {"AN": "true", "BE": "x: '1' # \""}},
+        "Events": {"EveryRequest": {"Type": "HttpApi"}},
+    }
+
+
+# Values that YAML, CloudFormation, Jinja2, a shell or Python could take for something else.
+HARD_VALUES = [
+    *["", " ", "\n", "a\nb: c\n", "\r\n", "\ta", "a ", " a", "- a", "? a", "# a", "a # b", "a: b"],
+    *["'", '"', "\\", "\\n", "'\"'", '"\nHandler: "evil.app', "%YAML 1.2", "---", "...", "|", ">"],
+    *["yes", "No", "on", "OFF", "y", "n", "true", "~", "null", "Null", "None", "0", "007", "0o7"],
+    *["1e3", "1_000", "0x1F", "1.5", ".5", "-.inf", ".nan", "12:30:45", "2026-01-02", "=", "<<"],
+    *["@", "`", "!Ref Vpc", "!Sub ${A}", "!!python/object:os.system", "&a", "*a", "{a: b}", "[a]"],
+    *["${AWS::Region}", "${a}", "$(id)", "`id`", "{{ x }}", "{% x %}", "{# x #}", "%s", "{0}"],
+    *["Fn::Sub", '{"Ref": "Vpc"}', "a" * 3000, "a b " * 1000, "a\n" * 100, "</script>", "a'b"],
+    *["\u00e9", "e\u0301", "\u65e5\u672c", "\U0001f600", "\u2028", "\u2029", "\x85", "\ufeff"],
+    *["\xa0", "\x07", "\x1b[0m", "\x7f", "\x9f", "\ufffe", "\uffff", "\U0010ffff", "\u202e"],
+]  # fmt: skip
+HARD_NAMES = [
+    *["yes", "No", "on", "OFF", "null", "Null", "true", "E1", "inf", "nan", "Reff", "Ref_", "ref"],
+    *["a" * 100, "A_1", "Condition"],
+]  # fmt: skip
+
+
+def test_names_and_values_are_what_they_are_for_every_parser_of_yaml(folder: Path) -> None:
+    """A parser without types returns every value as its text, so quotes must not be needed."""
+    wanted = {f"V{number}": value for number, value in enumerate(HARD_VALUES)}
+    wanted |= {name: name for name in HARD_NAMES}
+    table = "\n".join(f"{name} = {json.dumps(value)}" for name, value in wanted.items())
+    # TOML has no surrogate pairs, and no raw control characters.
+    table = re.sub(
+        r"\\ud[89ab]..\\ud[c-f]..",
+        lambda pair: f"\\U{ord(json.loads(chr(34) + pair[0] + chr(34))):08x}",
+        table,
+    ).replace("\x7f", "\\u007f")
+    loaded = template(folder, f"[tool.unigate.environment]\n{table}")
+    assert properties(loaded)["Environment"]["Variables"] == wanted
+    assert properties(loaded)["Handler"] == "main.app"
+    text = (folder / "out/template.yaml").read_text("utf-8")
+    untyped = yaml.load(text, yaml.BaseLoader)
+    assert properties(untyped)["Environment"]["Variables"] == wanted
+    # Quoted, because other parsers than PyYAML take more plain text for numbers and the like.
+    lines = text.partition("Variables:\n")[2].partition("      Events:")[0].splitlines()
+    assert len(lines) == len(wanted)
+    assert all(re.fullmatch(r' *"[A-Za-z0-9_]+": ".*"', line) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["A", "_", "_A", "__", "Ref"])
+def test_a_variable_that_lambda_cannot_have_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    write(folder, {"pyproject.toml": f"[tool.unigate.environment]\n{name} = 'x'\n"})
+    assert build() == 2
+    assert capsys.readouterr().err.startswith(f"unigate: Lambda has no variable {name!r} of ")
+
+
+@pytest.mark.parametrize("trigger", ["http_api", "function_url", "alb"])
+def test_the_template_refers_to_what_it_has(folder: Path, trigger: str) -> None:
+    loaded = template(folder, f'[tool.unigate.aws]\ntrigger = "{trigger}"')
+    assert list(loaded)[:3] == ["AWSTemplateFormatVersion", "Transform", "Description"]
+    # SAM makes the resource FunctionUrl, and ServerlessHttpApi.
+    known = {
+        *loaded["Resources"],
+        *loaded.get("Parameters", {}),
+        "FunctionUrl",
+        "ServerlessHttpApi",
+    }
+    found: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            if value.keys() & {"Ref", "Fn::GetAtt"}:
+                [name] = value.values()
+                found.append(name if isinstance(name, str) else name[0])
+            for child in value.values():
+                look(child)
+        elif isinstance(value, list):
+            for child in value:
+                look(child)
+
+    look(loaded)
+    assert set(found) <= known
+    assert len(found) == {"http_api": 1, "function_url": 1, "alb": 7}[trigger]
 
 
 @pytest.mark.parametrize(
@@ -294,9 +401,15 @@ def test_settings_are_in_the_template(folder: Path) -> None:
 def test_our_runtime_is_in_the_zip_if_it_is_used(
     folder: Path, settings: str, streams: bool
 ) -> None:
-    text = template(folder, f"[tool.unigate.aws]\n{settings}")
-    assert ('AWS_LAMBDA_EXEC_WRAPPER: "/var/task/unigate-runtime"' in text) == streams
-    assert text.count("RESPONSE_STREAM") == 2 * (streams and "function_url" in settings)
+    made = properties(template(folder, f"[tool.unigate.aws]\n{settings}"))
+    variables = made.get("Environment", {}).get("Variables", {})
+    is_url = "function_url" in settings
+    wanted = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/unigate-runtime"} if streams else {}
+    assert variables == wanted | (
+        {"UNIGATE_RESPONSE_STREAMING": "on"} if streams and is_url else {}
+    )
+    mode = "RESPONSE_STREAM" if streams else "BUFFERED"
+    assert made.get("FunctionUrlConfig", {}).get("InvokeMode") == (mode if is_url else None)
     with zipfile.ZipFile(folder / "out/function.zip") as archive:
         modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
     assert ("unigate-runtime" in modes) == streams
@@ -362,7 +475,7 @@ def test_the_python_version_is_the_projects_or_the_interpreters(folder: Path) ->
     write(folder, {"pyproject.toml": ""})
     assert build("--output", "out") == 0
     version = f"python3.{sys.version_info.minor}"
-    assert f"Runtime: {version}\n" in (folder / "out/template.yaml").read_text()
+    assert f'Runtime: "{version}"\n' in (folder / "out/template.yaml").read_text()
     write(folder, {".python-version": "3.13.2\n"})
     assert build("--output", "out") == 0
-    assert "Runtime: python3.13\n" in (folder / "out/template.yaml").read_text()
+    assert 'Runtime: "python3.13"\n' in (folder / "out/template.yaml").read_text()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from tests.cli.projects import FLASK, project, tree, write
 from unigate.cli.main import main
@@ -52,6 +56,37 @@ def build(*args: str) -> int:
         ({"exclude": "docs"}, "tool.unigate.exclude must be a list of strings"),
         ({"exclude": [1]}, "tool.unigate.exclude must be a list of strings"),
         ({"environment": {"A": 1}}, "tool.unigate.environment.A must be a string"),
+        ({"environment": {"A": "a\0"}}, "environment.A must be text without the null character"),
+        *(
+            ({"environment": {name: "x"}}, f"not begin with a digit, got {name!r}.")
+            for name in [
+                *[
+                    "",
+                    " ",
+                    "A-B",
+                    "A.B",
+                    "1A",
+                    "A B",
+                    "A\n",
+                    "\nA",
+                    "A: b",
+                    "A=b",
+                    "\u00c4",
+                    "A\u0301",
+                ],
+                *[
+                    "$A",
+                    "${A}",
+                    "!Ref",
+                    "Fn::Sub",
+                    "\U0001f600",
+                    "\u0661",
+                    "A\u2028",
+                    "\uff21",
+                    "A\0",
+                ],
+            ]
+        ),
         ({"functions": 1}, "tool.unigate.functions must be a table"),
         ({"app": ["main:app"]}, "tool.unigate.app must be a string"),
     ],
@@ -126,7 +161,7 @@ memory = 512
 timeout = 3
 python = "3.13"
 requirements = "requirements.txt"
-environment = {A = "b"}
+environment = {AB = "c"}
 exclude = ["docs/*"]
 """
     limits = '[tool.unigate.functions."/users/{name}"]\ntimeout = 3\n'
@@ -283,10 +318,10 @@ def test_pyproject_the_target_and_the_routes_are_each_read_once(folder: Path) ->
 
 def test_links_are_followed(folder: Path) -> None:
     write(folder, {"shared/words.py": "", "shared/deep/text.txt": "tea", "env/pyvenv.cfg": ""})
-    write(folder.parent, {"aside/note.txt": "milk", "venv/pyvenv.cfg": ""})
+    write(folder.parent, {"venv/pyvenv.cfg": ""})
     (folder / "site").mkdir()
     (folder / "site/common").symlink_to("../shared")
-    (folder / "note.txt").symlink_to(folder.parent / "aside/note.txt")
+    (folder / "note.txt").symlink_to("shared/deep/text.txt")
     (folder / "round.txt").symlink_to("round.txt")
     # Left out by its name, and by pyvenv.cfg in it.
     (folder / ".hidden").symlink_to(folder.parent)
@@ -294,7 +329,7 @@ def test_links_are_followed(folder: Path) -> None:
     assert build("main:app", "--target", "azure", "--output", "out") == 0
     files = tree(folder / "out")
     assert files["site/common/deep/text.txt"] == b"tea"
-    assert files["note.txt"] == b"milk"
+    assert files["note.txt"] == b"tea"
     assert set(files) == {
         ".unigate-build.json", "function_app.py", "host.json", "main.py", "note.txt",
         "requirements.txt", "shared/deep/text.txt", "shared/words.py",
@@ -308,6 +343,10 @@ def test_links_are_followed(folder: Path) -> None:
     [
         ("data", "../aside", "/aside, outside the project: "),
         ("inner/data", "/", "/, outside the project: "),
+        ("note.txt", "../aside/note.txt", "/aside/note.txt, outside the project: "),
+        ("inner/note.txt", "../../aside/note.txt", "/aside/note.txt, outside the project: "),
+        ("passwd", "/etc/passwd", "/passwd, outside the project: "),
+        ("inner/first", "../.second", "/aside/note.txt, outside the project: "),
         ("data", "../projects", "/projects, outside the project: "),
         ("mypackage", ".", "/project, which contains the link: "),
         ("inner/deep/up", "..", "/project/inner, which contains the link: "),
@@ -320,6 +359,7 @@ def test_a_link_outside_or_to_a_parent_must_be_excluded(
 ) -> None:  # fmt: skip
     write(folder.parent, {"aside/note.txt": "milk", "projects/note.txt": ""})
     (folder / "inner/deep").mkdir(parents=True)
+    (folder / ".second").symlink_to("../aside/note.txt")
     (folder / link).symlink_to(leads_to)
     assert build("main:app", "--target", *options) == 2
     err = capsys.readouterr().err
@@ -328,7 +368,8 @@ def test_a_link_outside_or_to_a_parent_must_be_excluded(
     assert err.endswith("Leave the link out with tool.unigate.exclude.\n")
     assert err.count("\n") == 1
     assert not (folder / "out").exists()
-    for pattern in (link, f"{link}/*", f"{link}/**"):
+    is_folder = (folder / link).is_dir()
+    for pattern in (link, f"{link}/*", f"{link}/**") if is_folder else (link,):
         write(folder, {"pyproject.toml": f"[tool.unigate]\nexclude = [{json.dumps(pattern)}]\n"})
         assert build("main:app", "--target", *options) == 0
 
@@ -357,6 +398,139 @@ def test_a_build_in_place_ignores_links(folder: Path) -> None:
     (folder / "data").symlink_to("/")
     for target in ("google", "vercel"):
         assert build("main:app", "--target", target) == 0
+
+
+def test_djangos_static_files_follow_no_link_that_leaves_the_project(folder: Path) -> None:
+    write(folder.parent, {"aside/secret.txt": "1", "aside/more/secret.txt": "1"})
+    write(folder, {"static/own.txt": "own", "shop.py": DJANGO})
+    (folder / "static/inner.txt").symlink_to("own.txt")
+    command = [sys.executable, "-m", "unigate", "build", "shop:app", "--target", "vercel"]
+
+    def build_in_place() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+
+    done = build_in_place()
+    assert done.returncode == 0, done.stderr
+    assert (folder / "public/static/inner.txt").read_text() == "own"
+    for link, leads_to in (("leak.txt", "../../aside/secret.txt"), ("leaks", "../../aside/more")):
+        (folder / "static" / link).symlink_to(leads_to)
+        done = build_in_place()
+        assert done.returncode == 2
+        assert f"unigate: 'static/{link}' is a link to " in done.stderr
+        (folder / "static" / link).unlink()
+    (folder.parent / "aside/public").mkdir()
+    write(folder, {"shop.py": DJANGO.replace("/static/", "/../../aside/public/")})
+    done = build_in_place()
+    assert done.returncode == 2
+    assert "must be below" in done.stderr
+    assert not any((folder.parent / "aside/public").iterdir())
+
+
+DJANGO = """
+from pathlib import Path
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+settings.configure(
+    SECRET_KEY="x",
+    INSTALLED_APPS=["django.contrib.staticfiles"],
+    STATIC_URL="/static/",
+    STATICFILES_DIRS=[Path(__file__).parent / "static"],
+)
+app = get_wsgi_application()
+"""
+
+
+# Names and values in generated files
+
+TARGETS = ["aws", "azure", "google", "vercel"]
+ANY_NAME = """
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return site
+"""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("module", "attribute"),
+    [
+        *[("my-app", "site"), ("class", "site"), ("a b", "site"), ("1", "site"), ("a;b", "site")],
+        *[("cafe\u0301", "site"), ("\uff41", "site"), ("a\nprint(1)", "site"), ("a#", "site")],
+        *[("names", attribute) for attribute in (
+            "site\nprint(1)", "site as x", "site; print(1)", "site # x", "*", "(site)", "a b", "if",
+            'x"""', "x'", "{{ 1 }}", "${x}", "e\u0301", "\uff41", "\U0001f600", "x\u2028y", "x\\",
+            "None", "site.class", "x\x0cy", "\t",
+        )],
+    ],
+)  # fmt: skip
+def test_a_target_that_python_source_cannot_name_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], target: str, module: str, attribute: str
+) -> None:
+    write(folder, {f"{module}.py": FLASK + ANY_NAME, "names.py": FLASK + ANY_NAME})
+    if "." in attribute:
+        write(folder, {"names.py": f"{FLASK}\nsetattr(site, 'class', site)\n"})
+    assert build(f"{module}:{attribute}", "--target", target, "--output", "out") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("unigate: The entry point cannot import ")
+    assert err.endswith(" must be a Python identifier.\n")
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "application",
+    [
+        "caf\u00e9.\u65e5\u672c:\u043f\u0440\u0438\u043b",
+        "match.type:case",
+        "_.__:_",
+        "pkg.mod:gateway",
+    ],
+)
+def test_every_generated_file_can_be_parsed(folder: Path, target: str, application: str) -> None:
+    module, _, attribute = application.partition(":")
+    path = module.replace(".", "/")
+    write(folder, {
+        f"{path}.py": FLASK.replace("site", attribute), f"{Path(path).parent}/__init__.py": "",
+        "requirements.txt": "",
+    })  # fmt: skip
+    assert build(application, "--target", target, "--output", "out", "--force") == 0
+    parsed = 0
+    for file in (folder / "out").rglob("*"):
+        if file.suffix == ".py":
+            ast.parse(file.read_bytes())
+        elif file.suffix == ".json":
+            json.loads(file.read_bytes())
+        elif file.suffix == ".yaml":
+            assert application in yaml.safe_load(file.read_bytes())["Description"]
+        elif file.suffix == ".zip":
+            with zipfile.ZipFile(file) as archive:
+                entry_point = archive.read("lambda_function.py")
+            ast.parse(entry_point)
+            assert f"from {module} import {attribute} ".encode() in entry_point
+        else:
+            continue
+        parsed += 1
+    assert parsed > 2
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "output", ["a b", "$(id)", "a;b", "a'b", 'a"b', "`id`", "\u00e9 &", "a\nb"]
+)
+def test_the_command_to_deploy_is_quoted_for_a_shell(
+    capsys: pytest.CaptureFixture[str], target: str, output: str
+) -> None:
+    assert build("main:app", "--target", target, "--dry-run", "--output", output) == 0
+    printed = capsys.readouterr().out
+    name = output + "/template.yaml" if target == "aws" else output
+    lines = printed[printed.rindex("\n\n") + 2 :]
+    assert name in shlex.split(lines)
 
 
 # Existing files

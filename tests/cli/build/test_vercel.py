@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -382,3 +383,28 @@ def test_djangos_static_files_are_served_without_a_function(tmp_path: Path) -> N
     assert (static / "guestbook/style.css").read_bytes() == style.read_bytes()
     assert (static / "admin/css/base.css").is_file()
     assert not (tmp_path / "out/public/.gitkeep").exists()
+
+
+ODD_PATHS = [
+    '/a"""b', "/a'b", "/a\nb", "/a\\b", "/{{ x }}", "/{% x %}", "/${x}", "/$(id)", "/a b", "/%41",
+    "/..", "/../x", "/a/../b", "/./a", "/.hidden", "/_hidden", "//a", "/a//b", "/a#b", "/a?b",
+    "/\u00e9", "/e\u0301", "/\u65e5\u672c/x.y", "/\U0001f600", "/a\u2028b", "/index", "/users.py",
+    "/x/index", "/[a]", "/a\x00b", "/" + "a" * 100, "/api", "/api/index", "/\u0661",
+]  # fmt: skip
+
+
+def test_files_of_odd_routes_are_valid_and_below_api(folder: Path) -> None:
+    lines = [f"site.add_url_rule({path!a}, {path!a}, home)" for path in ODD_PATHS]
+    lines += [
+        f"site.add_url_rule({path!a} + '/<name>', {path!a} + 'n', user)" for path in ODD_PATHS
+    ]
+    rules = "\n".join(["site.url_map.merge_slashes = False", *lines])
+    write(folder, {"main.py": f"{FLASK}\n{rules}\n"})
+    assert build("main:site", "--split", "--output", "out") == 0
+    files = [path for path in tree(folder / "out") if path.endswith(".py") and path != "main.py"]
+    assert len(files) > 10
+    for path in files:
+        assert path.startswith("api/")
+        ast.parse((folder / "out" / path).read_bytes())
+    for rewrite in vercel_json(folder / "out")["rewrites"]:
+        assert f"{rewrite['destination']}.py".removeprefix("/") in files

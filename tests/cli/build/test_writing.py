@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +19,8 @@ from tests.cli.projects import project, tree, write
 from unigate.cli.build import writing
 from unigate.cli.build.plan import GeneratedFile
 from unigate.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +92,7 @@ def test_a_file_that_cannot_be_generated_leaves_the_folder_unchanged(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("fails_at", range(1, 9))
+@pytest.mark.parametrize("fails_at", range(1, 10))
 def test_a_write_that_fails_leaves_the_folder_unchanged(
     folder: Path, monkeypatch: pytest.MonkeyPatch, fails_at: int, when: str
 ) -> None:
@@ -108,6 +114,18 @@ def test_a_write_that_fails_leaves_the_folder_unchanged(
         writing.write({"a": b"2", "new/deep/file": b"2", "z": b"2"}, out, "aws")
     assert tree(out) == before
     assert {entry.name for entry in out.iterdir()} == {"a", "m", "z", ".unigate-build.json"}
+
+
+def test_a_killed_build_leaves_the_old_files_or_the_new_ones(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("killed.py")), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["wrong"] == []
+    assert outcome["builds"] > 40
+    assert outcome["recoveries"] > 60
 
 
 def test_sigterm_leaves_the_folder_unchanged(folder: Path) -> None:
@@ -141,7 +159,9 @@ def test_a_file_where_a_folder_should_be_is_one_line(
     before = tree(folder)
     options = ["--target", "vercel", "--output", "out", "--force"]
     assert main(["build", "main:app", *options]) == 2
-    assert capsys.readouterr().err.startswith("unigate: Cannot write to out: [Errno 20] Not a dir")
+    assert capsys.readouterr().err.startswith(
+        "unigate: Cannot write to out: [Errno 17] File exists"
+    )
     assert tree(folder) == before
 
 
@@ -156,3 +176,291 @@ def test_a_damaged_record_is_refused(folder: Path) -> None:
         write(folder, {"out/.unigate-build.json": text})
         with pytest.raises(click.ClickException, match="is damaged: remove it"):
             writing.write({"a": b"1"}, folder / "out", "aws")
+
+
+# Nothing outside the output folder
+
+
+@pytest.fixture
+def aside(folder: Path) -> Iterator[Path]:
+    """A folder beside the project, which no build changes."""
+    write(folder.parent, {"aside/precious": "1", "aside/api/precious": "1"})
+    (folder.parent / "aside/empty").mkdir()
+    yield folder.parent / "aside"
+    assert tree(folder.parent / "aside") == {"precious": b"1", "api/precious": b"1"}
+    assert (folder.parent / "aside/empty").is_dir()
+
+
+def record(out: Path, *paths: str) -> None:
+    """Write a record as if a build had written these files with the content "1"."""
+    digest = hashlib.sha256(b"1").hexdigest()
+    write(out, {".unigate-build.json": json.dumps({"aws": dict.fromkeys(paths, digest)})})
+
+
+OUTSIDE = [
+    "../aside/precious", "deep/../../aside/precious", "..", ".", "", "/", "{aside}/precious",
+    "{aside}/empty/", "linked/precious", "linked/api/precious", "./linked/precious",
+    "real/../linked", "linked", "./file", "real//x", "real/", "//file",
+    "\0", "real/\0", "loop/x", "file/x", "aside/precious",
+]  # fmt: skip
+
+
+def links(out: Path, aside: Path) -> None:
+    (out / "real").mkdir(parents=True)
+    (out / "linked").symlink_to(aside)
+    (out / "loop").symlink_to("loop")
+    (out / "aside").symlink_to("../../aside")
+    write(out, {"file": "mine"})
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_what_the_record_names_outside_of_the_folder_is_not_touched(
+    folder: Path, aside: Path, path: str
+) -> None:
+    out = folder / "out"
+    links(out, aside)
+    record(out, path.format(aside=aside), "real/stale")
+    write(out, {"real/stale": "1"})
+    writing.write({"a": b"2"}, out, "aws")
+    assert (out / "a").read_bytes() == b"2"
+    assert not (out / "real").exists()
+    assert (out / "linked").is_symlink()
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("path", [path for path in OUTSIDE if path not in ("linked", "file/x")])
+def test_nothing_is_written_outside_of_the_folder(
+    folder: Path, aside: Path, path: str, force: bool
+) -> None:
+    out = folder / "out"
+    links(out, aside)
+    path = path.format(aside=aside)
+    record(out, path)
+    with pytest.raises(click.ClickException, match="must be below"):
+        writing.write({"a": b"2", path: b"2"}, out, "aws", force)
+    assert not (out / "a").exists()
+
+
+def test_a_link_is_replaced_and_not_followed(folder: Path, aside: Path) -> None:
+    out = folder / "out"
+    links(out, aside)
+    (out / "precious").symlink_to(aside / "precious")
+    record(out, "precious", "linked")
+    writing.write({"precious": b"2", "linked": b"2", "aside": b"2"}, out, "aws", force=True)
+    assert not any((out / name).is_symlink() for name in ("precious", "linked", "aside"))
+
+
+def test_no_link_within_the_folder_is_followed_either(folder: Path) -> None:
+    """Two paths of a build would otherwise be one file."""
+    out = folder / "out"
+    write(out, {"functions/a": "1"})
+    (out / "api").symlink_to("functions")
+    with pytest.raises(click.ClickException, match="must be below"):
+        writing.write({"api/b": b"1"}, out, "aws")
+    record(out, "api/a", "./functions/a", "functions//a")
+    writing.write({"functions/b": b"1"}, out, "aws")
+    assert set(tree(out / "functions")) == {"a", "b"}
+    assert (out / "api").is_symlink()
+
+
+@pytest.mark.parametrize("target", ["aws", "azure", "google", "vercel"])
+def test_no_target_writes_through_a_link_that_leaves_the_folder(
+    folder: Path, aside: Path, capfd: pytest.CaptureFixture[str], target: str
+) -> None:
+    write(folder, {"requirements.txt": "", "inner/x.txt": ""})
+    (folder / "out").mkdir()
+    for name in ("api", "public", "inner"):
+        (folder / "out" / name).symlink_to(aside)
+    code = main(["build", "main:app", "--target", target, "--output", "out", "--force"])
+    err = capfd.readouterr().err
+    assert code == (0 if target == "aws" else 2), err
+    assert ("must be below out, " in err) == (target != "aws")
+
+
+JOURNALS = [
+    "[]", "{", "", "null", '{"replaced": 1, "added": [], "folders": []}', "[" * 100_000, "{}",
+    '{"replaced": [], "added": [], "folders": [], "more": []}',
+]  # fmt: skip
+
+
+def leave_stage(out: Path, journal: str) -> Path:
+    """Make the stage of a killed build, with every file that a journal could name."""
+    stage = out / ".unigate-stage-x"
+    write(stage, {"journal.json": journal, "before/kept": "1", "after/kept": "1"})
+    return stage
+
+
+@pytest.mark.parametrize("journal", JOURNALS)
+def test_a_damaged_journal_is_refused(folder: Path, journal: str) -> None:
+    leave_stage(folder / "out", journal)
+    before = tree(folder)
+    with pytest.raises(click.ClickException, match=r"journal\.json is damaged: restore "):
+        writing.write({"a": b"1"}, folder / "out", "aws")
+    assert tree(folder) == before
+
+
+@pytest.mark.parametrize("kind", ["replaced", "added", "folders"])
+@pytest.mark.parametrize("path", [path for path in OUTSIDE if path not in ("linked", "file/x")])
+def test_a_journal_cannot_name_what_is_outside(
+    folder: Path, aside: Path, kind: str, path: str
+) -> None:
+    out = folder / "out"
+    links(out, aside)
+    lists = {"replaced": [], "added": [], "folders": [], kind: [path.format(aside=aside)]}
+    leave_stage(out, json.dumps(lists))
+    with pytest.raises(click.ClickException, match="is damaged"):
+        writing.recover_output(out)
+
+
+@pytest.mark.parametrize("link", ["before", "after", "before/api", "after/api", ""])
+def test_a_stage_with_links_takes_nothing_from_outside(
+    folder: Path, aside: Path, link: str
+) -> None:
+    out = folder / "out"
+    stage = out / ".unigate-stage-x"
+    journal = {"replaced": ["api/precious"], "added": [], "folders": []}
+    if link:
+        write(stage, {"journal.json": json.dumps(journal)})
+        (stage / link).parent.mkdir(exist_ok=True)
+        (stage / link).symlink_to(aside / "api" if "/" in link else aside)
+        with pytest.raises(click.ClickException, match="is damaged"):
+            writing.recover_output(out)
+    else:
+        write(aside.parent, {"stage/journal.json": json.dumps(journal)})
+        out.mkdir()
+        stage.symlink_to(aside.parent / "stage")
+        writing.recover_output(out)
+        assert (aside.parent / "stage/journal.json").exists()
+
+
+def test_a_file_that_was_written_after_a_kill_is_kept(folder: Path) -> None:
+    out = folder / "out"
+    leave_stage(out, '{"replaced": [], "added": ["kept"], "folders": ["deep"]}')
+    write(out, {"kept": "mine", "deep/kept": "mine"})
+    writing.recover_output(out)
+    assert tree(out) == {"kept": b"mine", "deep/kept": b"mine"}
+
+
+def test_other_hidden_folders_are_not_taken_for_stages(folder: Path) -> None:
+    write(folder / "out", {".unigate-x/mine": "1", ".unigate-stage/mine": "1"})
+    write(folder / "out", {".unigate-stage-mine": "1"})
+    before = tree(folder / "out")
+    writing.write({}, folder / "out", "aws")
+    assert tree(folder / "out").items() > before.items()
+
+
+# Builds at the same time, and disks that are full
+
+BUILD = """
+import sys
+from pathlib import Path
+
+from unigate.cli.build import writing
+from unigate.cli.build.plan import GeneratedFile
+
+name, output, door = sys.argv[1:]
+
+
+def make(folder):
+    if door:
+        Path(door).read_bytes()  # waits until the test opens this pipe
+    (folder / "made").write_text(name)
+    return folder / "made"
+
+
+files = {f"{number}/file": name.encode() for number in range(20)}
+writing.write({**files, "made": GeneratedFile(make, ())}, Path(output), "aws", force=True)
+"""
+
+
+def start(name: str, output: Path, door: Path | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILD, name, str(output), str(door or "")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_builds_at_the_same_time_do_not_mix_their_files(folder: Path) -> None:
+    out = folder / "out/deep"
+    builds = [start(str(number), out) for number in range(5)]
+    for each in builds:
+        _, err = each.communicate(timeout=60)
+        assert each.returncode == 0, err
+    written = tree(out)
+    assert len(written) == 22
+    assert len({data for path, data in written.items() if path != ".unigate-build.json"}) == 1
+
+
+def test_a_build_waits_for_another_one(folder: Path) -> None:
+    out, door = folder / "out", folder.parent / "door"
+    os.mkfifo(door)
+    first = start("first", out, door)
+    opened = os.open(door, os.O_WRONLY)  # returns when the first build reads, under the lock
+    second = start("second", out)
+    assert second.stderr is not None
+    line = second.stderr.readline()
+    assert line == f"Another build writes to {out}: waiting until it has ended.\n"
+    assert not (out / "made").exists()
+    os.close(opened)
+    for each in (first, second):
+        _, err = each.communicate(timeout=60)
+        assert each.returncode == 0, err
+    assert set(tree(out).values()) >= {b"second"}
+    assert b"first" not in tree(out).values()
+
+
+def test_a_build_waits_for_no_killed_one(folder: Path) -> None:
+    out, door = folder / "out", folder.parent / "door"
+    os.mkfifo(door)
+    first = start("first", out, door)
+    opened = os.open(door, os.O_WRONLY)
+    first.kill()
+    first.communicate(timeout=60)
+    os.close(opened)
+    writing.write({"made": b"second"}, out, "aws")
+    assert set(tree(out)) == {"made", ".unigate-build.json"}
+
+
+FULL = """
+import resource
+import sys
+
+from unigate.cli.main import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("target", ["aws", "azure", "google", "vercel"])
+def test_a_disk_that_is_full_leaves_the_folder_unchanged(folder: Path, target: str) -> None:
+    write(folder, {"requirements.txt": ""})
+    options = ["build", "main:app", "--target", target, "--output", "out"]
+    assert main(options) == 0
+    before = tree(folder / "out")
+    (folder / "big.bin").write_bytes(os.urandom(200_000))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, *options, "--force"], cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "unigate: Cannot write to out: [Errno 27] File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert tree(folder / "out") == before
+    assert not list((folder / "out").glob(".unigate-stage-*"))
+
+
+def test_a_build_recovers_before_it_reads_the_project(folder: Path) -> None:
+    """The files that a killed build has moved away may be the application's."""
+    journal = {"replaced": ["main.py"], "added": ["google_function.py"], "folders": []}
+    stage = leave_stage(folder, json.dumps(journal))
+    os.replace(folder / "main.py", stage / "before/main.py")
+    write(folder, {"main.py": "half a file (", "google_function.py": "half a file"})
+    options = ["build", "main:app", "--target", "google"]
+    before = tree(folder)
+    assert main([*options, "--dry-run"]) == 2
+    assert tree(folder) == before
+    assert main(options) == 0
+    assert not stage.exists()
+    assert b"unigate.wrap" in (folder / "main.py").read_bytes()
+    assert b"functions_framework" in (folder / "google_function.py").read_bytes()

@@ -655,12 +655,15 @@ def test_a_missing_or_unknown_word_is_refused_in_one_line(
     assert capsys.readouterr().err == line
 
 
-@pytest.mark.parametrize("name", ["click", "jinja2", "werkzeug"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("click", "dev"), ("jinja2", "dev"), ("werkzeug", "dev"), ("yaml", "build")],
+)
 def test_without_its_extra_the_command_explains_how_to_install_it(
-    name: str, tmp_path: Path
+    name: str, command: str, tmp_path: Path
 ) -> None:
     code = f"import sys; sys.modules[{name!r}] = None; import unigate.__main__"
-    code += "; sys.exit(unigate.__main__.main(['dev', '--help']))"
+    code += f"; sys.exit(unigate.__main__.main([{command!r}, '--help']))"
     ended = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path, env=environ(), capture_output=True, text=True, timeout=SECONDS,

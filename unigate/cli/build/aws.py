@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from shlex import quote
 from typing import Any
 
 import click
@@ -11,6 +13,7 @@ from unigate.cli.project.core import Project
 
 from .bundle import make_zip
 from .plan import BuildPlan, GeneratedFile
+from .sam_template import sam_template
 from .templates import render
 
 TEMPLATE = "template.yaml"
@@ -19,6 +22,9 @@ WRAPPER = "unigate-runtime"
 ENTRYPOINT = "lambda_function.py"
 UNUSED = ("functions",)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+# AWS, Lambda API reference, "Environment". CloudFormation takes {"Ref": ...} for a reference.
+_VARIABLE = re.compile(r"(?!Ref\Z)[A-Za-z][A-Za-z0-9_]+")
 
 # AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper's arguments are the
 # command that starts the runtime, the interpreter first. That command, bootstrap.py, makes layers
@@ -41,7 +47,7 @@ def plan(project: Project) -> BuildPlan:
     sources = sorted({*project.files(), *added})
     sources.append(f"and the packages of: {' '.join(project.requirements)}")
     zipped = GeneratedFile(partial(make_zip, project, added), sources)
-    command = f"sam deploy --guided --template {project.output / TEMPLATE}"
+    command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
     return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
 
 
@@ -59,21 +65,29 @@ def _added_files(project: Project) -> dict[str, bytes]:
 def _template(project: Project) -> bytes:
     aws = _aws(project)
     environment = dict(project.settings.get("environment", {}))
+    for name in environment:
+        if not _VARIABLE.fullmatch(name):
+            raise click.ClickException(
+                f"Lambda has no variable {name!r} of tool.unigate.environment: its names begin "
+                "with a letter, have two characters or more, and are not Ref."
+            )
     if aws["runtime"] == "unigate":
         environment["AWS_LAMBDA_EXEC_WRAPPER"] = f"/var/task/{WRAPPER}"
         if aws["trigger"] == "function_url":
             environment["UNIGATE_RESPONSE_STREAMING"] = "on"
+    limits = {"memory": 512, "timeout": 29, **project.limits()}
     handler = f"{project.target.module}.{project.target.attribute}"
-    return render(
-        "template.yaml.j2",
-        **aws,
-        **{"memory": 512, "timeout": 29, **project.limits()},
-        environment=environment,
-        zip=ZIP,
-        handler=handler if _is_handler(project) else "lambda_function.handler",
-        python=project.python,
-        target=project.target.import_string,
-    )
+    function = {
+        "CodeUri": ZIP,
+        "Handler": handler if _is_handler(project) else "lambda_function.handler",
+        "Runtime": f"python{project.python}",
+        "Architectures": [aws["architecture"]],
+        "MemorySize": limits["memory"],
+        "Timeout": limits["timeout"],
+    }
+    description = f"The application {project.target.import_string}"
+    streams = aws["runtime"] == "unigate"
+    return sam_template(description, function, environment, aws["trigger"], streams=streams)
 
 
 def _is_handler(project: Project) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import quote
 from typing import Any
 
 import click
@@ -44,7 +45,7 @@ def plan(project: Project) -> BuildPlan:
 
 
 def _notes(project: Project) -> list[str]:
-    change_folder = "" if project.in_place else f"cd {project.output} && "
+    change_folder = "" if project.in_place else f"cd {quote(str(project.output))} && "
     notes = [f"{change_folder}func azure functionapp publish NAME --python"]
     if not (project.root / "requirements.txt").is_file():
         notes.append("Azure installs from requirements.txt, which does not exist: write one.")

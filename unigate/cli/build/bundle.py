@@ -70,7 +70,13 @@ def write_zip(file: Path, members: Mapping[str, Path | bytes]) -> None:
             info.create_system = 3  # Unix, so that file modes count
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = (0o100755 if executable else 0o100644) << 16
-            archive.writestr(info, data)
+            try:
+                archive.writestr(info, data)
+            except UnicodeEncodeError:
+                message = (
+                    f"The file name {name!r} is not UTF-8, as a zip requires: rename the file."
+                )
+                raise click.ClickException(message) from None
 
 
 def installed_files(packages: Path) -> dict[str, Path]:

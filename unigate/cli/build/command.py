@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from unigate.cli.project.target import load_target
 
 from . import aws, azure, google, vercel
 from .plan import BuildPlan, FileContent
-from .writing import write
+from .writing import recover_output, write
 
 PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 
@@ -58,6 +59,9 @@ def build(
     if target is None:
         raise click.UsageError("Name the application: MODULE:APP, or app in [tool.unigate].")
     output = output or (Path("build/aws") if platform == "aws" else Path())
+    if not dry_run:  # before the project is read, which may be the output folder
+        with _errors_of_writing(output):
+            recover_output(output)
     project = Project(root, pyproject, load_target(target), output)
     copies = platform != "aws" and not project.in_place
     if copies or platform == "aws":
@@ -84,11 +88,17 @@ def _unused_note(platform: str, unused: Sequence[str]) -> Iterator[str]:
 
 
 def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
-    try:
+    with _errors_of_writing(output):
         write(files, output, platform, force)
+    click.echo(f"{len(files)} files written to {output.resolve()}")
+
+
+@contextmanager
+def _errors_of_writing(output: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise click.ClickException(f"Cannot write to {output}: {error}.") from error
-    click.echo(f"{len(files)} files written to {output.resolve()}")
 
 
 def _with_project(

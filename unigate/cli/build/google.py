@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from unigate.cli.project.core import Project
 
 from .plan import BuildPlan
@@ -24,7 +26,7 @@ def plan(project: Project) -> BuildPlan:
 def _notes(project: Project, file: str) -> list[str]:
     option = "" if file == FILE else f" --set-build-env-vars GOOGLE_FUNCTION_SOURCE={file}"
     version = project.python.replace(".", "")
-    source = f" --source {project.output}" if not project.in_place else ""
+    source = f" --source {quote(str(project.output))}" if not project.in_place else ""
     notes = [
         f"gcloud functions deploy NAME --gen2 --trigger-http --entry-point main"
         f" --runtime python{version}{source}{option}{_limits(project)}"

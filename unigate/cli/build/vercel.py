@@ -10,7 +10,8 @@ that the application gets. (vercel 64, `vercel build`.)
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import Any
 
 import click
@@ -80,7 +81,9 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
 
 
 def _notes(project: Project, functions: int) -> list[str]:
-    notes = ["vercel deploy" if project.in_place else f"vercel deploy --cwd {project.output}"]
+    notes = [
+        "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
+    ]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
     return notes
@@ -204,12 +207,14 @@ def _static_files(project: Project) -> dict[str, FileContent]:
 
     if "django.contrib.staticfiles" not in settings.INSTALLED_APPS or "://" in settings.STATIC_URL:
         return {}
-    folder = f"public/{settings.STATIC_URL.strip('/')}"
+    folder = PurePosixPath("public", settings.STATIC_URL.strip("/"))
     files: dict[str, FileContent] = {}
     for finder in get_finders():
         for path, storage in finder.list(None):
-            name = f"{getattr(storage, 'prefix', None) or ''}/{path}".lstrip("/")
-            files.setdefault(f"{folder}/{name}", Path(storage.path(path)))
+            name = f"{getattr(storage, 'prefix', None) or ''}/{path}".strip("/")
+            file = Path(storage.path(path))
+            project.check_file(file)
+            files.setdefault((folder / name).as_posix(), file)
     return files
 
 

@@ -1,4 +1,4 @@
-"""Write the files of a build: all of them, or none."""
+"""Write the files of a build: all of them or none, and nothing outside the output folder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import click
 
 from unigate.cli.project.files import RECORD
 
+from .lock import lock
 from .plan import FileContent
+from .swap import Stage, is_below, needs_recovery, recover
 
 
 def write(
@@ -36,8 +37,23 @@ def write(
     Raises:
         click.ClickException: There is such a file, without `force`.
     """
-    with _exit_on_sigterm():
-        _write(files, output, platform, force)
+    created = _missing_folders(output)
+    with _exit_on_sigterm(), lock(output):
+        try:
+            recover(output)
+            _write(files, output, platform, force)
+        except BaseException:
+            for folder in created:
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
+
+
+def recover_output(output: Path) -> None:
+    """Undo what builds that were killed have changed in an output folder."""
+    if needs_recovery(output):
+        with lock(output):
+            recover(output)
 
 
 @contextmanager
@@ -51,88 +67,55 @@ def _exit_on_sigterm() -> Iterator[None]:
 
 
 def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
+    _refuse_to_leave(files, output)
     record = read_record(output)
     if not force:
         recorded = {path: digest for built in record.values() for path, digest in built.items()}
         _refuse_to_overwrite(files, output, recorded)
-    created = _missing_folders(output)
-    output.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=".unigate-", dir=output))
+    stage = Stage.new(output)
     try:
-        staged = _stage(files, stage)
-        written = {path: digest_of(file) or "" for path, file in sorted(staged.items())}
+        for path, content in files.items():
+            _make(content, stage.after / path, stage.folder)
         earlier = record.get(platform, {})
-        record[platform] = written
-        staged[RECORD] = stage / "record"
-        staged[RECORD].write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        record[platform] = {path: digest_of(stage.after / path) or "" for path in sorted(files)}
+        (stage.after / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
         kept = {path for built in record.values() for path in built}
         stale = {
             path
             for path, digest in earlier.items()
-            if path not in kept and digest_of(output / path) == digest
+            # The record may have been changed: only what is below the folder can be ours.
+            if path not in kept and is_below(output, path) and digest_of(output / path) == digest
         }
-        _swap(staged, stale, output, stage / "before")
+        stage.swap({*files, RECORD}, stale)
     except BaseException:
-        shutil.rmtree(stage)
-        for folder in created:
-            with suppress(OSError):
-                folder.rmdir()
+        stage.undo()
         raise
-    shutil.rmtree(stage)
+    stage.remove()
 
 
-def _stage(files: Mapping[str, FileContent], stage: Path) -> dict[str, Path]:
-    """Make every file in a temporary folder, and return their places by path."""
-    staged: dict[str, Path] = {}
-    for path, content in files.items():
-        file = stage / "after" / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            file.write_bytes(content)
-        elif isinstance(content, Path):
-            shutil.copy(content, file)
-        else:
-            work = Path(tempfile.mkdtemp(dir=stage))
-            os.replace(content.generate(work), file)
-            shutil.rmtree(work)
-        staged[path] = file
-    return staged
-
-
-def _swap(staged: Mapping[str, Path], stale: set[str], output: Path, before: Path) -> None:
-    """Move staged files into place and stale ones away; undo it if anything fails.
-
-    The undo of a step is noted before the step, because a signal may arrive between the two.
-    """
-    undo: list[Callable[[], object]] = []
-    try:
-        for path in sorted({*staged, *stale}):
-            place = output / path
-            if place.exists() or place.is_symlink():
-                kept = before / path
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                undo.append(partial(os.replace, kept, place))
-                os.replace(place, kept)
-            if path in staged:
-                for folder in reversed(_missing_folders(place.parent)):
-                    undo.append(folder.rmdir)
-                    folder.mkdir()
-                undo.append(place.unlink)
-                os.replace(staged[path], place)
-    except BaseException:
-        for step in reversed(undo):
-            with suppress(FileNotFoundError, NotADirectoryError):  # the step was not taken
-                step()
-        raise
-    for path in stale:
-        for folder in (output / path).relative_to(output).parents:
-            with suppress(OSError):  # not empty
-                (output / folder).rmdir()
+def _make(content: FileContent, file: Path, folder: Path) -> None:
+    """Make a file, with a temporary folder below another one to work in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif isinstance(content, Path):
+        shutil.copy(content, file)
+    else:
+        work = Path(tempfile.mkdtemp(dir=folder))
+        os.replace(content.generate(work), file)
+        shutil.rmtree(work)
 
 
 def _missing_folders(folder: Path) -> list[Path]:
     """Return the folder and those of its parents that do not exist, the deepest first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _refuse_to_leave(files: Mapping[str, FileContent], output: Path) -> None:
+    for path in sorted(files):
+        if not is_below(output, path):
+            message = f'{output / path} must be below {output}, without ".." and links to folders.'
+            raise click.ClickException(message)
 
 
 def _refuse_to_overwrite(
@@ -158,7 +141,10 @@ def read_record(output: Path) -> dict[str, dict[str, str]]:
         return {platform: dict(files.items()) for platform, files in record.items()}
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError, AttributeError) as error:
+    except OSError as error:
+        message = f"{output / RECORD} cannot be read: {error}."
+        raise click.ClickException(message) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         message = f"{output / RECORD} is damaged: remove it."
         raise click.ClickException(message) from error
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import sys
 from functools import cached_property
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import click
 
@@ -80,7 +82,17 @@ class Project:
         """Return Python source that binds a name to the gateway.
 
         It binds no other `app` or `application` at the top level: Vercel takes the first of them.
+
+        Raises:
+            click.ClickException: Python source cannot name the target.
         """
+        for part in re.split(r"[.:]", self.target.import_string):
+            # Python normalizes the identifiers of a source, but not the names of files.
+            if not part.isidentifier() or iskeyword(part) or normalize("NFKC", part) != part:
+                raise click.ClickException(
+                    f"The entry point cannot import {self.target.import_string!r}: {part!r} must "
+                    "be a Python identifier."
+                )
         outer, _, rest = self.target.attribute.partition(".")
         if self.target.is_gateway and not rest:
             alias = "" if outer == name else f" as {name}"
@@ -102,9 +114,17 @@ class Project:
         return self._files.by_path
 
     def check_links(self) -> None:
-        """Raise a ClickException if a link to a folder cannot be deployed."""
-        for problem in self._files.bad_links:
+        """Raise a ClickException if a link cannot be deployed."""
+        for problem in self._files.bad_links.values():
             raise click.ClickException(f"{problem} Leave the link out with tool.unigate.exclude.")
+
+    def check_file(self, file: Path) -> None:
+        """Raise a ClickException for a file that only a link which cannot be deployed leads to."""
+        for place in (file, *file.parents):
+            if place.is_relative_to(self.root):
+                path = place.relative_to(self.root).as_posix()
+                if problem := self._files.bad_links.get(path):
+                    raise click.ClickException(problem)
 
     def limits(self, path: str | None = None) -> dict[str, Any]:
         """Return the settings memory, timeout and exclude that are given.

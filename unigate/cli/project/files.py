@@ -35,24 +35,27 @@ class ProjectFiles:
         return self._walk[0]
 
     @property
-    def bad_links(self) -> list[str]:
-        """A sentence for each link to a folder that cannot be deployed."""
+    def bad_links(self) -> dict[str, str]:
+        """A sentence for each link that cannot be deployed, by its path below the root."""
         return self._walk[1]
 
     @cached_property
-    def _walk(self) -> tuple[dict[str, Path], list[str]]:
+    def _walk(self) -> tuple[dict[str, Path], dict[str, str]]:
         files: dict[str, Path] = {}
-        bad_links: list[str] = []
+        bad_links: dict[str, str] = {}
         for folder, folders, names in os.walk(self._root, followlinks=True):
             here = Path(folder)
             kept = [name for name in sorted(folders) if not self._skips_folder(here / name)]
-            problems = {name: self._link_problem(here / name) for name in kept}
+            # `is_file` is False for a dangling link and for a socket.
+            found = [
+                name
+                for name in names
+                if not self._is_excluded(here / name) and (here / name).is_file()
+            ]
+            problems = {name: self._link_problem(here / name) for name in (*kept, *found)}
             folders[:] = [name for name in kept if not problems[name]]
-            bad_links += filter(None, problems.values())
-            for name in names:
-                # `is_file` is False for a dangling link and for a socket.
-                if not self._is_excluded(here / name) and (here / name).is_file():
-                    files[(here / name).relative_to(self._root).as_posix()] = here / name
+            files |= {self._path(here / name): here / name for name in found if not problems[name]}
+            bad_links |= {self._path(here / name): why for name, why in problems.items() if why}
         return dict(sorted(files.items())), bad_links
 
     def _skips_folder(self, folder: Path) -> bool:
@@ -63,24 +66,27 @@ class ProjectFiles:
             or (folder / RECORD).exists()  # the output of an earlier build
         )
 
-    def _link_problem(self, folder: Path) -> str:
-        """Return why a link to a folder cannot be followed, "" if it can."""
-        if not folder.is_symlink():
+    def _link_problem(self, place: Path) -> str:
+        """Return why a link to a folder or file cannot be followed, "" if it can."""
+        if not place.is_symlink():
             return ""
-        real, root = folder.resolve(), self._root.resolve()
-        link = f"{folder.relative_to(self._root).as_posix()!r} is a link to {real}"
+        real, root = place.resolve(), self._root.resolve()
+        link = f"{self._path(place)!r} is a link to {real}"
         if not real.is_relative_to(root):
             return f"{link}, outside the project: its contents would not be deployed."
-        parents = [parent.resolve() for parent in folder.parents if self._is_inside(parent)]
+        parents = [parent.resolve() for parent in place.parents if self._is_inside(parent)]
         if any(parent.is_relative_to(real) for parent in parents):
             return f"{link}, which contains the link: copying it would not end."
         return ""
+
+    def _path(self, place: Path) -> str:
+        return place.relative_to(self._root).as_posix()
 
     def _is_inside(self, folder: Path) -> bool:
         return folder.is_relative_to(self._root)
 
     def _is_excluded(self, path: Path) -> bool:
-        name, relative = path.name, path.relative_to(self._root).as_posix()
+        name, relative = path.name, self._path(path)
         if name.startswith(".") or relative in _EXCLUDED_AT_THE_ROOT:
             return True
         if any(fnmatch.fnmatch(name, pattern) for pattern in _EXCLUDED):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ _KEYS: Mapping[str, Any] = {
     "aws": {"trigger": TRIGGERS, "architecture": ARCHITECTURES, "runtime": RUNTIMES},
     "vercel": {"framework": FRAMEWORKS},
 }
+# Shells and platforms agree on these names.
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +39,14 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = pyproject.get("tool", {}).get("unigate", {})
     check_value(settings, _KEYS, "tool.unigate")
+    for name, value in settings.get("environment", {}).items():
+        if not _VARIABLE.fullmatch(name):
+            raise click.ClickException(
+                "pyproject.toml: A name in tool.unigate.environment must have only the letters A "
+                f"to Z and a to z, digits and _, and not begin with a digit, got {name!r}."
+            )
+        place = f"tool.unigate.environment.{name}"
+        _expect("\0" not in value, value, place, "text without the null character")
     return settings
 
 
