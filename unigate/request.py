@@ -11,7 +11,7 @@ from .context import current_request_var
 from .deployment import deployment_of
 from .errors import InvalidEvent
 from .http.bodies import decode_body
-from .http.headers import Headers
+from .http.headers import Headers, is_token
 from .http.hosts import CLIENTS, SERVERS, Address, split_host
 from .http.identity import Identity
 from .http.urls import decode_path, quote_path, remove_path_prefix
@@ -27,8 +27,6 @@ _deferral_lock = threading.Lock()
 
 _new = object.__new__
 
-# RFC 9110 section 5.6.2
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # CGI's two header keys without the prefix; some servers give them with it as well.
 _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
@@ -36,7 +34,7 @@ _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 def _method(method: Any) -> str:
     if not method:
         return "GET"
-    if not isinstance(method, str) or not _TOKEN.issuperset(method):
+    if not isinstance(method, str) or not is_token(method):
         raise InvalidEvent(f"The event's method must be an HTTP token, got {method!r}.")
     return method.upper()
 

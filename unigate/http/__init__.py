@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .envelope import read_envelope, write_envelope
-from .headers import Headers, latin1
+from .headers import Headers, is_token, latin1
 from .hosts import Address, forwarded_peer, split_host
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
@@ -39,6 +39,7 @@ __all__ = [
     "encode_query",
     "forwarded_peer",
     "is_text",
+    "is_token",
     "join_query",
     "json_object",
     "json_text",

@@ -7,6 +7,13 @@ from typing import Any
 
 Pairs = list[tuple[str, str]]
 
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+def is_token(text: str) -> bool:
+    """Return True if a text is a token, as names and methods are (RFC 9110, section 5.6.2)."""
+    return text != "" and _TOKEN.issuperset(text)
+
 
 def latin1(value: object) -> str:
     """Return a header value as the Latin-1 text that WSGI and ASGI expect.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -140,7 +141,9 @@ def test_a_page_is_served_through_each_source(source: str, tmp_path: Path) -> No
     assert facts["headers"]["HTTP_USER_AGENT"] == "kettle"
     assert echo.body == BINARY
     assert echo.all("set-cookie") == ["a=1; Path=/", "b=2; Path=/"]
-    start, *lines = server.out.read_text().splitlines()
+    start, page_at, *lines = server.out.read_text().splitlines()
+    url = start.rpartition(" ")[2]
+    assert re.fullmatch(rf"{url}/_unigate/\?token=[\w-]{{32}} shows every request\.", page_at)
     assert start.startswith(f"teapot:app answers as {source} on http://127.0.0.1:")
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
         "GET /caf%C3%A9/?a=1&a=%20&b= 200",
@@ -270,9 +273,8 @@ def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         with open(ours, "rb", buffering=0, closefd=False) as terminal:
-            start = read(terminal).decode().strip()
+            start = read(terminal).decode().partition("\r\n")[0]
             port = start.rpartition(":")[2]
-            assert start.startswith(f"http://127.0.0.1:{port}/_unigate/ shows every request.")
             with socket.create_connection(("127.0.0.1", int(port)), SECONDS) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert connection.recv(1)
@@ -322,7 +324,7 @@ def test_a_change_is_served_and_a_broken_one_is_shown_until_it_is_mended(tmp_pat
     assert life.read_text().split() == ["startup", "shutdown"] * 3
     lines = server.out.read_text().splitlines()
     assert lines[0].startswith("living:app answers as http_api on http://127.0.0.1:")
-    assert all(line.startswith("GET / ") for line in lines[1:])
+    assert all(line.startswith("GET / ") for line in lines[2:])
     assert "\x1b" not in server.out.read_text()
 
 

@@ -554,7 +554,7 @@ def test_the_oldest_requests_are_dropped(
 def test_large_requests_are_dropped_earlier(
     monkeypatch: pytest.MonkeyPatch, inspected: Inspected
 ) -> None:
-    monkeypatch.setattr(exchanges, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(exchanges, "MOST_BYTES", 200_000)
     for _ in range(4):
         inspected.ask("/", b"x" * 20_000)
     assert [one.number for one in inspected.history.all()] == [4]
