@@ -31,7 +31,7 @@ class Inspected:
 
     def __init__(
         self, app: Any, setup: Setup | None = None, *, show_secrets: bool = False,
-        address: tuple[str, int] = ("127.0.0.1", 8000),
+        address: tuple[str, int] = ("127.0.0.1", 8000), name: str = "",
     ) -> None:  # fmt: skip
         self.history = History()
         if not isinstance(app, InRuntime):
@@ -40,7 +40,7 @@ class Inspected:
         self._wsgi = Inspector(
             LocalHost(app, setup, self.history),
             self.history,
-            Access(TOKEN, ROOT, address),
+            Access(TOKEN, ROOT, address, name),
             app="main:app",
             mount=setup.mount,
             show_secrets=show_secrets,

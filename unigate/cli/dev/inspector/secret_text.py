@@ -53,6 +53,7 @@ _PAIR = re.compile(
     re.ASCII,
 )
 _QUOTE = re.compile(r"(?<!\\)(\\*+)([\"'])")
+_GIVEN_NAME = re.compile(r"\\*+[\"']([^\"'\\]{1,100})")
 _BRACKET = re.compile(r"(?<!\\)(\\*+)([\"'])|[\[\]{}]")
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 # The end of a value without quotes: in a form, after "=" in other text, in JSON, after ":".
@@ -241,6 +242,7 @@ def _mask_pairs(text: str) -> str:
     """Mask the values of "name=value" and "name: value", quoted or not, escaped or not."""
     is_form = _FORM.match(text) is not None and "\n" not in text
     parts, done, at = [], 0, 0
+    named = ""  # by a member such as "name": "password", before its "value"
     while pair := _PAIR.search(text, at):
         name, quoted, separator = pair.groups()
         at = pair.end()
@@ -250,6 +252,13 @@ def _mask_pairs(text: str) -> str:
             kind = "line"
         else:
             kind = "form" if is_form else "word"
+        if quoted and name in ("name", "key"):
+            given = _GIVEN_NAME.match(text, at)
+            named = given[1] if given and is_secret(given[1]) else ""
+            if named:
+                continue
+        elif quoted and name == "value" and named:
+            name = named
         if not is_secret(name) or (kind == "line" and _WHOLE.search(name)):  # "Exit code: 1"
             continue
         begin, end = _value(text, at, kind)
@@ -408,7 +417,7 @@ def _mask_encoded(run: str, nested: int) -> str:
     if "%" not in run or (text := unquote(run)) == run:
         return run
     without = mask_text(text, nested + 1)
-    return run if without == text else quote(without, safe="()/:=?", errors="replace")
+    return run if without == text else quote(without, safe="()/=?", errors="replace")
 
 
 def _mask_base64(text: str, nested: int) -> str:
