@@ -264,6 +264,47 @@ def test_what_a_gateway_lets_through_is_shown(tmp_path: Path) -> None:
             assert server.err.read_text().rstrip().endswith(problem)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        b"G'ET\"",
+        b"GET\x1b[31m",
+        b"(GET)",
+        b"G\xc3\xa9T",
+        b"a:b",
+        b"__import__('os')",
+        b"GE\x00T",
+        b"@",
+    ],
+)
+def test_a_method_that_is_not_a_token_is_refused(server: Server, method: bytes) -> None:
+    answer = server.ask_raw(method + b" / HTTP/1.0\r\nConnection: close\r\n\r\n")
+    assert answer.split(b" ", 2)[1] == b"400"
+    assert b"The method must be an HTTP token." in answer
+    out = server.out.read_text()
+    assert " 400 " in out.splitlines()[-1]
+    assert out.replace("\n", "").isprintable()
+    page = server.ask("/_unigate/").body
+    assert b" 400 " not in page
+    assert method not in page
+
+
+def test_any_token_is_a_method(server: Server) -> None:
+    answer = server.ask_raw(b"A!#$%&'*+-.^_`|~9 / HTTP/1.0\r\nConnection: close\r\n\r\n")
+    assert answer.split(b" ", 2)[1] == b"200"
+
+
+def test_a_request_line_cannot_act_on_the_terminal(server: Server) -> None:
+    server.ask_raw(b"GET /\x1b[2J\x9b31m\xe2\x80\xae?\x07=\x7f HTTP/1.0\r\n\r\n")
+    line = server.out.read_text().splitlines()[-1]
+    assert line.startswith("GET /%1B[2J%9B31m%E2%80%AE?%07=%7F ")
+
+
+def test_a_line_of_the_terminal_is_limited(server: Server) -> None:
+    server.ask(f"/{'x' * 50_000}")
+    assert len(server.out.read_text().splitlines()[-1]) < 2100
+
+
 def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     (tmp_path / "teapot.py").write_text(APPLICATION)
     ours, theirs = os.openpty()

@@ -8,6 +8,7 @@ written.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shlex
@@ -165,10 +166,12 @@ def _json(body: bytes) -> Any:
     if body.count(b"[") + body.count(b"{") > _MOST_BRACKETS:
         raise ValueError
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not JSON.")
+    def finite(number: str) -> float:
+        if not math.isfinite(float(number)):
+            raise ValueError(number)
+        return float(number)
 
-    return json.loads(body, parse_constant=refuse)
+    return json.loads(body, parse_constant=finite, parse_float=finite)
 
 
 def as_event(exchange: Exchange) -> str:
