@@ -218,7 +218,7 @@ def test_a_rewrite_before_a_preset(
         ("/1-2-3.json", True),
         ("/1-2.json", False),
         ("/--1-2-3.json/", True),
-        ("/" + "-" * 9000, False),
+        ("/" + "-" * 200, False),
     ],
 )
 def test_a_destination_is_compared_with_a_route_of_many_parameters(
