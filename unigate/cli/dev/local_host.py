@@ -24,7 +24,7 @@ from .functions import Functions
 from .inspector.exchanges import Exchange, History, Report
 from .inspector.exports import Recorder
 from .inspector.logs import capture
-from .inspector.masking import masked_event
+from .inspector.masking import masked
 from .inspector.secret_text import mask_text
 from .lambda_host.streams import BodyStream, InvocationError, MidstreamError
 from .visitor import Visitor
@@ -138,8 +138,8 @@ class LocalHost:
         self._setup.visitor.enter(request, function.deployment)
         exchange.event = through_json(source.make_event(request))
         if self._setup.recorder is not None:
-            event = exchange.event if self._setup.show_secrets else masked_event(exchange.event)
-            self._setup.recorder.save(exchange.sent, event)
+            recorded = exchange if self._setup.show_secrets else masked(exchange)
+            self._setup.recorder.save(recorded.sent, recorded.event)
         reply = function(through_json(exchange.event), partial(self._update, exchange.number))
         if not isinstance(reply, tuple):
             exchange.reply = reply

@@ -19,11 +19,6 @@ def masked(exchange: Exchange) -> Exchange:
     return _Copy(secrets=False, limit=None).of(exchange)
 
 
-def masked_event(event: Any) -> Any:
-    """Return a copy of an event, or of another JSON value, with every secret masked."""
-    return _Copy(secrets=False, limit=None).value(event)
-
-
 def shown(exchange: Exchange, *, secrets: bool, limit: int) -> Exchange:
     """Return a copy of an exchange to be read by people.
 
@@ -46,9 +41,9 @@ class _Copy:
             exchange,
             sent=self._request(exchange.sent),
             response=exchange.response and self._message(exchange.response),
-            event=self.value(exchange.event),
-            request=self.value(exchange.request),
-            reply=self.value(exchange.reply),
+            event=self._value(exchange.event),
+            request=self._value(exchange.request),
+            reply=self._value(exchange.reply),
             failure=self._text(exchange.failure),
             lines=[
                 line._replace(message=self._text(line.message), trace=self._text(line.trace))
@@ -57,10 +52,25 @@ class _Copy:
         )
 
     def _request(self, request: Request) -> Request:
-        request = self._message(request)
-        request.raw_path = self._text(request.raw_path.decode("latin-1")).encode("latin-1")
-        request.query_string = self._text(request.query_string.decode("latin-1")).encode("latin-1")
-        return request
+        # Made anew, for a copied request may hold the decoded path.
+        return self._message(
+            Request(
+                request.method,
+                self._latin1(request.raw_path),
+                query_string=self._latin1(request.query_string),
+                headers=request.headers,
+                body=request.body,
+                scheme=request.scheme,
+                server=request.server,
+                client=request.client,
+                root_path=request.root_path,
+                http_version=request.http_version,
+                source=request.source,
+            )
+        )
+
+    def _latin1(self, text: bytes) -> bytes:
+        return self._text(text.decode("latin-1")).encode("latin-1", "replace")
 
     def _message(self, message: Message) -> Message:
         message = copy.copy(message)
@@ -79,7 +89,7 @@ class _Copy:
         except UnicodeDecodeError:
             return body
 
-    def value(self, value: Any) -> Any:
+    def _value(self, value: Any) -> Any:
         try:
             return mask_value(value, self._text, self._is_secret)
         except RecursionError:

@@ -49,7 +49,7 @@ _NAME = r"[\w.$%+@~\[\]-]"
 # A name with the separator behind it, after a quote or without one. A \u0070 may be in the name.
 _PAIR = re.compile(
     rf"(?<!{_NAME})(?!(?<=\\)u[0-9a-fA-F]{{4}})((?:{_NAME}|\\u[0-9a-fA-F]{{4}})++)"
-    r"(?:(\\*+[\"'])\s*+(?::|=>?)\s*+|[ \t]*+(=>?|:)[ \t]*+)",
+    r"(?:(\\*+[\"'])(?:\s|%20)*+(?::|=>?)(?:\s|%20)*+|[ \t]*+(=>?|:)[ \t]*+)",
     re.ASCII,
 )
 _QUOTE = re.compile(r"(?<!\\)(\\*+)([\"'])")
@@ -92,7 +92,7 @@ _CREDENTIALS = re.compile(
 _NO_CREDENTIALS = ("realm", "error", "scope", "token", "tokens", "auth", "authentication")
 _DOTTED = re.compile(r"(?<![\w.-])[\w.-]++", re.ASCII)
 _USERINFO = re.compile(r"(://[^\s/?#@:\"'<>\\]*+:)[^\s/?#@\"'<>\\]++(?=@)")
-_ENCODED = re.compile(r"[^\s&=?#;,\"'<>/\\{}()\[\]]++")
+_ENCODED = re.compile(r"[^\s&?]++")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]++={0,2}")
 
 # The attributes of a cookie (RFC 6265, section 5.2, and later drafts).
@@ -170,7 +170,7 @@ def mask_value(
             named = value.get("name", value.get("key")) if "value" in value else None
             if isinstance(named, str):  # {"name": "password", "value": "..."}
                 names = {"value": named, "key": "", "name": ""}
-            return {key: member(names.get(key, str(key)), inner) for key, inner in value.items()}
+            return {leaf(key): member(names.get(key, key), inner) for key, inner in value.items()}
         if isinstance(value, list):
             if len(value) == 2 and all(isinstance(inner, str) for inner in value):
                 return [leaf(value[0]), member(*value)]
@@ -189,8 +189,10 @@ def mask_secret(name: str, value: Any) -> Any:
     Those are the names and attributes of cookies, the scheme of credentials, and the keys of a map.
     """
     if isinstance(value, dict):
+        # CloudFront repeats the name of a field: {"key": "Cookie", "value": "..."}
+        repeated = "key" if "value" in value else None
         return {
-            key: inner if key in ("key", "name") else mask_secret(name, inner)
+            key: inner if key == repeated else mask_secret(name, inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):
@@ -209,6 +211,8 @@ def mask_secret(name: str, value: Any) -> Any:
 
 def mask_bytes(body: bytes, nested: int = 0) -> bytes:
     """Mask the secrets in a body; one that is compressed is masked whole if it has any."""
+    if nested > _MOST_NESTED:
+        return MASK.encode()
     inflated = _inflate(body)
     if inflated is not None:
         whole, content = inflated
