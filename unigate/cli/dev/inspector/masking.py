@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeVar
 
 from unigate import Headers, Request, Response
@@ -35,6 +37,8 @@ class _Copy:
     def __init__(self, *, secrets: bool, limit: int | None) -> None:
         self._secrets = secrets
         self._limit = limit
+        # A body is in the request, in the event, in the common request, often in the reply.
+        self._mask: Callable[[str], str] = str if secrets else cache(mask_text)
 
     def of(self, exchange: Exchange) -> Exchange:
         return replace(
@@ -101,4 +105,4 @@ class _Copy:
     def _text(self, text: str) -> str:
         kept = text[: self._limit]
         more = f"\n({len(text) - len(kept)} characters more)" if len(kept) < len(text) else ""
-        return (kept if self._secrets else mask_text(kept)) + more
+        return self._mask(kept) + more

@@ -166,8 +166,8 @@ def mask_value(
 
     def walk(value: Any) -> Any:
         if isinstance(value, dict):
-            names = {}
-            named = value.get("name", value.get("key")) if "value" in value else None
+            names: dict[str, str] = {}
+            named: Any = value.get("name", value.get("key")) if "value" in value else None
             if isinstance(named, str):  # {"name": "password", "value": "..."}
                 names = {"value": named, "key": "", "name": ""}
             return {leaf(key): member(names.get(key, key), inner) for key, inner in value.items()}
