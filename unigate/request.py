@@ -11,7 +11,7 @@ from .context import current_request_var
 from .deployment import deployment_of
 from .errors import InvalidEvent
 from .http.bodies import decode_body
-from .http.headers import TOKEN, Headers, latin1
+from .http.headers import Headers, is_token, latin1
 from .http.hosts import (
     CLIENTS,
     NOTHING,
@@ -42,7 +42,7 @@ _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 def _method(method: Any) -> str:
     if not method:
         return "GET"
-    if not isinstance(method, str) or not TOKEN.issuperset(method):
+    if not isinstance(method, str) or not is_token(method):
         raise InvalidEvent(f"The event's method must be an HTTP token, got {method!r}.")
     return method.upper()
 
@@ -410,7 +410,7 @@ def environ_text(environ: Environ, key: str, default: str = "") -> str:
 
 def _is_field(key: str) -> bool:
     """Return True if a key of an environ, without "HTTP_", is the name of a header field."""
-    return key not in _CONTENT_KEYS and TOKEN.issuperset(key) and bool(key)
+    return key not in _CONTENT_KEYS and is_token(key)
 
 
 def current_request() -> Request:

@@ -14,10 +14,10 @@ from .context import current_request_var
 from .errors import IncompleteResponse, failure_of
 from .http import (
     HOP_BY_HOP,
-    TOKEN,
     Address,
     BodyLength,
     Response,
+    is_token,
     latin1,
     reason_phrase,
     remove_path_prefix,
@@ -372,7 +372,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
             environ[_KEYS[name]] = value
     except KeyError:
         for name, value in fields.items():
-            if "_" not in name and name and TOKEN.issuperset(name):
+            if "_" not in name and is_token(name):
                 environ[_KEYS.get(name) or _KEYS.learn(name)] = value
     return environ
 

@@ -16,12 +16,15 @@ __all__ = ["ROOT", "SECONDS", "Dev", "serving", "until"]
 
 
 class Dev:
-    """A running `unigate dev`; `url` is its origin, such as "http://127.0.0.1:40123"."""
+    """A running `unigate dev`, and the addresses that it has printed.
+
+    `url` is its origin, such as "http://127.0.0.1:40123", and `page` the address of the page.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], logs: Path) -> None:
         self.process = process
         self._logs = logs
-        self.url = ""
+        self.url = self.page = ""
 
     @property
     def out(self) -> str:
@@ -49,10 +52,10 @@ def serving(
         )  # fmt: skip
     server = Dev(process, logs)
     try:
-        until(lambda: "\n" in server.out or process.poll() is not None)
-        printed = re.search(r"http://[^/\s]+", server.out)
+        until(lambda: server.out.count("\n") > 1 or process.poll() is not None)
+        printed = re.search(r"(http://[^/\s]+)/_unigate/\S+", server.out)
         assert printed, server.err
-        server.url = printed[0]
+        server.page, server.url = printed[0], printed[1]
         yield server
         assert process.poll() is not None or server.end() == 0, server.err
     finally:

@@ -72,7 +72,7 @@ def ask(server: Dev, target: str, body: bytes | None = None, **fields: str) -> s
 
 
 def opened(page: Page, server: Dev) -> None:
-    page.goto(f"{server.url}/_unigate/")
+    page.goto(server.page)
     expect(page.locator("#state")).to_have_text("live")
 
 

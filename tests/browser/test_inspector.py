@@ -123,6 +123,38 @@ def test_a_replay_as_another_source_is_shown_beside_the_first(page: Page, server
     expect(page.locator(".times")).to_contain_text("compare with #1")
 
 
+def test_the_printed_address_lets_the_browser_in_and_a_cookie_keeps_it_in(
+    page: Page, server: Dev
+) -> None:
+    refused = page.goto(f"{server.url}/_unigate/")
+    assert refused is not None
+    assert refused.status == 403
+    expect(page.locator("body")).to_contain_text("Open the address of this page")
+    assert page.context.cookies() == []
+    opened(page, server)
+    assert page.url == f"{server.url}/_unigate/"
+    [cookie] = page.context.cookies()
+    assert (cookie["path"], cookie["httpOnly"]) == ("/_unigate", True)
+    assert cookie["sameSite"] == "Strict"
+    assert page.evaluate("document.cookie") == ""
+    page.goto("about:blank")
+    page.goto(f"{server.url}/_unigate/")
+    expect(page.locator("#state")).to_have_text("live")
+    page.reload()
+    expect(page.locator("#state")).to_have_text("live")
+    assert cookie["value"] not in page.goto(server.url).text()  # type: ignore[union-attr]
+
+
+def test_a_page_that_is_refused_after_a_restart_says_what_to_do(
+    page: Page, server: Dev, problems: list[str]
+) -> None:
+    page.route("**/stream*", lambda route: route.fulfill(status=403, body="refused"))
+    page.goto(server.page)
+    expect(page.locator("#state")).to_contain_text("open the address that the server has printed")
+    assert len(problems) == 1
+    problems.clear()
+
+
 def test_a_request_is_sent_as_it_was_edited(page: Page, server: Dev, problems: list[str]) -> None:
     ask(server, "/tea", b"two lumps", Authorization="Bearer hush", X_Tea="green")
     opened(page, server)
@@ -196,6 +228,28 @@ def test_another_site_can_neither_see_nor_do_anything(
     assert answer is not None
     assert answer.status == 403
     expect(page.locator("body")).to_have_text("Open this page at localhost or 127.0.0.1.")
+
+    # The browser has the cookie of the page, and the pages of other ports are of the same site.
+    opened(page, server)
+    same_site = server.url.replace("127.0.0.1", "localhost")
+    for site in (foreign, same_site):
+        page.goto(f"{site}/elsewhere")
+        problems.clear()
+        for path in ("1", "static/icon.svg"):
+            loaded = """url => new Promise((done) => {
+                const image = new Image();
+                image.onload = () => done("shown");
+                image.onerror = () => done("refused");
+                image.src = url;
+            })"""
+            assert page.evaluate(loaded, f"{server.url}/_unigate/{path}") == "refused"
+        for address in (f"{server.url}/_unigate/", f"{server.url}/_unigate/1/1", server.page):
+            page.goto(f"{site}/elsewhere")
+            with page.expect_navigation(url=address) as followed:
+                page.evaluate("url => { location = url }", address)
+            assert followed.value is not None
+            assert followed.value.status == 403
+            assert "Only the page itself may send this request." in followed.value.text()
 
     page.goto(f"{foreign}/elsewhere")
     problems.clear()

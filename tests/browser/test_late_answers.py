@@ -172,7 +172,7 @@ def test_rows_that_arrive_out_of_order_are_sorted(page: Page, server: Dev) -> No
     page.route(
         "**/stream*", lambda route: route.fulfill(body=body, content_type="text/event-stream")
     )
-    page.goto(f"{server.url}/_unigate/")
+    page.goto(server.page)
     expect(page.locator("#exchanges .number")).to_have_text([f"#{n}" for n in (6, 5, 4, 3, 2, 1)])
 
 
@@ -181,7 +181,7 @@ def test_a_restarted_server_does_not_discard_entered_text(page: Page, server: De
     page.route(
         "**/stream*", lambda route: route.fulfill(body=news[-1], content_type="text/event-stream")
     )
-    page.goto(f"{server.url}/_unigate/")
+    page.goto(server.page)
     choose(page, "/tea")
     edit(page, "/milk")
     news.append("event: restart\ndata:\n\n")

@@ -269,6 +269,14 @@ def test_repeating_prints_the_times(capsys: pytest.CaptureFixture[str]) -> None:
         (["--as", "teapot"], "Invalid value for '--as': 'teapot' is not one of"),
         (["--header", "no colon"], "It must be \"name: value\", got 'no colon'."),
         (["--header", ": 1"], "got ': 1'."),
+        (
+            ["--method", "G ET"],
+            "Invalid value for '--method': It must be an HTTP token such as GET, ",
+        ),
+        (["--method", "GÉT"], "got 'GÉT'."),
+        (["--method", "GET\x1b[31m"], "got 'GET\\x1b[31m'."),
+        (["--method", "\udcff"], "got '\\udcff'."),
+        (["--method", ""], "got ''."),
         (["--repeat", "0"], "Invalid value for '--repeat'"),
     ],
 )

@@ -17,6 +17,7 @@ import click
 from unigate import Gateway, InvalidEvent, UnknownEvent
 from unigate.emulator import BASE_URL, EVENT_SOURCES, LocalContext, make_request, through_json
 from unigate.events import EventSource, parse_event
+from unigate.http import is_token
 
 from .project.target import load, user_frames
 
@@ -104,7 +105,10 @@ def _make_event(
             raise click.BadParameter(message, param_hint="'--header'")
         fields.append((name.strip(), value.strip()))
     body = (data or "").encode("utf-8", "surrogateescape")
-    method = method or ("GET" if data is None else "POST")
+    method = ("GET" if data is None else "POST") if method is None else method
+    if not is_token(method):
+        message = f"It must be an HTTP token such as GET, got {method!r}."
+        raise click.BadParameter(message, param_hint="'--method'")
     request = make_request(method.upper(), f"{BASE_URL}/{path.removeprefix('/')}", fields, body)
     request.source = source
     return through_json(EVENT_SOURCES[source].make_event(request))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
 from .body_length import BodyLength
 from .envelope import read_envelope, write_envelope
-from .headers import TOKEN, Headers, latin1
+from .headers import Headers, is_token, latin1
 from .hosts import Address, forwarded_peer, port_number, split_host
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
@@ -28,7 +28,6 @@ from .urls import (
 
 __all__ = [
     "HOP_BY_HOP",
-    "TOKEN",
     "Address",
     "BodyLength",
     "Headers",
@@ -43,6 +42,7 @@ __all__ = [
     "encode_query",
     "forwarded_peer",
     "is_text",
+    "is_token",
     "join_query",
     "json_object",
     "json_text",

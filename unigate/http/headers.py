@@ -9,12 +9,14 @@ from unigate.memo import LONGEST, Memo
 
 Pairs = list[tuple[str, str]]
 
-# The characters of a token, such as a method or the name of a field (RFC 9110 section 5.6.2).
-TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
+_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # Letters beyond ASCII stay: U+212A, the Kelvin sign, in lower case would be the letter k.
 _ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def is_token(text: str) -> bool:
+    """Return True if a text is a token, as names and methods are (RFC 9110, section 5.6.2)."""
+    return text != "" and _TOKEN.issuperset(text)
 
 
 def _in_lower_case(name: str) -> str:

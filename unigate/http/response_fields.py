@@ -7,7 +7,7 @@ from itertools import product
 
 from unigate.memo import Memo
 
-from .headers import TOKEN, Headers, latin1
+from .headers import Headers, is_token, latin1
 
 # RFC 9110 section 7.6.1: these concern a single connection, an application cannot set them.
 HOP_BY_HOP = frozenset(
@@ -63,7 +63,7 @@ def _field_name(name: str) -> str:
     """Return the name of a field in lower case, "" for a hop-by-hop field."""
     if not isinstance(name, str):
         raise TypeError(f"Header names and values must be str, got {name!r}.")
-    if not name or not TOKEN.issuperset(name):
+    if not is_token(name):
         raise ValueError(
             "A header name must be a token (RFC 9110), without a space, a line break or NUL, "
             f"got {name!r}."

@@ -211,6 +211,28 @@ def test_a_rewrite_before_a_preset(
     assert all(problem in message and repr(source) in message for message in found)
 
 
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(
+    ("destination", "reached"),
+    [
+        ("/1-2-3.json", True),
+        ("/1-2.json", False),
+        ("/--1-2-3.json/", True),
+        ("/" + "-" * 200, False),
+    ],
+)
+def test_a_destination_is_compared_with_a_route_of_many_parameters(
+    folder: Path, destination: str, reached: bool
+) -> None:
+    site = flask.Flask("site")
+    site.add_url_rule("/<a>-<b>-<c>.json", "three", str)
+    site.add_url_rule("/<a>-<b>-<c>-<d>-<e>-<f>-<g>.json/more", "seven", str)
+    rewrite = {"source": "/me", "destination": destination}
+    vercel = configured(folder, framework="flask", rewrites=[rewrite])
+    found = messages(check_rewrites(vercel, unigate.wrap(site)), "rewrite")
+    assert found == [] if reached else "has no route" in found[0]
+
+
 def test_a_route_before_a_preset_is_a_rewrite(folder: Path, gateway: unigate.Gateway) -> None:
     routes = [{"handle": "filesystem"}, {"src": "^/(.*)$", "dest": "api/index.py"}]
     found = messages(check_rewrites(configured(folder, routes=routes), gateway), "rewrite")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -40,6 +41,8 @@ class Server:
     ) -> Answer:
         connection = http.client.HTTPConnection(*self.address, timeout=SECONDS)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
+        if target.startswith("/_unigate"):
+            names = {"Cookie": self.cookie} | names
         try:
             connection.request(method or ("POST" if body else "GET"), target, body, names)
             response = connection.getresponse()
@@ -56,6 +59,13 @@ class Server:
     @property
     def address(self) -> tuple[str, int]:
         return "127.0.0.1", int(self.out.read_text().partition("\n")[0].rpartition(":")[2])
+
+    @property
+    def cookie(self) -> str:
+        """The cookie with which the page lets a browser in."""
+        printed = re.search(r"/_unigate/\?token=(\S+)", self.out.read_text())
+        assert printed is not None
+        return f"unigate-{self.address[1]}={printed[1]}"
 
     def end(self, signum: int, *, group: bool = False) -> int:
         """Send a signal to the process, or as a terminal to its group; return the exit code."""

@@ -12,12 +12,15 @@ import unigate
 from tests.cli.dev.dev_server import Answer
 from unigate import Headers
 from unigate.cli.dev.functions import Here, InRuntime
+from unigate.cli.dev.inspector.access import Access
 from unigate.cli.dev.inspector.exchanges import Exchange, History
-from unigate.cli.dev.inspector.page import Inspector
+from unigate.cli.dev.inspector.page import ROOT, Inspector
 from unigate.cli.dev.local_host import LocalHost, Setup
 
 HOST = "localhost:8000"
 ORIGIN = f"http://{HOST}"
+TOKEN = "open-sesame"
+COOKIE = ("cookie", f"unigate-8000={TOKEN}")
 
 
 class Inspected:
@@ -26,14 +29,21 @@ class Inspected:
     An InRuntime stands for `unigate dev --stream`.
     """
 
-    def __init__(self, app: Any, setup: Setup | None = None, *, show_secrets: bool = False) -> None:
+    def __init__(
+        self, app: Any, setup: Setup | None = None, *, show_secrets: bool = False,
+        address: tuple[str, int] = ("127.0.0.1", 8000), name: str = "",
+    ) -> None:  # fmt: skip
         self.history = History()
         if not isinstance(app, InRuntime):
             app = Here(app if isinstance(app, unigate.Gateway) else unigate.wrap(app))
-        host = LocalHost(app, setup or Setup("http_api"), self.history)
-        mount = setup.mount if setup else ""
+        setup = (setup or Setup("http_api"))._replace(show_secrets=show_secrets)
         self._wsgi = Inspector(
-            host, self.history, app="main:app", mount=mount, show_secrets=show_secrets
+            LocalHost(app, setup, self.history),
+            self.history,
+            Access(TOKEN, ROOT, address, name),
+            app="main:app",
+            mount=setup.mount,
+            show_secrets=show_secrets,
         )
 
     def ask(
@@ -44,10 +54,12 @@ class Inspected:
         headers: Iterable[tuple[str, str]] = (),
         peer: str = "127.0.0.1",
     ) -> Answer:
-        """Send a request as a client does, with a Host field by default."""
+        """Send a request as a client does; by default with a Host field, and the page's cookie."""
         fields = Headers(headers)
         if "host" not in fields:
             fields = Headers([("host", HOST), *fields])
+        if f"{target}/".startswith(f"{ROOT}/") and "cookie" not in fields:
+            fields = Headers([*fields, COOKIE])
         path, _, query = target.partition("?")
         builder = EnvironBuilder(
             path=path, query_string=query, method=method or ("POST" if body else "GET"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -140,7 +141,9 @@ def test_a_page_is_served_through_each_source(source: str, tmp_path: Path) -> No
     assert facts["headers"]["HTTP_USER_AGENT"] == "kettle"
     assert echo.body == BINARY
     assert echo.all("set-cookie") == ["a=1; Path=/", "b=2; Path=/"]
-    start, *lines = server.out.read_text().splitlines()
+    start, page_at, *lines = server.out.read_text().splitlines()
+    url = start.rpartition(" ")[2]
+    assert re.fullmatch(rf"{url}/_unigate/\?token=[\w-]{{32}} shows every request\.", page_at)
     assert start.startswith(f"teapot:app answers as {source} on http://127.0.0.1:")
     assert [line.rsplit(" ", 2)[0] for line in lines] == [
         "GET /caf%C3%A9/?a=1&a=%20&b= 200",
@@ -261,6 +264,47 @@ def test_what_a_gateway_lets_through_is_shown(tmp_path: Path) -> None:
             assert server.err.read_text().rstrip().endswith(problem)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        b"G'ET\"",
+        b"GET\x1b[31m",
+        b"(GET)",
+        b"G\xc3\xa9T",
+        b"a:b",
+        b"__import__('os')",
+        b"GE\x00T",
+        b"@",
+    ],
+)
+def test_a_method_that_is_not_a_token_is_refused(server: Server, method: bytes) -> None:
+    answer = server.ask_raw(method + b" / HTTP/1.0\r\nConnection: close\r\n\r\n")
+    assert answer.split(b" ", 2)[1] == b"400"
+    assert b"The method must be an HTTP token." in answer
+    out = server.out.read_text()
+    assert " 400 " in out.splitlines()[-1]
+    assert out.replace("\n", "").isprintable()
+    page = server.ask("/_unigate/").body
+    assert b" 400 " not in page
+    assert method not in page
+
+
+def test_any_token_is_a_method(server: Server) -> None:
+    answer = server.ask_raw(b"A!#$%&'*+-.^_`|~9 / HTTP/1.0\r\nConnection: close\r\n\r\n")
+    assert answer.split(b" ", 2)[1] == b"200"
+
+
+def test_a_request_line_cannot_act_on_the_terminal(server: Server) -> None:
+    server.ask_raw(b"GET /\x1b[2J\x9b31m\xe2\x80\xae?\x07=\x7f HTTP/1.0\r\n\r\n")
+    line = server.out.read_text().splitlines()[-1]
+    assert line.startswith("GET /%1B[2J%9B31m%E2%80%AE?%07=%7F ")
+
+
+def test_a_line_of_the_terminal_is_limited(server: Server) -> None:
+    server.ask(f"/{'x' * 50_000}")
+    assert len(server.out.read_text().splitlines()[-1]) < 2100
+
+
 def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     (tmp_path / "teapot.py").write_text(APPLICATION)
     ours, theirs = os.openpty()
@@ -270,9 +314,8 @@ def test_a_terminal_shows_colours(tmp_path: Path) -> None:
     )  # fmt: skip
     try:
         with open(ours, "rb", buffering=0, closefd=False) as terminal:
-            start = read(terminal).decode().strip()
+            start = read(terminal).decode().partition("\r\n")[0]
             port = start.rpartition(":")[2]
-            assert start.startswith(f"http://127.0.0.1:{port}/_unigate/ shows every request.")
             with socket.create_connection(("127.0.0.1", int(port)), SECONDS) as connection:
                 connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 assert connection.recv(1)
@@ -322,7 +365,7 @@ def test_a_change_is_served_and_a_broken_one_is_shown_until_it_is_mended(tmp_pat
     assert life.read_text().split() == ["startup", "shutdown"] * 3
     lines = server.out.read_text().splitlines()
     assert lines[0].startswith("living:app answers as http_api on http://127.0.0.1:")
-    assert all(line.startswith("GET / ") for line in lines[1:])
+    assert all(line.startswith("GET / ") for line in lines[2:])
     assert "\x1b" not in server.out.read_text()
 
 

@@ -92,7 +92,7 @@ def test_a_response_arrives_as_it_is_made(project: Path) -> None:
         assert "<dd>warm</dd>" in shown(server, 2)
         for lap in ("parse", "app", "reply", "first byte", "total"):
             assert f"<dt>{lap}</dt>" in text
-    start, *lines = server.out.read_text().splitlines()
+    start, _, *lines = server.out.read_text().splitlines()
     assert start.startswith("live:app answers as function_url on http://")
     assert [line.rsplit(" ", 2)[0] for line in lines] == ["GET /waiting 200", "GET / 200"]
     assert server.err.read_text() == ""

@@ -61,6 +61,19 @@ def rewrites(folder: Path, *rules: Any) -> list[Rewrite]:
         ("/((?!api/).*)", "/api/index", "/api/x", None),
         ("/a\\:b", "/api/x", "/a:b", ("/api/x", [])),
         ("/(\\d)", "/api/x", "/\u0663", None),
+        # Several parameters in a segment: each takes as little as it can.
+        ("/:a-:b-:c", "/api/:a/:b/:c", "/1-2-3-4", ("/api/1/2/3-4", [])),
+        ("/:a-:b-:c", "/api/:a/:b/:c", "/--2-3", ("/api/-/2/3", [])),
+        ("/:a-:b-:c", "/api/:a/:b/:c", "/1-2", None),
+        ("/:a-:b.json", "/api/:a/:b", "/1-2-3.json.json", ("/api/1/2-3.json", [])),
+        ("/:a:b", "/api/:a/:b", "/123", ("/api/1/23", [])),
+        ("/:a:b", "/api/:a/:b", "/1", None),
+        ("/:a-:b/:c-:d/x", "/api/:b/:d", "/1-2-3/4-5/x", ("/api/2-3/5", [])),
+        ("/:a-:n(\\d+)", "/api/:a/:n", "/1-2-3", ("/api/1-2/3", [])),
+        ("/:a.:b", "/api/:a/:b", "/1.2.3", ("/api/1/2.3", [])),
+        ("/v:n*/x", "/api/:n", "/v12/x", ("/api/2", [])),
+        ("/v:n+/x", "/api/:n", "/v/x", None),
+        ("/q/:ids(\\d+)*", "/api/q", "/q/1/2", ("/api/q", [("ids", "1/2")])),
     ],
 )
 def test_rewrites_match_and_fill_in_as_on_vercel(
@@ -68,6 +81,52 @@ def test_rewrites_match_and_fill_in_as_on_vercel(
 ) -> None:
     (rewrite,) = rewrites(tmp_path, {"source": source, "destination": destination})
     assert rewrite.follow(path) == leads_to
+
+
+HOSTILE = [  # each takes a backtracking matcher years
+    "/:a-:b-:c-:d-:e-:f/x",
+    "/:a.:b.:c.:d.:e.:f.json",
+    "/:a:b:c:d:e:f:g/x",
+    "/v:n*/x",
+    "/v:n+x/:a-:b",
+    "/:a-:b-:c-:d/:e-:f-:g-:h/x",
+]
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize("source", HOSTILE)
+@pytest.mark.parametrize("unit", ["-", "a-", ".", "a.b", "v", "a-/"])
+def test_no_path_keeps_the_parameters_of_a_segment_busy(
+    tmp_path: Path, source: str, unit: str
+) -> None:
+    (rewrite,) = rewrites(tmp_path, {"source": source, "destination": "/api/x"})
+    assert rewrite.longest is None
+    assert rewrite.follow("/" + unit * (1_000_000 // len(unit)) + "/!") is None
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(
+    ("source", "longest"),
+    [
+        ("/(.*)", None),
+        ("/:lang(en|de)/(.*)", None),
+        ("/([^/]+)/([^/]+)/:id(\\d+)/:path*", None),
+        ("/(.*)-(.*)", 14_142),
+        ("/(.*)/x/:path*", None),
+        ("/(.*)/:path*/x", 14_142),
+        ("/(.*)-(.*)-(.*)/x", 843),
+    ],
+)
+def test_a_path_is_limited_for_several_patterns(
+    tmp_path: Path, source: str, longest: int | None
+) -> None:
+    (rewrite,) = rewrites(tmp_path, {"source": source, "destination": "/api/x"})
+    assert rewrite.longest == longest
+    if longest is not None:
+        assert rewrite.follow("/" + "-/" * (longest // 2 - 1) + "!") in (None, ("/api/x", []))
+        message = f"^A path must have at most {longest} characters .*, got {longest + 1}.$"
+        with pytest.raises(Unloadable, match=message):
+            rewrite.follow("/" * (longest + 1))
 
 
 def test_no_file_and_no_rewrites_give_an_empty_list(tmp_path: Path) -> None:
@@ -105,7 +164,18 @@ def test_an_unsupported_rewrite_is_an_error_when_a_path_matches(
         '{"routes": []}',
         *(
             json.dumps({"rewrites": [{"source": source, "destination": "/api"}]})
-            for source in ("/(x", "/(x\\", "/{x}", "/*", "/x\\", "/([)", 3)
+            for source in (
+                "/(x",
+                "/(x\\",
+                "/{x}",
+                "/*",
+                "/x\\",
+                "/([)",
+                "/:a((?:b+))*",
+                "/v(\\d+)+",
+                "/:a(.*)*",
+                3,
+            )
         ),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from unigate import Gateway
 from unigate.cli.project.route_tables import REST, routes_of
@@ -144,9 +145,14 @@ def _unreached_message(project: VercelProject, paths: list[str]) -> str:
 
 def _pattern(path: str) -> re.Pattern[str]:
     """Return a regular expression of a route's path, with or without a "/" at the end."""
-    pattern, at = "", 0
-    for parameter in _PARAMETER.finditer(path):
-        pattern += re.escape(path[at : parameter.start()])
-        pattern += ".*" if parameter[1] == ":path" else "[^/]+"
-        at = parameter.end()
-    return re.compile(pattern + re.escape(path[at:].rstrip("/")) + "/?")
+    parameters = list(_PARAMETER.finditer(path))
+    pattern = re.escape(path[: parameters[0].start()] if parameters else path.rstrip("/"))
+    for parameter, following in zip_longest(parameters, parameters[1:]):
+        text = path[parameter.end() : following.start() if following else len(path.rstrip("/"))]
+        if parameter[1] == ":path":
+            pattern += ".*" + re.escape(text)
+        elif following is None or following[1] == ":path" or "/" in text:
+            pattern += "[^/]+" + re.escape(text)
+        else:  # the next parameter takes whatever follows the first such text
+            pattern += f"(?>[^/]+?{re.escape(text)})"
+    return re.compile(pattern + "/?")

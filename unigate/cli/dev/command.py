@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sys
+import secrets
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -21,6 +21,7 @@ from unigate.interfaces import import_from
 from unigate.types import Environ, StartResponse
 
 from .functions import Functions, Here, InFolder, InRuntime
+from .inspector.access import Access
 from .inspector.exchanges import History
 from .inspector.exports import Recorder
 from .inspector.page import ROOT, Inspector
@@ -125,9 +126,13 @@ def _recorder(context: click.Context, option: click.Parameter, value: Path | Non
     type=click.Path(file_okay=False, path_type=Path),
     callback=_recorder,
     metavar="DIR",
-    help="Save each event to a file in DIR for `unigate invoke`. The files contain secrets.",
+    help="Save each event to a file in DIR for `unigate invoke`.",
 )
-@click.option("--show-secrets", is_flag=True, help=f"Show secrets unmasked on the page {ROOT}/.")
+@click.option(
+    "--show-secrets",
+    is_flag=True,
+    help=f"Do not mask secrets on the page {ROOT}/, in the terminal and in saved events.",
+)
 @click.pass_context
 def dev(
     context: click.Context,
@@ -151,7 +156,8 @@ def dev(
     string of a WSGI or ASGI application or of a unigate.wrap() gateway, which is looked up in the
     current directory first.
 
-    The page /_unigate/ shows every request with its event, and can send it again.
+    The page /_unigate/ shows every request with its event, and can send it again. Its address,
+    which contains a token, is printed at the start.
 
     \b
     Examples:
@@ -170,14 +176,16 @@ def dev(
     parent = inherited()
     if reload and parent is None:
         with listen(host, port) as listener:
-            return supervise(listener)
+            return supervise(listener, _new_token())
     setup = Setup(
         source,
         stage=f"/{stage}" if stage else "",
         base_path=base_path or "",
         visitor=Visitor(address, place),
         recorder=recorder,
+        show_secrets=show_secrets,
     )
+    token = parent.token if parent else _new_token()
 
     def start() -> Functions:
         return _start(target, folder, setup, stream=stream)
@@ -195,13 +203,18 @@ def dev(
         inspector = Inspector(
             app,
             history,
+            Access(token, ROOT, listener.getsockname()[:2], host),
             app=target,
             mount=setup.mount,
             show_secrets=show_secrets,
         )
         server = Server(inspector, listener, at_end=history.close)
         if first:
-            _greet(f"{folder or target} answers as {source} on", url_of(listener))
+            url = url_of(listener)
+            click.echo(
+                f"{folder or target} answers as {source} on {url}\n"
+                f"{url}{ROOT}/?token={token} shows every request."
+            )
         if reloader is not None:
             reloader.start(server)
         server.run()
@@ -278,7 +291,6 @@ def _restart(start: Callable[[], Functions]) -> Functions:
     return Here(unigate.wrap(broken))
 
 
-def _greet(what: str, url: str) -> None:
-    """Print the URL of the server; on a terminal, that of the page as well."""
-    more = f"{url}{ROOT}/ shows every request.\n" if sys.stdout.isatty() else ""
-    click.echo(f"{more}{what} {url}")
+def _new_token() -> str:
+    """Return the secret in the address of the page, for one run of the program."""
+    return secrets.token_urlsafe(24)

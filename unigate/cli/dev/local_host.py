@@ -17,13 +17,15 @@ from werkzeug.wsgi import get_input_stream
 from unigate import Headers, Request, Response
 from unigate.emulator import EVENT_SOURCES, through_json
 from unigate.events import EventSource
-from unigate.http import bodiless, quote_bytes, reason_phrase, remove_path_prefix
+from unigate.http import bodiless, is_token, quote_bytes, reason_phrase, remove_path_prefix
 from unigate.types import Environ, StartResponse
 
 from .functions import Functions
 from .inspector.exchanges import Exchange, History, Report
 from .inspector.exports import Recorder
 from .inspector.logs import capture
+from .inspector.masking import masked
+from .inspector.secret_text import mask_text
 from .lambda_host.streams import BodyStream, InvocationError, MidstreamError
 from .visitor import Visitor
 
@@ -31,6 +33,7 @@ from .visitor import Visitor
 STAGED = ("rest_api", "http_api")
 
 _COLOURS = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
+_MOST_PRINTED = 2000  # characters of a request line
 _MOST_KEPT = 1_000_000  # bytes of a streamed body, for the page
 _log = logging.getLogger("unigate")
 
@@ -44,6 +47,7 @@ class Setup(NamedTuple):
         base_path: A prefix that it mounts the application at and leaves on the path, or "".
         visitor: The client that requests appear to come from.
         recorder: Where to save the events.
+        show_secrets: Whether the terminal and saved events show secrets instead of masking them.
     """
 
     source: str
@@ -51,6 +55,7 @@ class Setup(NamedTuple):
     base_path: str = ""
     visitor: Visitor = Visitor()
     recorder: Recorder | None = None
+    show_secrets: bool = False
 
     @property
     def mount(self) -> str:
@@ -77,10 +82,13 @@ class LocalHost:
         body: Iterator[bytes] | None = None
         try:
             request.body = get_input_stream(environ).read()
+            problem = "" if is_token(request.method) else "The method must be an HTTP token."
         except (OSError, ClientDisconnected):
-            response = Response.plain(400, "Bad Request")
+            problem = "Bad Request"
+        if problem:
+            response = Response.plain(400, problem)
             _set_length(response, request.method)
-            _print(request, response.status, 0)
+            self._print(request, response.status, 0)
         else:
             response, body = self.answer(Exchange(request, self._setup.source))
         start_response(
@@ -112,7 +120,7 @@ class LocalHost:
         exchange.response = response
         exchange.ended = body is None
         self._history.notify(exchange)
-        _print(exchange.sent, response.status, exchange.seconds)
+        self._print(exchange.sent, response.status, exchange.seconds)
         return response, body
 
     def _invoke(self, exchange: Exchange, began: float) -> tuple[Response, Iterator[bytes] | None]:
@@ -130,7 +138,8 @@ class LocalHost:
         self._setup.visitor.enter(request, function.deployment)
         exchange.event = through_json(source.make_event(request))
         if self._setup.recorder is not None:
-            self._setup.recorder.save(exchange)
+            recorded = exchange if self._setup.show_secrets else masked(exchange)
+            self._setup.recorder.save(recorded.sent, recorded.event)
         reply = function(through_json(exchange.event), partial(self._update, exchange.number))
         if not isinstance(reply, tuple):
             exchange.reply = reply
@@ -168,6 +177,14 @@ class LocalHost:
             request.raw_path = (rest or "/").encode("ascii")
         return None
 
+    def _print(self, request: Request, status: int, seconds: float) -> None:
+        """Print a line for a request."""
+        line = f"{request.method} {request.target}"[:_MOST_PRINTED]
+        if not self._setup.show_secrets:
+            line = mask_text(line)
+        coloured = click.style(str(status), fg=_COLOURS.get(status // 100))
+        click.echo(f"{_printable(line)} {coloured} {seconds * 1000:.1f} ms")
+
     def _stream(self, exchange: Exchange, body: BodyStream, began: float) -> Iterator[bytes]:
         """Pass a body on chunk by chunk, and record the beginning of it."""
         kept = bytearray()
@@ -199,6 +216,9 @@ def _set_length(response: Response, method: str) -> None:
         response.headers.set("content-length", str(len(response.body)))
 
 
-def _print(request: Request, status: int, seconds: float) -> None:
-    coloured = click.style(str(status), fg=_COLOURS.get(status // 100))
-    click.echo(f"{request.method} {request.target} {coloured} {seconds * 1000:.1f} ms")
+def _printable(text: str) -> str:
+    """Escape what a terminal would act on."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode-escape").decode("ascii")
+        for char in text
+    )

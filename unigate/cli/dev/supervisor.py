@@ -13,10 +13,11 @@ from typing import IO, NamedTuple
 
 RELOAD = 3  # the exit code with which a server process asks to be started again
 
-# Variables for the server process: the file descriptors that it inherits, and whether it is the
-# first ("first") or a later one ("again").
+# Variables for the server process: the file descriptors that it inherits, the token of the page,
+# and whether the process is the first ("first") or a later one ("again").
 _LISTENER = "UNIGATE_DEV_LISTENER"
 _MEMORY = "UNIGATE_DEV_MEMORY"
+_TOKEN = "UNIGATE_DEV_TOKEN"
 _LIFE = "UNIGATE_DEV_LIFE"
 
 
@@ -26,11 +27,13 @@ class Inherited(NamedTuple):
     Attributes:
         listener: The socket, open from one server to the next so that no client is refused.
         memory: A file without a name, for what the next server process has to know.
+        token: The secret in the address of the page.
         first: Whether this is the first server process.
     """
 
     listener: socket.socket
     memory: IO[bytes]
+    token: str
     first: bool
 
 
@@ -42,11 +45,14 @@ def inherited() -> Inherited | None:
     # Ctrl-C in a terminal reaches this process too, but the supervisor is the one to stop it.
     signal.signal(signal.SIGINT, lambda signum, frame: None)
     memory = os.fdopen(int(os.environ.pop(_MEMORY)), "r+b")
-    return Inherited(socket.socket(fileno=int(number)), memory, os.environ.pop(_LIFE) == "first")
+    token, life = os.environ.pop(_TOKEN), os.environ.pop(_LIFE)
+    return Inherited(socket.socket(fileno=int(number)), memory, token, life == "first")
 
 
-def supervise(listener: socket.socket) -> int:
+def supervise(listener: socket.socket, token: str) -> int:
     """Run this program as the server process, again after each change; return its exit code.
+
+    All server processes share a listening socket and the token of the page.
 
     werkzeug's supervisor kills the server when it is stopped itself, so no lifespan would shut
     down. This one sends SIGTERM at the first signal, and SIGKILL at the second.
@@ -72,6 +78,7 @@ def supervise(listener: socket.socket) -> int:
             **os.environ,
             _LISTENER: str(listener.fileno()),
             _MEMORY: str(memory.fileno()),
+            _TOKEN: token,
             _LIFE: "first",
         }
         program = [sys.executable, *sys.orig_argv[1:]]

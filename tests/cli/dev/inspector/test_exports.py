@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import re
+import string
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from tests.cli.dev.dev_server import SECONDS, Server, dev, environ
-from unigate import Request, Response
+from unigate import Headers, Request, Response
 from unigate.cli.dev.inspector.exchanges import Exchange
 from unigate.cli.dev.inspector.exports import Recorder, as_curl, as_test
 from unigate.cli.main import main
@@ -175,13 +180,132 @@ def test_a_recorded_event_can_be_invoked(
     assert file.stat().st_mode & 0o077 == 0
 
 
+# Texts that would become code, or act on a terminal, in a copy that is not careful.
+HOSTILE = [
+    "'; touch owned #",
+    '"; touch owned #',
+    "$(touch owned)",
+    "`touch owned`",
+    "\\'; touch owned #",
+    "\n touch owned\n",
+    "a\x03\ntouch owned\n",  # Ctrl-C ends what was pasted before it
+    "\x1b[2J\x1b]0;title\x07\x9b31m",
+    "\x1b[201~touch owned\r",
+    "'''\n__import__('os').system('touch owned')\n'''",
+    '"""\nopen("owned", "w")\n"""',
+    "\\",
+    "\\N{BELL}\\x41\\u0041\\101%s{0}",
+    "\u2028open('owned', 'w')\u2029\x85",
+    "\u202eowned hcuot",
+    "\x00",
+    "@/etc/hostname",
+    "!!",
+    "-o owned",
+    "\t\x7f\x08",
+    "{a,b}[1-9]",
+]
+
+
+def copies_of(text: str) -> tuple[str, str, Exchange]:
+    """Return the curl command and the test of a request that has a text wherever it can be."""
+    latin = text.encode().decode("latin-1")
+    path = quote(latin, safe=string.punctuation, encoding="latin-1").replace("?", "%3F")
+    fields = [("host", "127.0.0.1:1"), ("x-note", latin), (latin, "name"), ("x-empty", "")]
+    exchange = Exchange(
+        Request(
+            "GET", b"/" + path.encode(), query_string=b"q=" + path.encode(),
+            headers=Headers(fields), body=text.encode("utf-8", "surrogateescape"),
+        ),
+        "http_api",
+    )  # fmt: skip
+    exchange.response = Response(200, Headers([("x-note", latin)]), json.dumps([text]).encode())
+    return as_curl(exchange), as_test(exchange, "main:app"), exchange
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_request_becomes_code_in_a_shell(text: str, tmp_path: Path) -> None:
+    command, _, exchange = copies_of(text)
+    assert command.replace("\n", "").isprintable()
+    # A curl that writes its arguments and its input, each behind its length.
+    (tmp_path / "curl").write_text(
+        f"#!{sys.executable}\nimport sys\nsys.stdout.buffer.write(repr((sys.argv[1:], "
+        "[] if '@-' not in sys.argv else [sys.stdin.buffer.read()])).encode())\n"
+    )
+    (tmp_path / "curl").chmod(0o755)
+    for shell in ("sh", "bash"):
+        ended = subprocess.run(
+            [shell, "-c", command], cwd=tmp_path, capture_output=True, timeout=SECONDS,
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
+        )  # fmt: skip
+        assert ended.returncode == 0, (command, ended.stderr)
+        arguments, content = ast.literal_eval(ended.stdout.decode())
+        assert arguments[-1].encode() == b"https://127.0.0.1:1" + exchange.sent.target.encode()
+        at = arguments.index("--data-raw" if not content else "--data-binary")
+        assert (content or [arguments[at + 1].encode()]) == [exchange.sent.body]
+        fields = [argument.rstrip("\n") for argument in arguments]
+        assert f"x-note: {text}".replace("\0", "").rstrip("\n") in fields
+        assert "@/etc/hostname: name" not in arguments
+    assert [file.name for file in tmp_path.iterdir()] == ["curl"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_of_a_request_becomes_code_in_a_test(text: str) -> None:
+    _, code, exchange = copies_of(text)
+    assert code.replace("\n", "").isprintable()
+    (imported, function) = ast.parse(code).body
+    assert isinstance(imported, ast.ImportFrom)
+    assert isinstance(function, ast.FunctionDef)
+    made, asked, status, content = function.body
+    assert isinstance(made, ast.Assign)
+    assert isinstance(asked, ast.Assign)
+    assert isinstance(asked.value, ast.Call)
+    values = {word.arg: ast.literal_eval(word.value) for word in asked.value.keywords}
+    assert values["data"] == exchange.sent.body
+    assert ("x-note", exchange.sent.headers["x-note"]) in values["headers"]
+    assert ast.literal_eval(asked.value.args[0]) == exchange.sent.target
+    assert isinstance(status, ast.Assert)
+    assert isinstance(content, ast.Assert)
+    assert isinstance(content.test, ast.Compare)
+    assert ast.literal_eval(content.test.comparators[0]) == [text]
+
+
+@pytest.mark.parametrize("method", ["M-SEARCH", "$HOME", "`id`", "x|y", "'", "A.B", "~", "def"])
+def test_any_method_makes_a_test_and_a_file(method: str, tmp_path: Path) -> None:
+    exchange = Exchange(Request(method, b"/x"), "http_api")
+    exchange.response = Response(204)
+    (_, function) = ast.parse(as_test(exchange, "main:app")).body
+    assert isinstance(function, ast.FunctionDef)
+    assert function.name.isascii()
+    Recorder(tmp_path).save(exchange.sent, {})
+    [file] = tmp_path.iterdir()
+    assert re.fullmatch(r"0001-[A-Za-z0-9-]*-x\.json", file.name)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[NaN]", b'{"a": Infinity}', b"[" * 1500, b"[" * 300 + b"]" * 300, b'{"a": 1e999}',
+     b'"\\ud800"', b"1" * 1999],
+)  # fmt: skip
+def test_the_code_of_a_test_compiles_for_any_response(body: bytes) -> None:
+    exchange = Exchange(Request("GET", b"/x"), "http_api")
+    exchange.response = Response(200, Headers(), body)
+    ast.literal_eval(as_test(exchange, "main:app").rpartition(" == ")[2])
+
+
+def test_a_deep_event_is_saved(tmp_path: Path) -> None:
+    event: list[object] = []
+    for _ in range(sys.getrecursionlimit() // 2):
+        event = [event]
+    Recorder(tmp_path).save(Request("GET"), event)
+    [file] = tmp_path.iterdir()
+    assert json.loads(file.read_text()) == event
+
+
 def test_no_recorded_file_is_written_over(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "events"
     first, second = Recorder(folder), Recorder(folder)
     for recorder in (first, second, first, Recorder(folder)):
-        exchange = Exchange(Request("GET", b"/../../etc/" + b"x" * 300), "http_api")
-        exchange.event = {}
-        recorder.save(exchange)
+        recorder.save(Request("GET", b"/../../etc/" + b"x" * 300), {})
     names = sorted(file.name for file in folder.iterdir())
     assert [name[:4] for name in names] == ["0001", "0002", "0003", "0004"]
     assert all(name.startswith("etc-xxx", 9) and len(name) < 80 for name in names)

@@ -50,7 +50,7 @@ class News(NamedTuple):
 def stream(server: Server, since: str, *, again: bool = False) -> Iterator[Iterator[News]]:
     """Read events as EventSource does; `again` means a reconnection."""
     connection = http.client.HTTPConnection(*server.address, timeout=SECONDS)
-    headers = {"Last-Event-ID": since} if again else {}
+    headers = {"Cookie": server.cookie} | ({"Last-Event-ID": since} if again else {})
     query = "" if again else f"?since={since}"
     connection.request("GET", f"/_unigate/stream{query}", headers=headers)
     response = connection.getresponse()

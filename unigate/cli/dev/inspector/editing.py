@@ -9,9 +9,10 @@ from typing import Any
 
 from unigate import Request
 from unigate.emulator import make_request
+from unigate.http import is_token
 
 from .exports import origin_of, readable
-from .masking import MASK
+from .secret_text import MASK
 from .sections import MOST_SHOWN
 
 
@@ -54,8 +55,8 @@ def edited(sent: Request, form: Form, fields: dict[str, Any]) -> Request:
         if MASK in text:
             raise ValueError(f"Replace {MASK} by the value to send.")
     method = _text(fields, "method").strip().upper()
-    if not method.replace("-", "").isalpha():
-        raise ValueError(f"The method must be a word such as GET, got {method!r}.")
+    if not is_token(method):
+        raise ValueError(f"The method must be an HTTP token such as GET, got {method!r}.")
     request = make_request(method, origin_of(sent) + target, headers, content)
     request.client, request.source = sent.client, sent.source
     return request

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import secrets
+import sys
 import threading
 import time
 from bisect import insort
@@ -17,7 +19,8 @@ from . import logs
 from .logs import Line
 
 MOST = 200  # exchanges
-MOST_BYTES = 50_000_000
+MOST_BYTES = 50_000_000  # of all exchanges
+_OVERHEAD = 4096  # bytes of an exchange's own objects
 
 Report = dict[str, Any]
 """A function's report on an exchange: some of `cold`, `laps` and `request`, or a `line`.
@@ -38,6 +41,8 @@ class Exchange:
     number: int = 0
     version: int = 0
     """The version of the history in which this exchange changed last."""
+    size: int = 0
+    """In bytes, when it changed last."""
     began: float = field(default_factory=time.time)
     seconds: float = 0.0
     """Until the response, or until the beginning of a streamed one."""
@@ -56,6 +61,8 @@ class Exchange:
     lines: list[Line] = field(default_factory=list)
     failure: str = ""
     """Why the function returned no response, or an incomplete one."""
+    is_outline: bool = False
+    """Whether this is what is left of an exchange that was too large to be kept."""
 
     def update(self, report: Report) -> None:
         """Add a report; a line that arrives late is inserted in the order of time."""
@@ -71,10 +78,40 @@ class Exchange:
         logged = [line.trace for line in self.lines if line.trace]
         return self.failure or (logged[-1] if logged else "")
 
-    @property
-    def size(self) -> int:
-        """The approximate size in bytes; bodies count twice, also in events and replies."""
-        return 2 * (len(self.sent.body) + len(self.response.body if self.response else b"")) + 4096
+    def measure(self) -> int:
+        """Return the size in bytes of what this exchange keeps in memory."""
+        sent, response = self.sent, self.response
+        kept: list[Any] = [sent.raw_path, sent.query_string, sent.headers.pairs, sent.body]
+        kept += [response.headers.pairs, response.body] if response is not None else []
+        kept += [self.event, self.request, self.reply, self.failure, self.lines]
+        return _OVERHEAD + _size(kept)
+
+    def outline(self) -> Exchange:
+        """Return a copy without bodies, events and log records."""
+        sent, response = copy.copy(self.sent), copy.copy(self.response)
+        sent.body = b""
+        if response is not None:
+            response.body = b""
+        outline = replace(
+            self, sent=sent, response=response, event=None, request=None, reply=None, lines=[],
+            failure="", is_outline=True,
+        )  # fmt: skip
+        outline.size = outline.measure()
+        return outline
+
+
+def _size(value: Any) -> int:
+    """Return the size in bytes of nested lists, tuples and maps, without recursion."""
+    size, rest = 0, [value]
+    while rest:
+        one = rest.pop()
+        size += sys.getsizeof(one)
+        if isinstance(one, dict):
+            rest += one.keys()
+            rest += one.values()
+        elif isinstance(one, list | tuple):
+            rest += one
+    return size
 
 
 class History:
@@ -114,21 +151,31 @@ class History:
             file.flush()
 
     def add(self, exchange: Exchange) -> None:
-        """Number an exchange, and drop the oldest ones beyond the limits."""
+        """Number an exchange and record it."""
         with self._changed:
             self._last += 1
             exchange.number = self._last
             self._exchanges[exchange.number] = exchange
-            size = sum(recorded.size for recorded in self._exchanges.values())
-            while len(self._exchanges) > MOST or (size > MOST_BYTES and len(self._exchanges) > 1):
-                size -= self._exchanges.pop(next(iter(self._exchanges))).size
         self.notify(exchange)
 
     def notify(self, exchange: Exchange) -> None:
-        """Wake up those that wait, because an exchange has changed."""
+        """Wake up those that wait, because an exchange has changed.
+
+        The oldest exchanges beyond the limits are dropped, and of one that is beyond them by itself
+        only the outline is kept.
+        """
         with self._changed:
+            if exchange.number in self._exchanges:
+                exchange.size = exchange.measure()
+                kept = exchange if exchange.size <= MOST_BYTES else exchange.outline()
+                self._exchanges[exchange.number] = kept
+            size = sum(recorded.size for recorded in self._exchanges.values())
+            while len(self._exchanges) > MOST or size > MOST_BYTES:
+                size -= self._exchanges.pop(next(iter(self._exchanges))).size
             self._version += 1
             exchange.version = self._version
+            if exchange.number in self._exchanges:
+                self._exchanges[exchange.number].version = self._version
             self._changed.notify_all()
 
     def get(self, number: int) -> Exchange | None:

@@ -1,26 +1,34 @@
-"""Exports of an exchange: a curl command, a pytest test, an event, a folder of events."""
+"""Exports of an exchange: a curl command, a pytest test, an event, a folder of events.
+
+An export is pasted into a terminal or a file of code, so no text of a request may become code in
+it. A terminal without bracketed paste acts on control characters even within quotes, so none is
+written.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shlex
 from binascii import b2a_base64
 from pathlib import Path
 from pprint import pformat
+from typing import Any
 from urllib.parse import unquote
 
 from unigate import Request, Response
-from unigate.http import remove_path_prefix
+from unigate.http import is_token, remove_path_prefix
 
 from .exchanges import Exchange
-from .masking import MASK
+from .secret_text import MASK
 
 # The fields that a client adds by itself.
 _AUTOMATIC = ("host", "content-length", "connection")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _MOST_ASSERTED = 2000  # bytes of a body
+_MOST_BRACKETS = 50  # nested ones that a Python file may have: its parser stops at 200
 
 
 def origin_of(request: Request) -> str:
@@ -42,16 +50,20 @@ def as_curl(exchange: Exchange) -> str:
     request, body = exchange.sent, exchange.sent.body
     has_body = bool(body) or "content-length" in request.headers
     words = ["curl", "--include"]
-    target = request.target
-    if "/." in target:
+    url = origin_of(request) + request.target
+    if "/." in request.target:
         words.append("--path-as-is")
-    if set("[]{}") & set(target):
+    if set("[]{}") & set(url):
         words.append("--globoff")
     if request.method == "HEAD":
         words.append("--head")
     elif request.method != ("POST" if has_body else "GET"):
         words += ["--request", request.method]
-    fields = [(name, value) for name, value in request.headers if name not in _AUTOMATIC]
+    fields = [
+        (name, value)
+        for name, value in request.headers
+        if name not in _AUTOMATIC and is_token(name)  # curl would read a file named in "@name"
+    ]
     words += [
         word
         for name, value in fields
@@ -69,14 +81,28 @@ def as_curl(exchange: Exchange) -> str:
         except ValueError:
             before = f"echo {b2a_base64(body, newline=False).decode()} | base64 --decode | "
             words += ["--data-binary", "@-"]
-    return before + shlex.join([*words, origin_of(request) + target])
+    return before + " ".join(map(_word, [*words, url]))
 
 
 def _text(body: bytes) -> str:
     """Return a body as a shell argument; raise ValueError if it cannot be one."""
-    if b"\0" in body:
+    text = body.decode("utf-8")
+    if not text.replace("\n", "").isprintable():
         raise ValueError
-    return body.decode("utf-8")
+    return text
+
+
+def _word(text: str) -> str:
+    """Quote a word for a POSIX shell, which adds what is not printable by itself.
+
+    No argument of a program can contain a NUL, which is left out.
+    """
+    if text.replace("\n", "").isprintable():
+        return shlex.quote(text)
+    content = text.replace("\0", "").encode("utf-8", "replace")
+    safe = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 :/=-_.,;"
+    octal = "".join(chr(byte) if byte in safe else f"\\0{byte:03o}" for byte in content)
+    return f"\"$(printf %b '{octal}')\""
 
 
 def as_test(exchange: Exchange, app: str, mount: str = "") -> str:
@@ -106,7 +132,7 @@ def as_test(exchange: Exchange, app: str, mount: str = "") -> str:
     passed = "".join(f"        {argument},\n" for argument in arguments)
     return (
         f"from unigate.testing import Client\n\n\n"
-        f"def test_{request.method.lower()}_{_slug(request, '_')}() -> None:\n"
+        f"def test_{_slug(request, '_').lower()}() -> None:\n"
         f"    client = Client(\n"
         f"        {_literal(app)},\n"
         f"        source={_literal(exchange.source)},\n"
@@ -128,20 +154,40 @@ def _assertions(response: Response | None) -> str:
     lines = [f"response.status_code == {response.status}"]
     if response.body and len(response.body) < _MOST_ASSERTED and MASK.encode() not in response.body:
         try:
-            expected = pformat(json.loads(response.body), width=80, sort_dicts=False)
+            expected = pformat(_json(response.body), width=80, sort_dicts=False)
             lines.append("response.json() == " + expected.replace("\n", "\n    "))
         except ValueError:
             lines.append(f"response.content == {response.body!r}")
     return "".join(f"    assert {line}\n" for line in lines)
 
 
+def _json(body: bytes) -> Any:
+    """Return a body's JSON; ValueError if there is none that a Python literal can express."""
+    if body.count(b"[") + body.count(b"{") > _MOST_BRACKETS:
+        raise ValueError
+
+    def finite(number: str) -> float:
+        if not math.isfinite(float(number)):
+            raise ValueError(number)
+        return float(number)
+
+    return json.loads(body, parse_constant=finite, parse_float=finite)
+
+
 def as_event(exchange: Exchange) -> str:
     """Return the event as JSON for `unigate invoke --event`."""
-    return json.dumps(exchange.event, indent=2) + "\n"
+    return _event_text(exchange.event)
+
+
+def _event_text(event: Any) -> str:
+    try:
+        return json.dumps(event, indent=2) + "\n"
+    except RecursionError:  # json's C code, which does not indent, can write deeper values
+        return json.dumps(event) + "\n"
 
 
 class Recorder:
-    """A folder of events for `unigate invoke`, secrets included."""
+    """A folder of events for `unigate invoke`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,9 +195,9 @@ class Recorder:
         numbers = (re.match(r"\d+", file.name) for file in folder.iterdir())
         self._last = max((int(number[0]) for number in numbers if number), default=0)
 
-    def save(self, exchange: Exchange) -> None:
-        """Write the event of an exchange to a new file; existing files are never overwritten."""
-        name = f"{exchange.sent.method}-{_slug(exchange.sent, '-')}.json"
+    def save(self, request: Request, event: Any) -> None:
+        """Write the event of a request to a new file; existing files are never overwritten."""
+        name = f"{_slug(request, '-')}.json"
         while True:
             self._last += 1
             path = self._folder / f"{self._last:04d}-{name}"
@@ -160,10 +206,12 @@ class Recorder:
             except FileExistsError:  # created by another thread or server
                 continue
             with open(number, "w", encoding="utf-8") as file:
-                file.write(as_event(exchange))
+                file.write(_event_text(event))
             return
 
 
 def _slug(request: Request, dash: str) -> str:
+    """Return the method and the path in ASCII letters and digits, with dashes of a kind between."""
+    method = re.findall(r"[A-Za-z0-9]+", request.method[:20])
     words = re.findall(r"[a-z0-9]+", unquote(request.path).lower())
-    return dash.join(words)[:60].strip(dash) or "root"
+    return f"{dash.join(method)}{dash}{dash.join(words)[:60].strip(dash) or 'root'}"

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 MOST = 1000  # lines per request
+MOST_CHARACTERS = 10_000  # of a message, and of a traceback
 
 
 class Line(NamedTuple):
@@ -71,4 +72,13 @@ def line_of(record: logging.LogRecord) -> Line:
         message = str(record.msg)
     error = record.exc_info[1] if record.exc_info else None
     trace = "".join(traceback.format_exception(error)) if error else ""
-    return Line(time.time(), record.levelname, record.name, message, trace)
+    return Line(time.time(), record.levelname, record.name, _cut(message), _cut(trace))
+
+
+def _cut(text: str) -> str:
+    """Cut a long text in the middle: a traceback's last lines tell the most."""
+    more = len(text) - MOST_CHARACTERS
+    if more <= 0:
+        return text
+    half = MOST_CHARACTERS // 2
+    return f"{text[:half]}\n({more} characters more)\n{text[-half:]}"

@@ -1,121 +1,108 @@
-"""Mask the secrets of an exchange, with one rule for everything that the page shows.
-
-A value is secret because of its name: of a header field, a cookie, a JSON member, a form field or a
-query parameter, in whatever shape an event or a reply carries it.
-"""
+"""What may be seen of an exchange: its secrets masked, its long texts cut."""
 
 from __future__ import annotations
 
 import copy
-import json
-import re
-from binascii import b2a_base64
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeVar
 
 from unigate import Headers, Request, Response
 
 from .exchanges import Exchange
-
-MASK = "(masked)"
-
-_NAMES = r"authorization|cookie|token|secret|passw|api[-_]?key|credential|signature|session[-_]?id"
-_SECRET = re.compile(_NAMES, re.IGNORECASE)
-# A name=value pair of a query or a form, alone or at the end of a URL.
-_PAIR = re.compile(rf"((?:^|[?&])[^=&#?\s]*(?:{_NAMES})[^=&#?\s]*=)[^&#\s\"'<>]+", re.IGNORECASE)
-# The scheme of an Authorization field is not secret (IANA, "HTTP Authentication Schemes").
-_SCHEMES = ("basic", "bearer", "digest", "dpop", "negotiate", "aws4-hmac-sha256")
+from .secret_text import MASK, is_secret, mask_bytes, mask_secret, mask_text, mask_value
 
 Message = TypeVar("Message", Request, Response)
 
 
 def masked(exchange: Exchange) -> Exchange:
     """Return a copy of an exchange with every secret masked."""
-    sent = _masked_message(exchange.sent)
-    sent.query_string = masked_text(sent.query_string.decode("latin-1")).encode("latin-1")
-    response = exchange.response and _masked_message(exchange.response)
-    # Events and replies contain a body as text or base64.
-    bodies = _forms(exchange.sent, sent)
-    if exchange.response and response:
-        bodies |= _forms(exchange.response, response)
-    return replace(
-        exchange,
-        sent=sent,
-        response=response,
-        event=_walk(exchange.event, bodies),
-        request=_walk(exchange.request, bodies),
-        reply=_walk(exchange.reply, bodies),
-    )
+    return _Copy(secrets=False, limit=None).of(exchange)
 
 
-def masked_text(text: str) -> str:
-    """Mask the secret values in a query, a form or a URL."""
-    return _PAIR.sub(lambda pair: pair[1] + MASK, text)
+def shown(exchange: Exchange, *, secrets: bool, limit: int) -> Exchange:
+    """Return a copy of an exchange to be read by people.
+
+    Args:
+        exchange: The exchange.
+        secrets: Whether to keep secrets instead of masking them.
+        limit: How many characters of a text to keep, with a note on the rest. A body that is not
+            UTF-8 is kept as it is: only its length is shown.
+    """
+    return _Copy(secrets=secrets, limit=limit).of(exchange)
 
 
-def _masked_message(message: Message) -> Message:
-    message = copy.copy(message)
-    message.headers = Headers(
-        (name, _blank(name, value) if _SECRET.search(name) else masked_text(value))
-        for name, value in message.headers
-    )
-    with suppress(UnicodeDecodeError):
-        message.body = _walk(message.body.decode("utf-8"), {}).encode("utf-8", "replace")
-    return message
+class _Copy:
+    def __init__(self, *, secrets: bool, limit: int | None) -> None:
+        self._secrets = secrets
+        self._limit = limit
+        # A body is in the request, in the event, in the common request, often in the reply.
+        self._mask: Callable[[str], str] = str if secrets else cache(mask_text)
 
+    def of(self, exchange: Exchange) -> Exchange:
+        return replace(
+            exchange,
+            sent=self._request(exchange.sent),
+            response=exchange.response and self._message(exchange.response),
+            event=self._value(exchange.event),
+            request=self._value(exchange.request),
+            reply=self._value(exchange.reply),
+            failure=self._text(exchange.failure),
+            lines=[
+                line._replace(message=self._text(line.message), trace=self._text(line.trace))
+                for line in exchange.lines
+            ],
+        )
 
-def _forms(message: Request | Response, without: Request | Response) -> dict[str, str]:
-    if message.body == without.body:
-        return {}
-    return {
-        _base64(message.body): _base64(without.body),
-        message.body.decode("utf-8"): without.body.decode("utf-8"),
-    }
+    def _request(self, request: Request) -> Request:
+        # Made anew, for a copied request may hold the decoded path.
+        return self._message(
+            Request(
+                request.method,
+                self._latin1(request.raw_path),
+                query_string=self._latin1(request.query_string),
+                headers=request.headers,
+                body=request.body,
+                scheme=request.scheme,
+                server=request.server,
+                client=request.client,
+                root_path=request.root_path,
+                http_version=request.http_version,
+                source=request.source,
+            )
+        )
 
+    def _latin1(self, text: bytes) -> bytes:
+        return self._text(text.decode("latin-1")).encode("latin-1", "replace")
 
-def _base64(body: bytes) -> str:
-    return b2a_base64(body, newline=False).decode("ascii")
+    def _message(self, message: Message) -> Message:
+        message = copy.copy(message)
+        message.headers = Headers(
+            (name, mask_secret(name, value) if self._is_secret(name) else self._text(value))
+            for name, value in message.headers
+        )
+        message.body = self._body(message.body)
+        return message
 
-
-def _walk(value: Any, bodies: dict[str, str]) -> Any:
-    """Mask values with secret names, at any depth and in JSON within text."""
-    if isinstance(value, dict):
-        return {
-            name: _blank(name, inner) if _SECRET.search(str(name)) else _walk(inner, bodies)
-            for name, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_walk(inner, bodies) for inner in value]
-    if not isinstance(value, str):
-        return value
-    if value in bodies:
-        return bodies[value]
-    if value.lstrip()[:1] in ("{", "["):
+    def _body(self, body: bytes) -> bytes:
+        if self._limit is None:
+            return body if self._secrets else mask_bytes(body)
         try:
-            inner = json.loads(value)
-            without = _walk(inner, bodies)
-            return value if without == inner else json.dumps(without, ensure_ascii=False)
+            return self._text(body.decode("utf-8")).encode("utf-8", "replace")
+        except UnicodeDecodeError:
+            return body
+
+    def _value(self, value: Any) -> Any:
+        try:
+            return mask_value(value, self._text, self._is_secret)
         except RecursionError:
             return MASK
-        except ValueError:
-            pass
-    return masked_text(value)
 
+    def _is_secret(self, name: str) -> bool:
+        return not self._secrets and is_secret(name)
 
-def _blank(name: str, value: Any) -> Any:
-    """Mask a value, but keep its harmless parts: cookie names and attributes, schemes, keys."""
-    if isinstance(value, dict):  # CloudFront repeats the name of a field as "key"
-        return {key: inner if key == "key" else _blank(name, inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_blank(name, inner) for inner in value]
-    if value is None or value == "":
-        return value
-    name, text = name.lower(), str(value)
-    if name == "cookie":
-        return "; ".join(f"{pair.partition('=')[0]}={MASK}" for pair in text.split("; "))
-    if name in ("cookies", "set-cookie"):
-        pair, semicolon, attributes = text.partition(";")
-        return f"{pair.partition('=')[0]}={MASK}{semicolon}{attributes}"
-    scheme = text.partition(" ")[0]
-    return f"{scheme} {MASK}" if scheme.lower() in _SCHEMES else MASK
+    def _text(self, text: str) -> str:
+        kept = text[: self._limit]
+        more = f"\n({len(text) - len(kept)} characters more)" if len(kept) < len(text) else ""
+        return self._mask(kept) + more

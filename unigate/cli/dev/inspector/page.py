@@ -21,12 +21,13 @@ from unigate.emulator import EVENT_SOURCES
 from unigate.http import remove_path_prefix
 from unigate.types import Environ, StartResponse
 
-from .access import refusal
+from .access import Access
 from .editing import Form, edited
 from .exchanges import Exchange, History
 from .exports import as_curl, as_event, as_test
-from .masking import masked, masked_text
-from .sections import compare, sections
+from .masking import masked, shown
+from .secret_text import mask_text
+from .sections import MOST_SHOWN, compare, sections
 
 ROOT = "/_unigate"
 
@@ -56,6 +57,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+_MOST_IN_ROW = 1000  # characters of a path and query in the list
 _HEARTBEAT_SECONDS = 10
 _READ_SECONDS = 10  # of a replay's stream
 
@@ -89,6 +91,7 @@ class Inspector:
     Args:
         host: The host behind the page.
         history: The exchanges to show.
+        access: Who may see the page.
         app: The import string of the application, for exported tests; None for a folder of
             functions.
         mount: The prefix at which the host mounts the application, or "".
@@ -96,10 +99,18 @@ class Inspector:
     """
 
     def __init__(
-        self, host: Host, history: History, *, app: str | None, mount: str, show_secrets: bool
+        self,
+        host: Host,
+        history: History,
+        access: Access,
+        *,
+        app: str | None,
+        mount: str,
+        show_secrets: bool,
     ) -> None:
         self._host = host
         self._history = history
+        self._access = access
         self._app = app
         self._mount = mount
         self._show_secrets = show_secrets
@@ -110,12 +121,12 @@ class Inspector:
             return self._host(environ, start_response)
         response: Any
         try:
-            problem = refusal(environ)
-            if problem:
-                response = HTTPResponse(problem, 403)
-            else:
+            request = HTTPRequest(environ)
+            problem = self._access.refusal(environ)
+            response = HTTPResponse(problem, 403) if problem else self._access.entry(request)
+            if response is None:
                 endpoint, values = _ROUTES.bind_to_environ(environ).match()
-                response = getattr(self, f"_{endpoint}")(HTTPRequest(environ), **values)
+                response = getattr(self, f"_{endpoint}")(request, **values)
         except RequestRedirect as error:
             response = error.get_response(environ)
         except HTTPException as error:
@@ -163,6 +174,7 @@ class Inspector:
             exchange=exchange,
             sections=sections(exchange),
             form=Form(exchange.sent),
+            length=len(self._get(number).sent.body),
             sources=[name for name in _SOURCES if name != exchange.source],
             has_test=self._app is not None,
         )
@@ -173,7 +185,9 @@ class Inspector:
         return _html("pair.html", rows=rows, sections=compare(*both))
 
     def _copy(self, request: HTTPRequest, number: int, kind: str) -> HTTPResponse:
-        exchange = self._shown(number)
+        exchange = self._whole(number)
+        if not self._show_secrets:
+            exchange = masked(exchange)
         if kind == "curl":
             return HTTPResponse(as_curl(exchange))
         if kind == "test" and self._app is not None:
@@ -186,15 +200,16 @@ class Inspector:
         raise NotFound
 
     def _row(self, exchange: Exchange) -> dict[str, Any]:
-        target = exchange.sent.target
-        shown = target if self._show_secrets else masked_text(target)
-        return {"target": shown, "exchange": exchange}
+        target = exchange.sent.target[:_MOST_IN_ROW]
+        shown = target if self._show_secrets else mask_text(target)
+        more = "…" if len(exchange.sent.target) > _MOST_IN_ROW else ""
+        return {"target": shown + more, "exchange": exchange}
 
     # --- endpoints that send ---------------------------------------------------------------------
 
     def _replay(self, request: HTTPRequest, number: int) -> HTTPResponse:
         """Send a request again, through the same event source or another."""
-        exchange = self._get(number)
+        exchange = self._whole(number)
         source = _json(request).get("source", exchange.source)
         if not isinstance(source, str) or source not in EVENT_SOURCES:
             raise BadRequest(f"source must be one of {', '.join(EVENT_SOURCES)}, got {source!r}.")
@@ -202,9 +217,9 @@ class Inspector:
 
     def _resend(self, request: HTTPRequest, number: int) -> HTTPResponse:
         """Send an edited request."""
-        exchange, shown = self._get(number), self._shown(number)
+        exchange, form = self._whole(number), Form(self._shown(number).sent)
         try:
-            sent = edited(exchange.sent, Form(shown.sent), _json(request))
+            sent = edited(exchange.sent, form, _json(request))
         except ValueError as error:
             raise BadRequest(str(error)) from error
         return self._send(exchange, sent, exchange.source)
@@ -224,9 +239,14 @@ class Inspector:
             raise NotFound(f"Request {number} is no longer recorded.")
         return exchange
 
-    def _shown(self, number: int) -> Exchange:
+    def _whole(self, number: int) -> Exchange:
         exchange = self._get(number)
-        return exchange if self._show_secrets else masked(exchange)
+        if exchange.is_outline:
+            raise NotFound(f"Request {number} was too large to be kept.")
+        return exchange
+
+    def _shown(self, number: int) -> Exchange:
+        return shown(self._get(number), secrets=self._show_secrets, limit=MOST_SHOWN)
 
 
 def _html(template: str, **values: Any) -> HTTPResponse:

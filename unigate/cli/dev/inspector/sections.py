@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from difflib import SequenceMatcher
-from typing import Any, NamedTuple
+from typing import Any
 
 from unigate import Request, Response
 from unigate.http import encode_body, reason_phrase
 
+from .alignment import Row, align
 from .exchanges import Exchange
 from .exports import readable
 
 # Longer texts slow the browser down and are of little use.
-MOST_SHOWN = 200_000  # characters
+MOST_SHOWN = 200_000  # characters of a text
+_MOST_IN_SECTION = 2 * MOST_SHOWN
 _MOST_COMPARED = 2000  # lines
 
 
@@ -45,7 +45,10 @@ def describe_request(request: Request) -> dict[str, Any]:
 
 
 def sections(exchange: Exchange) -> dict[str, str]:
-    """Return the texts to show for an exchange by their headings, in order."""
+    """Return the texts to show for an exchange by their headings, in order.
+
+    The exchange is one whose texts have been cut to MOST_SHOWN.
+    """
     request, response = exchange.sent, exchange.response
     shown = {"HTTP request": _message(f"{request.method} {request.target}", request)}
     if exchange.event is not None:
@@ -61,7 +64,10 @@ def sections(exchange: Exchange) -> dict[str, str]:
 
 
 def _json(value: Any) -> str:
-    return _cut(json.dumps(value, indent=2, ensure_ascii=False))
+    try:
+        return _cut(json.dumps(value, indent=2, ensure_ascii=False))
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _message(start: str, message: Request | Response) -> str:
@@ -72,45 +78,28 @@ def _message(start: str, message: Request | Response) -> str:
 def _body_text(message: Request | Response) -> str:
     """Return a body as text, or its length if it is not UTF-8."""
     try:
-        return _cut(message.body.decode("utf-8"))
+        return message.body.decode("utf-8")
     except UnicodeDecodeError:
         return f"({len(message.body)} bytes that are not text)"
 
 
 def _cut(text: str) -> str:
-    if len(text) <= MOST_SHOWN:
+    if len(text) <= _MOST_IN_SECTION:
         return text
-    return f"{text[:MOST_SHOWN]}\n({len(text) - MOST_SHOWN} characters more)"
-
-
-class Row(NamedTuple):
-    """A line of one text next to its counterpart in another; None if it has none."""
-
-    left: str | None
-    right: str | None
-
-    @property
-    def differs(self) -> bool:
-        return self.left != self.right
+    return f"{text[:_MOST_IN_SECTION]}\n({len(text) - _MOST_IN_SECTION} characters more)"
 
 
 def compare(left: Exchange, right: Exchange) -> dict[str, list[Row]]:
     """Return the sections of two exchanges, aligned line by line."""
     first, second = sections(left), sections(right)
     return {
-        heading: list(_rows(first.get(heading, ""), second.get(heading, "")))
+        heading: list(align(_lines(first.get(heading, "")), _lines(second.get(heading, ""))))
         for heading in ("Event", "Common request", "Reply", "HTTP response")
         if heading in first or heading in second
     }
 
 
-def _rows(left: str, right: str) -> Iterator[Row]:
-    before, after = (text.splitlines()[:_MOST_COMPARED] for text in (left, right))
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    for _, i, i_end, j, j_end in matcher.get_opcodes():
-        height = max(i_end - i, j_end - j)
-        for k in range(height):
-            yield Row(
-                before[i + k] if i + k < i_end else None,
-                after[j + k] if j + k < j_end else None,
-            )
+def _lines(text: str) -> list[str]:
+    lines = text.splitlines()
+    more = len(lines) - _MOST_COMPARED
+    return [*lines[:_MOST_COMPARED], f"({more} lines more)"] if more > 0 else lines

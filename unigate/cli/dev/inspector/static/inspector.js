@@ -197,7 +197,11 @@ async function refresh() {
 }
 
 news.addEventListener("open", () => report("live", false));
-news.addEventListener("error", () => report("waiting for the server", true));
+news.addEventListener("error", () => {
+  // A server that was started anew asks for its own token, and the browser gives up.
+  const refused = news.readyState === EventSource.CLOSED;
+  report(refused ? "refused: open the address that the server has printed" : "waiting for the server", true);
+});
 news.addEventListener("seen", () => missed && refresh());
 
 // A new server has started, which has none of these requests.
