@@ -68,6 +68,7 @@ class Gateway:
         platform: str | Provider | None = None,
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
+        text_types: Iterable[str] = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
@@ -75,7 +76,7 @@ class Gateway:
         _check_choice("on_error", on_error, ("respond", "raise"))
         self._applications = Applications(application, mounts, interface, base_path)
         self.base_path = self._applications.base_path
-        self.deployment = Deployment(platform, trusted_proxies, cache)
+        self.deployment = Deployment(platform, trusted_proxies, cache, text_types=text_types)
         self.raising = on_error == "raise"
         self._lifespan: Mode = lifespan
         self._sources = tuple(sources)
@@ -408,6 +409,7 @@ def wrap(
     platform: str | Provider | None = None,
     trusted_proxies: int | str | Sequence[str] | None = None,
     cache: str | Backend | None = None,
+    text_types: Iterable[str] = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.
@@ -426,6 +428,8 @@ def wrap(
             trusted. Default: UNIGATE_PLATFORM, else the platform that runs this.
         trusted_proxies: Your own proxies in front: their number, or addresses and ranges.
         cache: The runtime cache: a URL ("redis://...", "memory://") or a backend.
+        text_types: Media types of responses that are text beside the known ones, such as
+            "application/vnd.my": platforms that take text or base64 get them as text.
         on_error: "respond" logs a failure of the application and answers a plain 500, "raise" lets
             the platform count it.
 
@@ -445,5 +449,6 @@ def wrap(
         platform=platform,
         trusted_proxies=trusted_proxies,
         cache=cache,
+        text_types=text_types,
         on_error=on_error,
     )

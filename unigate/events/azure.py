@@ -24,7 +24,6 @@ import json
 import os
 import re
 import sys
-from binascii import a2b_base64
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -34,6 +33,7 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
+    decode_base64,
     decode_path,
     forwarded_peer,
     json_object,
@@ -140,7 +140,9 @@ def _identify(request: Request) -> Identity | None:
     """Return the caller that App Service signed in; it removes these headers from requests."""
     headers = request.headers
     try:
-        principal = json_object(json.loads(a2b_base64(headers.get("x-ms-client-principal") or "")))
+        principal = json_object(
+            json.loads(decode_base64(headers.get("x-ms-client-principal") or ""))
+        )
     except (ValueError, RecursionError):
         principal = {}
     user = headers.get("x-ms-client-principal-id") or headers.get("x-ms-client-principal-name")

@@ -48,7 +48,7 @@ def to_request(event: Event, context: Any) -> Request:
     about: dict[str, Any] = event.get("requestContext") or {}
     headers = _read_headers(event.get("multiValueHeaders"), event.get("headers"))
     values = event.get("multiValueQueryStringParameters")
-    if not isinstance(values, dict):
+    if not (values and isinstance(values, dict)):
         values = event.get("queryStringParameters")
     domain = about.get("domainName") or headers.get("host")
     key = event.get("path"), event.get("version"), about.get("stage"), domain
@@ -114,7 +114,7 @@ _TARGETS = Memo(_target)
 def to_reply(response: Response, event: Event) -> Reply:
     """Write a reply; API Gateway rejects unknown members."""
     headers = response.headers
-    body, is_base64 = encode_body(headers.single or headers, response.body)
+    body, is_base64 = encode_body(headers.single or headers, response.body, response.text_types)
     return {
         "statusCode": response.status,
         "multiValueHeaders": headers.grouped(),

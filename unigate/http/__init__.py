@@ -5,7 +5,18 @@ Plain values without I/O. Rules that more than one event format or host needs li
 
 from __future__ import annotations
 
-from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
+from .bodies import (
+    TEXT_TYPES,
+    TextTypes,
+    bodiless,
+    carries_body,
+    decode_base64,
+    decode_body,
+    encode_body,
+    is_text,
+    looks_like_base64,
+    text_types,
+)
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, latin1
 from .hosts import Address, forwarded_peer, split_host
@@ -27,12 +38,15 @@ from .urls import (
 
 __all__ = [
     "HOP_BY_HOP",
+    "TEXT_TYPES",
     "Address",
     "Headers",
     "Identity",
     "Response",
+    "TextTypes",
     "bodiless",
     "carries_body",
+    "decode_base64",
     "decode_body",
     "decode_path",
     "encode_body",
@@ -43,6 +57,7 @@ __all__ = [
     "json_object",
     "json_text",
     "latin1",
+    "looks_like_base64",
     "parse_scopes",
     "quote_bytes",
     "quote_path",
@@ -54,6 +69,7 @@ __all__ = [
     "single_value_map",
     "split_host",
     "split_query",
+    "text_types",
     "unquote",
     "write_envelope",
 ]
