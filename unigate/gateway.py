@@ -91,22 +91,30 @@ class Gateway:
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {self._applications!r}>"
 
-    def on_event(self, kind: str) -> Callable[[Handler], Handler]:
+    def on_event(self, kind: str, **filters: str) -> Callable[[Handler], Handler]:
         """Register a function for non-HTTP events; what it returns is the reply.
 
         The function is called with (event, context). An asynchronous one runs on the event loop of
         the ASGI applications, after their start-up. An event without a function raises
         UnknownEvent, because any reply would mean success; only a warm-up is answered at once.
 
+        A function whose first parameter is annotated with an event class of Powertools, such as
+        `SQSEvent`, gets the event as that class.
+
         Args:
-            kind: "authorizer", "cognito", "dynamodb", "eventbridge", "kafka", "kinesis", "s3",
-                "schedule" (falls back to "eventbridge"), "ses", "sns", "sqs", "warmup",
-                "websocket", or "*" for every event without a function of its own.
+            kind: A name of `unigate.events.kinds.NAMES`, such as "sqs", or "*" for every event
+                without a function of its own. "schedule" falls back to "eventbridge". "manage" is
+                `{"manage": "..."}`, which whoever may invoke the function can send.
+            filters: What the events must have, by the names of `unigate.events.filters.FILTERS`:
+                `queue="orders"`. Of several functions, the first whose filters match is called;
+                one without filters is called for the rest.
 
         Raises:
-            ValueError: For any other kind.
+            TypeError: The kind has no such filter, or its value is not text.
+            ValueError: The kind is unknown, or a function with the same filters is registered
+                already.
         """
-        return self._handlers.register(kind)
+        return self._handlers.register(kind, filters)
 
     # --- the doors -------------------------------------------------------------------------------
 
