@@ -21,7 +21,7 @@ import unigate
 from tests.hosts import HOSTS
 from tests.samples import load
 from unigate import Headers, Request
-from unigate.events import azure, google, kinds, name_of
+from unigate.events import azure, filters, google, kinds, name_of
 from unigate.events.detection import all_sources
 
 SOURCES = tuple(dict.fromkeys(all_sources().values()))
@@ -93,11 +93,15 @@ def test_invoke_calls_main(command: str) -> None:
     assert json.loads(done.stdout)["statusCode"] == 200
 
 
-def test_non_http_events() -> None:
+def test_non_http_events(capsys: pytest.CaptureFixture[str]) -> None:
     app = run(2)["app"]
-    records = [{"eventSource": "aws:sqs", "messageId": id_, "body": id_[1:]} for id_ in ("a1", "b")]
+    queue = {"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:1:orders"}
+    bodies = {"a": '{"number": 7}', "b": ""}
+    records = [{**queue, "messageId": name, "body": body} for name, body in bodies.items()]
     reply = app.lambda_handler({"Records": records}, None)
     assert reply == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+    assert capsys.readouterr().out == "order 7\n"
+    assert app.lambda_handler(load("not_http/schedule"), None) == "tidied"
 
 
 def test_google_and_azure() -> None:
@@ -119,6 +123,10 @@ def test_every_source_is_in_the_table() -> None:
 def test_every_kind_of_event_is_named() -> None:
     text = (ROOT / "README.md").read_text()
     assert all(f"`{kind}`" in text for kind in kinds.NAMES)
+    for kind, names in filters.FILTERS.items():
+        row = re.search(rf"`{kind}`[^|]*\| ([^|]*) \|", text)
+        assert row is not None
+        assert row[1] == ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def test_mixing_applications() -> None:
