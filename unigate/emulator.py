@@ -26,8 +26,8 @@ _log = logging.getLogger("unigate")
 
 EVENT_SOURCES = all_sources()
 
-# The origin of requests; https, as on most platforms.
-BASE_URL = "https://testserver"
+# The origin of requests: https, as on most platforms, and a host that a new Django project allows.
+BASE_URL = "https://localhost"
 
 # The longest that API Gateway waits, unless a quota was raised.
 TIMEOUT_SECONDS = 30

@@ -19,7 +19,7 @@ from .bodies import (
 )
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, latin1
-from .hosts import Address, forwarded_peer, split_host
+from .hosts import Address, forwarded_peer, split_host, without_ports
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
 from .response_fields import HOP_BY_HOP, response_headers, single_value_map
@@ -71,5 +71,6 @@ __all__ = [
     "split_query",
     "text_types",
     "unquote",
+    "without_ports",
     "write_envelope",
 ]
