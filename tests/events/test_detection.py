@@ -67,7 +67,6 @@ KINDS = {
     "lambda_warmer": "warmup",
     "lex": "lex",
     "no_records": "other",
-    "non_proxy": "other",
     "rabbitmq": "rabbitmq",
     "s3": "s3",
     "schedule": "schedule",
@@ -302,7 +301,7 @@ def test_a_command_has_nothing_beside_it() -> None:
     assert kind_of({"manage": "migrate", "headers": {}}) == "other"
 
 
-MARKS = {"methodArn": "arn", "routeArn": "arn", "Records": [], "records": {}, "requestPath": "/"}
+MARKS = {"methodArn": "arn", "routeArn": "arn", "Records": [], "records": {}}
 MARKS |= {"warmer": True, "source": "serverless-plugin-warmup", "triggerSource": "PreSignUp"}
 MARKS |= {"manage": "migrate", "command": "report", "raw_command": "1", "_serverless-wsgi": {}}
 

@@ -91,11 +91,12 @@ def test_no_member_inside_an_invocation_is_indispensable(name: str) -> None:
 
 # Names and values in these are the client's: an empty member is present, a missing one is not.
 MAPS = {"headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"}
-MAPS |= {"__ow_headers", "queryParameters", "queryString"}
+MAPS |= {"__ow_headers", "queryParameters", "queryString", "query", "body"}
 # The marks decide which source reads the event.
 MARKS = {"httpMethod", "path", "resource", "rawPath", "requestContext", "elb", "http", "version"}
 MARKS |= {"Action", "body", "targetGroupArn", "rawUrl", "queryParameters", "queryString", "apiId"}
 MARKS |= {"stageVariable", "pathParams", "stage", "requestId", "identity", "multiValueHeaders"}
+MARKS |= {"requestPath", "method"}
 HTTP_SAMPLES = [name for name in names() if not name.startswith("not_http/")]
 
 

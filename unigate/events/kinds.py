@@ -86,9 +86,8 @@ _ROWS: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     ("manage", lambda e, c: e.keys() == {"manage"}, ()),
     # Commands for other tools (serverless-wsgi, Zappa): never run here.
     (OTHER, lambda e, c: not _COMMANDS.isdisjoint(e), tuple(_COMMANDS)),
-    # An agent of Bedrock, and API Gateway without proxy integration.
+    # An agent of Bedrock.
     (OTHER, lambda e, c: "messageVersion" in e and "apiPath" in e, ("apiPath",)),
-    (OTHER, lambda e, c: "requestPath" in e, ("requestPath",)),
 )
 
 MARKS = frozenset({"eventSource"}.union(*(marks for _, _, marks in _ROWS)))

@@ -16,6 +16,7 @@ from unigate.http import (
     Response,
     encode_body,
     encode_query,
+    is_aws_domain,
     json_object,
     json_text,
     parse_scopes,
@@ -98,8 +99,7 @@ def _target(key: tuple[Any, Any, Any, Any]) -> tuple[bytes, str, str]:
     """
     path, version, stage, domain = key
     stage = json_text(stage)
-    on_aws = bool(domain) and domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-    root = f"/{stage}" if on_aws and stage and stage != "$default" else ""
+    root = f"/{stage}" if is_aws_domain(domain) and stage and stage != "$default" else ""
     path, _, query = (path or "/").partition("?")  # some gateways in front leave the query on it
     raw = raw_path(path)
     # Payload 1.0 is reported to keep the stage in the path; a REST API removes it.

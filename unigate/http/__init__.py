@@ -19,7 +19,7 @@ from .bodies import (
 )
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, latin1
-from .hosts import Address, forwarded_peer, split_host, without_ports
+from .hosts import Address, forwarded_peer, is_aws_domain, split_host, without_ports
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
 from .response_fields import HOP_BY_HOP, response_headers, single_value_map
@@ -52,6 +52,7 @@ __all__ = [
     "encode_body",
     "encode_query",
     "forwarded_peer",
+    "is_aws_domain",
     "is_text",
     "join_query",
     "json_object",
