@@ -217,7 +217,7 @@ def _encoded_body(response: Response, content_type: str) -> tuple[str, str]:
     kind, charset = _split_type(content_type)
     # The controller treats all other types as binary: SVG, for example.
     is_plain = (not kind or kind.startswith(("text/", "application/"))) and (
-        is_text(kind, response.text_types) or is_text(content_type, response.text_types)
+        is_text(kind) or is_text(content_type, response.text_types)
     )
     coding = response.headers.get("content-encoding") or "identity"
     if is_plain and coding.lower() == "identity":
