@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.validate import validator
 
 from unigate import Gateway, Headers, Request, Response
+from unigate.errors import FailedInvocation
 from unigate.events import azure, google, name_of
 from unigate.events.detection import all_sources
 from unigate.types import Event, Reply
@@ -152,7 +153,10 @@ class EventHost:
 
     def reply_to(self, app: Gateway, event: Event) -> Reply:
         """Return what goes back for an event: JSON in UTF-8, or this fails."""
-        reply = app.lambda_handler(event, None)
+        try:
+            reply = app.lambda_handler(event, None)
+        except FailedInvocation as failure:
+            reply = failure.report
         text = json.dumps(reply, allow_nan=False, ensure_ascii=False).encode("utf-8")
         read: Reply = json.loads(text)
         return read
@@ -215,6 +219,7 @@ HOSTS: dict[str, Host] = {
     "http_api": EventHost("http_api"),
     "function_url": EventHost("http_api/function_url"),
     "rest_api": EventHost("rest_api"),
+    "lambda_integration": EventHost("lambda_integration"),
     "alb": EventHost("alb"),
     "alb single": EventHost("alb", single_values),
     "lattice": EventHost("lattice"),

@@ -52,20 +52,25 @@ def joined(pairs: Pairs) -> Pairs:
     return [(key, ",".join(v for k, v in pairs if k == key)) for key in dict(pairs)]
 
 
+ALL = bytes(range(256)) * 40
+
 # What becomes of the query.
 QUERIES: dict[str, Callable[[Pairs], Pairs]] = {
     # A map of lists has no order across its keys.
     **dict.fromkeys(("rest_api", "alb", "tencent", "yandex 1.0", "huawei"), grouped),
     # A map of single values has room for one of each key.
-    **dict.fromkeys(("alb single", "scaleway"), last),
+    **dict.fromkeys(("alb single", "scaleway", "lambda_integration"), last),
     # Function Compute and its gateway join the values of a key.
     **dict.fromkeys(("alibaba", "alibaba map"), joined),
 }
 # What becomes of the request line's path, where the application is told a path that was decoded.
 DECODED = {b"/a%2Fb": b"/a/b", b"/%FF": b"/%EF%BF%BD", b"/caf%c3%a9": b"/caf%C3%A9"}
 PATHS = {"http_api": DECODED, "handle": DECODED, "scaleway": DECODED}
-# What becomes of a body, by Content-Type: OpenWhisk writes text into JSON as if it were UTF-8.
+# What becomes of a body, by Content-Type: OpenWhisk writes text into JSON as if it were UTF-8, and
+# the Lambda integration everything that is neither JSON nor a form.
 BODIES: dict[tuple[str, str], bytes] = {
+    ("lambda_integration", "application/octet-stream"): ALL.decode("utf-8", "replace").encode(),
+    ("lambda_integration", "text/plain; charset=iso-8859-1"): "\ufffd".encode(),
     ("openwhisk", "text/plain; charset=iso-8859-1"): "\ufffd".encode(),
 }
 # What becomes of the request header of which the value is Latin-1: Azure's host reads UTF-8.
@@ -175,7 +180,7 @@ def test_query_reaches_the_application(framework: str, host: str, query: str) ->
     ("content_type", "body"),
     [
         ("application/json", b'{"caf\xc3\xa9": 1}'),
-        ("application/octet-stream", bytes(range(256)) * 40),
+        ("application/octet-stream", ALL),
         ("application/x-www-form-urlencoded", b"a=1&b=%C3%A9"),
         ("text/plain; charset=iso-8859-1", b"\xe9"),
     ],

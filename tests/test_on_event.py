@@ -13,9 +13,10 @@ import pytest
 
 import unigate
 from tests.apps import plain
-from tests.samples import load
+from tests.events.test_missing_members import changed, places, variants
+from tests.samples import load, names
 from unigate import Gateway, UnknownEvent
-from unigate.events import kinds
+from unigate.events import filters, find_source, kinds
 
 Invoke = Callable[[Gateway, Any, Any], Any]
 
@@ -27,12 +28,23 @@ INVOKES: dict[str, Invoke] = {
 every_door = pytest.mark.parametrize("invoke", INVOKES.values(), ids=INVOKES)
 
 SAMPLES = {
+    "activemq": "activemq",
+    "alexa": "alexa",
+    "appsync": "appsync",
     "authorizer": "authorizer_v2",
+    "cloudformation": "cloudformation",
     "cognito": "cognito",
+    "connect": "connect",
+    "documentdb": "documentdb",
     "dynamodb": "dynamodb",
     "eventbridge": "eventbridge",
+    "firehose": "firehose",
     "kafka": "kafka",
     "kinesis": "kinesis",
+    "lex": "lex",
+    "logs": "cloudwatch_logs",
+    "manage": "zappa_manage",
+    "rabbitmq": "rabbitmq",
     "s3": "s3",
     "schedule": "schedule",
     "ses": "ses",
@@ -161,6 +173,7 @@ def test_an_event_without_a_handler_is_an_error_that_says_what_to_do(
         None,
         b"bytes",
         [1],
+        {"step": 1, "input": ["plain", "input", "of", "a", "state", "machine"]},
         load("not_http/edge_response"),
         load("not_http/zappa_manage"),
         load("not_http/tencent_timer"),
@@ -188,6 +201,163 @@ def test_the_most_particular_handler_takes_an_event() -> None:
     assert app.lambda_handler(sample("sqs")) == "*"
 
 
+# A filter of each kind, a name that its sample has, and one that it does not have.
+FILTERS = [
+    ("activemq", "queue", "soups", "pies"),
+    ("alexa", "intent", "OrderSoup", "OrderPie"),
+    ("alexa", "request", "IntentRequest", "LaunchRequest"),
+    ("appsync", "field", "soup", "pie"),
+    ("appsync", "type", "Query", "Mutation"),
+    ("authorizer", "type", "REQUEST", "TOKEN"),
+    ("cloudformation", "request", "Create", "Delete"),
+    ("cloudformation", "resource", "Custom::Seed", "Seed"),
+    ("cognito", "pool", "eu-west-1_Kitchen", "eu-west-1_Bar"),
+    ("cognito", "trigger", "PreSignUp", "PostConfirmation"),
+    ("cognito", "trigger", "PreSignUp_SignUp", "PreSignUp_AdminCreateUser"),
+    ("connect", "queue", "Orders", "Complaints"),
+    ("documentdb", "collection", "soups", "pies"),
+    ("documentdb", "database", "kitchen", "bar"),
+    ("dynamodb", "table", "orders", "stream"),
+    ("eventbridge", "detail_type", "Order Shipped", "Order"),
+    ("eventbridge", "source", "shop.orders", "shop"),
+    ("firehose", "stream", "clicks", "deliverystream"),
+    ("kafka", "topic", "orders", "orders-0"),
+    ("kinesis", "stream", "orders", "stream"),
+    ("lex", "bot", "Waiter", "B1"),
+    ("lex", "intent", "OrderSoup", "OrderPie"),
+    ("logs", "group", "/aws/lambda/menu", "/aws/lambda"),
+    ("rabbitmq", "queue", "soups", "/"),
+    ("rabbitmq", "queue", "soups::/", "soups::/other"),
+    ("s3", "bucket", "incoming", "outgoing"),
+    ("s3", "event", "ObjectCreated", "ObjectRemoved"),
+    ("s3", "event", "ObjectCreated:Put", "ObjectCreated:Copy"),
+    ("schedule", "rule", "nightly", "hourly"),
+    ("ses", "recipient", "orders@example.org", "ada@example.org"),
+    ("sns", "topic", "news", "olds"),
+    ("sqs", "queue", "jobs", "job"),
+    ("sqs", "queue", "arn:aws:sqs:eu-west-1:210987654321:jobs", "arn:aws:sqs:::jobs"),
+    ("websocket", "route", "say", "$connect"),
+]
+
+
+@every_door
+@pytest.mark.parametrize(("kind", "name", "has", "lacks"), FILTERS)
+def test_a_filter_chooses_among_the_functions_of_a_kind(
+    kind: str, name: str, has: str, lacks: str, invoke: Invoke
+) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event(kind, **{name: lacks})(lambda event, context: "other")
+    with pytest.raises(UnknownEvent):
+        invoke(app, sample(kind), None)
+    app.on_event(kind)(lambda event, context: "rest")
+    assert invoke(app, sample(kind), None) == "rest"
+    app.on_event(kind, **{name: has})(lambda event, context: "mine")
+    assert invoke(app, sample(kind), None) == "mine"
+
+
+def test_every_filter_is_tried_here() -> None:
+    known = {(kind, name) for kind, names in filters.FILTERS.items() for name in names}
+    untried = {("alexa", "namespace"), ("eventbridge", "resource")}
+    assert known - untried == {(kind, name) for kind, name, _, _ in FILTERS}
+    assert filters.FILTERS.keys() <= set(kinds.NAMES)
+
+
+def test_filters_of_events_with_other_members() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("alexa", namespace="Alexa.Discovery")(lambda event, context: "discover")
+    app.on_event("schedule", rule="nightly")(lambda event, context: "nightly")
+    app.on_event("eventbridge", resource="i-7")(lambda event, context: "instance")
+    app.on_event("kinesis", stream="orders")(lambda event, context: "stream")
+    app.on_event("sqs", queue="jobs")(lambda event, context: "pipe")
+    assert app(load("not_http/alexa_home"), None) == "discover"
+    assert app(load("not_http/scheduler"), None) == "nightly"
+    bus = "arn:aws:events:eu-west-1:210987654321:rule/bus/nightly"
+    assert app(load("not_http/schedule") | {"resources": [bus]}, None) == "nightly"
+    instance = "arn:aws:ec2:eu-west-1:210987654321:instance/i-7"
+    assert app(sample("eventbridge") | {"resources": ["x", None, instance]}, None) == "instance"
+    event = sample("kinesis")
+    event["Records"][0]["eventSourceARN"] += "/consumer/mine:1700000000"
+    assert app(event, None) == "stream"
+    assert app(sample("sqs")["Records"], None) == "pipe"
+
+
+@pytest.mark.parametrize("kind", filters.FILTERS)
+def test_a_filter_does_not_fail_on_damaged_events(kind: str) -> None:
+    event = sample(kind)
+    app = unigate.wrap(plain.wsgi_app)
+    for name in filters.FILTERS[kind]:
+        app.on_event(kind, **{name: "?"})(lambda event, context: "?")
+    app.on_event("*")(lambda event, context: "*")
+    for place in places(event):
+        for variant in (*variants(event, place), changed(event, place, 7)):
+            if find_source(variant) is None:
+                assert app(variant, None) in ("*", "?")
+
+
+def test_all_filters_of_a_function_must_match_and_the_first_function_wins() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("lex")(lambda event, context: "rest")
+    app.on_event("lex", bot="Waiter", intent="OrderPie")(lambda event, context: "pie")
+    app.on_event("lex", intent="OrderSoup")(lambda event, context: "soup")
+    app.on_event("lex", bot="Waiter")(lambda event, context: "waiter")
+    assert app(sample("lex"), None) == "soup"
+    event = sample("lex")
+    event["sessionState"]["intent"]["name"] = "OrderPie"
+    assert app(event, None) == "pie"
+    event["sessionState"]["intent"]["name"] = "Pay"
+    assert app(event, None) == "waiter"
+    event["bot"]["name"] = "Barkeeper"
+    assert app(event, None) == "rest"
+
+
+def second(event: Any, context: Any) -> Any: ...
+
+
+@pytest.mark.parametrize("wanted", [{}, {"queue": "jobs"}])
+def test_a_second_function_for_the_same_events_is_refused(wanted: dict[str, str]) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    @app.on_event("sqs", **wanted)
+    def first(event: Any, context: Any) -> str:
+        return "first"
+
+    app.on_event("sqs", queue="mail")(second)
+    message = r"kind 'sqs'.*got tests\.test_on_event\.second while .*<locals>\.first is registered "
+    with pytest.raises(ValueError, match=message + r"already\. .* pass a filter: queue\."):
+        app.on_event("sqs", **wanted)(second)
+    assert app(sample("sqs"), None) == "first"
+    app.on_event("*")(first)
+    with pytest.raises(ValueError, match=r"kind '\*'.*registered already\.$"):
+        app.on_event("*")(second)
+
+
+def test_a_filter_that_the_kind_does_not_have_is_refused_with_those_it_has() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(TypeError, match=r"kind 's3' have the filters bucket, event, got 'queue'"):
+        app.on_event("s3", queue="jobs")
+    for kind in ("*", "warmup", "manage"):
+        with pytest.raises(TypeError, match=r"have no filters, got 'queue'"):
+            app.on_event(kind, queue="jobs")
+    for value in (None, 7, ["jobs"]):
+        with pytest.raises(TypeError, match=r"filter 'queue' must be text, got"):
+            app.on_event("sqs", queue=value)  # type: ignore[arg-type]
+
+
+def test_a_command_goes_to_the_function_that_was_registered_for_it_alone() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(UnknownEvent, match="kind: manage"):
+        app({"manage": "migrate"}, None)
+    app.on_event("manage")(lambda event, context: event["manage"])
+    assert app({"manage": "migrate"}, None) == "migrate"
+    for name in names():
+        event = load(name) | {"manage": "migrate"}
+        try:
+            reply = app(event, None)
+        except UnknownEvent:
+            continue
+        assert reply != "migrate" or event == {"manage": "migrate"}
+
+
 def test_a_request_never_goes_to_a_handler() -> None:
     app = unigate.wrap(plain.wsgi_app)
     app.on_event("*")(lambda event, context: "*")
@@ -209,7 +379,7 @@ def test_a_named_source_does_not_keep_events_from_their_handlers(kind: str) -> N
 
 
 def test_an_unheard_of_kind_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"kind must be one of 'authorizer'.*'\*', got 'http'"):
+    with pytest.raises(ValueError, match=r"kind must be one of 'activemq'.*'\*', got 'http'"):
         unigate.wrap(plain.wsgi_app).on_event("http")
 
 

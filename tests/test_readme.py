@@ -21,7 +21,7 @@ import unigate
 from tests.hosts import HOSTS
 from tests.samples import load
 from unigate import Headers, Request
-from unigate.events import azure, google, kinds, name_of
+from unigate.events import azure, filters, google, kinds, name_of
 from unigate.events.detection import all_sources
 
 SOURCES = tuple(dict.fromkeys(all_sources().values()))
@@ -69,7 +69,7 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
 
 def test_every_block_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
-    assert (len(PYTHON), len(COMMANDS)) == (10, 6)
+    assert (len(PYTHON), len(COMMANDS)) == (11, 6)
 
 
 def test_main_answers() -> None:
@@ -93,16 +93,20 @@ def test_invoke_calls_main(command: str) -> None:
     assert json.loads(done.stdout)["statusCode"] == 200
 
 
-def test_non_http_events() -> None:
+def test_non_http_events(capsys: pytest.CaptureFixture[str]) -> None:
     app = run(2)["app"]
-    records = [{"eventSource": "aws:sqs", "messageId": id_, "body": id_[1:]} for id_ in ("a1", "b")]
+    queue = {"eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:eu-west-1:1:orders"}
+    bodies = {"a": '{"number": 7}', "b": ""}
+    records = [{**queue, "messageId": name, "body": body} for name, body in bodies.items()]
     reply = app.lambda_handler({"Records": records}, None)
     assert reply == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+    assert capsys.readouterr().out == "order 7\n"
+    assert app.lambda_handler(load("not_http/schedule"), None) == "tidied"
 
 
 def test_google_and_azure() -> None:
     request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
-    for block, source in ((8, google), (9, azure)):
+    for block, source in ((9, google), (10, azure)):
         main = run(block)["main"]
         user_function = getattr(main, "_function", None)
         call = user_function.get_user_function() if user_function else main
@@ -119,6 +123,10 @@ def test_every_source_is_in_the_table() -> None:
 def test_every_kind_of_event_is_named() -> None:
     text = (ROOT / "README.md").read_text()
     assert all(f"`{kind}`" in text for kind in kinds.NAMES)
+    for kind, names in filters.FILTERS.items():
+        row = re.search(rf"`{kind}`[^|]*\| ([^|]*) \|", text)
+        assert row is not None
+        assert row[1] == ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def test_mixing_applications() -> None:
@@ -128,8 +136,13 @@ def test_mixing_applications() -> None:
     assert get(app, b"/v20")[0] == 404
 
 
+def test_a_middleware_drops_a_field() -> None:
+    response = HOSTS["rest_api"](run(4)["app"], Request("GET", b"/"))
+    assert response.headers.pairs == [("content-type", "text/plain")]
+
+
 def test_geolocation_cache_and_background_work(capsys: pytest.CaptureFixture[str]) -> None:
-    app = run(4)["app"]
+    app = run(5)["app"]
     headers = Headers([("host", "h"), ("cf-ipcountry", "NL"), ("cf-connecting-ip", "203.0.113.8")])
     reply = HOSTS["alb"](app, Request("GET", b"/nearest", headers=headers))
     assert json.loads(reply.body) == {"shops in": "NL", "flag": "🇳🇱"}
@@ -137,14 +150,14 @@ def test_geolocation_cache_and_background_work(capsys: pytest.CaptureFixture[str
 
 
 def test_flask() -> None:
-    assert '"client":["203.0.113.7",0]' in get(run(5)["app"], b"/whoami")[1]
+    assert '"client":["203.0.113.7",0]' in get(run(6)["app"], b"/whoami")[1]
 
 
 def test_django() -> None:
-    middleware = run(6)["MIDDLEWARE"]
+    middleware = run(7)["MIDDLEWARE"]
     django.setup()
     with override_settings(MIDDLEWARE=middleware):
-        assert get(run(7)["app"], b"/hello")[0] == 200
+        assert get(run(8)["app"], b"/hello")[0] == 200
 
 
 def test_install_names_extras_that_exist() -> None:

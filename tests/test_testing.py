@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from django.test import override_settings
 
 import unigate
 from tests.apps import flask_app, plain, starlette_app
@@ -50,6 +52,7 @@ def echo(environ: Any, start_response: Any) -> list[bytes]:
     names = ("HTTP_", "CONTENT_")
     facts = {
         "method": environ["REQUEST_METHOD"],
+        "root": environ["SCRIPT_NAME"],
         "path": request.path,
         "raw": request.raw_path.decode(),
         "query": query,
@@ -90,7 +93,7 @@ def test_a_request_arrives_unchanged_through_each_source(source: str) -> None:
     assert facts["headers"]["CONTENT_TYPE"] == "application/json"
     assert facts["headers"]["CONTENT_LENGTH"] == str(len(response.request.body))
     assert facts["headers"]["HTTP_X_ONE"] == "1"
-    assert facts["headers"]["HTTP_HOST"] == "testserver"
+    assert facts["headers"]["HTTP_HOST"] == "localhost"
     assert facts["headers"]["HTTP_USER_AGENT"] == "unigate"
     if source in EVENT_SOURCES:
         assert facts["lambda"] == "local"
@@ -103,6 +106,27 @@ def test_a_request_arrives_unchanged_through_each_source(source: str) -> None:
         assert response.reply is None
     if source != "generic":  # its events do not have them
         assert (facts["scheme"], facts["client"]) == ("https", "127.0.0.1")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_application_is_asked_for_its_own_paths(
+    source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for path in ("/api", "/api/users", "/prod/users", "/"):
+        facts = facts_of(Client(echo, source).get(path))
+        assert (facts["root"], facts["path"]) == ("", path)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_new_django_project_accepts_the_requests(source: str) -> None:
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        host = WSGIRequest(environ).get_host()
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [host.encode()]
+
+    with override_settings(DEBUG=True, ALLOWED_HOSTS=[]):
+        assert Client(application, source).get("/").text == "localhost"
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -166,7 +190,7 @@ def test_any_method_can_be_sent(source: str) -> None:
         ("relative", "/relative", ""),
         ("?a=1", "/", "a=1"),
         ("", "/", ""),
-        ("https://testserver?a=1", "/", "a=1"),
+        ("https://localhost?a=1", "/", "a=1"),
     ],
 )
 @pytest.mark.parametrize("source", ["function_url", "alb", "asgi", "wsgi"])
@@ -346,16 +370,16 @@ def sent_after(url: str, *cookies: str, to: str, **options: Any) -> str:
         ("a=1; Path=/elsewhere", "/elsewhere/x", True),
         ("a=1; Path=/elsewhere", "/elsewheres", False),
         ("a=1; Secure", "/in/x", True),
-        ("a=1; Secure", "http://testserver/in/x", False),
+        ("a=1; Secure", "http://localhost/in/x", False),
         ("a=1; Path=/; HttpOnly; SameSite=Strict", "/", True),
-        ("a=1; Path=/; Domain=testserver", "/", True),
+        ("a=1; Path=/; Domain=localhost", "/", True),
         ("a=1; Path=/; Domain=example.org", "/", False),
         ("a=1; Path=/; Domain=example.org", "https://example.org/", False),
         ("a=1; Path=/; Max-Age=60", "/", True),
         ("a=1; Path=/; Max-Age=0", "/", False),
         ("a=1; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "/", False),
         ("a=1; Path=/", "https://other.example.org/", False),
-        ("a=1; Path=/", "https://www.testserver/", False),
+        ("a=1; Path=/", "https://www.localhost/", False),
     ],
 )
 def test_a_cookie_is_sent_where_a_browser_would(cookie: str, to: str, sent: bool) -> None:
@@ -426,9 +450,9 @@ def test_the_cookies_of_a_client_are_a_mapping() -> None:
     assert facts_of(client.get("/"))["headers"]["HTTP_COOKIE"] == "b=2; c="
     client.get("/in/set?c=b%3D3")
     client.cookies.clear()
-    deep = Client(echo, base_url="https://testserver/api/v1")
+    deep = Client(echo, base_url="https://localhost/api/v1")
     deep.cookies["a"] = "1"
-    assert facts_of(deep.get("https://testserver/"))["headers"]["HTTP_COOKIE"] == "a=1"
+    assert facts_of(deep.get("https://localhost/"))["headers"]["HTTP_COOKIE"] == "a=1"
     assert "HTTP_COOKIE" not in facts_of(client.get("/in/x"))["headers"]
 
 
@@ -488,8 +512,8 @@ def test_head_stays_head() -> None:
 
 
 def test_a_relative_location_starts_from_the_request() -> None:
-    client = Client(echo, base_url="https://testserver/api")
-    facts = facts_of(client.get("https://testserver/go?302,next", follow_redirects=True))
+    client = Client(echo, base_url="https://localhost/api")
+    facts = facts_of(client.get("https://localhost/go?302,next", follow_redirects=True))
     assert facts["path"] == "/next"
 
 
@@ -520,7 +544,9 @@ def test_a_redirect_loop_is_an_error() -> None:
         start_response("302 Found", [("Location", f"/{len(paths)}")])
         return []
 
-    with pytest.raises(RuntimeError, match="within 20 redirects, got one more to https://tests"):
+    with pytest.raises(
+        RuntimeError, match="within 20 redirects, got one more to https://localhost/21"
+    ):
         Client(app).get("/", follow_redirects=True)
     assert len(paths) == 21
 

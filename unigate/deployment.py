@@ -1,4 +1,4 @@
-"""What the deployer says about a deployment: the platform, the proxies, the cache.
+"""What the deployer says about a deployment: the platform, the proxies, the cache, what is text.
 
 Few requests need a client's address or the cache. The modules behind them are imported at first
 use: at every cold start they would take a tenth of its time.
@@ -7,9 +7,11 @@ use: at every cold start they would take a tenth of its time.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
+
+from . import http
 
 if TYPE_CHECKING:
     from .cache import AsyncRuntimeCache, Backend, RuntimeCache
@@ -30,12 +32,13 @@ class Deployment:
             do not run on are trusted only on connections from one of them, and not at all if the
             event names no address.
         cache: The runtime cache: a URL or a backend.
+        text_types: Media types that are text beside the known ones (`http.text_types`).
         geoip: The path of a MaxMind database, for locations that no header names. Default:
             UNIGATE_GEOIP_DATABASE.
 
     Raises:
-        ValueError: For an unknown platform or cache, and for proxies that are not numbers,
-            addresses or ranges.
+        ValueError: For an unknown platform or cache, for proxies that are not numbers, addresses
+            or ranges, and for text types that are not media types.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class Deployment:
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
         *,
+        text_types: Iterable[str] = (),
         geoip: str | os.PathLike[str] | None = None,
     ) -> None:
         self.platform = platform or os.environ.get("UNIGATE_PLATFORM") or None
         self.trusted_proxies = trusted_proxies
         self.cache = cache
+        self.text_types = http.text_types(text_types)
         self._geoip = os.fspath(geoip or os.environ.get("UNIGATE_GEOIP_DATABASE") or "")
         if self.platform or trusted_proxies is not None:
             vars(self)["trust"] = self._trust()  # wrong arguments fail here, not at a request

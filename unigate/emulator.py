@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from . import wsgi
+from .errors import FailedInvocation
 from .events import EventSource
 from .events.detection import all_sources
 from .gateway import Gateway
@@ -26,8 +27,8 @@ _log = logging.getLogger("unigate")
 
 EVENT_SOURCES = all_sources()
 
-# The origin of requests; https, as on most platforms.
-BASE_URL = "https://testserver"
+# The origin of requests: https, as on most platforms, and a host that a new Django project allows.
+BASE_URL = "https://localhost"
 
 # The longest that API Gateway waits, unless a quota was raised.
 TIMEOUT_SECONDS = 30
@@ -93,6 +94,15 @@ def through_json(message: Any) -> Any:
     return json.loads(json.dumps(message, allow_nan=False))
 
 
+def invoke(app: Gateway, event: Any) -> Any:
+    """Return the reply to an event as the platform sees it, that of an expected failure too."""
+    try:
+        reply = app.lambda_handler(event, LocalContext())
+    except FailedInvocation as failure:
+        reply = failure.report
+    return through_json(reply)
+
+
 def make_request(
     method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
 ) -> Request:
@@ -122,7 +132,7 @@ def _ask_event(source: EventSource, app: Gateway, request: Request, base64: bool
     event = through_json(source.make_event(request))
     if base64:
         _encode(event)
-    reply = through_json(app.lambda_handler(through_json(event), LocalContext()))
+    reply = invoke(app, through_json(event))
     return Delivery(event, reply, source.from_reply(reply))
 
 

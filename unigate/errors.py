@@ -4,6 +4,7 @@ UnigateError
  ├─ UnknownEvent       no event source recognises the event
  ├─ InvalidEvent       the event contradicts itself; answered with status 400
  │   └─ TooLarge       the platform truncated the request body; answered with status 413
+ ├─ FailedInvocation   the platform takes this response from the error of the invocation
  ├─ UnknownInterface   the object is not a WSGI or ASGI application
  ├─ LifespanFailed     the application failed to start
  ├─ IncompleteResponse the application ended without a complete response
@@ -32,6 +33,15 @@ class TooLarge(InvalidEvent):
     """The platform truncated the request body."""
 
     status = 413
+
+
+class FailedInvocation(UnigateError):
+    """The platform takes this response from the error of a failed invocation, and expects one."""
+
+    @property
+    def report(self) -> dict[str, str]:
+        """What the platform reads in place of a reply."""
+        return {"errorMessage": str(self), "errorType": type(self).__name__}
 
 
 class UnknownInterface(UnigateError, TypeError):

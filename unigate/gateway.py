@@ -67,6 +67,7 @@ class Gateway:
         platform: str | Provider | None = None,
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
+        text_types: Iterable[str] = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
@@ -74,7 +75,7 @@ class Gateway:
         _check_choice("on_error", on_error, ("respond", "raise"))
         self._applications = Applications(application, mounts, interface, base_path)
         self.base_path = self._applications.base_path
-        self.deployment = Deployment(platform, trusted_proxies, cache)
+        self.deployment = Deployment(platform, trusted_proxies, cache, text_types=text_types)
         self.raising = on_error == "raise"
         self._lifespan: Mode = lifespan
         self._sources = tuple(sources)
@@ -89,22 +90,30 @@ class Gateway:
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {self._applications!r}>"
 
-    def on_event(self, kind: str) -> Callable[[Handler], Handler]:
+    def on_event(self, kind: str, **filters: str) -> Callable[[Handler], Handler]:
         """Register a function for non-HTTP events; what it returns is the reply.
 
         The function is called with (event, context). An asynchronous one runs on the event loop of
         the ASGI applications, after their start-up. An event without a function raises
         UnknownEvent, because any reply would mean success; only a warm-up is answered at once.
 
+        A function whose first parameter is annotated with an event class of Powertools, such as
+        `SQSEvent`, gets the event as that class.
+
         Args:
-            kind: "authorizer", "cognito", "dynamodb", "eventbridge", "kafka", "kinesis", "s3",
-                "schedule" (falls back to "eventbridge"), "ses", "sns", "sqs", "warmup",
-                "websocket", or "*" for every event without a function of its own.
+            kind: A name of `unigate.events.kinds.NAMES`, such as "sqs", or "*" for every event
+                without a function of its own. "schedule" falls back to "eventbridge". "manage" is
+                `{"manage": "..."}`, which whoever may invoke the function can send.
+            filters: What the events must have, by the names of `unigate.events.filters.FILTERS`:
+                `queue="orders"`. Of several functions, the first whose filters match is called;
+                one without filters is called for the rest.
 
         Raises:
-            ValueError: For any other kind.
+            TypeError: The kind has no such filter, or its value is not text.
+            ValueError: The kind is unknown, or a function with the same filters is registered
+                already.
         """
-        return self._handlers.register(kind)
+        return self._handlers.register(kind, filters)
 
     # --- the doors -------------------------------------------------------------------------------
 
@@ -413,6 +422,7 @@ def wrap(
     platform: str | Provider | None = None,
     trusted_proxies: int | str | Sequence[str] | None = None,
     cache: str | Backend | None = None,
+    text_types: Iterable[str] = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.
@@ -431,6 +441,8 @@ def wrap(
             trusted. Default: UNIGATE_PLATFORM, else the platform that runs this.
         trusted_proxies: Your own proxies in front: their number, or addresses and ranges.
         cache: The runtime cache: a URL ("redis://...", "memory://") or a backend.
+        text_types: Media types of responses that are text beside the known ones, such as
+            "application/vnd.my": platforms that take text or base64 get them as text.
         on_error: "respond" logs a failure of the application and answers a plain 500, "raise" lets
             the platform count it.
 
@@ -450,5 +462,6 @@ def wrap(
         platform=platform,
         trusted_proxies=trusted_proxies,
         cache=cache,
+        text_types=text_types,
         on_error=on_error,
     )

@@ -52,7 +52,8 @@ class Client:
         app: A gateway, or anything that `unigate.wrap` accepts, such as "main:app".
         source: The name of an event source ("http_api", "function_url", "rest_api", "alb", ...),
             "google", "azure", or a server ("asgi", "wsgi"); or a custom event source.
-        base_url: What relative URLs are appended to; Django requires its host in ALLOWED_HOSTS.
+        base_url: What relative URLs are appended to; its host must be in Django's ALLOWED_HOSTS,
+            which allow the default, "localhost", while DEBUG is set.
     """
 
     def __init__(

@@ -1,8 +1,9 @@
-"""unigate for Flask: attributes of `flask.request`, the gateway, a command, a cachelib cache."""
+"""unigate for Flask: attributes of `flask.request`, the gateway, commands, a cachelib cache."""
 
 from __future__ import annotations
 
+from .commands import manage
 from .extension import Unigate
 from .request import Request
 
-__all__ = ["Request", "Unigate"]
+__all__ = ["Request", "Unigate", "manage"]

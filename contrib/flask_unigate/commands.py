@@ -1,15 +1,19 @@
-"""`flask unigate dev`, `invoke` and so on: the program `unigate` for a Flask application."""
+"""`flask unigate dev` and so on: the program `unigate`; and commands of a deployed function."""
 
 from __future__ import annotations
 
 import sys
 from contextvars import Context
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from unigate.events.commands import command_arguments
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
     from unigate import Gateway
@@ -59,3 +63,25 @@ def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
     sys.modules[_LOADED] = loaded = ModuleType(_LOADED)
     vars(loaded)["gateway"] = gateway
     return f"{_LOADED}:gateway"
+
+
+def manage(app: Flask) -> Callable[[Any, Any], dict[str, Any]]:
+    """Return a function that runs commands of `flask`: `gateway.on_event("manage")(manage(app))`.
+
+    The event is `{"manage": "db upgrade"}`, the result has `output` and `exit_status`. Nobody can
+    send such an event through HTTP, but whoever may invoke the function can.
+
+    Args:
+        app: The application whose commands, and those of whose extensions, can be run.
+    """
+
+    def run(event: Any, context: Any = None) -> dict[str, Any]:
+        from flask.cli import FlaskGroup
+
+        group = FlaskGroup(create_app=lambda: app, load_dotenv=False, set_debug_flag=False)
+        result = app.test_cli_runner().invoke(group, command_arguments(event))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return {"output": result.output, "exit_status": result.exit_code}
+
+    return run

@@ -16,7 +16,7 @@ from .request import RequestMixin
 _DEPLOYMENT_SETTINGS = ("platform", "trusted_proxies", "cache")
 SETTINGS = (
     *_DEPLOYMENT_SETTINGS,
-    *("base_path", "lifespan", "mounts", "on_error", "source", "sources"),
+    *("base_path", "lifespan", "mounts", "on_error", "source", "sources", "text_types"),
 )
 
 _PREFIX = "UNIGATE_"

@@ -26,7 +26,7 @@ def send(client: Client, url: str, fields: dict[str, str], *, follow: bool = Tru
     return client.post(
         url,
         data={"csrfmiddlewaretoken": token, **fields},
-        headers={"origin": "https://testserver"},
+        headers={"origin": "https://localhost"},
         follow_redirects=follow,
     )
 

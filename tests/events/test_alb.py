@@ -123,6 +123,8 @@ def test_a_map_of_single_values_is_answered_with_one(name: str) -> None:
 def test_an_empty_map_of_lists_is_answered_with_one() -> None:
     event = load("alb/multi_value") | {"multiValueHeaders": {}}
     assert "headers" not in alb.to_reply(RESPONSE, event)
+    event = load("alb/single_value") | {"multiValueHeaders": {}}
+    assert "multiValueHeaders" not in alb.to_reply(RESPONSE, event)
 
 
 def test_one_cookie_is_spelled_plainly_and_none_not_at_all() -> None:

@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from fastapi import Request as FastAPIRequest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+import unigate
 from unigate.events import azure
 from unigate.events.writing import proxied_headers
 from unigate.http import Headers, Identity, Response
@@ -62,7 +64,7 @@ def test_a_request_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
                 ("host", "app.azurewebsites.net"),
                 ("content-length", "2"),
                 ("x-forwarded-proto", "https"),
-                ("x-forwarded-for", "6.6.6.6, 203.0.113.7:49196"),
+                ("x-forwarded-for", "6.6.6.6, 203.0.113.7"),
             ]
         ),
         body=b"\xff\x00",
@@ -139,6 +141,22 @@ def test_the_prefix_of_routes_is_in_the_host_file(
         (tmp_path / "host.json").write_text(config, "utf-8")
     request = read(f"https://h{prefix}/x")
     assert (request.root_path, request.path) == (prefix, f"{prefix}/x")
+
+
+@pytest.mark.parametrize(
+    ("variables", "prefix"),
+    [({}, ""), ({"FUNCTIONS_WORKER_RUNTIME": "python"}, "/api")],
+)
+def test_without_a_host_file_there_is_a_prefix_in_the_host_alone(
+    variables: dict[str, str], prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PREFIX)
+    monkeypatch.chdir(tmp_path)
+    for name in ("AzureWebJobsScriptRoot", "FUNCTIONS_WORKER_RUNTIME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert read("https://h/api/x").root_path == prefix
 
 
 def test_a_setting_wins_over_the_host_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -544,6 +562,41 @@ def streamed(path: bytes, *fields: tuple[bytes, bytes]) -> list[dict[str, Any]]:
     return sent
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "address", "passed"),
+    [
+        ("203.0.113.7:49196", "203.0.113.7", "203.0.113.7"),
+        ("[2001:db8::7]:49196", "2001:db8::7", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7", "2001:db8::7"),
+        ("6.6.6.6:1,203.0.113.7:49196", "203.0.113.7", "6.6.6.6, 203.0.113.7"),
+        ("unknown, 203.0.113.7", "203.0.113.7", "unknown, 203.0.113.7"),
+        ("a:b:c:d, x:y, 203.0.113.7:1", "203.0.113.7", "a:b:c:d, x, 203.0.113.7"),
+    ],
+)
+def test_frameworks_read_an_address_without_its_port(
+    forwarded: str, address: str, passed: str
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(environ)
+        start_response("200 OK", [])
+        return []
+
+    async def asgi_application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(dict(scope["headers"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    event = asked("https://h/", x_forwarded_for=forwarded)
+    unigate.wrap(ProxyFix(application), interface="wsgi").azure(event)
+    assert seen[0]["REMOTE_ADDR"] == address
+    assert seen[0]["HTTP_X_FORWARDED_FOR"] == passed  # of which WebOb reads the first entry
+    unigate.wrap(asgi_application, lifespan="off").azure(event)
+    assert seen[1][b"x-forwarded-for"] == passed.encode()
+
+
 def test_a_stream_is_passed_part_by_part() -> None:
     sent = streamed(b"/x")
     assert [message["type"] for message in sent] == ["http.response.start"] + [
@@ -575,6 +628,8 @@ def test_a_streaming_application_sees_what_azure_says(monkeypatch: pytest.Monkey
         "query_string": "b'q=a%2Bb'",
         "context": "'context'",
     }
+    assert "(b'x-forwarded-for', b'6.6.6.6, 203.0.113.7')" in scope["headers"]
+    assert "(b'host', b'h.example')" in scope["headers"]
     assert scope["unigate.request"] == "<Request POST '/api/a%25' from azure>"
     # An application of FastAPI's kind must not take this one's router and parameters for its own.
     assert {"app", "router", "path_params", "endpoint"}.isdisjoint(scope)

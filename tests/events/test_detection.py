@@ -38,28 +38,40 @@ HTTP_SAMPLES = [name for source in SOURCE_NAMES for name in names(source)]
 
 # The kind of each non-HTTP event, None for an unknown one.
 KINDS = {
+    "activemq": "activemq",
+    "alexa": "alexa",
+    "alexa_home": "alexa",
+    "appsync": "appsync",
+    "appsync_amplify": "appsync",
+    "appsync_channel": "appsync",
     "authorizer_huawei": "authorizer",
     "authorizer_token": "authorizer",
     "authorizer_v1": "authorizer",
     "authorizer_v2": "authorizer",
     "authorizer_yandex": "authorizer",
     "bedrock": "other",
-    "cloudwatch_logs": None,
+    "cloudformation": "cloudformation",
+    "cloudwatch_logs": "logs",
     "cognito": "cognito",
     "config_rule": None,
+    "connect": "connect",
+    "documentdb": "documentdb",
     "dynamodb": "dynamodb",
     "edge_response": "other",
     "empty": None,
     "eventbridge": "eventbridge",
+    "firehose": "firehose",
     "kafka": "kafka",
     "kinesis": "kinesis",
     "lambda_command": "other",
     "lambda_warmer": "warmup",
+    "lex": "lex",
     "no_records": "other",
-    "non_proxy": "other",
+    "rabbitmq": "rabbitmq",
     "s3": "s3",
     "schedule": "schedule",
     "schedule_bare": "schedule",
+    "scheduler": "schedule",
     "serverless_wsgi_command": "other",
     "ses": "ses",
     "sns": "sns",
@@ -69,7 +81,7 @@ KINDS = {
     "websocket_connect": "websocket",
     "websocket_message": "websocket",
     "zappa_command": "other",
-    "zappa_manage": "other",
+    "zappa_manage": "manage",
 }
 
 
@@ -250,7 +262,46 @@ def test_records_of_an_unknown_kind_are_still_no_request(event: dict[str, Any]) 
     assert find_source(event | {"httpMethod": "GET", "path": "/"}) is None
 
 
-MARKS = {"methodArn": "arn", "routeArn": "arn", "Records": [], "records": {}, "requestPath": "/"}
+@pytest.mark.parametrize("name", ["sqs", "kinesis", "dynamodb"])
+def test_a_list_of_records_is_of_their_kind(name: str) -> None:
+    """EventBridge Pipes passes records without an object around them."""
+    records = load(f"not_http/{name}")["Records"]
+    assert kind_of(records) == name
+    assert f"an event of 1 records. It is not an HTTP request (kind: {name})" in refusal(records)
+
+
+def test_a_list_of_resolvers_is_of_appsync() -> None:
+    assert kind_of([load("not_http/appsync")] * 2) == "appsync"
+
+
+@pytest.mark.parametrize(
+    "event", [[], [None], [[]], [{}], [1], [{"eventSource": ["aws:sqs"]}], "x", 7]
+)
+def test_other_lists_are_of_no_kind(event: Any) -> None:
+    assert kind_of(event) is None
+
+
+LOOSE = ["info", "request", "directive", "bot", "Details", "awslogs", "ResponseURL", "eventSource"]
+
+
+@pytest.mark.parametrize("mark", [*LOOSE, "fieldName", "session", "sessionState"])
+@pytest.mark.parametrize("value", [None, "x", {}, [], {"type": "x"}, {"header": {}}])
+@pytest.mark.parametrize("name", ["rest_api/custom_domain", "http_api/get", "generic/map_query"])
+def test_one_member_alone_makes_no_event_of_a_service(name: str, mark: str, value: Any) -> None:
+    if mark == "awslogs" and isinstance(value, dict):
+        return
+    source = find_source(load(name))
+    assert find_source(load(name) | {mark: value}) is source
+
+
+def test_a_command_has_nothing_beside_it() -> None:
+    assert kind_of({"manage": "migrate"}) == "manage"
+    for name in ("rest_api/custom_domain", "http_api/get", "generic/map_query", "alb/multi_value"):
+        assert kind_of(load(name) | {"manage": "migrate"}) == "other"
+    assert kind_of({"manage": "migrate", "headers": {}}) == "other"
+
+
+MARKS = {"methodArn": "arn", "routeArn": "arn", "Records": [], "records": {}}
 MARKS |= {"warmer": True, "source": "serverless-plugin-warmup", "triggerSource": "PreSignUp"}
 MARKS |= {"manage": "migrate", "command": "report", "raw_command": "1", "_serverless-wsgi": {}}
 

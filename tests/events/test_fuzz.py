@@ -17,7 +17,7 @@ import pytest
 
 import unigate
 from tests.samples import load, names
-from unigate.errors import UnknownEvent
+from unigate.errors import FailedInvocation, UnknownEvent
 from unigate.events import EventSource, find_source, kind_of, name_of
 
 BATCHES = 20
@@ -168,6 +168,8 @@ def outcome(gateway: unigate.Gateway, event: dict[str, Any]) -> tuple[EventSourc
         reply = gateway.lambda_handler(event, None)
     except UnknownEvent:
         return source, 0
+    except FailedInvocation as failure:
+        reply = failure.report
     if source is None:
         assert kind_of(event) == "warmup"
         return None, 0

@@ -91,12 +91,12 @@ def test_no_member_inside_an_invocation_is_indispensable(name: str) -> None:
 
 # Names and values in these are the client's: an empty member is present, a missing one is not.
 MAPS = {"headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters"}
-MAPS |= {"__ow_headers", "queryParameters", "queryString"}
-# An empty map of lists is still a map of lists. The marks decide which source reads the event.
-KINDS = {"multiValueHeaders", "multiValueQueryStringParameters"}
+MAPS |= {"__ow_headers", "queryParameters", "queryString", "query", "body"}
+# The marks decide which source reads the event.
 MARKS = {"httpMethod", "path", "resource", "rawPath", "requestContext", "elb", "http", "version"}
 MARKS |= {"Action", "body", "targetGroupArn", "rawUrl", "queryParameters", "queryString", "apiId"}
-MARKS |= {"stageVariable", "pathParams", "stage", "requestId", "identity"}
+MARKS |= {"stageVariable", "pathParams", "stage", "requestId", "identity", "multiValueHeaders"}
+MARKS |= {"requestPath", "method"}
 HTTP_SAMPLES = [name for name in names() if not name.startswith("not_http/")]
 
 
@@ -104,7 +104,23 @@ HTTP_SAMPLES = [name for name in names() if not name.startswith("not_http/")]
 def test_null_missing_and_empty_mean_the_same(name: str) -> None:
     event = load(name)
     for place in places(event):
-        if not MAPS & set(place[:-1]) and type(place[-1]) is str and (place[-1] not in KINDS):
+        if not MAPS & set(place[:-1]) and type(place[-1]) is str:
             first, *others = [outcome(variant) for variant in variants(event, place)]
             for other in others:
                 assert other == first or (place[-1] in MARKS and other[0] != first[0]), place
+
+
+LISTS = {"multiValueHeaders": "headers", "multiValueQueryStringParameters": "queryStringParameters"}
+
+
+@pytest.mark.parametrize("name", HTTP_SAMPLES)
+def test_an_empty_map_of_lists_hides_no_values(name: str) -> None:
+    event = load(name)
+    for lists, single in LISTS.items():
+        if lists in event:
+            event[single] = {name: many[-1] for name, many in (event[lists] or {}).items()}
+            if name.startswith("yandex/") and lists == "multiValueHeaders":
+                continue  # a mark of these
+            expected = outcome(changed(event, (lists,), MISSING))
+            assert expected[0]
+            assert outcome(changed(event, (lists,), {})) == expected

@@ -168,12 +168,14 @@ def test_a_load_balancers_repeated_keys_survive_in_lists() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"a": "1"}])
-def test_an_empty_map_of_lists_still_counts(values: Event) -> None:
+def test_an_empty_map_of_lists_hides_nothing(values: Event) -> None:
     for event in (rest_api("/", ""), alb_multi("/", "")):
         event |= {"multiValueQueryStringParameters": {}, "queryStringParameters": values}
         event |= {"multiValueHeaders": {}, "headers": values, "body": ""}
         request = read(event)
-        assert (request.query_string, request.headers.pairs) == (b"", [])
+        query = "&".join(f"{name}={value}" for name, value in values.items())
+        assert request.query_string.decode() == query
+        assert request.headers.pairs == list(values.items())
 
 
 @pytest.mark.parametrize("name", ["rest_api/custom_domain", "alb/both_maps"])
@@ -243,7 +245,7 @@ def test_the_content_length_is_counted_not_believed(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("wire", ALL)
-@pytest.mark.parametrize("body", ["Hello from Lambda!", "YQ", "ol\xe1"])
+@pytest.mark.parametrize("body", ["Hello from Lambda!", "Y", "ol\xe1"])
 def test_a_body_that_lies_about_base64_is_refused(wire: Wire, body: str) -> None:
     with pytest.raises(InvalidEvent, match="not the base64 it claims"):
         read(with_body(wire, body, True))

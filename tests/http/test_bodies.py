@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from unigate.errors import InvalidEvent
-from unigate.http import Headers, bodiless, carries_body, decode_body, encode_body, is_text
+from unigate.http import (
+    Headers,
+    bodiless,
+    carries_body,
+    decode_body,
+    encode_body,
+    is_text,
+    looks_like_base64,
+    text_types,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -23,12 +34,32 @@ def test_text_is_utf_8() -> None:
     assert decode_body("a\ud800b", False) == b"a?b"
 
 
-def test_base64_is_decoded() -> None:
-    assert decode_body(b64encode(PNG).decode(), True) == PNG
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "usual": str,
+    "lines": lambda text: "\r\n".join(text[i : i + 76] for i in range(0, len(text), 76)) + "\r\n",
+    "unpadded": lambda text: text.rstrip("="),
+    "URL-safe": lambda text: text.replace("+", "-").replace("/", "_"),
+    "URL-safe, unpadded, lines": lambda text: (
+        text.replace("+", "-").replace("/", "_").rstrip("=") + "\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
+def test_base64_is_decoded_in_every_spelling(spell: Callable[[str], str]) -> None:
+    for size in range(1, 260):
+        body = bytes(range(256))[-size:] + b"\xfb\xff" * (size % 3)
+        assert decode_body(spell(b64encode(body).decode()), True) == body
+
+
+def test_only_usual_base64_looks_like_base64() -> None:
+    assert looks_like_base64("YQ==")
+    for text in ("", "YQ", "YQ==\n", "Y-_8", "no base64", "ol\xe1="):
+        assert not looks_like_base64(text)
 
 
 @pytest.mark.parametrize(
-    "body", ["Hello from Lambda!", "YQ", "YQ=", "YQ==YQ==", "YQ==\n", "ol\xe1=", "===="]
+    "body", ["Hello from Lambda!", "Y", "YQ=", "YQ==YQ==", "YQ== ", "ol\xe1=", "====", "YQ==\nYQ=="]
 )
 def test_what_is_not_base64_is_refused_when_it_claims_to_be(body: str) -> None:
     with pytest.raises(InvalidEvent, match="not the base64 it claims"):
@@ -59,6 +90,32 @@ TEXT_OR_BASE64 = [
     ("application/atom+xml", None, b"<a/>", True),
     ("application/openapi+yaml", None, b"a: 1", True),
     ("image/svg+xml", None, b"<svg/>", True),
+    ("application/vnd.oai.openapi;version=3.1", None, b"a: 1", True),
+    ("application/json5", None, b"{a: 1}", True),
+    ("application/sparql-query", None, b"ASK {}", True),
+    ("application/sparql-results+xml", None, b"<a/>", True),
+    ("application/csp-report", None, b"{}", True),
+    ("application/dns-json", None, b"{}", True),
+    ("application/vnd.apple.mpegurl", None, b"#EXTM3U", True),
+    ("application/x-mpegURL", None, b"#EXTM3U", True),
+    ("audio/mpegurl", None, b"#EXTM3U", True),
+    ("application/x-sh", None, b"ls", True),
+    ("application/geo+json-seq", None, b"\x1e{}\n", True),
+    ("application/secevent+jwt", None, b"e30.e30.", True),
+    ("application/dns-message", None, b"ascii", False),
+    ("application/vnd.custom", None, b"ascii", False),
+    ("application/vnd.custom; charset=utf-8", None, "ol\xe1".encode(), True),
+    ("application/vnd.custom;charset=UTF-8", None, b"ascii", True),
+    ('application/vnd.custom; v=1; Charset="iso-8859-1"', None, b"ascii", True),
+    ("application/vnd.custom; charset=iso-8859-1", None, b"\xe9", False),
+    ("application/vnd.custom; charset=utf-16", None, b"h\0i\0", False),
+    ("application/vnd.custom; charset=", None, b"ascii", False),
+    ("application/octet-stream; charset=binary", None, b"ascii", False),
+    ("application/x-executable; charset=utf-8", "br", b"ascii", False),
+    ("application/cbor-seq", None, b"ascii", False),
+    ("application/vnd.sqlite3", None, b"ascii", False),
+    ("application/postscript+zip", None, b"ascii", False),
+    ("multipart/form-data; boundary=charset", None, b"ascii", False),
     ("image/png", None, PNG, False),
     ("image/x-ascii", None, b"ascii", False),
     ("application/octet-stream", None, b"ascii", False),
@@ -101,6 +158,31 @@ def test_text_types_are_text(content_type: str) -> None:
 @pytest.mark.parametrize("content_type", ["font/woff2", "audio/json", "application", "+json/x"])
 def test_other_types_are_not_text(content_type: str) -> None:
     assert not is_text(content_type)
+
+
+def test_more_types_are_text_where_they_are_named() -> None:
+    types = text_types(["application/vnd.My", "image/x-ascii"])
+    for content_type in ("application/vnd.my", "APPLICATION/vnd.my; v=1", "image/x-ascii", ""):
+        assert is_text(content_type, types)
+        assert encode_body({"content-type": content_type}, b"ascii", types) == ("ascii", False)
+        assert encode_body({"content-type": content_type}, PNG, types)[1]
+    assert is_text("application/json", types)
+    assert not is_text("application/vnd.my.other", types)
+    assert not is_text("application/vnd.my; charset=utf-16", types)
+    assert not is_text("application/vnd.my")
+
+
+@pytest.mark.parametrize(
+    "name", ["vnd.my", "", "application/", "/x", "a/b; q=1", "text/*", 7, None]
+)
+def test_a_text_type_is_a_media_type_alone(name: Any) -> None:
+    with pytest.raises(ValueError, match=r"media types such as .*, got " + re.escape(repr(name))):
+        text_types([name])
+
+
+def test_text_types_are_a_list() -> None:
+    with pytest.raises(ValueError, match="a list of media types, got the string 'application/x'"):
+        text_types("application/x")
 
 
 @pytest.mark.parametrize(

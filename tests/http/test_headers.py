@@ -158,11 +158,12 @@ def test_names_of_a_map_that_differ_only_in_case_are_repeats(read: Callable[...,
     assert read({"X-A": ["1"], "x-b": ["2"], "x-a": ["3"]}).pairs == expected
 
 
-def test_of_two_maps_the_one_with_lists_counts_where_it_is_a_map() -> None:
+def test_of_two_maps_the_one_with_lists_counts_unless_it_is_empty() -> None:
     single = {"X-A": "1"}
     assert Headers.from_maps({"X-A": ["1", "2"]}, single).pairs == [("x-a", "1"), ("x-a", "2")]
     assert Headers.from_maps({"X-A": ["34"]}, single).pairs == [("x-a", "34")]
-    assert Headers.from_maps({}, single).pairs == []
+    assert Headers.from_maps({}, single).pairs == [("x-a", "1")]
+    assert Headers.from_maps({}, None).pairs == []
     assert Headers.from_maps(None, single).pairs == [("x-a", "1")]
     assert Headers.from_maps("no map", single).pairs == [("x-a", "1")]
 

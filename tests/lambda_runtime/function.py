@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.servers.processes import ROOT, Server, module
 from tests.waiting import SECONDS, until
-from unigate.events import alb, http_api, rest_api
+from unigate.events import source_named
 from unigate.http import Headers
 from unigate.request import Request
 
@@ -122,5 +122,4 @@ def event(
         client=("192.0.2.7", 0),
         source=source,
     )
-    module = {"http_api": http_api, "function_url": http_api, "rest_api": rest_api, "alb": alb}
-    return module[source].make_event(request)
+    return source_named(source).make_event(request)

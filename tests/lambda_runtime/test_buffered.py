@@ -73,6 +73,17 @@ def test_replies_equal_those_of_the_aws_client(
     )
 
 
+def test_a_failure_that_the_platform_expects_equals_that_of_the_aws_client(
+    gateway: Function, stock: Function
+) -> None:
+    payload = event("/empty?status=302", "lambda_integration")
+    actual, expected = gateway.api.invoke(payload), stock.api.invoke(payload)
+    assert (actual.kind, expected.kind) == ("error", "error")
+    for name in ("errorMessage", "errorType"):
+        assert actual.json()[name] == expected.json()[name]
+    assert '"statusDescription": "[302] Found"' in actual.json()["errorMessage"]
+
+
 @pytest.mark.parametrize(
     ("payload", "content_type"),
     [

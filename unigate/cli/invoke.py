@@ -15,7 +15,8 @@ from typing import IO, Any
 import click
 
 from unigate import Gateway, InvalidEvent, UnknownEvent
-from unigate.emulator import BASE_URL, EVENT_SOURCES, LocalContext, make_request, through_json
+from unigate.emulator import BASE_URL, EVENT_SOURCES, make_request, through_json
+from unigate.emulator import invoke as call
 from unigate.events import EventSource, parse_event
 from unigate.http import is_token
 
@@ -124,11 +125,10 @@ def _read_event(file: IO[bytes]) -> Any:
 
 def _call(gateway: Gateway, event: Any) -> tuple[Any, float]:
     """Return the reply to a copy of an event, and the seconds that it took."""
-    event, context = through_json(event), LocalContext()
+    event = through_json(event)
     began = time.perf_counter()
-    reply = gateway.lambda_handler(event, context)
-    seconds = time.perf_counter() - began
-    return through_json(reply), seconds
+    reply = call(gateway, event)
+    return reply, time.perf_counter() - began
 
 
 def _is_failure(source: EventSource | None, reply: Any) -> bool:

@@ -43,7 +43,7 @@ def to_request(event: Event, context: Any) -> Request:
     """Read an event; a health check has neither Host nor X-Forwarded-*."""
     headers = Headers.from_maps(event.get("multiValueHeaders"), event.get("headers"))
     values = event.get("multiValueQueryStringParameters")
-    if not isinstance(values, dict):
+    if not (values and isinstance(values, dict)):
         values = event.get("queryStringParameters")
     return Request.from_event(
         event.get("httpMethod"),
@@ -66,7 +66,8 @@ def to_reply(response: Response, event: Event) -> Reply:
     reply = write_envelope(response, {})
     phrase = reason_phrase(response.status)
     reply["statusDescription"] = f"{response.status} {phrase}".rstrip()
-    if isinstance(event.get("multiValueHeaders"), dict):
+    lists = event.get("multiValueHeaders")
+    if isinstance(lists, dict) and (lists or not event.get("headers")):
         reply["multiValueHeaders"] = response.headers.grouped()
     else:
         reply["headers"] = single_value_map(response.headers)

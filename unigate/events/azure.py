@@ -3,7 +3,8 @@
 The route prefix of the function app is the root path. The host rewrites the path of the URL so that
 "%2525" and "%25" look the same: the request line that App Service preserves in a header counts, if
 it is for the same path. Each header has one value. A body without Content-Length does not arrive.
-App Service writes the last entry of X-Forwarded-For. The caller's identity counts only if the
+App Service writes the last entry of X-Forwarded-For, with a port, which is removed there for
+frameworks. The caller's identity counts only if the
 platform reports that it authenticates (WEBSITE_AUTH_ENABLED), because otherwise clients can send
 those headers.
 
@@ -24,7 +25,6 @@ import json
 import os
 import re
 import sys
-from binascii import a2b_base64
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -34,6 +34,7 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
+    decode_base64,
     decode_path,
     forwarded_peer,
     json_object,
@@ -41,6 +42,7 @@ from unigate.http import (
     parse_scopes,
     raw_path,
     remove_path_prefix,
+    without_ports,
 )
 from unigate.request import Request
 from unigate.types import ASGIApp, Receive, Scope, Send
@@ -77,6 +79,10 @@ def _read(method: str, url: str, headers: Headers, event: Any, context: Any) -> 
     assert match is not None  # every part can be empty
     scheme, host, path, query = match.groups()
     raw = _as_sent(path, headers)
+    client = forwarded_peer(headers)
+    forwarded = headers.get("x-forwarded-for")
+    if forwarded and ":" in forwarded:
+        headers.set("x-forwarded-for", without_ports(forwarded))
     authenticates = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
     return Request.from_event(
         method,
@@ -85,7 +91,7 @@ def _read(method: str, url: str, headers: Headers, event: Any, context: Any) -> 
         headers=headers,
         scheme=scheme or "https",
         host=host,
-        client=forwarded_peer(headers),
+        client=client,
         root_path=_root_path(decode_path(raw)),
         source="azure",
         forwarded=BELIEVED["azure"],
@@ -108,7 +114,9 @@ def _as_sent(path: str, headers: Headers) -> bytes:
 
 def _root_path(path: str) -> str:
     """Return the route prefix in the request's spelling: routes are case-insensitive."""
-    prefix = _route_prefix(os.environ.get(_PREFIX), os.environ.get(_SCRIPT_ROOT, ""))
+    folder = os.environ.get(_SCRIPT_ROOT, "")
+    hosted = bool(folder or os.environ.get("FUNCTIONS_WORKER_RUNTIME"))
+    prefix = _route_prefix(os.environ.get(_PREFIX), folder, hosted)
     return (
         path[: len(prefix)] if remove_path_prefix(path.lower(), prefix.lower()) is not None else ""
     )
@@ -119,17 +127,22 @@ _SCRIPT_ROOT = "AzureWebJobsScriptRoot"
 
 
 @cache
-def _route_prefix(setting: str | None, folder: str) -> str:
-    """Return the prefix of every route: from the setting, else host.json, else "/api"."""
+def _route_prefix(setting: str | None, folder: str, hosted: bool) -> str:
+    """Return the prefix of every route: from the setting, else host.json, else "/api".
+
+    A process without host.json that the host did not start is a test: it has no prefix, as in the
+    set-up of the README.
+    """
     if setting is None:
-        config = ""
+        config = None
         with (
             suppress(OSError),
             open(os.path.join(folder, "host.json"), encoding="utf-8", errors="replace") as file,
         ):
             config = _COMMENT.sub(r"\1", file.read())
-        match = re.search(r'"routePrefix"\s*:\s*"([^"]*)"', config, re.IGNORECASE)
-        setting = match[1] if match else "api"
+        match = re.search(r'"routePrefix"\s*:\s*"([^"]*)"', config or "", re.IGNORECASE)
+        default = "api" if hosted or config is not None else ""
+        setting = match[1] if match else default
     prefix = setting.strip("/")
     return f"/{prefix}" if prefix else ""
 
@@ -142,7 +155,9 @@ def _identify(request: Request) -> Identity | None:
     """Return the caller that App Service signed in; it removes these headers from requests."""
     headers = request.headers
     try:
-        principal = json_object(json.loads(a2b_base64(headers.get("x-ms-client-principal") or "")))
+        principal = json_object(
+            json.loads(decode_base64(headers.get("x-ms-client-principal") or ""))
+        )
     except (ValueError, RecursionError):
         principal = {}
     user = headers.get("x-ms-client-principal-id") or headers.get("x-ms-client-principal-name")
@@ -238,11 +253,17 @@ def _bare(scope: Scope, event: Any, context: Any) -> Scope:
     outer = _read(scope["method"], url, headers, event, context)
     bare = {name: scope[name] for name in _SCOPE if name in scope}
     paths = {name: getattr(outer, name) for name in ("path", "raw_path", "root_path")}
-    bare["headers"] = fields
-    return bare | paths | {"scheme": outer.scheme, "client": outer.client, "unigate.request": outer}
+    fields = [
+        (name, without_ports(value.decode("latin-1")).encode("latin-1"))
+        if name == b"x-forwarded-for"
+        else (name, value)
+        for name, value in fields
+    ]
+    said = {"scheme": outer.scheme, "client": outer.client, "unigate.request": outer}
+    return bare | paths | said | {"headers": fields}
 
 
-_SCOPE = ("type", "asgi", "http_version", "method", "query_string", "headers", "server")
+_SCOPE = ("type", "asgi", "http_version", "method", "query_string", "server")
 
 
 # --- the other direction -------------------------------------------------------------------------

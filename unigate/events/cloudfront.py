@@ -136,7 +136,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     if phrase:
         reply["statusDescription"] = phrase
     if response.body and not bodiless(response.status):
-        reply["body"], is_base64 = encode_body(response.headers, response.body)
+        reply["body"], is_base64 = encode_body(response.headers, response.body, response.text_types)
         reply["bodyEncoding"] = "base64" if is_base64 else "text"
     return reply
 

@@ -125,9 +125,9 @@ def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEve
     """Return an error with the keys of the event and the sources that were tried."""
     names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
     tried = f"No event source matches it. Tried: {', '.join(names)}."
-    if not isinstance(event, dict):
-        return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
     kind = kind_of(event)
+    if not isinstance(event, dict) and kind is None:
+        return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
     if kind is None:
         advice = f"{tried} If it is in the format of one of these, name it: wrap(..., source=...)."
     else:
@@ -136,7 +136,8 @@ def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEve
             f"It is not an HTTP request (kind: {kind}): register a function for it with "
             f'@app.on_event("{named}").'
         )
-    return UnknownEvent(f"Got an event with {_keys(event)}. {advice}")
+    seen = f"with {_keys(event)}" if isinstance(event, dict) else f"of {len(event)} records"
+    return UnknownEvent(f"Got an event {seen}. {advice}")
 
 
 def unreadable_event(source: EventSource, event: Any, error: Exception) -> UnknownEvent:

@@ -13,6 +13,7 @@ BELIEVED: dict[str, Forwarded] = {
     # API Gateway, "Lambda proxy integrations", and live events of REST and HTTP APIs.
     "http_api": SCHEME_AND_PORT,
     "rest_api": SCHEME_AND_PORT,
+    "lambda_integration": SCHEME_AND_PORT,
     # "Invoking function URLs" of Lambda, and live events.
     "function_url": SCHEME_AND_PORT,
     # Elastic Load Balancing, "HTTP headers and Application Load Balancers", and a live event.

@@ -43,7 +43,7 @@ def to_request(event: Event, context: Any) -> Request:
         event.get("httpMethod"),
         raw_path(path or "/"),
         query=query,
-        headers=Headers.from_maps(event.get("multiValueHeaders") or None, event.get("headers")),
+        headers=Headers.from_maps(event.get("multiValueHeaders"), event.get("headers")),
         body=event.get("body"),
         is_base64=event.get("isBase64Encoded"),
         source="generic",

@@ -1,43 +1,83 @@
-"""The functions that handle non-HTTP events, by the kind of event."""
+"""The functions that handle non-HTTP events, by the kind of event and what its filters want."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from . import kinds
+from . import filters, kinds
 from .kinds import kind_of
+from .typed_events import with_event_class
 
 EventHandler = Callable[[Any, Any], Any]
 Handler = TypeVar("Handler", bound=EventHandler)
+
+
+class _Registered(NamedTuple):
+    """A function, as it was registered and as it is called."""
+
+    wanted: dict[str, str]
+    function: EventHandler
+    call: EventHandler
 
 
 class EventHandlers:
     """Handlers by the kind of the events that they take, as `Gateway.on_event` registers them."""
 
     def __init__(self) -> None:
-        self._handlers: dict[str, EventHandler] = {}
+        self._handlers: dict[str, list[_Registered]] = {}
 
-    def register(self, kind: str) -> Callable[[Handler], Handler]:
-        """Return a decorator that registers a handler; ValueError for an unknown kind."""
+    def register(self, kind: str, wanted: dict[str, str]) -> Callable[[Handler], Handler]:
+        """Return a decorator that registers a handler.
+
+        Raises:
+            TypeError: The kind has no such filter, or its value is not text.
+            ValueError: The kind is unknown, or has a handler with the same filters (raised by the
+                decorator).
+        """
         known = (*kinds.NAMES, "*")
         if kind not in known:
             raise ValueError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
+        filters.check(kind, wanted)
 
         def register(handler: Handler) -> Handler:
-            self._handlers[kind] = handler
+            handlers = self._handlers.setdefault(kind, [])
+            for other in handlers:
+                if other.wanted == wanted:
+                    raise ValueError(_taken(kind, wanted, other.function, handler))
+            handlers.append(_Registered(wanted, handler, with_event_class(handler)))
+            handlers.sort(key=lambda one: not one.wanted)  # the one without filters comes last
             return handler
 
         return register
 
     def find(self, event: Any) -> EventHandler | None:
         """Return the handler of an event, or None; a warm-up always has one."""
-        kind = kind_of(event) if isinstance(event, dict) else None
+        kind = kind_of(event)
         for name in (kind, "eventbridge" if kind == "schedule" else "*", "*"):
-            if name in self._handlers:
-                return self._handlers[name]
+            for one in self._handlers.get(name or "*", ()):
+                if not one.wanted or filters.match(name or "*", one.wanted, event):
+                    return one.call
         return _answer_warmup if kind == "warmup" else None
 
 
 def _answer_warmup(event: Any, context: Any) -> dict[str, Any]:
     return {}
+
+
+def _taken(kind: str, wanted: dict[str, str], first: EventHandler, second: EventHandler) -> str:
+    known = filters.FILTERS.get(kind)
+    advice = f" To tell events apart, pass a filter: {', '.join(known)}." if known else ""
+    what = f"the kind {kind!r}"
+    if wanted:
+        what += " and " + ", ".join(f"{name}={value!r}" for name, value in wanted.items())
+    return (
+        f"Events of {what} must have one function, got {_name(second)} while {_name(first)} is "
+        f"registered already.{advice}"
+    )
+
+
+def _name(function: EventHandler) -> str:
+    module = getattr(function, "__module__", None)
+    name = getattr(function, "__qualname__", None)
+    return f"{module}.{name}" if name else repr(function)

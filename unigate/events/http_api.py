@@ -123,7 +123,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     if "set-cookie" in fields:
         cookies = response.headers.getlist("set-cookie")
         del fields["set-cookie"]
-    body, is_base64 = encode_body(fields, response.body)
+    body, is_base64 = encode_body(fields, response.body, response.text_types)
     return {
         "statusCode": response.status,
         "headers": fields,

@@ -10,26 +10,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from unigate.http import json_object
 from unigate.types import Event
 
 # The kinds that `app.on_event` accepts, beside "*".
 NAMES = (
-    *("authorizer", "cognito", "dynamodb", "eventbridge", "kafka", "kinesis", "s3", "schedule"),
-    *("ses", "sns", "sqs", "warmup", "websocket"),
+    *("activemq", "alexa", "appsync", "authorizer", "cloudformation", "cognito", "connect"),
+    *("documentdb", "dynamodb", "eventbridge", "firehose", "kafka", "kinesis", "lex", "logs"),
+    *("manage", "rabbitmq", "s3", "schedule", "ses", "sns", "sqs", "warmup", "websocket"),
 )
 OTHER = "other"
 
+# The services that name themselves in `eventSource`: in each record, or beside the records.
 _SERVICES = {f"aws:{name}": name for name in ("dynamodb", "kinesis", "s3", "ses", "sns", "sqs")}
+_SERVICES_AT_THE_TOP = {"aws:docdb": "documentdb", "aws:mq": "activemq", "aws:rmq": "rabbitmq"}
 
 _COMMANDS = frozenset({"_serverless-wsgi", "command", "raw_command", "manage"})
+_SCHEDULERS = ("aws.events", "aws.scheduler")
 
 _Test = Callable[[Event, dict[str, Any]], Any]
+
+
+def _is_schedule(event: Event, context: dict[str, Any]) -> bool:
+    return (
+        event.get("source") in _SCHEDULERS
+        and event.get("detail-type", "Scheduled Event") == "Scheduled Event"
+    )
+
+
+def _is_appsync(event: Event, context: dict[str, Any]) -> bool:
+    """Check for a resolver, also in the form that Amplify's template makes, or a channel."""
+    about = json_object(event.get("info"))
+    return (
+        "fieldName" in about or "channel" in about or ("typeName" in event and "fieldName" in event)
+    )
+
+
+def _is_alexa(event: Event, context: dict[str, Any]) -> bool:
+    """Check for a custom skill's request, or a directive for a smart home."""
+    header = json_object(json_object(event.get("directive")).get("header"))
+    caller = json_object(event.get("context")).get("System") or event.get("session")
+    return str(header.get("namespace")).startswith("Alexa") or (
+        isinstance(caller, dict) and "type" in json_object(event.get("request"))
+    )
+
 
 # The name, the test, and the top-level members that mark such events. Rows without any have the
 # mark of another row, or one for which `detection` looks. Some of these events look like HTTP, so
 # all rows are tried before the HTTP sources.
 _ROWS: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     ("kafka", lambda e, c: isinstance(e.get("records"), dict), ("records",)),
+    ("firehose", lambda e, c: "deliveryStreamArn" in e, ("deliveryStreamArn",)),
     (OTHER, lambda e, c: "Records" in e or "records" in e, ("Records",)),
     ("authorizer", lambda e, c: "methodArn" in e or "routeArn" in e, ("methodArn", "routeArn")),
     ("authorizer", lambda e, c: "user_data" in e and "apiId" in c, ("user_data",)),  # Huawei's
@@ -38,35 +69,55 @@ _ROWS: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     ("websocket", lambda e, c: "connectionId" in c and not c.get("elb"), ()),
     ("warmup", lambda e, c: e.get("source") == "serverless-plugin-warmup", ("source",)),
     ("warmup", lambda e, c: e.get("warmer") is True, ("warmer",)),  # npm's lambda-warmer
-    (
-        "schedule",
-        lambda e, c: (
-            e.get("source") == "aws.events"
-            and e.get("detail-type", "Scheduled Event") == "Scheduled Event"
-        ),
-        (),
-    ),
+    ("schedule", _is_schedule, ()),
     ("eventbridge", lambda e, c: "detail-type" in e and "source" in e, ("detail-type",)),
     ("cognito", lambda e, c: "triggerSource" in e, ("triggerSource",)),
+    ("logs", lambda e, c: isinstance(e.get("awslogs"), dict), ("awslogs",)),
+    (
+        "cloudformation",
+        lambda e, c: "ResponseURL" in e and "RequestType" in e,
+        ("ResponseURL",),
+    ),
+    ("appsync", _is_appsync, ("info", "fieldName")),
+    ("alexa", _is_alexa, ("request", "directive")),
+    ("lex", lambda e, c: "bot" in e and "sessionState" in e, ("bot",)),
+    ("connect", lambda e, c: "ContactData" in json_object(e.get("Details")), ("Details",)),
+    # Nothing else may be in it: a request must not become a command by a member that it gained.
+    ("manage", lambda e, c: e.keys() == {"manage"}, ()),
     # Commands for other tools (serverless-wsgi, Zappa): never run here.
     (OTHER, lambda e, c: not _COMMANDS.isdisjoint(e), tuple(_COMMANDS)),
-    # An agent of Bedrock, and API Gateway without proxy integration.
+    # An agent of Bedrock.
     (OTHER, lambda e, c: "messageVersion" in e and "apiPath" in e, ("apiPath",)),
-    (OTHER, lambda e, c: "requestPath" in e, ("requestPath",)),
 )
 
-MARKS = frozenset(mark for _, _, marks in _ROWS for mark in marks)
+MARKS = frozenset({"eventSource"}.union(*(marks for _, _, marks in _ROWS)))
 CONTEXT_MARKS = frozenset({"connectionId"})
 
 
-def kind_of(event: Event) -> str | None:
-    """Return one of `NAMES`, "other" for other known non-HTTP events, None for all others."""
+def kind_of(event: Any) -> str | None:
+    """Return one of `NAMES`, "other" for other known non-HTTP events, None for all others.
+
+    A list is of the kind of its first item: EventBridge Pipes passes records without anything
+    around them, AppSync the resolvers of a batch.
+    """
+    if isinstance(event, list):
+        first = json_object(event[0]) if event else {}
+        return _service(first) or ("appsync" if _is_appsync(first, {}) else None)
+    if not isinstance(event, dict):
+        return None
     records = event.get("Records")
     if isinstance(records, list) and records and isinstance(records[0], dict):
-        service = records[0].get("eventSource") or records[0].get("EventSource")
-        if isinstance(service, str) and service in _SERVICES:
-            return _SERVICES[service]
-    context = event.get("requestContext")
-    if not isinstance(context, dict):
-        context = {}
+        service = _service(records[0])
+        if service is not None:
+            return service
+    source = event.get("eventSource")
+    if isinstance(source, str) and source in _SERVICES_AT_THE_TOP:
+        return _SERVICES_AT_THE_TOP[source]
+    context = json_object(event.get("requestContext"))
     return next((name for name, test, _ in _ROWS if test(event, context)), None)
+
+
+def _service(record: dict[str, Any]) -> str | None:
+    """Return the service that a record names."""
+    service = record.get("eventSource") or record.get("EventSource")
+    return _SERVICES.get(service) if isinstance(service, str) else None

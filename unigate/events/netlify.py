@@ -14,13 +14,13 @@ netlify/cli, `src/lib/functions/server.ts`.
 from __future__ import annotations
 
 import json
-from binascii import a2b_base64
 from typing import Any
 
 from unigate.http import (
     Headers,
     Identity,
     Response,
+    decode_base64,
     encode_body,
     encode_query,
     json_object,
@@ -91,7 +91,7 @@ def _user(context: Any) -> dict[str, Any]:
     if user or not isinstance(packed, str):
         return user
     try:
-        return json_object(json_object(json.loads(a2b_base64(packed))).get("user"))
+        return json_object(json_object(json.loads(decode_base64(packed))).get("user"))
     except (ValueError, RecursionError):
         return {}
 

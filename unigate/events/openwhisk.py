@@ -42,6 +42,7 @@ from unigate.http import (
     forwarded_peer,
     is_text,
     json_text,
+    looks_like_base64,
     quote_bytes,
     raw_path,
 )
@@ -150,7 +151,7 @@ def _body(body: Any, flag: Any, content_type: str) -> tuple[str | None, bool]:
         return _json(body), False
     if isinstance(flag, bool):  # a query parameter of that name is not a bool
         return body, flag
-    return body, not _sent_as_text(content_type) and _is_base64(body)
+    return body, not _sent_as_text(content_type) and looks_like_base64(body)
 
 
 def _sent_as_text(content_type: str) -> bool:
@@ -200,13 +201,6 @@ def _is_json(kind: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _is_base64(body: str) -> bool:
-    try:
-        return bool(decode_body(body, True))
-    except InvalidEvent:
-        return False
-
-
 def to_reply(response: Response, event: Event) -> Reply:
     """Write a reply, so that the controller decodes exactly the bodies that are base64."""
     fields = unwrap_single(response.headers.grouped())
@@ -223,9 +217,10 @@ def to_reply(response: Response, event: Event) -> Reply:
 def _encoded_body(response: Response, content_type: str) -> tuple[str, str]:
     """Return the body of a reply, and the type with which it arrives intact."""
     kind, charset = _split_type(content_type)
-    is_plain = is_text(kind) and not kind.startswith(
-        "image/"
-    )  # the controller treats SVG as binary
+    # The controller treats all other types as binary: SVG, for example.
+    is_plain = (not kind or kind.startswith(("text/", "application/"))) and (
+        is_text(kind) or is_text(content_type, response.text_types)
+    )
     coding = response.headers.get("content-encoding") or "identity"
     if is_plain and coding.lower() == "identity":
         try:
@@ -234,7 +229,7 @@ def _encoded_body(response: Response, content_type: str) -> tuple[str, str]:
             pass
         else:
             # The controller decodes trimmed JSON that could be base64: `true`, `1234`.
-            if not (_is_json(kind) and _is_base64(body.strip())):
+            if not (_is_json(kind) and looks_like_base64(body.strip())):
                 if kind in ("", "application/json") or charset == "utf-8":
                     return body, content_type
                 return body, f"{_CHARSET.sub('', content_type)}; charset=utf-8"
@@ -280,7 +275,7 @@ def from_reply(reply: Reply) -> Response:
     body = reply.get("body") or ""
     content_type = headers.get("content-type") or ""
     if _is_json(_split_type(content_type)[0]):
-        is_base64 = _is_base64(body)
+        is_base64 = looks_like_base64(body)
     else:
         is_base64 = bool(content_type) and not _sent_as_text(content_type)
     return Response(int(reply["statusCode"]), headers, decode_body(body, is_base64))

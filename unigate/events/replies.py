@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 
+from unigate.deployment import default_deployment
 from unigate.http import Response, carries_body
 from unigate.request import Request
 from unigate.types import Event, Reply
@@ -24,6 +25,7 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     usual = response.status == 200 and request.method != "HEAD"
     if not usual and not carries_body(request.method, response.status, response.headers):
         response.body = b""
+    response.text_types = (request.deployment or default_deployment()).text_types
     reply = source.to_reply(response, event)
     single = response.headers.single
     if len(response.body) < _SMALL_BODY and single is not None and len(single) < _FEW_FIELDS:

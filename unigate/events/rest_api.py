@@ -16,6 +16,7 @@ from unigate.http import (
     Response,
     encode_body,
     encode_query,
+    is_aws_domain,
     json_object,
     json_text,
     parse_scopes,
@@ -52,7 +53,7 @@ def to_request(event: Event, context: Any) -> Request:
     about: dict[str, Any] = event.get("requestContext") or {}
     headers = _read_headers(event.get("multiValueHeaders"), event.get("headers"))
     values = event.get("multiValueQueryStringParameters")
-    if not isinstance(values, dict):
+    if not (values and isinstance(values, dict)):
         values = event.get("queryStringParameters")
     domain = about.get("domainName") or headers.get("host")
     key = event.get("path"), event.get("version"), about.get("stage"), domain
@@ -103,8 +104,7 @@ def _target(key: tuple[Any, Any, Any, Any]) -> tuple[bytes, str, str]:
     """
     path, version, stage, domain = key
     stage = json_text(stage)
-    on_aws = bool(domain) and domain.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-    root = f"/{stage}" if on_aws and stage and stage != "$default" else ""
+    root = f"/{stage}" if is_aws_domain(domain) and stage and stage != "$default" else ""
     path, _, query = (path or "/").partition("?")  # some gateways in front leave the query on it
     raw = raw_path(path)
     # Payload 1.0 is reported to keep the stage in the path; a REST API removes it.
@@ -119,7 +119,7 @@ _TARGETS = Memo(_target)
 def to_reply(response: Response, event: Event) -> Reply:
     """Write a reply; API Gateway rejects unknown members."""
     headers = response.headers
-    body, is_base64 = encode_body(headers.single or headers, response.body)
+    body, is_base64 = encode_body(headers.single or headers, response.body, response.text_types)
     return {
         "statusCode": response.status,
         "multiValueHeaders": headers.grouped(),

@@ -105,6 +105,7 @@ AFTER_KINDS = (
     SourceRow("huawei", context_below=5),
     SourceRow("scaleway", ("stageVariable",)),
     REST_API,
+    SourceRow("lambda_integration", ("requestPath",)),
     SourceRow("yandex", ("httpMethod",)),  # direct calls have no path: REST API does not match
     SourceRow("vercel", ("body",)),  # without `Action`, its one member
     SourceRow("generic", ("httpMethod",)),

@@ -5,11 +5,22 @@ Plain values without I/O. Rules that more than one event format or host needs li
 
 from __future__ import annotations
 
-from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
+from .bodies import (
+    TEXT_TYPES,
+    TextTypes,
+    bodiless,
+    carries_body,
+    decode_base64,
+    decode_body,
+    encode_body,
+    is_text,
+    looks_like_base64,
+    text_types,
+)
 from .body_length import BodyLength
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, is_token, latin1
-from .hosts import Address, forwarded_peer, port_number, split_host
+from .hosts import Address, forwarded_peer, is_aws_domain, port_number, split_host, without_ports
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
 from .response_fields import HOP_BY_HOP, response_headers, single_value_map
@@ -28,25 +39,30 @@ from .urls import (
 
 __all__ = [
     "HOP_BY_HOP",
+    "TEXT_TYPES",
     "Address",
     "BodyLength",
     "Headers",
     "Identity",
     "Response",
+    "TextTypes",
     "bodiless",
     "carries_body",
     "check_status",
+    "decode_base64",
     "decode_body",
     "decode_path",
     "encode_body",
     "encode_query",
     "forwarded_peer",
+    "is_aws_domain",
     "is_text",
     "is_token",
     "join_query",
     "json_object",
     "json_text",
     "latin1",
+    "looks_like_base64",
     "parse_scopes",
     "port_number",
     "quote_bytes",
@@ -59,6 +75,8 @@ __all__ = [
     "single_value_map",
     "split_host",
     "split_query",
+    "text_types",
     "unquote",
+    "without_ports",
     "write_envelope",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from unigate.errors import InvalidEvent
@@ -12,27 +12,45 @@ from unigate.memo import Memo
 
 from .headers import Headers
 
-# Textual subtypes of application/*; +json, +xml and +yaml are recognised by their suffix.
-_TEXT_SUBTYPES = frozenset(
-    {
-        "ecmascript",
-        "graphql",
-        "javascript",
-        "json",
-        "json-seq",
-        "jsonl",
-        "ndjson",
-        "sql",
-        "toml",
-        "x-javascript",
-        "x-jsonlines",
-        "x-ndjson",
-        "x-www-form-urlencoded",
-        "x-yaml",
-        "xml",
-        "yaml",
-    }
+# Types beyond text/* that are text in UTF-8, by their registration at IANA or by common use.
+_TEXT_TYPES = frozenset(
+    [
+        *("application/cql", "application/csp-report", "application/dns-json"),
+        *("application/ecmascript", "application/edi-consent", "application/edi-x12"),
+        *("application/edifact", "application/graphql", "application/hjson"),
+        *("application/javascript", "application/jose", "application/json", "application/json-seq"),
+        *(
+            "application/json5",
+            "application/jsonl",
+            "application/jsonlines",
+            "application/jsonpath",
+        ),
+        *("application/jwt", "application/link-format", "application/linkset"),
+        *("application/mpegurl", "application/n-quads", "application/n-triples"),
+        *("application/ndjson", "application/node", "application/pem-certificate-chain"),
+        *("application/pgp-keys", "application/pgp-signature"),
+        *("application/relax-ng-compact-syntax", "application/rtf", "application/sdp"),
+        *("application/sgml", "application/sieve", "application/sparql-query"),
+        *("application/sparql-update", "application/sql", "application/srgs", "application/toml"),
+        *("application/trig", "application/typescript", "application/vnd.apple.mpegurl"),
+        *("application/vnd.dart", "application/vnd.oai.openapi", "application/vnd.oai.workflows"),
+        *("application/vnd.yaml", "application/x-csh", "application/x-httpd-php"),
+        *("application/x-javascript", "application/x-jsonlines", "application/x-latex"),
+        *("application/x-mpegurl", "application/x-ndjson", "application/x-pem-file"),
+        *("application/x-perl", "application/x-python", "application/x-ruby", "application/x-sh"),
+        *("application/x-shellscript", "application/x-sql", "application/x-subrip"),
+        *("application/x-tcl", "application/x-tex", "application/x-texinfo", "application/x-toml"),
+        *("application/x-turtle", "application/x-typescript", "application/x-www-form-urlencoded"),
+        *("application/x-yaml", "application/xml", "application/xml-dtd"),
+        *("application/xml-external-parsed-entity", "application/yaml"),
+        *("audio/mpegurl", "audio/x-mpegurl", "audio/x-scpls", "image/x-xbitmap"),
+        *("image/x-xpixmap", "message/http", "message/rfc822", "model/mtl", "model/obj"),
+    ]
 )
+# The structured syntax suffixes at IANA that are text.
+_TEXT_SUFFIXES = ("+json", "+json-seq", "+jwt", "+sd-jwt", "+xml", "+yaml")
+# Charsets whose text is not the same in UTF-8, and what file(1) calls bytes.
+_OTHER_CHARSETS = ("binary", "iso-10646", "ucs", "utf-16", "utf-32", "utf16", "utf32")
 
 
 def decode_body(body: Any, is_base64: Any) -> bytes:
@@ -48,53 +66,124 @@ def decode_body(body: Any, is_base64: Any) -> bytes:
     if not is_base64:
         return body.encode("utf-8", "replace")
     try:
-        return a2b_base64(body, strict_mode=True)
-    except (Base64Error, ValueError) as error:
+        return decode_base64(body)
+    except ValueError as error:
         raise InvalidEvent(
             f"The event's body is not the base64 it claims to be: {error}."
         ) from None
 
 
-def encode_body(fields: Headers | Mapping[str, str], body: bytes) -> tuple[str, bool]:
+def decode_base64(text: str) -> bytes:
+    """Decode base64 in any spelling: with line breaks, without padding, in the URL-safe alphabet.
+
+    Raises:
+        ValueError: The text is not base64 (RFC 4648 sections 4 and 5).
+    """
+    try:
+        return a2b_base64(text, strict_mode=True)
+    except ValueError:
+        usual = text.translate(_USUAL)
+        if not usual.endswith("="):
+            usual += "=" * (-len(usual) % 4)
+        return a2b_base64(usual, strict_mode=True)
+
+
+_USUAL = str.maketrans("-_", "+/", "\r\n")
+
+
+def looks_like_base64(text: str) -> bool:
+    """Return True for base64 with its padding, in the usual alphabet and without line breaks."""
+    try:
+        return bool(a2b_base64(text, strict_mode=True))
+    except ValueError:
+        return False
+
+
+TextTypes = Memo[str, bool]
+"""Whether a Content-Type is text, for each one that was asked about (see `text_types`)."""
+
+
+def text_types(more: Iterable[str] = ()) -> TextTypes:
+    """Return the rule which media types are text, for `is_text` and `encode_body`.
+
+    Args:
+        more: Media types that are text beside the known ones, such as "application/vnd.my".
+
+    Raises:
+        ValueError: For anything but media types without parameters.
+    """
+    if isinstance(more, str):
+        raise ValueError(f"text_types must be a list of media types, got the string {more!r}.")
+    types = frozenset(_checked_type(name) for name in more)
+    return Memo(partial(_is_text, types | _TEXT_TYPES))
+
+
+def _checked_type(name: object) -> str:
+    kind, slash, subtype = name.partition("/") if isinstance(name, str) else ("", "", "")
+    if not (kind and slash and subtype) or set(" ,;*").intersection(kind + subtype):
+        raise ValueError(
+            f'text_types must hold media types such as "application/vnd.my", got {name!r}.'
+        )
+    return f"{kind}/{subtype}".lower()
+
+
+def _is_text(types: frozenset[str], content_type: str) -> bool:
+    media_type, _, parameters = content_type.lower().partition(";")
+    charset = ""
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset":
+            charset = value.strip(" \t\"'")
+    if charset.startswith(_OTHER_CHARSETS):
+        return False
+    media_type = media_type.strip()
+    return (
+        not media_type
+        or bool(charset)
+        or media_type.startswith("text/")
+        or media_type in types
+        or ("/" in media_type and media_type.endswith(_TEXT_SUFFIXES))
+    )
+
+
+TEXT_TYPES = text_types()
+
+
+def is_text(content_type: str, types: TextTypes = TEXT_TYPES) -> bool:
+    """Return True for a media type whose content can be UTF-8 text, and for a missing type.
+
+    Text is what is registered as text, what has the structured suffix of a text format, and what
+    names its charset.
+    """
+    known = types.get(content_type)
+    return types.learn(content_type) if known is None else known
+
+
+def encode_body(
+    fields: Headers | Mapping[str, str], body: bytes, types: TextTypes = TEXT_TYPES
+) -> tuple[str, bool]:
     """Return a body as a JSON string, and whether that is base64.
 
     It is text if there is no Content-Encoding, the type is textual or missing, and the bytes are
     valid UTF-8.
+
+    Args:
+        fields: The header fields of the body.
+        body: The body.
+        types: Which types are text; for a response, its `text_types`.
     """
     if not body:
         return "", False
     coding = fields.get("content-encoding")
-    content_type = fields.get("content-type") or ""
-    textual = _TEXTUAL.get(content_type)
-    if textual is None:
-        textual = _TEXTUAL.learn(content_type)
-    if textual and (not coding or coding.lower() == "identity"):
-        try:
-            return body.decode("utf-8"), False
-        except UnicodeDecodeError:
-            pass
+    if not coding or coding.lower() == "identity":
+        content_type = fields.get("content-type") or ""
+        known = types.get(content_type)  # `is_text` as a call would take as long again
+        if types.learn(content_type) if known is None else known:
+            try:
+                return body.decode("utf-8"), False
+            except UnicodeDecodeError:
+                pass
     return b2a_base64(body, newline=False).decode("ascii"), True
-
-
-def is_text(content_type: str) -> bool:
-    """Return True for a media type whose content can be UTF-8 text, and for a missing type."""
-    known = _TEXTUAL.get(content_type)
-    return _TEXTUAL.learn(content_type) if known is None else known
-
-
-def _is_text(content_type: str) -> bool:
-    media_type, _, parameters = content_type.lower().partition(";")
-    if "utf-16" in parameters or "utf-32" in parameters:
-        return False
-    kind, _, subtype = media_type.strip().partition("/")
-    return (
-        kind in ("", "text")
-        or subtype.endswith(("+json", "+xml", "+yaml"))
-        or (kind == "application" and subtype in _TEXT_SUBTYPES)
-    )
-
-
-_TEXTUAL = Memo(_is_text)
 
 
 def bodiless(status: int) -> bool:

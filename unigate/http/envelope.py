@@ -13,7 +13,7 @@ def write_envelope(response: Response, members: Reply) -> Reply:
     """Add `statusCode`, `body` and `isBase64Encoded` to a reply that has its header fields."""
     members["statusCode"] = response.status
     members["body"], members["isBase64Encoded"] = encode_body(
-        response.headers.as_map(), response.body
+        response.headers.as_map(), response.body, response.text_types
     )
     return members
 

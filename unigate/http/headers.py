@@ -113,10 +113,10 @@ class Headers:
         """Build from an event's two maps of the same fields.
 
         Args:
-            multi: The map of lists; it is the one that counts if it is a map at all.
+            multi: The map of lists; it is the one that counts, unless it is empty.
             fields: The map of single values.
         """
-        if not isinstance(multi, dict):
+        if not (multi and isinstance(multi, dict)):
             return cls.from_map(fields)
         single: dict[str, str] = {}
         try:

@@ -62,8 +62,24 @@ def forwarded_peer(headers: Headers) -> Address | None:
     The client can forge all entries to the left of it. The port is 0 if the entry has none.
     """
     entry = (headers.get("x-forwarded-for") or "").rpartition(",")[2].strip()
-    if not entry:
-        return None
+    return _peer(entry) if entry else None
+
+
+def is_aws_domain(host: str | None) -> bool:
+    """Return True for a domain of AWS's own, on which API Gateway has the stage in the path."""
+    return bool(host) and split_host(host or "", "https")[0].endswith(_AWS_DOMAINS)
+
+
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
+
+
+def without_ports(forwarded: str) -> str:
+    """Return the value of X-Forwarded-For with addresses alone, as frameworks expect them."""
+    return ", ".join(_peer(entry.strip())[0] for entry in forwarded.split(","))
+
+
+def _peer(entry: str) -> Address:
+    """Split an entry of X-Forwarded-For: "address", "address:port", "[v6]" or "[v6]:port"."""
     if entry.startswith("[") or entry.count(":") == 1:
         host, port = split_host(entry, "https")
         return host, port if entry.endswith(f":{port}") else 0

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from .bodies import TEXT_TYPES, TextTypes
 from .headers import Headers
 
 
 class Response:
-    """An HTTP response: a status code, header fields and the complete body."""
+    """An HTTP response: a status code, header fields and the complete body.
 
-    __slots__ = ("body", "headers", "status")
+    Attributes:
+        text_types: Which media types are text, for hosts that take a body as text or as base64.
+            That of an application's response is set before a source writes the reply.
+    """
+
+    __slots__ = ("body", "headers", "status", "text_types")
 
     def __init__(self, status: int, headers: Headers | None = None, body: bytes = b"") -> None:
         self.status = status
         self.headers = Headers() if headers is None else headers
         self.body = body
+        self.text_types: TextTypes = TEXT_TYPES
 
     @classmethod
     def plain(cls, status: int, text: str) -> Response:

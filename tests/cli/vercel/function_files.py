@@ -44,7 +44,7 @@ def ask(
 def request_for(target: str, method: str = "GET", body: bytes = b"") -> Request:
     """Make a request with exactly this path, valid or not."""
     path, _, query = target.partition("?")
-    request = make_request(method, f"https://testserver/?{query}", body=body)
+    request = make_request(method, f"https://localhost/?{query}", body=body)
     request.raw_path = path.encode("latin-1")
     return request
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from unigate import Gateway, Request
 from unigate.deployment import Deployment, default_deployment
-from unigate.emulator import LocalContext, through_json
+from unigate.emulator import invoke
 from unigate.types import Event, Reply
 
 from .inspector.exchanges import OnReport
@@ -48,14 +48,14 @@ class Here:
 
     def __init__(self, gateway: Gateway) -> None:
         self.deployment = gateway.deployment
-        self._handler = gateway.lambda_handler
+        self._gateway = gateway
         self._stopwatch = Stopwatch(gateway)
         self._called = False
 
     def __call__(self, event: Event, on_report: OnReport) -> Reply:
         cold, self._called = not self._called, True
         try:
-            reply: Reply = through_json(self._handler(event, LocalContext()))
+            reply: Reply = invoke(self._gateway, event)
         finally:
             timings = self._stopwatch.timings
             request = describe_request(timings.request) if timings.request else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 
 from unigate.cli.dev.lambda_host.runtime_server import RuntimeServer
 from unigate.cli.dev.lambda_host.streams import InvocationError, StreamedReply
+from unigate.errors import FailedInvocation
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -54,6 +56,17 @@ def test_an_answer_that_a_process_sent_before_it_exited_counts(server: RuntimeSe
         assert next(answer.body) == b"first"
         with pytest.raises(InvocationError, match="broke off its answer: its process ended with 9"):
             next(answer.body)
+
+
+def test_a_failure_that_the_platform_expects_is_a_reply(server: RuntimeServer) -> None:
+    report = FailedInvocation("[404]").report
+    content = json.dumps({**report, "requestId": "one", "stackTrace": []}).encode()
+    with ThreadPoolExecutor(1) as pool, connected(server) as connection:
+        reply = pool.submit(server.invoke, "one", {})
+        fetch_event(server, connection)
+        head = f"POST {PATH}/one/error HTTP/1.1\r\nHost: {server.address}\r\n"
+        connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        assert reply.result(SECONDS) == json.loads(content)
 
 
 def test_a_process_that_exits_without_an_answer_fails_its_invocation(

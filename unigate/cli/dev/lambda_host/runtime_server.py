@@ -19,6 +19,7 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from unigate.emulator import LocalContext
+from unigate.errors import FailedInvocation
 from unigate.events import http_api
 from unigate.types import Event, Reply
 
@@ -214,7 +215,7 @@ class _RequestHandler(StreamRequestHandler):
         except Exception as error:
             invocation.outcome.set_exception(error)
             return False
-        if kind == "error":
+        if kind == "error" and content["errorType"] != FailedInvocation.__name__:
             exits = content["errorType"] == "Runtime.ExitError"
             self._api.is_exiting = self._api.is_exiting or exits
             invocation.outcome.set_exception(InvocationError(trace_of(content)))

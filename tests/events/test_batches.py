@@ -1,0 +1,151 @@
+"""`each_record`: a function for each record of a batch, and the records that failed."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+import unigate
+from tests.apps import plain
+from tests.samples import load
+from unigate.events.batches import each_record
+
+FIFO = "arn:aws:sqs:eu-west-1:210987654321:jobs.fifo"
+
+
+def sqs(*bodies: str, queue: str = "arn:aws:sqs:eu-west-1:210987654321:jobs") -> dict[str, Any]:
+    records = [
+        {"messageId": f"m-{body}", "body": body, "eventSource": "aws:sqs", "eventSourceARN": queue}
+        for body in bodies
+    ]
+    return {"Records": records}
+
+
+def stream(kind: str, *numbers: str) -> dict[str, Any]:
+    key, member = {
+        "kinesis": ("sequenceNumber", "kinesis"),
+        "dynamodb": ("SequenceNumber", "dynamodb"),
+    }[kind]
+    source = {"eventSource": f"aws:{kind}", "eventSourceARN": "arn"}
+    return {"Records": [{**source, member: {key: number}} for number in numbers]}
+
+
+def failures(reply: Any) -> list[str]:
+    assert reply.keys() == {"batchItemFailures"}
+    assert all(failure.keys() == {"itemIdentifier"} for failure in reply["batchItemFailures"])
+    return [failure["itemIdentifier"] for failure in reply["batchItemFailures"]]
+
+
+class Taker:
+    """Takes records, and fails for some of them."""
+
+    def __init__(self, *failing: str) -> None:
+        self.failing = failing
+        self.seen: list[str] = []
+
+    def take(self, record: Any, context: Any) -> None:
+        body = record.get("body") or (record.get("kinesis") or record["dynamodb"]).popitem()[1]
+        self.seen.append(body)
+        if body in self.failing:
+            raise LookupError(body)
+
+    async def take_async(self, record: Any, context: Any) -> None:
+        await asyncio.sleep(0)
+        self.take(record, context)
+
+    async def __call__(self, record: Any, context: Any) -> None:
+        await self.take_async(record, context)
+
+
+FORMS: dict[str, Callable[[Taker], Any]] = {
+    "function": lambda taker: lambda record, context: taker.take(record, context),
+    "method": lambda taker: taker.take,
+    "asynchronous method": lambda taker: taker.take_async,
+    "asynchronous object": lambda taker: taker,
+    "partial": lambda taker: functools.partial(taker.take_async),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_records_that_failed_are_reported(
+    form: Callable[[Taker], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    taker = Taker("b", "d")
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("sqs")(each_record(form(taker)))
+    assert failures(app(sqs("a", "b", "c", "d"), None)) == ["m-b", "m-d"]
+    assert taker.seen == ["a", "b", "c", "d"]
+    assert "The record m-b failed." in caplog.text
+    assert "LookupError: d" in caplog.text
+    assert failures(app(sqs("a", "c"), None)) == []
+    assert failures(app(sqs("b")["Records"], None)) == ["m-b"]  # from a pipe
+    assert failures(asyncio.run(app.handle(sqs("a", "b"), None))) == ["m-b"]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_fifo_queue_stops_at_the_first_failure(form: Callable[[Taker], Any]) -> None:
+    taker = Taker("b", "d")
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("sqs")(each_record(form(taker)))
+    assert failures(app(sqs("a", "b", "c", "d", queue=FIFO), None)) == ["m-b", "m-c", "m-d"]
+    assert taker.seen == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["kinesis", "dynamodb"])
+def test_a_stream_stops_at_the_first_failure(kind: str) -> None:
+    taker = Taker("2")
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event(kind)(each_record(taker.take))
+    assert failures(app(stream(kind, "1", "2", "3"), None))[0] == "2"
+    assert taker.seen == ["1", "2"]
+    assert failures(app(stream(kind, "1"), None)) == []
+
+
+def test_a_pipe_passes_the_number_of_a_kinesis_record_at_the_top() -> None:
+    def take(record: Any, context: Any) -> None:
+        raise LookupError
+
+    record = {"eventSource": "aws:kinesis", "sequenceNumber": "7", "data": "eA=="}
+    assert failures(each_record(take)([record], None)) == ["7"]
+
+
+@pytest.mark.parametrize("name", ["s3", "ses", "sns"])
+def test_a_record_that_cannot_be_reported_fails_the_event(name: str) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    @app.on_event(name)
+    @each_record
+    def take(record: Any, context: Any) -> None:
+        raise LookupError("no such thing")
+
+    with pytest.raises(LookupError, match="no such thing"):
+        app(load(f"not_http/{name}"), None)
+
+
+def test_the_context_is_passed_and_what_stops_the_process_is_not_caught() -> None:
+    def take(record: Any, context: Any) -> None:
+        raise SystemExit(context)
+
+    with pytest.raises(SystemExit, match="7"):
+        each_record(take)(sqs("a"), 7)
+
+
+def test_a_record_can_be_annotated_with_its_class() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    seen = []
+
+    @app.on_event("sqs")
+    @each_record
+    def take(record: SQSRecord, context: Any) -> None:
+        """Take an order."""
+        seen.append((type(record), record.message_id))
+
+    assert failures(app(sqs("a"), None)) == []
+    assert seen == [(SQSRecord, "m-a")]
+    assert (take.__doc__, take.__module__) == ("Take an order.", __name__)
+    assert take.__qualname__.endswith("take")

@@ -1,0 +1,113 @@
+"""Batches of records, of which those that failed are delivered again: SQS, Kinesis, DynamoDB.
+
+    @app.on_event("sqs")
+    @each_record
+    def order(record, context): ...
+
+The event source mapping, or the pipe of EventBridge, must have `ReportBatchItemFailures`: without
+it, AWS takes the reply for success. Source: the AWS Lambda developer guide, "Handling errors for an
+SQS event source in Lambda" and "Configuring partial batch response with Kinesis Data Streams".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from unigate.http import json_object, json_text
+
+from .typed_events import with_event_class
+
+_log = logging.getLogger("unigate")
+_COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
+
+
+def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return a function that handles a batch by calling this one for each record.
+
+    A record for which it raises is logged, and reported to be delivered again. Where the order
+    counts (FIFO queues, Kinesis, DynamoDB), so are all records after it, without a call.
+
+    Args:
+        function: Called with (record, context); it can be asynchronous. Its record can be
+            annotated with a class of Powertools, such as `SQSRecord`.
+    """
+    call = with_event_class(function)
+
+    def handle(event: Any, context: Any) -> dict[str, Any]:
+        batch = _Batch(event)
+        for record in batch:
+            try:
+                call(record, context)
+            except Exception as error:
+                batch.fail(error)
+        return batch.reply()
+
+    async def handle_async(event: Any, context: Any) -> dict[str, Any]:
+        batch = _Batch(event)
+        for record in batch:
+            try:
+                await call(record, context)
+            except Exception as error:
+                batch.fail(error)
+        return batch.reply()
+
+    handler = handle_async if _is_async(function) else handle
+    # Not functools.wraps: the annotation of a record would be taken for that of the event.
+    handler.__module__ = function.__module__
+    handler.__qualname__ = getattr(function, "__qualname__", repr(function))
+    handler.__doc__ = function.__doc__
+    return handler
+
+
+def _is_async(function: Any) -> bool:
+    while isinstance(function, partial):
+        function = function.func
+    called = function if hasattr(function, "__code__") else type(function).__call__
+    return bool(getattr(getattr(called, "__code__", None), "co_flags", 0) & _COROUTINE)
+
+
+class _Batch:
+    """The records of an event, one after the other, and the identifiers of those that failed."""
+
+    def __init__(self, event: Any) -> None:
+        self._records = event if isinstance(event, list) else event["Records"]
+        self._failed: list[str] = []
+        self._current: str | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for record in self._records:
+            self._current = _identifier(record)  # now: a function may change its record
+            if self._current and self._failed and _in_order(record):
+                self._failed.append(self._current)
+            else:
+                yield record
+
+    def fail(self, error: Exception) -> None:
+        """Report the current record; where that is impossible, raise its error for the batch."""
+        if self._current is None:
+            raise error
+        _log.error("The record %s failed.", self._current, exc_info=error)
+        self._failed.append(self._current)
+
+    def reply(self) -> dict[str, Any]:
+        """Return the reply to the event."""
+        return {"batchItemFailures": [{"itemIdentifier": failed} for failed in self._failed]}
+
+
+def _identifier(record: dict[str, Any]) -> str | None:
+    """Return what AWS calls a record by; a pipe leaves out the member `kinesis` around it."""
+    return (
+        json_text(record.get("messageId"))
+        or json_text(json_object(record.get("kinesis")).get("sequenceNumber"))
+        or json_text(json_object(record.get("dynamodb")).get("SequenceNumber"))
+        or json_text(record.get("sequenceNumber"))
+    )
+
+
+def _in_order(record: dict[str, Any]) -> bool:
+    """Return True if records are delivered in order: by streams and FIFO queues."""
+    queue = json_text(record.get("eventSourceARN")) or ""
+    return "messageId" not in record or queue.endswith(".fifo")

@@ -1,0 +1,147 @@
+"""What functions for one kind of event can be told apart by: a queue, a rule, a bucket.
+
+A filter is a name and a function that returns all names which an event has in that place. A name
+out of an ARN is its last part; the whole ARN matches too. Source: the AWS Lambda developer guide,
+"Invoking Lambda with events from other AWS services".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from unigate.http import decode_base64, json_object
+
+Names = Iterable[Any]
+_Read = Callable[[Any], Names]
+
+
+def _at(*path: str | int, up_to: str = "") -> _Read:
+    """Return a filter for the text at a path; in a list, for each item.
+
+    Args:
+        up_to: The text in front of this separator is a name too.
+    """
+
+    def read(event: Any) -> Names:
+        value = _value(event, path)
+        for text in value if isinstance(value, list) else (value,):
+            yield text
+            if up_to and isinstance(text, str):
+                yield text.partition(up_to)[0]
+
+    return read
+
+
+def _arn(*path: str | int, part: int = -1) -> _Read:
+    """Return a filter for an ARN at a path, or a list of them.
+
+    Args:
+        part: The place of the name among the parts of the resource that "/" separates.
+    """
+
+    def read(event: Any) -> Names:
+        value = _value(event, path)
+        for arn in value if isinstance(value, list) else (value,):
+            if isinstance(arn, str):
+                parts = arn.rpartition(":")[2].split("/") if part < 0 else arn.split("/")
+                yield arn
+                yield from parts[part:][:1]
+
+    return read
+
+
+def _value(event: Any, path: Iterable[str | int]) -> Any:
+    """Return the value at a path, None if there is none; a list can be a bare list of records."""
+    value = {"Records": event} if isinstance(event, list) else event
+    for step in path:
+        if isinstance(step, str):
+            value = json_object(value).get(step)
+        else:
+            value = value[step] if isinstance(value, list) and len(value) > step else None
+    return value
+
+
+def _kafka_topics(event: Any) -> Names:
+    """Yield the topics of a batch, whose records are grouped by topic and partition."""
+    for records in json_object(event.get("records")).values():
+        if isinstance(records, list):
+            yield from (json_object(record).get("topic") for record in records)
+
+
+def _rabbitmq_queues(event: Any) -> Names:
+    """Yield the queues of a batch; behind "::" stands the virtual host."""
+    for name in json_object(event.get("rmqMessagesByQueue")):
+        yield from (name, name.partition("::")[0])
+
+
+def _log_groups(event: Any) -> Names:
+    """Yield the log group of a subscription, whose data is compressed."""
+    import gzip
+
+    data: Any = json_object(event.get("awslogs")).get("data")
+    try:
+        yield json_object(json.loads(gzip.decompress(decode_base64(data)))).get("logGroup")
+    except (AttributeError, EOFError, OSError, TypeError, ValueError):
+        return
+
+
+FILTERS: dict[str, dict[str, _Read]] = {
+    "activemq": {"queue": _at("messages", 0, "destination", "physicalName")},
+    "alexa": {
+        "intent": _at("request", "intent", "name"),
+        "namespace": _at("directive", "header", "namespace"),
+        "request": _at("request", "type"),
+    },
+    "appsync": {"field": _at("info", "fieldName"), "type": _at("info", "parentTypeName")},
+    "authorizer": {"type": _at("type")},
+    "cloudformation": {"request": _at("RequestType"), "resource": _at("ResourceType")},
+    "cognito": {"pool": _at("userPoolId"), "trigger": _at("triggerSource", up_to="_")},
+    "connect": {"queue": _at("Details", "ContactData", "Queue", "Name")},
+    "documentdb": {
+        "collection": _at("events", 0, "event", "ns", "coll"),
+        "database": _at("events", 0, "event", "ns", "db"),
+    },
+    "dynamodb": {"table": _arn("Records", 0, "eventSourceARN", part=1)},
+    "eventbridge": {
+        "detail_type": _at("detail-type"),
+        "resource": _arn("resources"),
+        "source": _at("source"),
+    },
+    "firehose": {"stream": _arn("deliveryStreamArn")},
+    "kafka": {"topic": _kafka_topics},
+    "kinesis": {"stream": _arn("Records", 0, "eventSourceARN", part=1)},
+    "lex": {"bot": _at("bot", "name"), "intent": _at("sessionState", "intent", "name")},
+    "logs": {"group": _log_groups},
+    "rabbitmq": {"queue": _rabbitmq_queues},
+    "s3": {
+        "bucket": _at("Records", 0, "s3", "bucket", "name"),
+        "event": _at("Records", 0, "eventName", up_to=":"),
+    },
+    "schedule": {"rule": _arn("resources")},
+    "ses": {"recipient": _at("Records", 0, "ses", "receipt", "recipients")},
+    "sns": {"topic": _arn("Records", 0, "Sns", "TopicArn")},
+    "sqs": {"queue": _arn("Records", 0, "eventSourceARN")},
+    "websocket": {"route": _at("requestContext", "routeKey")},
+}
+
+
+def check(kind: str, wanted: dict[str, Any]) -> None:
+    """Check the filters for a kind of event.
+
+    Raises:
+        TypeError: The kind has no such filter, or its value is not text.
+    """
+    known = FILTERS.get(kind, {})
+    for name, value in wanted.items():
+        if name not in known:
+            has = f"the filters {', '.join(known)}" if known else "no filters"
+            raise TypeError(f"Events of the kind {kind!r} have {has}, got {name!r}.")
+        if not isinstance(value, str):
+            raise TypeError(f"The filter {name!r} must be text, got {value!r}.")
+
+
+def match(kind: str, wanted: dict[str, str], event: Any) -> bool:
+    """Return True if an event of a kind has all the names that a function wants."""
+    return all(value in FILTERS[kind][name](event) for name, value in wanted.items())
