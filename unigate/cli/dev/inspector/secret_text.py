@@ -170,7 +170,10 @@ def mask_value(
             named: Any = value.get("name", value.get("key")) if "value" in value else None
             if isinstance(named, str):  # {"name": "password", "value": "..."}
                 names = {"value": named, "key": "", "name": ""}
-            return {leaf(key): member(names.get(key, key), inner) for key, inner in value.items()}
+            return {
+                leaf(key): member(names[key] if key in names else key, inner)
+                for key, inner in value.items()
+            }
         if isinstance(value, list):
             if len(value) == 2 and all(isinstance(inner, str) for inner in value):
                 return [leaf(value[0]), member(*value)]
