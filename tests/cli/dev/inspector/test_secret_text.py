@@ -194,7 +194,7 @@ def test_a_secret_is_masked_wherever_it_stands(
         (zlib.compress(b"token=hush"), MASK.encode()),
         (gzip.compress(b"x" * 10_000_000), MASK.encode()),  # more than is looked at
         (gzip.compress(b"token=hush")[:-9], MASK.encode()),
-        (reduce(lambda body, _: gzip.compress(body), range(9), b"oat"), MASK.encode()),
+        (reduce(lambda body, _: gzip.compress(body), range(1200), b"oat"), MASK.encode()),
     ],
 )  # fmt: skip
 def test_a_body_is_masked_in_its_encoding(body: bytes, expected: bytes) -> None:
