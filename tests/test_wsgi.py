@@ -266,6 +266,14 @@ def test_hop_by_hop_headers_stay_behind(road: str) -> None:
     assert [name for name, _ in ask(road, app).headers] == ["content-type"]
 
 
+def test_whitespace_around_a_value_is_not_passed_to_a_server() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", " text/plain ")])
+        return [b"ok"]
+
+    assert ask("bridged", app).headers["content-type"] == "text/plain"
+
+
 @both_roads
 @pytest.mark.parametrize(("method", "status"), [("HEAD", "200 OK"), ("GET", "204 No Content")])
 def test_no_body_where_none_belongs(road: str, method: str, status: str) -> None:
