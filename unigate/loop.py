@@ -49,24 +49,19 @@ class ProcessLoop:
         self._hand_over = False  # move to a thread when the inline run ends
         self.left_behind = False  # set in the child of a fork, where the parent's loop is unusable
 
-    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end and return its result, from any thread.
-
-        Args:
-            coroutine: The coroutine.
-            seconds: How long to wait for it, if it runs in another thread.
 
         Raises:
             ApplicationAborted: The coroutine was cancelled, although the caller still waits for it.
             RuntimeError: The caller is on this loop, so it would wait for itself.
-            TimeoutError: The time is over.
         """
         if (
             asyncio._get_running_loop() is not None
             or not (self._owner == get_ident() or self._claim())
             or not self._turn.acquire(False)
         ):
-            return self._wait_for(coroutine, seconds)
+            return self._wait_for(coroutine)
         loop: Any = self._loop
         try:
             # Named, because generating a name takes asyncio longer.
@@ -95,7 +90,7 @@ class ProcessLoop:
             self._owner = get_ident()
         return True
 
-    def _wait_for(self, coroutine: Coroutine[Any, Any, T], seconds: float | None) -> T:
+    def _wait_for(self, coroutine: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
         if self.is_running_here():
             coroutine.close()
             raise RuntimeError(
@@ -140,8 +135,10 @@ class ProcessLoop:
                 # then it is never released.
                 if self.is_inline() and not self._loop.is_running():
                     self._turn.release()
+        if not self._turn.locked() and asyncio._get_running_loop() is None:
+            return self.run(coroutine)
         try:
-            return self.run(coroutine, LAST_SECONDS)
+            return self._wait_for(coroutine, LAST_SECONDS)
         except TimeoutError:
             _log.error("%r is given up: the event loop is blocked.", coroutine)
             return None
