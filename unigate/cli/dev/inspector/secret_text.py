@@ -171,8 +171,7 @@ def mask_value(
             if isinstance(named, str):  # {"name": "password", "value": "..."}
                 names = {"value": named, "key": "", "name": ""}
             return {
-                leaf(key): member(names[key] if key in names else key, inner)
-                for key, inner in value.items()
+                leaf(key): member(names.get(key, str(key)), inner) for key, inner in value.items()
             }
         if isinstance(value, list):
             if len(value) == 2 and all(isinstance(inner, str) for inner in value):
