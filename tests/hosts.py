@@ -87,11 +87,14 @@ def ask_wsgi(app: Any, request: Request) -> Response:
         app = validator(app)
     result: Any = app(wsgi_environ(request), start_response)
     try:
-        body = b"".join([*written, *result])
+        for chunk in result:
+            written.append(chunk)  # an application may also write while it makes its body
     finally:
         getattr(result, "close", list)()
     status, headers = started
-    return Response(int(status[:3]), Headers(headers), b"" if request.method == "HEAD" else body)
+    body = b"" if request.method == "HEAD" else b"".join(written)
+    fields = [(name, value.strip(" \t")) for name, value in headers]
+    return Response(int(status[:3]), Headers(fields), body)
 
 
 def wsgi_environ(request: Request) -> dict[str, Any]:

@@ -5,9 +5,10 @@ a live connection, so bodies stream in both directions. The client is the peer t
 reports. Source: GoogleCloudPlatform/functions-framework-python, `functions_framework/__init__.py`
 and `aio`.
 
-The framework itself responds to /robots.txt, /favicon.ico and paths with a line break, all with
-404; under `aio` it rejects methods beyond the usual seven and passes no lifespan events. A body
-that the function has read is no longer available to the application.
+The framework itself responds to /robots.txt, /favicon.ico, paths with a line break and, as a Flask
+application with static files of its own, paths below /static/, all with 404; under `aio` it rejects
+methods beyond the usual seven and passes no lifespan events. A body that the function has read is
+no longer available to the application.
 """
 
 from __future__ import annotations
@@ -104,15 +105,16 @@ class _Body:
     """A response body that is produced in the application's context and started at once.
 
     An error before the first part is raised by the function, so that the framework can report it.
+    `written` gains what the application writes while it produces its body.
     """
 
     def __init__(self, body: Iterable[bytes], written: list[bytes], context: Context) -> None:
         self._body = body
         self._context = context
-        self._ready: list[bytes] = []
+        self._ready = written
         try:
             self._parts = iter(body)
-            self._ready = written or [next(filter(None, self), b"")]
+            self._ready.insert(0, next(filter(None, self), b""))
         except BaseException:
             self.close()
             raise
@@ -121,13 +123,16 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
-        if self._ready:
-            return self._ready.pop(0)
-        try:
-            return self._context.run(next, self._parts)
-        except StopIteration:
-            self.close()  # during the response: after it, Google assigns no processor time
-            raise
+        if not self._ready:
+            try:
+                part = self._context.run(next, self._parts)
+            except StopIteration:
+                if not self._ready:
+                    self.close()  # during the response: after it, Google assigns no processor time
+                    raise
+            else:
+                self._ready.append(part)
+        return self._ready.pop(0)
 
     def close(self) -> None:
         body, self._body = self._body, ()
