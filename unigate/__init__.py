@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .background import around_work, wait_until
 from .deployment import Deployment, geolocation, ip_address
 from .errors import (
+    ApplicationAborted,
     CacheError,
     IncompleteResponse,
     InvalidEvent,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .vercel_env import get_env
 
 __all__ = [
+    "ApplicationAborted",
     "AsyncRuntimeCache",
     "CacheError",
     "Deployment",

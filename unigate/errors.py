@@ -7,6 +7,7 @@ UnigateError
  ├─ UnknownInterface   the object is not a WSGI or ASGI application
  ├─ LifespanFailed     the application failed to start
  ├─ IncompleteResponse the application ended without a complete response
+ ├─ ApplicationAborted the application was cancelled, but not by its host
  └─ CacheError         the runtime cache is unreachable, and strict
 """
 
@@ -45,5 +46,33 @@ class IncompleteResponse(UnigateError):
     """The application ended without sending a complete response."""
 
 
+class ApplicationAborted(UnigateError):
+    """The application ended with what no `except Exception` catches, but did not ask to exit.
+
+    An example is a cancellation (`asyncio.CancelledError`) that its host did not ask for. What the
+    application raised is the `__cause__`.
+    """
+
+
 class CacheError(UnigateError):
     """The runtime cache is unreachable, and the cache is configured to raise."""
+
+
+def failure_of(error: BaseException) -> BaseException:
+    """Return the error with which a request fails for what its application raised.
+
+    An Exception, and what must end the process (or, with gevent, the request's greenlet), is
+    returned itself. All else would end more than this request, hosts catch Exceptions only:
+    ApplicationAborted takes its place. So it does for StopIteration, which no future takes.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        leaves = error.subgroup((SystemExit, KeyboardInterrupt))
+        exits = leaves is not None
+    else:
+        exits = isinstance(error, (SystemExit, KeyboardInterrupt))
+        exits = exits or type(error).__name__ == "GreenletExit"  # the server stops
+    if exits or (isinstance(error, Exception) and not isinstance(error, StopIteration)):
+        return error
+    failure = ApplicationAborted(f"The application ended with {error!r}.")
+    failure.__cause__ = error
+    return failure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import background, wsgi
 from .applications import Applications
 from .deployment import Deployment
-from .errors import InvalidEvent, LifespanFailed
+from .errors import InvalidEvent, LifespanFailed, failure_of
 from .events import (
     EventSource,
     find_source,
@@ -146,15 +145,13 @@ class Gateway:
         request.deployment = self.deployment
         mount = self.route(request)
         if mount is None:
-            return _respond(_not_found(), start_response)
+            return wsgi.respond(_not_found(), start_response)
         environ = wsgi.mounted(environ, request, request.root_path + mount.prefix)
         app = mount.app
         if mount.interface == "asgi":
-            app = self.runtime.as_wsgi(mount, raising=self.raising)
-        try:
-            return wsgi.serve(app, environ, start_response, request)
-        except Exception as error:
-            return _respond(self.recover(error, request), start_response)
+            app = self.runtime.as_wsgi(mount)
+        recover = partial(self._recover_live, request=request)
+        return wsgi.serve(app, environ, start_response, request, recover)
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
@@ -315,7 +312,7 @@ class Gateway:
                 response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
             else:
                 response = self.runtime.answer(mount, request, self.raising)
-        except Exception as error:
+        except BaseException as error:
             response = self.recover(error, request)
         finally:
             if finish is not None:
@@ -344,15 +341,23 @@ class Gateway:
         mount = self._applications.only or self._applications.find(request)
         return request, mount, None if mount is not None else _not_found()
 
-    def recover(self, error: Exception, request: Request) -> Response:
+    def recover(self, error: BaseException, request: Request) -> Response:
         """Log a failure of the application and return a plain 500.
 
-        With `on_error="raise"` it is raised instead, for the platform to count; so is a
-        LifespanFailed in any case.
+        With `on_error="raise"` it is raised instead, for the platform to count; so are in any case
+        a LifespanFailed, and what must end the process. A BaseException that must not, such as a
+        cancellation that no host asked for, counts as ApplicationAborted.
         """
-        if self.raising or isinstance(error, LifespanFailed):
+        if isinstance(error, LifespanFailed):
             raise error
-        _log.error("%r failed.", request, exc_info=error)
+        return self._recover_live(error, request)
+
+    def _recover_live(self, error: BaseException, request: Request) -> Response:
+        """Do what `recover` does for a server, which would count nothing."""
+        failure = failure_of(error)
+        if self.raising or not isinstance(failure, Exception):
+            raise failure
+        _log.error("%r failed.", request, exc_info=failure)
         return Response.plain(500, "Internal Server Error")
 
     def notify(self, event: Any, context: Any) -> Any:
@@ -363,11 +368,17 @@ class Gateway:
 
         Raises:
             UnknownEvent: If no handler is registered for the event.
+            ApplicationAborted: If it ended with what no `except Exception` catches.
         """
         handler = self._handlers.find(event)
         if handler is None:
             raise unknown_event(event, self._sources)
-        return handler(event, context)
+        try:
+            return handler(event, context)
+        except BaseException as error:
+            if (failure := failure_of(error)) is not error:
+                raise failure from error
+            raise
 
 
 def _not_found() -> Response:
@@ -382,12 +393,6 @@ def _refusal(error: Exception, source: EventSource, event: Any) -> Response:
     if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
         raise unreadable_event(source, event, error) from error
     raise error
-
-
-def _respond(response: Response, start_response: StartResponse) -> list[bytes]:
-    status = f"{response.status} {reason_phrase(response.status)}"
-    start_response(status, response.headers.pairs, sys.exc_info() if sys.exception() else None)
-    return [response.body]
 
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:

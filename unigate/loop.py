@@ -14,10 +14,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from functools import partial
 from threading import get_ident
 from types import FrameType
 from typing import Any, TypeVar
 
+from .errors import failure_of
 from .forking import after_in_child
 
 T = TypeVar("T")
@@ -39,6 +42,7 @@ class ProcessLoop:
         """Run a coroutine to its end and return its result, from any thread.
 
         Raises:
+            ApplicationAborted: The coroutine was cancelled, although the caller still waits for it.
             RuntimeError: The caller is on this loop, so it would wait for itself.
         """
         if (
@@ -55,9 +59,11 @@ class ProcessLoop:
             try:
                 loop.run_forever()
                 return task.result() if task.done() else loop.run_until_complete(task)
-            except BaseException:
+            except BaseException as error:
                 # No caller waits for it any more; if it is done, asyncio will not report it.
                 task.cancel()
+                if (failure := failure_of(error)) is not error:
+                    raise failure from error
                 raise
         finally:
             self._turn.release()
@@ -80,12 +86,31 @@ class ProcessLoop:
                 "This call would wait for the event loop that it runs on. "
                 "Use `await app.handle(...)`."
             )
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.in_thread())
+        future = self._submit(coroutine)
         try:
             return future.result()
         except BaseException:
             future.cancel()  # this thread was interrupted while it waited
             raise
+
+    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine in the thread of the loop; who cancels the future cancels its task.
+
+        Unlike asyncio's `run_coroutine_threadsafe`, this tells such a cancellation from one of the
+        coroutine's own, which keeps its traceback.
+        """
+        loop = self.in_thread()
+        future: Future[T] = Future()
+
+        def start() -> None:
+            task = loop.create_task(coroutine)
+            task.add_done_callback(partial(_settle, future))
+            future.add_done_callback(
+                lambda future: future.cancelled() and loop.call_soon_threadsafe(task.cancel)
+            )
+
+        loop.call_soon_threadsafe(start)
+        return future
 
     def run_last(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine at the end of the process, when Python 3.12 and up start no threads."""
@@ -103,12 +128,14 @@ class ProcessLoop:
         return self._thread is None and self._turn.locked()
 
     async def join(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on this loop, awaited from any running loop."""
+        """Run a coroutine on this loop, awaited from any running loop.
+
+        Raises:
+            ApplicationAborted: The coroutine was cancelled, although the caller was not.
+        """
         if self.is_running_here():
-            return await coroutine
-        return await asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(coroutine, self.in_thread())
-        )
+            return await isolated(coroutine)
+        return await asyncio.wrap_future(self._submit(coroutine))
 
     def is_running_here(self) -> bool:
         """Return True if the calling code runs on this loop."""
@@ -157,6 +184,51 @@ class ProcessLoop:
             # They are raised again in the thread that waits for the task; other tasks go on.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()
+
+
+def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
+    if not future.set_running_or_notify_cancel():
+        _ = task.cancelled() or task.exception()  # else asyncio reports that nobody took it
+        return
+    try:
+        future.set_result(task.result())
+    except BaseException as error:
+        future.set_exception(failure_of(error))
+
+
+async def isolated(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await a coroutine in a task of its own, so that what cancels that does not cancel the caller.
+
+    A cancellation of the caller reaches the coroutine and is raised.
+
+    Raises:
+        ApplicationAborted: The coroutine was cancelled, although the caller was not.
+    """
+    caller = asyncio.current_task()
+    before = caller.cancelling() if caller is not None else 0
+    results: list[T] = []
+    try:
+        error = await asyncio.get_running_loop().create_task(_append_result(coroutine, results))
+    except asyncio.CancelledError as cancelled:  # before its first step
+        error = cancelled
+    finally:
+        coroutine.close()
+    if error is None:
+        return results[0]
+    if not isinstance(error, asyncio.CancelledError) or caller is None:
+        raise failure_of(error)
+    raise error if caller.cancelling() > before else failure_of(error)
+
+
+async def _append_result(
+    coroutine: Coroutine[Any, Any, T], results: list[T]
+) -> BaseException | None:
+    """Append a coroutine's result; return its error, since an exit would end the event loop."""
+    try:
+        results.append(await coroutine)
+    except BaseException as error:
+        return error
+    return None
 
 
 _process_loop = ProcessLoop()

@@ -11,8 +11,8 @@ from .context import current_request_var
 from .deployment import deployment_of
 from .errors import InvalidEvent
 from .http.bodies import decode_body
-from .http.headers import Headers
-from .http.hosts import CLIENTS, SERVERS, Address, split_host
+from .http.headers import TOKEN, Headers, latin1
+from .http.hosts import CLIENTS, SERVERS, Address, port_number, split_host
 from .http.identity import Identity
 from .http.urls import decode_path, quote_path, remove_path_prefix
 from .memo import Memo
@@ -27,8 +27,6 @@ _deferral_lock = threading.Lock()
 
 _new = object.__new__
 
-# RFC 9110 section 5.6.2
-_TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # CGI's two header keys without the prefix; some servers give them with it as well.
 _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
@@ -36,7 +34,7 @@ _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 def _method(method: Any) -> str:
     if not method:
         return "GET"
-    if not isinstance(method, str) or not _TOKEN.issuperset(method):
+    if not isinstance(method, str) or not TOKEN.issuperset(method):
         raise InvalidEvent(f"The event's method must be an HTTP token, got {method!r}.")
     return method.upper()
 
@@ -222,7 +220,7 @@ class Request:
         server = scope.get("server")
         headers = Headers(
             (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in scope.get("headers", ())
+            for name, value in scope.get("headers") or ()
         )
         headers.join_cookies()  # HTTP/2 clients may send a field for each cookie
         request = cls(
@@ -247,33 +245,37 @@ class Request:
 
     @classmethod
     def from_environ(cls, environ: Environ) -> Request:
-        """Read the request of a WSGI environ (PEP 3333); its body stays in `wsgi.input`."""
-        root = environ.get("SCRIPT_NAME", "").encode("latin-1")
-        path = root + environ.get("PATH_INFO", "").encode("latin-1") or b"/"
-        target = environ.get("REQUEST_URI") or environ.get("RAW_URI") or ""
+        """Read the request of a WSGI environ (PEP 3333); its body stays in `wsgi.input`.
+
+        Servers leave members out, or give them another type than str: see `environ_text`.
+        """
+        root = environ_text(environ, "SCRIPT_NAME").encode("latin-1")
+        path = root + environ_text(environ, "PATH_INFO").encode("latin-1") or b"/"
+        target = environ_text(environ, "REQUEST_URI") or environ_text(environ, "RAW_URI")
         raw = target.partition("?")[0].encode("latin-1")
         if decode_path(raw) != path.decode("utf-8", "replace"):  # rewritten, or in absolute form
             raw = quote_path(path)
         outer: Request | None = environ.get("unigate.request")  # of a gateway around this one
-        remote = environ.get("REMOTE_ADDR")
-        port = str(environ.get("REMOTE_PORT") or 0)
-        listens = environ["SERVER_PORT"]  # waitress puts the path of a Unix socket here
-        scheme = environ["wsgi.url_scheme"]
+        remote = environ_text(environ, "REMOTE_ADDR")
         request = cls(
-            environ["REQUEST_METHOD"],
+            environ_text(environ, "REQUEST_METHOD", "GET"),
             raw,
-            query_string=environ.get("QUERY_STRING", "").encode("latin-1"),
+            query_string=environ_text(environ, "QUERY_STRING").encode("latin-1"),
             headers=Headers(
-                (key.removeprefix("HTTP_").replace("_", "-"), value)
+                (key.removeprefix("HTTP_").replace("_", "-"), environ_text(environ, key))
                 for key, value in environ.items()
                 if (key in _CONTENT_KEYS and value)
-                or (key.startswith("HTTP_") and key[5:] not in _CONTENT_KEYS)
+                or (key.startswith("HTTP_") and _is_field(key[5:]))
             ),
-            scheme=scheme,
-            server=(environ["SERVER_NAME"], int(listens) if listens.isdigit() else 0),
-            client=(remote, int(port) if port.isdigit() else 0) if remote else None,
+            scheme=environ_text(environ, "wsgi.url_scheme", "http"),
+            server=(
+                environ_text(environ, "SERVER_NAME", "localhost"),
+                # waitress puts the path of a Unix socket here, gunicorn what Host says.
+                port_number(environ_text(environ, "SERVER_PORT")),
+            ),
+            client=(remote, port_number(environ_text(environ, "REMOTE_PORT"))) if remote else None,
             root_path=root.decode("utf-8", "replace"),
-            http_version=environ["SERVER_PROTOCOL"].partition("/")[2],
+            http_version=environ_text(environ, "SERVER_PROTOCOL").partition("/")[2] or "1.1",
             source=outer.source if outer else "wsgi",
             event=outer.event if outer else None,
             context=outer.context if outer else None,
@@ -381,6 +383,19 @@ _COMPARED = (
     *("method", "raw_path", "query_string", "headers", "body", "scheme", "server", "client"),
     *("root_path", "http_version"),
 )
+
+
+def environ_text(environ: Environ, key: str, default: str = "") -> str:
+    """Return a member of a WSGI environ as Latin-1 text; the default if it is missing or empty."""
+    value = environ.get(key)
+    if not value:
+        return default
+    return value.decode("latin-1") if isinstance(value, bytes) else latin1(value)
+
+
+def _is_field(key: str) -> bool:
+    """Return True if a key of an environ, without "HTTP_", is the name of a header field."""
+    return key not in _CONTENT_KEYS and TOKEN.issuperset(key) and bool(key)
 
 
 def current_request() -> Request:

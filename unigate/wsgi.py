@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -10,11 +11,25 @@ from io import BytesIO
 from typing import Any
 
 from .context import current_request_var
-from .http import Address, Response, latin1, remove_path_prefix, unquote
-from .http.start_response import StartedResponse, join_chunks
+from .errors import IncompleteResponse, failure_of
+from .http import (
+    HOP_BY_HOP,
+    TOKEN,
+    Address,
+    BodyLength,
+    Response,
+    latin1,
+    reason_phrase,
+    remove_path_prefix,
+    response_headers,
+    unquote,
+)
+from .http.start_response import StartedResponse, join_chunks, status_code
 from .memo import Memo
-from .request import Request
+from .request import Request, environ_text
 from .types import Environ, StartResponse, WSGIApp
+
+_log = logging.getLogger("unigate")
 
 _new = object.__new__
 
@@ -24,14 +39,24 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
 
     Raises:
         IncompleteResponse: If the application never called `start_response`.
+        ApplicationAborted: If it ended with what no `except Exception` catches.
     """
     environ = build_environ(request, root_path, BytesIO(request.body))
     response: StartedResponse = _new(StartedResponse)  # a constructor would take longer
     response.status = 0
     response.chunks = []
+    response.length = None
     token = current_request_var.set(request)
     try:
-        drive(app, environ, response, response.chunks.append)
+        body = app(environ, response.start_response)
+        if type(body) is list and response.length is None:  # nothing to count, cut or close
+            response.chunks += body
+        else:
+            _write_body(body, request, response, response.write)
+    except BaseException as error:
+        if (failure := failure_of(error)) is not error:
+            raise failure from error
+        raise
     finally:
         current_request_var.reset(token)
     if not response.status:
@@ -49,97 +74,271 @@ def drive(
 ) -> None:
     """Call an application, pass each part of its body to `write`, and close the body.
 
+    The body ends with its Content-Length (PEP 3333); one of another length is logged.
+
     Args:
         end: Called after the last part, before the body is closed.
+
+    Raises:
+        ApplicationAborted: If the application ended with what no `except Exception` catches.
     """
-    body = app(environ, response.start_response)
+    try:
+        body = app(environ, response.start_response)
+        _write_body(body, environ["unigate.request"], response, write, end)
+    except BaseException as error:
+        if (failure := failure_of(error)) is not error:
+            raise failure from error
+        raise
+
+
+def _write_body(
+    body: Iterable[bytes],
+    request: Request,
+    response: StartedResponse,
+    write: Callable[[bytes], object],
+    end: Callable[[], object] | None = None,
+) -> None:
     try:
         for chunk in body:
             write(chunk)
+            if response.length is not None and response.length.left < 0:
+                break
+        if response.length is not None:
+            _log_length(response.length, request, response.status)
         if end is not None:
             end()
     finally:
-        if type(body) is not list and hasattr(body, "close"):  # lists are the usual bodies
+        if hasattr(body, "close"):
             body.close()
+
+
+def _log_length(length: BodyLength, request: Request, status: int) -> None:
+    mismatch = length.mismatch(request.method, status)
+    if mismatch is not None:
+        _log.error("%r: %s", request, mismatch)
+
+
+# --- for a WSGI server ---------------------------------------------------------------------------
 
 
 def mounted(environ: Environ, request: Request, root_path: str) -> Environ:
     """Add the common request to a server's environ, and mount the application at `root_path`."""
     environ["unigate.request"] = request
     script = root_path.encode("utf-8").decode("latin-1")
-    if script != environ.get("SCRIPT_NAME", ""):
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        environ["SCRIPT_NAME"] = script
-        environ["PATH_INFO"] = remove_path_prefix(path, script) or "/"
+    outer = environ_text(environ, "SCRIPT_NAME")
+    path = environ_text(environ, "PATH_INFO")
+    rest = remove_path_prefix(outer + path, script) if script != outer else None
+    environ["SCRIPT_NAME"] = outer if rest is None else script
+    environ["PATH_INFO"] = path if rest is None else rest or _path_of_root(request, root_path)
     return environ
 
 
+def _path_of_root(request: Request, root_path: str) -> str:
+    """Return the PATH_INFO of the URL that an application is mounted at.
+
+    It is empty for a mount: the application redirects to "/" below it (PEP 3333). The URL of a
+    stage or a base path is that of the whole function, whose path is never empty.
+    """
+    return "/" if root_path == request.root_path else ""
+
+
 def serve(
-    app: WSGIApp, environ: Environ, start_response: StartResponse, request: Request
+    app: WSGIApp,
+    environ: Environ,
+    start_response: StartResponse,
+    request: Request,
+    recover: Callable[[BaseException], Response],
 ) -> Iterable[bytes]:
-    """Run an application for a WSGI server, which iterates over the body after this returns."""
+    """Run an application for a WSGI server, which iterates over the body after this returns.
+
+    The status and the header fields are checked, and the body ends with its Content-Length.
+
+    Args:
+        recover: Called if the application fails before a part of its body was sent. Returns the
+            response to send in its place, or raises.
+    """
+    response = _ServedResponse(start_response, request)
     token = current_request_var.set(request)
     try:
-        body = app(environ, start_response)
-    except BaseException:
+        body = app(environ, response.start)
+        if is_list := isinstance(body, (list, tuple)):
+            body = response.fit_all(body)
+    except BaseException as error:
         current_request_var.reset(token)
         request.finish()
-        raise
+        return response.replace(recover(error), error)
     # A list runs no more code, and servers recognise their own file wrapper by its class.
     file_wrapper = environ.get("wsgi.file_wrapper")
-    passive = isinstance(body, (list, tuple)) or (
-        file_wrapper is not None and type(body) is file_wrapper
-    )
+    passive = is_list or (file_wrapper is not None and type(body) is file_wrapper)
     if passive and request.deferred is None:
         current_request_var.reset(token)
         request.finish()  # of what another thread may have deferred meanwhile
         return body
-    return _ServedBody(body, token, request)
+    return _ServedBody(body, token, response, recover)
+
+
+class _ServedResponse:
+    """A response on its way to a WSGI server.
+
+    Attributes:
+        request: The request that it answers.
+        sent: Whether the server has a part of the body.
+        full: Whether the body was longer than its Content-Length.
+    """
+
+    def __init__(self, start_response: StartResponse, request: Request) -> None:
+        self._start_response = start_response
+        self._status = 0
+        self._length: BodyLength | None = None
+        self.request = request
+        self.sent = self.full = False
+
+    def start(
+        self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """Check the start of the response, and pass it on without hop-by-hop fields."""
+        fields = list(headers)
+        length = BodyLength.of(response_headers(fields))
+        code = status_code(status)
+        fields = [(name, latin1(v)) for name, v in fields if name.lower() not in HOP_BY_HOP]
+        write = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
+        self._status, self._length = code, length
+
+        def write_fitting(part: bytes) -> None:
+            write(self.fit(part))
+
+        return write_fitting
+
+    def replace(self, response: Response, error: BaseException) -> list[bytes]:
+        """Send another response in the place of one that failed with an error."""
+        self._status, self._length = response.status, None
+        return respond(response, self._start_response, error)
+
+    def fit(self, part: bytes) -> bytes:
+        """Return as much of a part as Content-Length allows."""
+        self._check_started()
+        if self._length is not None:
+            part = self._length.fit(join_chunks([part]))
+            self.full = self._length.left < 0
+        self.sent = self.sent or bool(part)
+        return part
+
+    def fit_all(self, parts: Iterable[bytes]) -> Iterable[bytes]:
+        """Return a whole body, or what fits of one that is too long."""
+        fitting = [self.fit(part) for part in parts]
+        self.end()
+        return fitting if self.full else parts
+
+    def end(self) -> None:
+        """Check a response whose body has ended."""
+        self._check_started()
+        if self._length is not None:
+            _log_length(self._length, self.request, self._status)
+
+    def _check_started(self) -> None:
+        if not self._status:
+            raise IncompleteResponse("The application never called start_response.")
 
 
 class _ServedBody:
     """A body during which its request stays the current one; the deferred work follows it."""
 
-    def __init__(self, body: Iterable[bytes], token: Token[Request], request: Request) -> None:
+    def __init__(
+        self,
+        body: Iterable[bytes],
+        token: Token[Request],
+        response: _ServedResponse,
+        recover: Callable[[BaseException], Response],
+    ) -> None:
         self._body = body
+        self._parts: Iterator[bytes] | None = None
         self._token = token
-        self._request = request
+        self._response = response
+        self._recover = recover
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._body)
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            part = self._next()
+        except BaseException as error:
+            self._parts = iter(())
+            if self._response.sent:
+                if (failure := failure_of(error)) is not error:
+                    raise failure from error
+                raise
+            return self._response.replace(self._recover(error), error)[0]
+        if part is None:
+            raise StopIteration
+        return part
+
+    def _next(self) -> bytes | None:
+        if self._parts is None:
+            self._parts = iter(self._body)
+        if not self._response.full:
+            for part in self._parts:
+                return self._response.fit(part)
+        self._response.end()
+        return None
 
     def close(self) -> None:
         with suppress(ValueError):  # closed in another context than the one it was made in
             current_request_var.reset(self._token)
-        close = getattr(self._body, "close", None)
         try:
+            close = getattr(self._body, "close", None)
             if close is not None:
                 close()
+        except BaseException as error:
+            if (failure := failure_of(error)) is not error:
+                raise failure from error
+            raise
         finally:
-            self._request.finish()
+            self._response.request.finish()
+
+
+def respond(
+    response: Response, start_response: StartResponse, error: BaseException | None = None
+) -> list[bytes]:
+    """Send a response of the gateway itself to a WSGI server.
+
+    Args:
+        error: The failure that it answers; the server raises it if it has sent another response.
+    """
+    status = f"{response.status} {reason_phrase(response.status)}"
+    failure = None if error is None else failure_of(error)
+    info = None if failure is None else (type(failure), failure, failure.__traceback__)
+    start_response(status, response.headers.pairs, info)
+    return [response.body]
+
+
+# --- the environ ---------------------------------------------------------------------------------
 
 
 def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     """Build the environ of a request for an application mounted at `root_path` (PEP 3333).
 
     Repeated header fields are joined. Fields with "_" in their name are dropped, as nginx does: in
-    an environ they would look like the ones with "-".
+    an environ they would look like the ones with "-". So are names that are not tokens: in upper
+    case they could look like others.
 
     Args:
         stream: The file-like object for `wsgi.input`.
     """
     raw = request.raw_path
     path = _PATHS.get(raw) or _PATHS.learn(raw)
+    script = root_path
     if root_path:
         if not root_path.isascii():
-            root_path = root_path.encode("utf-8").decode("latin-1")
-        rest = remove_path_prefix(path, root_path)
-        path = path if rest is None else rest or "/"
+            script = root_path.encode("utf-8").decode("latin-1")
+        rest = remove_path_prefix(path, script)
+        if rest is not None:
+            path = rest or _path_of_root(request, root_path)
     name, port = _SERVERS.get(request.server) or _SERVERS.learn(request.server)
     version = request.http_version
     environ: Environ = {
         "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": root_path,
+        "SCRIPT_NAME": script,
         "PATH_INFO": path,
         "QUERY_STRING": request.query_string.decode("latin-1"),
         "SERVER_NAME": name,
@@ -172,7 +371,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
             environ[_KEYS[name]] = value
     except KeyError:
         for name, value in fields.items():
-            if "_" not in name:
+            if "_" not in name and name and TOKEN.issuperset(name):
                 environ[_environ_key(name)] = value
     return environ
 

@@ -104,7 +104,11 @@ async def a_fail(query: Any, scope: Scope, receive: Any, send: Any) -> None:
         await start(send)
     if query.get("when") == "midway":
         await part(send, b"a part")
-    raise RuntimeError("a detail for the log")
+    fail(query)
+
+
+def fail(query: Any) -> None:
+    raise asyncio.CancelledError if "cancelled" in query else RuntimeError("a detail for the log")
 
 
 async def a_large(query: Any, scope: Scope, receive: Any, send: Any) -> None:
@@ -275,7 +279,7 @@ def w_fail(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]
         start_response("200 OK", [TEXT])
     if query.get("when") == "midway":
         yield b"a part"
-    raise RuntimeError("a detail for the log")
+    fail(query)
 
 
 def w_endless(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
@@ -356,6 +360,8 @@ async def note_later(event: Any, context: Any) -> Any:
         say(f"note: done {event['name']}")
 
     unigate.wait_until(work())
+    if event.get("cancelled"):
+        raise asyncio.CancelledError
     if event.get("fail"):
         raise ValueError("not noted")
     return {"noted": True}
@@ -363,6 +369,8 @@ async def note_later(event: Any, context: Any) -> Any:
 
 def function(event: Any, context: Any) -> Any:
     """A plain handler; the event chooses what it does."""
+    if isinstance(event, dict) and "cancelled" in event:
+        raise asyncio.CancelledError
     if isinstance(event, dict) and "seconds" in event:
         return note(event, context)
     if isinstance(event, bytes):

@@ -159,6 +159,45 @@ def test_an_application_that_hangs_is_cancelled_at_its_deadline(function: Functi
 
 
 @BOTH
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_cancellation_of_the_applications_own_is_a_500(
+    function: Function, prefix: str, when: str
+) -> None:
+    posted = function.api.invoke(event(f"{prefix}/fail?cancelled=1&when={when}"))
+
+    assert posted.json()["statusCode"] == 500
+    function.server.wait_for_output("in fail")
+    assert function.api.invoke(event(f"{prefix}/hello")).json()["body"] == "hello"
+    assert function.is_alive()
+
+
+@BOTH
+def test_a_cancellation_within_a_streamed_response_is_in_its_trailers(
+    tmp_path: Path, prefix: str
+) -> None:
+    with Function(f"{APPS}.app", tmp_path, env=STREAMING) as runtime:
+        posted = runtime.api.invoke(event(f"{prefix}/fail?cancelled=1&when=before"))
+        assert posted.prelude["statusCode"] == 500
+
+        posted = runtime.api.invoke(event(f"{prefix}/fail?cancelled=1&when=midway"))
+        assert posted.streamed == b"a part"
+        assert posted.failure["errorType"] == "ApplicationAborted"
+        assert runtime.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
+
+
+@pytest.mark.parametrize("handler", ["app", "function"])
+def test_a_cancellation_in_a_function_fails_its_invocation_alone(
+    tmp_path: Path, handler: str
+) -> None:
+    record = {"Records": [{"eventSource": "aws:s3"}], "seconds": 0, "name": "x"}
+    with Function(f"{APPS}.{handler}", tmp_path) as runtime:
+        posted = runtime.api.invoke({**record, "cancelled": True})
+
+        assert (posted.kind, posted.json()["errorType"]) == ("error", "ApplicationAborted")
+        assert runtime.api.invoke(record).json() == {"noted": True}
+
+
+@BOTH
 def test_an_application_that_exits_ends_the_process(tmp_path: Path, prefix: str) -> None:
     with Function(f"{APPS}.app", tmp_path) as runtime:
         posted = runtime.api.invoke(event(f"{prefix}/exit"))

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from unigate.context import current_request_var
-from unigate.errors import IncompleteResponse
-from unigate.http import Response, decode_path, response_headers
+from unigate.errors import IncompleteResponse, failure_of
+from unigate.http import BodyLength, Response, check_status, decode_path, response_headers
 from unigate.request import Request
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = logging.getLogger("unigate")
-
-# As numbers: searching for bytes would raise and catch a TypeError inside.
-LF, CR, NUL = b"\n\r\0"
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
@@ -60,12 +58,27 @@ class ResponseCollector(Response):
         self.status = 0
         self.complete = False
 
-    def whole(self) -> Response:
-        """Return the response with its whole body; IncompleteResponse if a part is missing."""
+    def whole(self, request: Request) -> Response:
+        """Return the response with its whole body, up to its Content-Length.
+
+        Raises:
+            IncompleteResponse: A part is missing.
+        """
         if not self.complete:
             raise incomplete_response(started=bool(self.status))
         self.body = b"".join(self.chunks)
+        single = self.headers.single
+        if single is None or "content-length" in single:
+            self._check_length(request)
         return self
+
+    def _check_length(self, request: Request) -> None:
+        length = BodyLength.of(self.headers)
+        if length is not None:
+            self.body = length.fit(self.body)
+            mismatch = length.mismatch(request.method, self.status)
+            if mismatch is not None:
+                _log.error("%r: %s", request, mismatch)
 
     async def receive(self) -> Message:
         """Return the body at once, then a disconnect as soon as the response is complete."""
@@ -86,17 +99,26 @@ class ResponseCollector(Response):
         """Collect a part of the response; RuntimeError for one that is out of order."""
         kind = message["type"]
         if kind == "http.response.body" and self.status and not self.complete:
-            self.chunks.append(message.get("body", b""))
+            part = message.get("body", b"")
+            self.chunks.append(part if type(part) is bytes else _as_bytes(part))
             if not message.get("more_body", False):
                 self.complete = True
                 if self._over is not None:
                     self._over.set()
         elif kind == "http.response.start" and not self.status:
-            fields = []
-            for name, value in message.get("headers", ()):
-                fields.append((name.decode("latin-1"), value.decode("latin-1")))
-            self.headers = response_headers(fields)
-            self.status = message["status"]
+            fields = message.get("headers", ())
+            if type(fields) is not list:
+                fields = list(fields or ())
+            pairs = []
+            try:
+                for name, value in fields:
+                    pairs.append((name.decode("latin-1"), value.decode("latin-1")))
+            except AttributeError:
+                pairs = _decoded(_as_pairs(fields))
+            self.headers = response_headers(pairs)
+            status = message["status"]
+            usual = type(status) is int and 200 <= status <= 599
+            self.status = status if usual else check_status(status)
         else:
             raise RuntimeError(f"The application sent {kind!r} out of order.")
 
@@ -111,13 +133,14 @@ async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -
     token = current_request_var.set(request)
     try:
         await app(scope, response.receive, response.send)
-    except Exception:
-        if raising or not response.complete:
-            raise
-        _log.exception("%r failed after its response was complete.", request)
+    except BaseException as error:
+        failure = failure_of(error)
+        if raising or not response.complete or not isinstance(failure, Exception):
+            raise  # not as ApplicationAborted: a cancellation may be the caller's
+        _log.error("%r failed after its response was complete.", request, exc_info=failure)
     finally:
         current_request_var.reset(token)
-    return response.whole()
+    return response.whole(request)
 
 
 class WatchedResponse:
@@ -134,9 +157,9 @@ class WatchedResponse:
         self._send = send
         self.started = self.complete = self.disconnected = False
 
-    async def run(self, app: ASGIApp, scope: Scope) -> None:
+    async def run(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
         """Run an application; IncompleteResponse if it leaves a client without a whole response."""
-        await app(scope, self.receive, self.send)
+        await app(self.receive, self.send)
         if not (self.complete or self.disconnected):
             raise incomplete_response(started=self.started)
 
@@ -148,26 +171,65 @@ class WatchedResponse:
         return message
 
     async def send(self, message: Message) -> None:
-        """Pass a message on; ValueError for header fields that could inject others."""
-        if message["type"] == "http.response.start":
-            check_start(message)
+        """Pass a message on, its status and header fields checked."""
+        kind = message["type"]
+        message = checked(message)
+        if kind == "http.response.start":
             self.started = True
-        elif not message.get("more_body", False):
-            self.complete = True
         await self._send(message)
+        if kind in _BODY and not message.get("more_body", False):
+            self.complete = True
 
 
-def check_start(message: Message) -> None:
-    """Refuse the start of a response whose header fields contain a line break or NUL.
+# The kinds of messages that hold a part of the body.
+_BODY = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
+
+
+def checked(message: Message) -> Message:
+    """Check the status and the header fields of a message that an application sends to a server.
 
     Not every server does, and a client could choose header fields of the response.
+
+    Returns:
+        The message, or a copy with the fields in a list of their own, since they may come from an
+        iterator.
+
+    Raises:
+        TypeError: The status is not an int, or a field is not bytes.
+        ValueError: The status is not one of a final response, a name is not a token, or a value
+            holds a line break or NUL.
     """
-    for name, value in message.get("headers", ()):
-        field = name + value
-        if LF in field or CR in field or NUL in field:
-            raise ValueError(
-                f"The header {name!r} must not contain a line break or NUL, got {value!r}."
-            )
+    if message["type"] in ("http.response.start", "websocket.http.response.start"):
+        message = {**message, "status": check_status(message["status"])}
+    elif "headers" not in message:
+        return message
+    fields = _as_pairs(message.get("headers") or ())
+    response_headers(_decoded(fields))
+    return {**message, "headers": fields}
+
+
+def _as_pairs(fields: Iterable[tuple[Any, Any]]) -> list[tuple[bytes, bytes]]:
+    return [(_as_bytes(name), _as_bytes(value)) for name, value in fields]
+
+
+def _decoded(fields: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+
+
+def _as_bytes(value: Any) -> bytes:
+    """Return a copy of any bytes-like object; TypeError for another."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"An ASGI message must hold bytes, got {value!r}.")
+
+
+def checking(send: Send) -> Send:
+    """Return a `send` that passes on `checked` messages."""
+
+    async def checking_send(message: Message) -> None:
+        await send(checked(message))
+
+    return checking_send
 
 
 def incomplete_response(*, started: bool) -> IncompleteResponse:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import Any, Literal
 
-from unigate.errors import LifespanFailed
+from unigate.errors import LifespanFailed, failure_of
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
 Mode = Literal["auto", "on", "off"]
@@ -69,7 +69,7 @@ class Lifespan:
                 'If it has no lifespan, pass lifespan="off" to wrap().'
             )
         error = _error(task)
-        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        if error is not None and not isinstance(failure_of(error), Exception):
             raise error
         if self._mode == "on":
             raise LifespanFailed(
@@ -101,8 +101,8 @@ class Lifespan:
         }
         try:
             await self._app(scope, self._messages.get, self._send)
-        except (SystemExit, KeyboardInterrupt) as error:
-            return error  # to the waiter; raised here, it would end the event loop
+        except BaseException as error:
+            return error  # to the waiter; raised here, an exit would end the event loop
         return None
 
     async def _send(self, message: Message) -> None:
@@ -123,16 +123,15 @@ async def _first(task: asyncio.Future[Any], answer: asyncio.Future[Any], seconds
 
 
 async def _end(task: asyncio.Task[BaseException | None]) -> BaseException | None:
-    """Cancel a task, wait for its end, and return its error."""
-    task.cancel()
+    """Cancel a task, wait for its end, and return its error, except for this cancellation."""
+    runs = task.cancel()
     await asyncio.wait({task})
-    return _error(task)
+    error = _error(task)
+    return None if runs and isinstance(error, asyncio.CancelledError) else error
 
 
 def _error(task: asyncio.Task[BaseException | None]) -> BaseException | None:
-    if task.cancelled():
-        return None
-    return task.exception() or task.result()
+    return None if task.cancelled() else task.result()
 
 
 class Lifespans:

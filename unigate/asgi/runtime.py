@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from inspect import isawaitable
 from typing import Any
 
@@ -16,12 +17,12 @@ from unigate import wsgi
 from unigate.background import Deferred
 from unigate.context import current_request_var
 from unigate.http import Response
-from unigate.loop import at_exit, process_loop
+from unigate.loop import at_exit, isolated, process_loop
 from unigate.request import Request
 from unigate.routing import Mount, Router
-from unigate.types import ASGIApp, Receive, Scope, Send, WSGIApp
+from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
-from .driver import WatchedResponse, build_scope, collect, send_response
+from .driver import WatchedResponse, build_scope, checking, collect, send_response
 from .lifespan import Lifespan, Lifespans, Mode
 from .wsgi_applications import wsgi_to_asgi
 from .wsgi_servers import asgi_to_wsgi
@@ -50,7 +51,6 @@ class ASGIRuntime:
         self._states = {mount: lifespan.state for mount, lifespan in lifespans.items()}
         self._stops_at_exit = False
         self._asgi_apps: dict[Mount, ASGIApp] = {}
-        self._wsgi_apps: dict[Mount, WSGIApp] = {}
 
     def start(self) -> None:
         """Start the lifespans now instead of with the first request, from any thread."""
@@ -131,15 +131,21 @@ class ASGIRuntime:
         *,
         raising: bool,
     ) -> None:
-        """Answer a live request; a failure before the response has started is a plain 500."""
+        """Answer a live request; a failure before the response has started is a plain 500.
+
+        Raises:
+            asyncio.CancelledError: The server has cancelled this.
+            ApplicationAborted: The application ended with what no `except Exception` catches, after
+                the response had started or if `raising`.
+        """
         scope = self._live_scope(mount, request, scope)
         current_request_var.set(request)  # for this task, in which nothing else is answered
         if scope["type"] != "http":
-            await mount.app(scope, receive, send)
+            await isolated(_run(mount.app, scope, receive, checking(send)))
             return
         response = WatchedResponse(receive, send)
         try:
-            await response.run(self._as_asgi(mount), scope)
+            await isolated(response.run(partial(self._as_asgi(mount), scope)))
         except Exception:
             if raising or response.started:
                 raise
@@ -160,7 +166,9 @@ class ASGIRuntime:
             },
             "unigate.request": request,
         }
-        if len(request.headers) != len(scope["headers"]):  # cookies were joined
+        fields = scope["headers"]
+        # An iterator was used up, or cookies were joined.
+        if not isinstance(fields, (list, tuple)) or len(request.headers) != len(fields):
             scope["headers"] = request.headers.encoded()
         return scope
 
@@ -172,17 +180,19 @@ class ASGIRuntime:
             self._asgi_apps[mount] = wsgi_to_asgi(mount.app)
         return self._asgi_apps[mount]
 
-    def as_wsgi(self, mount: Mount, *, raising: bool) -> WSGIApp:
+    def as_wsgi(self, mount: Mount) -> WSGIApp:
         """Return an ASGI application for a WSGI server; the environ must hold our request."""
-        if mount not in self._wsgi_apps:
 
-            async def app(scope: Scope, receive: Receive, send: Send) -> None:
-                if not self.lifespans.started:
-                    await self.lifespans.start()
-                request: Request = scope["wsgi_environ"]["unigate.request"]
-                current_request_var.set(request)
-                await mount.app(self.scope_of(mount, request), receive, send)
+        async def run(environ: Environ, receive: Receive, send: Send) -> None:
+            if not self.lifespans.started:
+                await self.lifespans.start()
+            request: Request = environ["unigate.request"]
+            current_request_var.set(request)
+            await mount.app(self.scope_of(mount, request), receive, send)
 
-            self._wsgi_apps[mount] = asgi_to_wsgi(app, self.loop.in_thread(), raising=raising)
         self._stop_at_exit()
-        return self._wsgi_apps[mount]
+        return asgi_to_wsgi(run, self.loop.in_thread())
+
+
+async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)

@@ -1,115 +1,182 @@
-"""ASGI applications under WSGI servers, through a2wsgi.
+"""ASGI applications under WSGI servers.
 
-a2wsgi carries requests and responses over. What ASGI 3 demands beyond it stands here.
+The application runs on an event loop in another thread. The server's input and output belong to the
+server's thread: there, requests are read and responses are sent, as the application asks for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
-from unigate.http import Response
-from unigate.types import ASGIApp, Environ, Message, Receive, Scope, Send, StartResponse, WSGIApp
+from unigate.errors import failure_of
+from unigate.http import reason_phrase
+from unigate.request import environ_text
+from unigate.types import Environ, Message, Receive, Send, StartResponse, WSGIApp
 
-from .driver import WatchedResponse, check_start, send_response
+from .driver import WatchedResponse
 
 _log = logging.getLogger("unigate")
 
+# How many bytes of a request body are read at once.
+PART = 65536
 
-def asgi_to_wsgi(app: ASGIApp, loop: asyncio.AbstractEventLoop, *, raising: bool) -> WSGIApp:
-    """Return an ASGI application as a WSGI application that runs it on a loop in another thread.
+Run = Callable[[Environ, Receive, Send], Awaitable[None]]
 
-    An application that fails before its body is answered with a plain 500, or raised if `raising`;
-    a later failure is raised to the server, which then breaks off the connection. The application
-    is cancelled when its client disconnects.
+
+def asgi_to_wsgi(run: Run, loop: asyncio.AbstractEventLoop) -> WSGIApp:
+    """Return a WSGI application that runs an ASGI application on a loop in another thread.
+
+    A failure of the application is raised to the caller, or logged if the response is complete. The
+    application is cancelled when the server closes the body before its end.
 
     Args:
-        app: Called with a scope whose "wsgi_environ" is the environ of the server.
+        run: Runs the application for an environ of the server, with its receive and send.
     """
-    from a2wsgi import ASGIMiddleware
 
-    async def run(scope: Any, receive: Any, send: Any) -> None:
-        await scope["wsgi_environ"]["unigate.run"].run(app, scope, receive, send)
-
-    bridged: Any = ASGIMiddleware(run, loop=loop)
-
-    def wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        run = _BridgedRun(raising)
-        body = bridged({**_with_length(environ), "unigate.run": run}, start_response)
-        return run.follow(body, loop)
+    def wsgi(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        bridge = _Bridge(environ, loop)
+        running = asyncio.run_coroutine_threadsafe(bridge.run(run), loop)
+        running.add_done_callback(bridge.end)
+        try:
+            yield from bridge.parts(start_response)
+            bridge.check(running)
+        finally:
+            bridge.closed = True
+            running.cancel()
 
     return wsgi
 
 
-class _HeldResponse(WatchedResponse):
-    """A response whose start waits for the first part of its body, so that a 500 can replace it.
+class _Bridge:
+    """One request on its way between the thread of a server and an application on a loop.
 
-    WSGI sends the two together anyway.
+    Attributes:
+        closed: Whether the server wants no more of the response.
     """
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        super().__init__(receive, send)
+    def __init__(self, environ: Environ, loop: asyncio.AbstractEventLoop) -> None:
+        self._environ = environ
+        self._loop = loop
+        # What the application wants of the server's thread; None once it has ended.
+        self._orders: SimpleQueue[tuple[Message, asyncio.Future[Any]] | None] = SimpleQueue()
+        self._response = WatchedResponse(self._receive, self._send)
         self._start: Message | None = None
-        self.sent = False  # whether the server has any of it
+        self._over = asyncio.Event()
+        self._receiving = asyncio.Lock()
+        self._reading: asyncio.Future[Message] | None = None
+        self._left = _content_length(environ)
+        self._more = True
+        self.closed = False
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            check_start(message)
-            self.started = True
+    # --- on the loop -----------------------------------------------------------------------------
+
+    async def run(self, run: Run) -> BaseException | None:
+        """Run the application; return its error, since an exit would end the event loop."""
+        try:
+            await self._response.run(partial(run, self._environ))
+        except BaseException as error:
+            return error
+        return None
+
+    def end(self, running: Future[Any]) -> None:
+        """Let the server's thread end `parts`."""
+        self._orders.put(None)
+
+    async def _receive(self) -> Message:
+        async with self._receiving:
+            if self._more and not self.closed:
+                # Shielded: what is being read must not be lost with a cancelled receive.
+                self._reading = self._reading or self._order({"type": "http.request"})
+                message = await asyncio.shield(self._reading)
+                self._reading = None
+                return message
+        if not self.closed:
+            await self._over.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        if self.closed:
+            raise OSError("The client disconnected before the end of the response.")
+        if kind == "http.response.start" and self._start is None:
             self._start = message
-            return
-        if self._start is not None:
-            start, self._start = self._start, None
-            await self._send(start)
-        self.sent = True
-        await super().send(message)
+        elif kind == "http.response.body" and self._start is not None and not self._over.is_set():
+            await self._order(message)
+            if not message.get("more_body", False):
+                self._over.set()
+        else:
+            raise RuntimeError(f"The application sent {kind!r} out of order.")
 
+    def _order(self, message: Message) -> asyncio.Future[Any]:
+        done = self._loop.create_future()
+        self._orders.put((message, done))
+        return done
 
-class _BridgedRun:
-    """One run of an application behind a WSGI server, and how it ended."""
+    # --- in the server's thread ------------------------------------------------------------------
 
-    def __init__(self, raising: bool) -> None:
-        self._raising = raising
-        self._task: asyncio.Task[Any] | None = None
-        self._error: BaseException | None = None
-
-    async def run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; in any case, the WSGI side gets a complete response."""
-        self._task = asyncio.current_task()
-        response = _HeldResponse(receive, send)
-        try:
-            await response.run(app, scope)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:
-            answerable = response.complete or not (response.sent or self._raising)
-            if isinstance(error, Exception) and answerable:
-                request = scope["wsgi_environ"]["unigate.request"]
-                _log.error("%r failed.", request, exc_info=error)
+    def parts(self, start_response: StartResponse) -> Iterator[bytes]:
+        """Return the parts of the body as the application sends them, until it ends."""
+        started = False
+        while (order := self._orders.get()) is not None:
+            message, done = order
+            answer = None
+            if message["type"] == "http.request":
+                answer = self._read()
             else:
-                self._error = error
-            if not response.sent:
-                await send_response(Response.plain(500, "Internal Server Error"), send)
-            elif not response.complete:
-                await send({"type": "http.response.body"})
+                if not started:  # with the first part, so that a failure until then can be a 500
+                    started = True
+                    self._send_start(start_response)
+                yield message.get("body", b"")
+            self._loop.call_soon_threadsafe(_settle, done, answer)
 
-    def follow(self, body: Iterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-        """Pass the body on, then raise the error of the run; cancel the run on close."""
+    def check(self, running: Future[BaseException | None]) -> None:
+        """Raise the error that the application ended with, unless its response is complete."""
+        error = running.result()
+        if error is None:
+            return
+        failure = failure_of(error)
+        if not (self._response.complete and isinstance(failure, Exception)):
+            raise failure
+        request = self._environ["unigate.request"]
+        _log.error("%r failed after its response was complete.", request, exc_info=failure)
+
+    def _send_start(self, start_response: StartResponse) -> None:
+        assert self._start is not None
+        status = self._start["status"]
+        fields = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self._start["headers"]]
+        start_response(f"{status} {reason_phrase(status)}", fields)
+
+    def _read(self) -> Message:
+        """Read the next part of the request body; without Content-Length, up to its end."""
+        size = PART if self._left is None else min(PART, self._left)
         try:
-            for chunk in body:
-                if self._error is None:
-                    yield chunk
-            if self._error is not None:
-                raise self._error
-        finally:
-            if self._task is not None:
-                loop.call_soon_threadsafe(self._task.cancel)
+            body = self._environ["wsgi.input"].read(size) if size else b""
+        except OSError:
+            body = None
+        if self._left is not None and body:
+            self._left -= len(body)
+        self._more = bool(body) and self._left != 0
+        if body is None or (not body and self._left):
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": body, "more_body": self._more}
 
 
-def _with_length(environ: Environ) -> Environ:
-    """Return an environ with Content-Length, without which a2wsgi reads no body."""
-    if environ.get("CONTENT_LENGTH") or not environ.get("wsgi.input_terminated"):
-        return environ
-    body = environ["wsgi.input"].read()
-    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+def _content_length(environ: Environ) -> int | None:
+    """Return the length of a request body, None if only its end tells."""
+    length = environ_text(environ, "CONTENT_LENGTH")
+    if environ.get("wsgi.input") is None:
+        return 0
+    if length.isascii() and length.isdigit() and len(length) < 20:
+        return int(length)
+    return None if environ.get("wsgi.input_terminated") else 0
+
+
+def _settle(done: asyncio.Future[Any], answer: Message | None) -> None:
+    if not done.done():
+        done.set_result(answer)

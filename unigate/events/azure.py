@@ -230,11 +230,13 @@ def answer_streaming(asgi: ASGIApp, request: Any, context: Any = None) -> Any:
 
 def _bare(scope: Scope, event: Any, context: Any) -> Scope:
     """Return the server's scope without FastAPI's members, with values that only Azure has."""
-    headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
+    fields = list(scope["headers"])  # an iterator has them once
+    headers = Headers((n.decode("latin-1"), v.decode("latin-1")) for n, v in fields)
     url = f"{scope['scheme']}://{headers.get('host') or ''}{scope['raw_path'].decode('latin-1')}"
     outer = _read(scope["method"], url, headers, event, context)
     bare = {name: scope[name] for name in _SCOPE if name in scope}
     paths = {name: getattr(outer, name) for name in ("path", "raw_path", "root_path")}
+    bare["headers"] = fields
     return bare | paths | {"scheme": outer.scheme, "client": outer.client, "unigate.request": outer}
 
 

@@ -14,6 +14,7 @@ no longer available to the application.
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from functools import cache
@@ -39,7 +40,7 @@ def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
         "unigate.request": Request(request.method, source="google", event=request),
     }
     started: list[Any] = []
-    written: list[bytes] = []
+    ready: deque[bytes] = deque()
     sent = False
 
     def start_response(
@@ -48,7 +49,7 @@ def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
         if exc_info and sent:
             raise exc_info[1].with_traceback(exc_info[2])
         started[:] = status, response_headers(fields)
-        return written.append
+        return ready.append
 
     # A separate context: a Flask application that streams leaves its request pushed, which would
     # hide the framework's.
@@ -57,8 +58,8 @@ def answer(wsgi: WSGIApp, request: flask.Request) -> flask.Response:
     # The framework reads the rest of the request body after the application, unless the response
     # is streamed; that needs a server that marks the end of the body (Flask's own does not).
     drains_body = environ.get("wsgi.input_terminated")
-    if written or not (drains_body and isinstance(body, (list, tuple))):
-        body = _Body(body, written, context)
+    if ready or not (drains_body and isinstance(body, (list, tuple))):
+        body = _Body(body, ready, context)
     sent = True
     if not started:
         _close(body)
@@ -105,16 +106,19 @@ class _Body:
     """A response body that is produced in the application's context and started at once.
 
     An error before the first part is raised by the function, so that the framework can report it.
-    `written` gains what the application writes while it produces its body.
+
+    Args:
+        ready: The parts that come next, in order: the application's `write` adds to them.
     """
 
-    def __init__(self, body: Iterable[bytes], written: list[bytes], context: Context) -> None:
+    def __init__(self, body: Iterable[bytes], ready: deque[bytes], context: Context) -> None:
         self._body = body
         self._context = context
-        self._ready = written
+        self._ready = ready
         try:
             self._parts = iter(body)
-            self._ready.insert(0, next(filter(None, self), b""))
+            while not ready and self._go_on():
+                pass
         except BaseException:
             self.close()
             raise
@@ -123,16 +127,22 @@ class _Body:
         return self
 
     def __next__(self) -> bytes:
+        while not self._ready and self._go_on():
+            pass
         if not self._ready:
-            try:
-                part = self._context.run(next, self._parts)
-            except StopIteration:
-                if not self._ready:
-                    self.close()  # during the response: after it, Google assigns no processor time
-                    raise
-            else:
-                self._ready.append(part)
-        return self._ready.pop(0)
+            raise StopIteration
+        return self._ready.popleft()
+
+    def _go_on(self) -> bool:
+        """Let the application make the next part; return False at the end of the body."""
+        try:
+            part = self._context.run(next, self._parts)
+        except StopIteration:
+            self.close()  # during the response: after it, Google assigns no processor time
+            return False
+        if part:
+            self._ready.append(part)
+        return True
 
     def close(self) -> None:
         body, self._body = self._body, ()

@@ -6,13 +6,14 @@ Plain values without I/O. Rules that more than one event format or host needs li
 from __future__ import annotations
 
 from .bodies import bodiless, carries_body, decode_body, encode_body, is_text
+from .body_length import BodyLength
 from .envelope import read_envelope, write_envelope
-from .headers import Headers, latin1
-from .hosts import Address, forwarded_peer, split_host
+from .headers import TOKEN, Headers, latin1
+from .hosts import Address, forwarded_peer, port_number, split_host
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
 from .response_fields import HOP_BY_HOP, response_headers, single_value_map
-from .responses import Response, reason_phrase
+from .responses import Response, check_status, reason_phrase
 from .urls import (
     decode_path,
     encode_query,
@@ -27,12 +28,15 @@ from .urls import (
 
 __all__ = [
     "HOP_BY_HOP",
+    "TOKEN",
     "Address",
+    "BodyLength",
     "Headers",
     "Identity",
     "Response",
     "bodiless",
     "carries_body",
+    "check_status",
     "decode_body",
     "decode_path",
     "encode_body",
@@ -44,6 +48,7 @@ __all__ = [
     "json_text",
     "latin1",
     "parse_scopes",
+    "port_number",
     "quote_bytes",
     "quote_path",
     "raw_path",

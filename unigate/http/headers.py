@@ -7,6 +7,9 @@ from typing import Any
 
 Pairs = list[tuple[str, str]]
 
+# The characters of a token, such as a method or the name of a field (RFC 9110 section 5.6.2).
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
 
 def latin1(value: object) -> str:
     """Return a header value as the Latin-1 text that WSGI and ASGI expect.

@@ -18,20 +18,21 @@ def split_host(value: str, scheme: str) -> Address:
     host, colon, port = value.rpartition(":")
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = value, ""  # without a port: a plain name or an IPv6 address
-    return host.strip("[]"), _port(port) or _DEFAULT_PORTS.get(scheme, 443)
+    return host.strip("[]"), port_number(port) or _DEFAULT_PORTS.get(scheme, 443)
 
 
 def _server(key: tuple[str | None, str, str | None]) -> Address:
     """Return the server's address from a Host header, the scheme and X-Forwarded-Port."""
     host, scheme, forwarded_port = key
     name, port = split_host(latin1(host or "localhost"), scheme)
-    return name or "localhost", _port(forwarded_port or "") or port
+    return name or "localhost", port_number(forwarded_port or "") or port
 
 
 SERVERS = Memo(_server)
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Return the port that a text is, 0 for any other text."""
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
     return number if number < 65536 else 0
 

@@ -7,7 +7,7 @@ from itertools import product
 
 from unigate.memo import Memo
 
-from .headers import Headers, latin1
+from .headers import TOKEN, Headers, latin1
 
 # RFC 9110 section 7.6.1: these concern a single connection, an application cannot set them.
 HOP_BY_HOP = frozenset(
@@ -32,7 +32,7 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
 
     Raises:
         TypeError: A name or a value is not text.
-        ValueError: A name is not printable, or a value holds a line break or NUL.
+        ValueError: A name is not a token, or a value holds a line break or NUL.
     """
     if type(fields) is not list:
         fields = list(fields)
@@ -65,9 +65,10 @@ def _field_name(name: str) -> str:
     """Return the name of a field in lower case, "" for a hop-by-hop field."""
     if not isinstance(name, str):
         raise TypeError(f"Header names and values must be str, got {name!r}.")
-    if not name.isprintable():
+    if not name or not TOKEN.issuperset(name):
         raise ValueError(
-            f"A header name must be printable, without a line break or NUL, got {name!r}."
+            "A header name must be a token (RFC 9110), without a space, a line break or NUL, "
+            f"got {name!r}."
         )
     lower = name.lower()
     return "" if lower in HOP_BY_HOP else lower

@@ -36,6 +36,21 @@ class Response:
         return f"<Response {self.status}, {len(self.body)} bytes>"
 
 
+def check_status(status: object) -> int:
+    """Return the status of a response as a plain int.
+
+    Raises:
+        TypeError: It is not an int.
+        ValueError: It is below 200 or above 599. A response with a status of 1xx only precedes the
+            final one (RFC 9110 section 15.2), which servers send themselves.
+    """
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"The status of a response must be an int, got {status!r}.")
+    if not 200 <= status <= 599:
+        raise ValueError(f"The status of a response must be from 200 to 599, got {int(status)}.")
+    return int(status)
+
+
 def reason_phrase(status: int) -> str:
     """Return the standard reason phrase of a status, "" if it has none."""
     from http import HTTPStatus  # a fiftieth of a cold start; few responses need it

@@ -8,8 +8,9 @@ from typing import Any
 from unigate.errors import IncompleteResponse
 from unigate.memo import Memo
 
+from .body_length import BodyLength
 from .response_fields import response_headers
-from .responses import Response
+from .responses import Response, check_status
 
 _BEFORE_START = "The application sent a part of the body before it called start_response."
 
@@ -19,13 +20,15 @@ class StartedResponse(Response):
 
     Attributes:
         chunks: The parts of the body so far.
+        length: The Content-Length and what is left of it, or None.
     """
 
-    __slots__ = ("chunks",)
+    __slots__ = ("chunks", "length")
 
     def __init__(self) -> None:
         self.status = 0
         self.chunks: list[bytes] = []
+        self.length: BodyLength | None = None
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -42,12 +45,21 @@ class StartedResponse(Response):
             raise RuntimeError("start_response was called a second time without exc_info.")
         elif self.chunks:
             raise IncompleteResponse(_BEFORE_START)
-        self.headers = response_headers(headers)
+        self.headers = fields = response_headers(headers)
+        single = fields.single
+        if single is None or "content-length" in single:
+            self.length = BodyLength.of(fields)
+        else:
+            self.length = None
         self.status = _CODES.get(status) or _CODES.learn(status)
         return self.write
 
     def write(self, chunk: bytes) -> None:
-        """Add a part of the body, before those that the application returns."""
+        """Add a part of the body, up to its Content-Length."""
+        if type(chunk) is not bytes:
+            chunk = join_chunks([chunk])  # a copy, the application may use its buffer again
+        if self.length is not None:
+            chunk = self.length.fit(chunk)
         self.chunks.append(chunk)
 
     def check_started(self) -> None:
@@ -69,10 +81,12 @@ class LiveResponse(StartedResponse):
         self._send = send
 
     def write(self, chunk: bytes) -> None:
-        """Send a part of the body."""
+        """Send a part of the body, up to its Content-Length."""
         if not self.status:
             raise IncompleteResponse(_BEFORE_START)
         data = join_chunks([chunk])
+        if self.length is not None:
+            data = self.length.fit(data)
         if data:
             self.chunks = self.chunks or [data]
             self._send(data)
@@ -88,10 +102,14 @@ def join_chunks(chunks: list[bytes]) -> bytes:
 
 def status_code(status: str) -> int:
     """Return the code of a status such as "404 Not Found"."""
+    if not isinstance(status, str):
+        raise TypeError(f'A status must be str, as in "200 OK", got {status!r}.')
     code = status[:3]
     if not (code.isascii() and code.isdigit() and len(code) == 3 and status[3:4] in ("", " ")):
         raise ValueError(f'A status must begin with three digits, as in "200 OK", got {status!r}.')
-    return int(code)
+    if "\r" in status or "\n" in status or "\0" in status:
+        raise ValueError(f"A status must not contain a line break or NUL, got {status!r}.")
+    return check_status(int(code))
 
 
 _CODES = Memo(status_code)

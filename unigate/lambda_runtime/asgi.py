@@ -11,7 +11,7 @@ from unigate.asgi.driver import ResponseCollector
 from unigate.asgi.runtime import ASGIRuntime
 from unigate.background import seconds_for_work
 from unigate.context import current_request_var
-from unigate.errors import IncompleteResponse
+from unigate.errors import failure_of
 from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Message, Scope
@@ -210,6 +210,8 @@ async def finish(
 
 def error_of(task: asyncio.Task[None]) -> BaseException | None:
     """Return the error of an application that has ended, or None."""
-    if task.cancelled():
-        return IncompleteResponse("The application was cancelled.")
-    return task.exception()
+    try:
+        error = task.exception()
+    except asyncio.CancelledError as cancelled:
+        error = cancelled
+    return None if error is None else failure_of(error)

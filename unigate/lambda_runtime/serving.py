@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unigate import background, wsgi
+from unigate.errors import failure_of
 from unigate.events import EventSource, http_api, name_of, parse_event
 from unigate.gateway import Gateway
 from unigate.http import Response
@@ -43,7 +44,12 @@ def _serve_function(
 ) -> None:
     with background.deferring(context) as deferred:
         invocation.after.append(deferred.finish)
-        result = resolve(handler(event, context))
+        try:
+            result = resolve(handler(event, context))
+        except BaseException as error:
+            if (failure := failure_of(error)) is not error:
+                raise failure from error
+            raise
     client.respond(invocation, *marshal(result))
 
 
@@ -132,7 +138,7 @@ class _Run:
         """Run an application, and return its response."""
         if mount.interface == "wsgi":
             return wsgi.call(mount.app, request, request.root_path + mount.prefix)
-        response: Response = self._run_asgi(mount, request).whole()
+        response: Response = self._run_asgi(mount, request).whole(request)
         return response
 
     def streamed(self, mount: Mount, request: Request, out: Outgoing) -> None:

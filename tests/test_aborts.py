@@ -1,0 +1,268 @@
+"""Applications that end with what no `except Exception` catches, at every door.
+
+They fail their own request, the process goes on, and what the host cancels itself is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anyio
+import pytest
+
+import unigate
+from tests.hosts import HOSTS, asgi_scope
+from unigate import Gateway, Request
+
+pytestmark = pytest.mark.usefixtures("bounded")
+
+GET = {"httpMethod": "GET", "path": "/here"}
+TYPE = (b"content-type", b"text/plain")
+
+
+class Odd(BaseException):
+    pass
+
+
+ABORTS: dict[str, Callable[[], BaseException]] = {
+    "cancellation": asyncio.CancelledError,
+    "generator exit": GeneratorExit,
+    "group": lambda: BaseExceptionGroup("several", [asyncio.CancelledError(), KeyError("lost")]),
+    "other": Odd,
+    "stop": lambda: StopIteration("lost"),
+}
+every_abort = pytest.mark.parametrize("abort", ABORTS)
+every_interface = pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+# These respond while the application runs.
+LIVE = ("asgi", "wsgi", "google")
+
+
+def aborting(interface: str, abort: str, after: str = "") -> Any:
+    """Return an application that aborts: before, or after the "start" or a "part" of a response."""
+
+    def abort_here() -> None:
+        raise ABORTS[abort]()
+
+    def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
+        if after:
+            start_response("200 OK", [("content-type", "text/plain")])
+        if after == "part":
+            yield b"a part"
+        abort_here()
+
+    def wsgi_at_once(environ: Any, start_response: Any) -> Any:
+        return abort_here()
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        if after:
+            await send({"type": "http.response.start", "status": 200, "headers": [TYPE]})
+        if after == "part":
+            await send({"type": "http.response.body", "body": b"a part", "more_body": True})
+        abort_here()
+
+    return {"wsgi": wsgi if after else wsgi_at_once, "asgi": asgi}[interface]
+
+
+def wrapped(app: Any, interface: Any, on_error: Any = "respond") -> Gateway:
+    return unigate.wrap(app, interface=interface, on_error=on_error, lifespan="off")
+
+
+@every_interface
+@every_abort
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_aborted_application_is_a_logged_500(
+    host: str, abort: str, interface: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = wrapped(aborting(interface, abort), interface)
+    response = HOSTS[host](gateway, Request("GET", b"/here"))
+    assert (response.status, response.body) == (500, b"Internal Server Error")
+    assert "GET '/here'" in caplog.text
+    assert "in abort_here" in caplog.text  # the traceback shows where
+
+
+@every_interface
+@every_abort
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_aborted_application_is_an_exception_when_asked(
+    host: str, abort: str, interface: str
+) -> None:
+    gateway = wrapped(aborting(interface, abort), interface, "raise")
+    if (abort, interface) == ("stop", "asgi"):  # Python's own error for a coroutine
+        with pytest.raises(RuntimeError, match="coroutine raised StopIteration"):
+            HOSTS[host](gateway, Request("GET", b"/"))
+        return
+    with pytest.raises(unigate.ApplicationAborted) as raised:
+        HOSTS[host](gateway, Request("GET", b"/"))
+    assert type(raised.value.__cause__) is type(ABORTS[abort]())
+
+
+@every_interface
+@pytest.mark.parametrize("after", ["start", "part"])
+@pytest.mark.parametrize("abort", ["cancellation", "other"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_application_may_abort_in_the_middle_of_its_response(
+    host: str, abort: str, after: str, interface: str
+) -> None:
+    gateway = wrapped(aborting(interface, abort, after), interface)
+    sent = (
+        after == "part" if host in ("wsgi", "google") else (interface, after) != ("wsgi", "start")
+    )
+    if host in LIVE and sent:
+        with pytest.raises(unigate.ApplicationAborted):
+            HOSTS[host](gateway, Request("GET", b"/here"))
+    else:
+        response = HOSTS[host](gateway, Request("GET", b"/here"))
+        assert (response.status, response.body) == (500, b"Internal Server Error")
+
+
+@pytest.mark.parametrize("where", ["a thread", "a running loop"])
+def test_an_aborted_application_is_a_500_wherever_the_event_is_handled(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = wrapped(aborting("asgi", "cancellation"), "asgi")
+
+    async def in_loop() -> Any:
+        return gateway(GET, None)
+
+    if where == "a thread":
+        with ThreadPoolExecutor() as pool:
+            reply = pool.submit(gateway, GET, None).result()
+    else:
+        reply = asyncio.run(in_loop())
+    assert reply["statusCode"] == 500
+    assert "in abort_here" in caplog.text
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_leaked_scope_cancels_its_request_alone(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/leak":
+            leaked = anyio.CancelScope()
+            leaked.__enter__()
+            leaked.cancel()
+            await anyio.sleep(20)
+        await send({"type": "http.response.start", "status": 200, "headers": [TYPE]})
+        await send({"type": "http.response.body", "body": b"fine"})
+
+    gateway = wrapped(app, "asgi")
+    assert HOSTS[host](gateway, Request("GET", b"/leak")).status == 500
+    assert "CancelledError" in caplog.text
+    assert HOSTS[host](gateway, Request("GET", b"/here")).body == b"fine"
+
+
+@every_abort
+def test_an_application_that_aborts_after_its_response_has_answered(
+    abort: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [TYPE]})
+        await send({"type": "http.response.body", "body": b"whole"})
+        raise ABORTS[abort]()
+
+    for host in ("http_api", "handle", "wsgi", "google"):
+        caplog.clear()
+        assert HOSTS[host](wrapped(app, "asgi"), Request("GET", b"/")).body == b"whole"
+        assert "failed after its response was complete" in caplog.text
+
+
+@every_interface
+def test_a_request_that_its_server_cancels_is_cancelled(interface: str) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(20)
+        finally:
+            ended.set()
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        begun.set()
+        ended.wait(20)
+        start_response("204 No Content", [])
+        return []
+
+    async def serve() -> None:
+        gateway = wrapped({"asgi": asgi, "wsgi": wsgi}[interface], interface)
+        task = asyncio.ensure_future(
+            gateway.asgi(asgi_scope(Request("GET", b"/")), asyncio.Event().wait, send)
+        )
+        await asyncio.to_thread(begun.wait, 20)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert interface == "wsgi" or ended.is_set()
+        ended.set()
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is sent to a client that has gone")
+
+    asyncio.run(serve())
+
+
+def test_a_request_may_be_cancelled_before_it_begins() -> None:
+    async def serve() -> None:
+        gateway = wrapped(aborting("asgi", "other"), "asgi")
+        for door in (
+            gateway.handle(GET),
+            gateway.asgi(asgi_scope(Request("GET", b"/")), asyncio.Event().wait, print),
+        ):
+            task = asyncio.ensure_future(door)
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(serve())
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("door", ["lambda_handler", "handle"])
+@every_abort
+def test_an_aborted_function_is_an_exception(abort: str, door: str, asynchronous: bool) -> None:
+    gateway = unigate.wrap(aborting("wsgi", abort))
+
+    def take(event: Any, context: Any) -> Any:
+        raise ABORTS[abort]()
+
+    async def take_later(event: Any, context: Any) -> Any:
+        raise ABORTS[abort]()
+
+    gateway.on_event("sqs")(take_later if asynchronous else take)
+    event = {"Records": [{"eventSource": "aws:sqs"}]}
+    own = RuntimeError if asynchronous and abort == "stop" else unigate.ApplicationAborted
+    doors: dict[str, Callable[[], Any]] = {
+        "lambda_handler": lambda: gateway.lambda_handler(event),
+        "handle": lambda: asyncio.run(gateway.handle(event)),
+    }
+    with pytest.raises(own):
+        doors[door]()
+
+
+def test_an_aborted_websocket_is_an_exception_for_the_server() -> None:
+    gateway = wrapped(aborting("asgi", "cancellation"), "asgi")
+    scope = {**asgi_scope(Request("GET", b"/")), "type": "websocket"}
+    with pytest.raises(unigate.ApplicationAborted):
+        asyncio.run(gateway.asgi(scope, asyncio.Event().wait, asyncio.Event().wait))
+
+
+@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize("host", HOSTS)
+@every_interface
+def test_a_wish_to_exit_gets_through_every_door(interface: str, host: str, group: bool) -> None:
+    error = BaseExceptionGroup("two", [SystemExit(3), KeyError()]) if group else SystemExit(3)
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        raise error
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        HOSTS[host](wrapped({"wsgi": wsgi, "asgi": asgi}[interface], interface), Request("GET"))
