@@ -13,6 +13,8 @@ from . import environments
 GATEWAY = "tests.applications.gateway:app"
 EMULATED = "tests.applications.emulated:app"
 STAGE = "/prod"
+# Azure's prefix of all functions, "/api" unless an application sets it.
+ROUTE_PREFIX = "AzureFunctionsJobHost__extensions__http__routePrefix"
 
 UVICORN = ("uvicorn", "--host=127.0.0.1", "--port={port}", "--log-level=warning")
 WAITRESS = ("waitress", "--listen=127.0.0.1:{port}")
@@ -57,7 +59,8 @@ PREFIXES = ("", STAGE)
 def around_gateway(host: str, site: str, folder: Path, log: Path) -> Server:
     """Return a host around the gateway around a site."""
     command, emulated, prefix = HOSTS[host]
-    return _server(site, folder, log, command, prefix, {"HOST": emulated, "STAGE": prefix})
+    env = {"HOST": emulated, "STAGE": prefix, ROUTE_PREFIX: ""}
+    return _server(site, folder, log, command, prefix, env)
 
 
 def directly(site: str, prefix: str, folder: Path, log: Path) -> Server:

@@ -43,7 +43,8 @@ class Baseline(NamedTuple):
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SITES]
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SITES],
 )
 def baseline(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Baseline:
     site = request.param
@@ -121,7 +122,11 @@ def git(folder: Path, *arguments: str) -> str:
     who = {"AUTHOR": "Ada", "COMMITTER": "Ada"}
     names = {f"GIT_{role}_NAME": name for role, name in who.items()}
     addresses = {f"GIT_{role}_EMAIL": "ada@shop.example" for role in who}
-    quiet = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+    quiet = {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
     ran = subprocess.run(
         ["git", *arguments],
         cwd=folder,

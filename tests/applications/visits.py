@@ -50,7 +50,16 @@ PATHS = [
     "~a!$&'()*",
     "%E2%82%AC%F0%9F%98%80",
 ]
-QUERIES = ["a=1", "a=1&a=2&b=", "b&a=%20+%26%3D", "q=caf%C3%A9", "q=%FF", "a=1;b=2", "", "a[]=%2F/?"]
+QUERIES = [
+    "a=1",
+    "a=1&a=2&b=",
+    "b&a=%20+%26%3D",
+    "q=caf%C3%A9",
+    "q=%FF",
+    "a=1;b=2",
+    "",
+    "a[]=%2F/?",
+]
 
 
 def multipart(file: bytes, **fields: str) -> bytes:
@@ -301,7 +310,11 @@ def datasette(ask: Ask) -> None:
     for page in pages:
         for method in ("GET", "HEAD"):
             ask(method, page)
-    for query in ("_size=5", "_size=max&_sort_desc=price", "name__contains=gr%C3%B6%C3%9Fer&_size=2"):
+    for query in (
+        "_size=5",
+        "_size=max&_sort_desc=price",
+        "name__contains=gr%C3%B6%C3%9Fer&_size=2",
+    ):
         ask("GET", f"{table}?{query}")
         ask("GET", f"{table}.json?{query}&_shape=array")
     ask("GET", f"{table}.csv?_stream=1")

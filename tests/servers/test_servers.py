@@ -9,7 +9,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
 import socket
+import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +23,7 @@ import pytest
 from tests.waiting import until
 
 from .client import WebSocket, ask, begin
-from .processes import Server, module
+from .processes import ROOT, Server, module
 
 GUNICORN = ("gunicorn", "--bind=127.0.0.1:{port}", "--no-control-socket")
 ASGI_SERVERS = {
@@ -30,10 +33,25 @@ ASGI_SERVERS = {
     "granian": ("granian", "--interface=asgi", "--host=127.0.0.1", "--port={port}"),
     "gunicorn-uvicorn": (*GUNICORN, "--worker-class=uvicorn_worker.UvicornWorker"),
 }
+# Apache refuses to run as root, who therefore takes another name, with the same rights.
+OF_NOBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000") if not os.getuid() else ()
+DEFINED = {"root": ROOT, "site_packages": sysconfig.get_path("purelib"), "port": "{port}"}
+MOD_WSGI = (
+    *OF_NOBODY,
+    *("apache2", "-DFOREGROUND", "-f", f"{ROOT}/tests/servers/mod_wsgi.conf"),
+    *(part for name, value in DEFINED.items() for part in ("-C", f"Define {name} {value}")),
+    *("-C", "Define application {app}"),
+)
+UWSGI = (f"{Path(sys.executable).parent}/uwsgi", "--http-socket=127.0.0.1:{port}", "--master")
 WSGI_SERVERS = {
     "gunicorn-sync": GUNICORN,
     "gunicorn-gthread": (*GUNICORN, "--worker-class=gthread", "--threads=4"),
     "waitress": ("waitress", "--listen=127.0.0.1:{port}"),
+    "hypercorn-wsgi": ("hypercorn", "--bind=127.0.0.1:{port}", "wsgi:tests.servers.{app}:app"),
+    "uvicorn-wsgi": (*ASGI_SERVERS["uvicorn"], "--interface=wsgi"),
+    "uwsgi": (*UWSGI, "--enable-threads", "--threads=4", "--die-on-term", "--module=tests.servers.{app}:app"),
+    # Debian's module, for Debian's Python: it needs nothing of ours that is not Python.
+    "mod_wsgi": MOD_WSGI,
 }
 SERVERS = {**ASGI_SERVERS, **WSGI_SERVERS}
 
@@ -64,7 +82,12 @@ def pair(
 
 
 def command(name: str, app: str) -> list[str]:
-    return module(*SERVERS[name], f"tests.servers.{app}:app")
+    """Return the command that serves an application of this folder, for `Server`."""
+    arguments = [one.replace("{app}", app) for one in SERVERS[name]]
+    if name in ("uwsgi", "mod_wsgi"):
+        return arguments
+    place = f"tests.servers.{app}:app"
+    return module(*arguments, *([] if arguments[-1].endswith(place) else [place]))
 
 
 @pytest.fixture(params=["", "/v2"], ids=["wsgi-application", "asgi-application"])

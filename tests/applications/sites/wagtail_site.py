@@ -69,6 +69,7 @@ settings.configure(
     MEDIA_ROOT=FOLDER / "media",
     MEDIA_URL="/media/",
     USE_TZ=True,
+    TIME_ZONE="UTC",
     WAGTAIL_SITE_NAME="a site",
     WAGTAILADMIN_BASE_URL="http://shop.example",
     WAGTAIL_ENABLE_UPDATE_CHECK=False,
