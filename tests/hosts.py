@@ -80,20 +80,20 @@ def ask_wsgi(app: Any, request: Request) -> Response:
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         started[:] = [status, headers]
-        return written.append
+        return parts.append
 
-    written: list[bytes] = []
+    parts: list[bytes] = []
     if request.path not in ("/no-type", "/redirect"):
         app = validator(app)
     result: Any = app(wsgi_environ(request), start_response)
     try:
-        for chunk in result:
-            written.append(chunk)  # an application may also write while it makes its body
+        for part in result:
+            parts.append(part)
     finally:
         getattr(result, "close", list)()
     status, headers = started
-    body = b"" if request.method == "HEAD" else b"".join(written)
-    fields = [(name, value.strip(" \t")) for name, value in headers]
+    body = b"" if request.method == "HEAD" else b"".join(parts)
+    fields = [(name, value.strip(" \t")) for name, value in headers]  # as gunicorn does
     return Response(int(status[:3]), Headers(fields), body)
 
 

@@ -9,6 +9,8 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -219,14 +221,12 @@ def sends(body: bytes, content_type: str, *fields: tuple[str, str]) -> dict[str,
     return {"wsgi": wsgi, "asgi": asgi}
 
 
-# Given the server's own `start_response`, which refuses it.
-LEFT_TO_THE_SERVER = {("wsgi", "wsgi")}
+every_host = pytest.mark.parametrize("host", HOSTS)
+every_interface = pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 
 
-@pytest.mark.parametrize(
-    ("host", "interface"),
-    [(host, i) for host in HOSTS for i in ("wsgi", "asgi") if (host, i) not in LEFT_TO_THE_SERVER],
-)
+@every_host
+@every_interface
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -236,6 +236,12 @@ LEFT_TO_THE_SERVER = {("wsgi", "wsgi")}
         ("x-bad", "a\0"),
         ("x-bad\r\nset-cookie", "b=1"),
         ("x-bad\0", "a"),
+        ("", "a"),
+        ("x bad", "a"),
+        ("x-bad ", "a"),
+        ("x: y", "a"),
+        (":status", "200"),
+        ("x-b\xe4d", "a"),
     ],
 )
 def test_a_header_with_a_line_break_is_a_500_and_not_sent(
@@ -247,6 +253,161 @@ def test_a_header_with_a_line_break_is_a_500_and_not_sent(
     assert {name for name, _ in response.headers} <= {"content-type", "content-length"}
     assert "line break or NUL" in caplog.text
     assert "GET '/here'" in caplog.text
+
+
+def answers(status: Any, fields: Any, *parts: bytes) -> dict[str, Any]:
+    """Return applications that send the same; `fields` makes the header fields as text."""
+
+    def wsgi(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response(status if isinstance(status, str) else f"{status:d} Status", fields())
+        yield from parts
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        headers = fields()
+        if headers is not None:
+            headers = type(headers)((n.encode(), v.encode()) for n, v in headers)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    return {"wsgi": wsgi, "asgi": asgi}
+
+
+# What an ASGI application sends to an ASGI server is otherwise the server's own affair: uvicorn
+# closes the connection after "connection: close", and counts bodies itself.
+every_road_of_ours = pytest.mark.parametrize(
+    ("host", "interface"),
+    [(host, i) for host in HOSTS for i in ("wsgi", "asgi") if (host, i) != ("asgi", "asgi")],
+)
+
+
+def wrapped(app: Any, interface: Any, **options: Any) -> Gateway:
+    return unigate.wrap(app, interface=interface, lifespan="off", **options)
+
+
+@every_host
+@pytest.mark.parametrize(
+    ("interface", "status"),
+    [
+        *(("asgi", status) for status in ("200", b"200", 200.0, None, True, 99, -1, 100, 101, 199)),
+        *(("asgi", status) for status in (600, 999, 1000, 10**9)),
+        *(("wsgi", status) for status in ("099 X", "100 Continue", "101 X", "600 X", "999 X")),
+        *(("wsgi", status) for status in ("1000 X", "-01 X", "\xb2\xb2\xb2 X", "200 OK\r\nx: y")),
+        *(("wsgi", status) for status in ("200 OK\0", " 200 OK", "")),
+    ],
+)
+def test_a_status_that_cannot_be_sent_is_a_500(
+    host: str, interface: str, status: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = answers(status, lambda: [("content-type", "text/plain")], b"never")[interface]
+    response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
+    assert (response.status, response.body) == (500, b"Internal Server Error")
+    assert "status" in caplog.text
+    assert "GET '/here'" in caplog.text
+
+
+@every_host
+@pytest.mark.parametrize("status", [200, 299, 418, 451, 599, HTTPStatus.IM_A_TEAPOT])
+@every_interface
+def test_any_final_status_is_sent(host: str, interface: str, status: int) -> None:
+    app = answers(status, lambda: [("content-type", "text/plain")], b"said")[interface]
+    response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
+    assert (response.status, type(response.status), response.body) == (status, int, b"said")
+
+
+FIELDS = [("content-type", "text/plain; charset=utf-8"), ("set-cookie", "a=1"), ("x-a", "b")]
+
+
+class Once:
+    """Header fields that can be iterated over once."""
+
+    def __init__(self, fields: Any) -> None:
+        self._fields = iter(list(fields))
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._fields
+
+
+@every_host
+@every_interface
+@pytest.mark.parametrize("kind", [tuple, list, Once])
+def test_header_fields_may_be_any_iterable(host: str, interface: str, kind: Any) -> None:
+    app = answers(200, lambda: kind(FIELDS), b"fields")[interface]
+    response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
+    assert (response.status, response.body) == (200, b"fields")
+    assert sorted(response.headers) == FIELDS
+
+
+@every_road_of_ours
+def test_fields_of_the_connection_are_dropped(host: str, interface: str) -> None:
+    extra = [("connection", "keep-alive"), ("keep-alive", "5"), ("transfer-encoding", "chunked")]
+    app = answers(200, lambda: [*FIELDS, *extra], b"fields")[interface]
+    response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
+    assert (response.status, sorted(response.headers)) == (200, FIELDS)
+
+
+@every_host
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_an_asgi_message_may_hold_any_bytes(host: str, kind: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        fields = ((kind(n.encode()), kind(v.encode())) for n, v in FIELDS)
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        buffer = bytearray(b"first,")
+        await send({"type": "http.response.body", "body": kind(buffer), "more_body": True})
+        buffer[:] = b"second"
+        await send({"type": "http.response.body", "body": kind(buffer)})
+
+    response = HOSTS[host](wrapped(app, "asgi"), Request("GET", b"/here"))
+    assert (response.status, sorted(response.headers)) == (200, FIELDS)
+    assert response.body == b"first,second"
+
+
+@every_host
+@pytest.mark.parametrize("fields", [[("x-a", "b")], [(b"x-a", None)], [(b"x-a", 1)], [b"x"], 7])
+def test_fields_of_an_asgi_message_that_are_not_bytes_are_a_500(host: str, fields: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": b"never"})
+
+    assert HOSTS[host](wrapped(app, "asgi"), Request("GET", b"/here")).status == 500
+
+
+@every_road_of_ours
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("length", "parts", "sent", "words"),
+    [
+        (4, [b"01", b"2345", b"6789"], b"0123", "longer than its Content-Length, 4 bytes"),
+        (4, [b"0123", b"4"], b"0123", "longer than"),
+        (0, [b"", b"4"], b"", "longer than"),
+        (4, [b"01", b"", b"23", b""], b"0123", None),
+        (0, [], b"", None),
+        (6, [b"0123"], b"0123", "2 bytes shorter than its Content-Length, 6"),
+        (6, [], b"", "6 bytes shorter than"),
+    ],
+)
+def test_a_body_ends_with_its_content_length(
+    host: str,
+    interface: str,
+    method: str,
+    length: int,
+    parts: list[bytes],
+    sent: bytes,
+    words: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fields = [("content-type", "text/plain"), ("content-length", str(length))]
+    app = answers(200, lambda: fields, *parts)[interface]
+    response = HOSTS[host](wrapped(app, interface), Request(method, b"/here"))
+    assert response.status == 200
+    assert response.body == (b"" if method == "HEAD" else sent)
+    if words is None or method == "HEAD":
+        assert not caplog.records
+    else:
+        assert words in caplog.text
+        assert "GET '/here'" in caplog.text
+        assert len(caplog.records) == 1
 
 
 KB, MB = 1024, 1024 * 1024
@@ -268,6 +429,105 @@ def test_header_fields_count_against_a_limit(host: str, caplog: pytest.LogCaptur
     assert response.status == 500
     assert "too large" in response.body.decode()
     assert "too large" in caplog.text
+
+
+@every_host
+@every_interface
+def test_a_path_that_is_not_utf_8_is_answered(host: str, interface: str) -> None:
+    request = Request("GET", b"/x/%FF", headers=Headers([("host", "example.org")]))
+    seen: list[str] = []
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        await answers(200, lambda: FIELDS, b"fine")["asgi"](scope, receive, send)
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        seen.append(unigate.current_request().path)
+        return answers(200, lambda: FIELDS, b"fine")["wsgi"](environ, start_response)
+
+    app = {"wsgi": wsgi, "asgi": asgi}[interface]
+    assert HOSTS[host](wrapped(app, interface), request).body == b"fine"
+    assert seen == ["/x/\ufffd"]
+
+
+@every_host
+def test_written_and_returned_parts_stay_in_order(host: str) -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", FIELDS)
+        write(b"1,")
+
+        def body() -> Iterator[bytes]:
+            write(b"2,")
+            yield b"3,"
+            write(b"4,")
+            write(b"5,")
+            yield b""
+            yield b"6,"
+            write(b"7")
+
+        return body()
+
+    response = HOSTS[host](wrapped(app, "wsgi"), Request("GET", b"/"))
+    assert (response.status, response.body) == (200, b"1,2,3,4,5,6,7")
+
+
+@every_host
+def test_what_is_written_counts_against_the_length(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        write = start_response("200 OK", [*FIELDS, ("content-length", "5")])
+        write(b"123")
+        write(b"456")
+        return [b"7"]
+
+    response = HOSTS[host](wrapped(app, "wsgi"), Request("GET", b"/"))
+    assert (response.status, response.body) == (200, b"12345")
+    assert "longer than its Content-Length" in caplog.text
+
+
+@every_host
+def test_an_endless_body_is_stopped_and_closed(host: str) -> None:
+    closed: list[bool] = []
+
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [*FIELDS, ("content-length", "4")])
+        try:
+            while True:
+                yield b"123"
+        finally:
+            closed.append(True)
+
+    assert HOSTS[host](wrapped(app, "wsgi"), Request("GET", b"/")).body == b"1231"
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("length", ["x", "", "-4", "+4", "4,4", "4, 5", "\xb2", "9" * 5000])
+@pytest.mark.parametrize("host", ["generic", "asgi", "google"])
+def test_a_length_that_is_not_a_number_counts_nothing(host: str, length: str) -> None:
+    app = answers(200, lambda: [*FIELDS, ("content-length", length)], b"123456")["wsgi"]
+    assert HOSTS[host](wrapped(app, "wsgi"), Request("GET", b"/")).body == b"123456"
+
+
+@pytest.mark.parametrize(
+    "name", ["x-acce\xdf", "x-acce\u017fs", "x-\u212aey", "x acces", "x:access", "", "\xdf"]
+)
+@every_event
+def test_a_request_name_that_is_not_a_token_is_no_other_name(host: str, name: str) -> None:
+    seen: dict[str, Any] = {}
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        seen.update(environ)
+        start_response("204 No Content", [])
+        return []
+
+    event = EVENTS[host].event_of(post(b"", **{"x-mark": "1"}))
+    mark = next(mark for mark in ("x-mark", "X-Mark") if mark in json.dumps(event))
+    event = replaced(event, mark, name)
+    assert asked(host, wrapped(app, "wsgi"), event).status == 204
+    keys = {key for key in seen if key.startswith("HTTP_")}
+    assert not keys & {"HTTP_X_ACCESS", "HTTP_X_ACCESSS", "HTTP_X_KEY", "HTTP_SS", "HTTP_"}
+    assert all(re.fullmatch("[A-Z0-9_]+", key) for key in keys)
 
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+import unigate
+from tests.hosts import ask_asgi, wsgi_environ
+from unigate.http import Headers
 from unigate.request import Request
 
 
@@ -190,3 +193,92 @@ def test_the_bodys_fields_come_from_their_own_keys() -> None:
 )
 def test_the_peer_of_an_environ(members: dict[str, Any], client: tuple[str, int] | None) -> None:
     assert Request.from_environ(environ(**members)).client == client
+
+
+MEMBERS = (
+    *("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "SERVER_NAME", "SERVER_PORT"),
+    *("SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_PORT", "CONTENT_TYPE", "CONTENT_LENGTH"),
+    *("HTTP_HOST", "HTTP_X_A", "RAW_URI", "REQUEST_URI", "wsgi.url_scheme", "HTTP_"),
+)
+MISSING = object()
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+@pytest.mark.parametrize(
+    "value", [MISSING, None, "", b"", 8000, 0, b"/b", "\u20ac", "\xff", "9" * 5000]
+)
+@pytest.mark.parametrize("member", MEMBERS)
+def test_any_member_of_an_environ_may_be_anything(
+    member: str, value: Any, interface: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("content-type", "text/plain")])
+        return [unigate.current_request().method.encode("latin-1")]
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] in ("http.request", "http.disconnect")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["method"].encode("latin-1")})
+
+    members = wsgi_environ(Request("GET", b"/x", client=("203.0.113.7", 4711)))
+    members[member] = value
+    if value is MISSING:
+        del members[member]
+    app = {"wsgi": wsgi, "asgi": asgi}[interface]
+    gateway = unigate.wrap(app, mounts={"/mount": app}, interface=interface, lifespan="off")
+    started: list[str] = []
+    body = gateway.wsgi(members, lambda status, headers, exc_info=None: started.append(status))
+    assert b"".join(body)
+    assert started == ["200 OK"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "attribute", "read"),
+    [
+        ("SERVER_PORT", 8000, "server", ("example.org", 8000)),
+        ("SERVER_PORT", "\xb2", "server", ("example.org", 0)),
+        ("SERVER_PORT", "9" * 5000, "server", ("example.org", 0)),
+        ("SERVER_PORT", None, "server", ("example.org", 0)),
+        ("SERVER_NAME", None, "server", ("localhost", 443)),
+        ("SERVER_PROTOCOL", None, "http_version", "1.1"),
+        ("SERVER_PROTOCOL", "INCLUDED", "http_version", "1.1"),
+        ("REMOTE_PORT", "\xb2", "client", ("203.0.113.7", 0)),
+        ("REMOTE_PORT", 4711, "client", ("203.0.113.7", 4711)),
+        ("REMOTE_ADDR", b"203.0.113.7", "client", ("203.0.113.7", 4711)),
+        ("REQUEST_METHOD", None, "method", "GET"),
+        ("wsgi.url_scheme", None, "scheme", "http"),
+        ("PATH_INFO", None, "path", "/"),
+        ("HTTP_X_A", 7, "headers", Headers([("x-a", "7")])),
+        ("HTTP_X_ACCE\xdf", "1", "headers", Headers()),
+        ("HTTP_X A", "1", "headers", Headers()),
+    ],
+)
+def test_a_member_of_another_type_is_read_for_what_it_means(
+    member: str, value: Any, attribute: str, read: Any
+) -> None:
+    request = Request("GET", b"/", server=("example.org", 443), client=("203.0.113.7", 4711))
+    members = {**wsgi_environ(request), member: value}
+    assert getattr(Request.from_environ(members), attribute) == read
+
+
+def test_the_fields_of_a_scope_may_come_from_an_iterator() -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.extend(scope["headers"])
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    fields = [(b"host", b"example.org"), (b"x-a", b"1")]
+    for headers in (iter(fields), tuple(fields), (field for field in fields)):
+        seen.clear()
+        ask_asgi(with_fields(unigate.wrap(app, lifespan="off").asgi, headers), Request("GET"))
+        assert [tuple(field) for field in seen] == fields
+
+
+def with_fields(app: Any, headers: Any) -> Any:
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "headers": headers}, receive, send)
+
+    return asgi

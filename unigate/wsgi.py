@@ -232,8 +232,9 @@ class _ServedResponse:
     def end(self) -> None:
         """Check a response whose body has ended."""
         self._check_started()
-        if self._length is not None:
-            _log_length(self._length, self.request, self._status)
+        length, self._length = self._length, None  # a body may be asked for its end again
+        if length is not None:
+            _log_length(length, self.request, self._status)
 
     def _check_started(self) -> None:
         if not self._status:

@@ -331,3 +331,84 @@ def test_nobody_is_owed_a_response_who_has_gone() -> None:
 
     asyncio.run(unigate.wrap(app).asgi(asgi_scope(Request("GET", b"/")), receive, send))
     assert sent == []
+
+
+FIELDS = [(b"x-a", b"1"), (b"x-a", b"2")]
+WITH_FIELDS = [
+    ("http", {"type": "http.response.start", "status": 200}),
+    ("http", {"type": "http.response.push", "path": "/x"}),
+    ("http", {"type": "http.response.trailers", "more_trailers": False}),
+    ("websocket", {"type": "websocket.accept"}),
+    ("websocket", {"type": "websocket.http.response.start", "status": 403}),
+]
+
+
+def told(kind: str, message: Any) -> list[Any]:
+    """Return what the server is told of an application that sends a message."""
+    messages: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(message)
+        if kind == "http":
+            await send({"type": "http.response.body"})
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    from tests.hosts import asgi_scope
+
+    scope = {**asgi_scope(Request("GET", b"/")), "type": kind}
+    gateway = unigate.wrap(app, lifespan="off", on_error="raise")
+    asyncio.run(gateway.asgi(scope, asyncio.Event().wait, send))
+    return messages
+
+
+@pytest.mark.parametrize(("kind", "message"), WITH_FIELDS)
+def test_a_server_gets_the_fields_of_any_message_in_a_list(kind: str, message: Any) -> None:
+    for fields in (FIELDS, tuple(FIELDS), iter(FIELDS), (field for field in FIELDS)):
+        assert told(kind, {**message, "headers": fields})[0] == {**message, "headers": FIELDS}
+    many = [(bytearray(name), memoryview(value)) for name, value in FIELDS]
+    assert told(kind, {**message, "headers": many})[0] == {**message, "headers": FIELDS}
+
+
+@pytest.mark.parametrize(("kind", "message"), WITH_FIELDS)
+@pytest.mark.parametrize("field", [(b"x-a", b"1\r\nx-b: 2"), (b"x a", b"1"), (b"", b"1")])
+def test_a_server_gets_no_field_that_could_be_another(kind: str, message: Any, field: Any) -> None:
+    with pytest.raises(ValueError, match="line break or NUL"):
+        told(kind, {**message, "headers": iter([field])})
+
+
+@pytest.mark.parametrize("status", ["403", 99, 101, None])
+def test_the_status_that_refuses_a_websocket_is_checked(status: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="The status of a response must be"):
+        told("websocket", {"type": "websocket.http.response.start", "status": status})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "http.response.push", "path": "/x", "headers": []},
+        {"type": "http.response.early_hint", "links": iter([b"</a>; rel=preload"])},
+        {"type": "http.response.debug", "info": {}},
+        {"type": "http.response.zerocopysend", "file": 3, "more_body": True},
+    ],
+)
+def test_a_message_that_is_not_the_end_is_not_taken_for_it(message: Any) -> None:
+    app = sends(TEXT, message)
+    with pytest.raises(unigate.IncompleteResponse, match="before the end of its response"):
+        ask_asgi(unigate.wrap(app, interface="asgi").asgi, Request("GET", b"/"))
+
+
+@pytest.mark.parametrize("kind", ["pathsend", "zerocopysend"])
+def test_a_file_may_be_the_whole_response(kind: str) -> None:
+    messages: list[Any] = []
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    from tests.hosts import asgi_scope
+
+    file = {"type": f"http.response.{kind}", "path": "/etc/hostname"}
+    gateway = unigate.wrap(sends(TEXT, file), interface="asgi", lifespan="off", on_error="raise")
+    asyncio.run(gateway.asgi(asgi_scope(Request("GET", b"/")), asyncio.Event().wait, send))
+    assert messages[1] == file

@@ -140,6 +140,20 @@ async def a_impatient(query: Any, scope: Scope, receive: Any, send: Any) -> None
         say("impatient: gave up")
 
 
+async def a_length(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    """Send parts of three bytes beside a Content-Length."""
+    await start(send, 200, ("content-length", query["length"]))
+    for number in range(int(query["count"])):
+        await part(send, b"0123456789"[number * 3 :][:3])
+    await part(send, b"", False)
+
+
+async def a_text(query: Any, scope: Scope, receive: Any, send: Any) -> None:
+    """Send a status that is not a number."""
+    await send({"type": "http.response.start", "status": "200", "headers": []})
+    await part(send, b"never", False)
+
+
 async def a_half(query: Any, scope: Scope, receive: Any, send: Any) -> None:
     await start(send)
     await part(send, b"a half")
@@ -280,6 +294,12 @@ def w_fail(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]
     if query.get("when") == "midway":
         yield b"a part"
     fail(query)
+
+
+def w_length(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:
+    start_response("200 OK", [TEXT, ("content-length", query["length"])])
+    for number in range(int(query["count"])):
+        yield b"0123456789"[number * 3 :][:3]
 
 
 def w_endless(query: Any, environ: Environ, start_response: Any) -> Iterator[bytes]:

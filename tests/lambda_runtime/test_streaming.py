@@ -216,6 +216,22 @@ def test_an_incomplete_response_is_in_its_trailers(function: Function) -> None:
     assert posted.failure["errorType"] == "IncompleteResponse"
 
 
+def test_a_status_that_is_not_a_number_is_a_500(function: Function) -> None:
+    posted = function.api.invoke(event("/v2/text"))
+
+    assert (posted.prelude["statusCode"], posted.streamed) == (500, b"Internal Server Error")
+    function.server.wait_for_output("The status of a response must be an int, got '200'.")
+
+
+@BOTH
+def test_a_streamed_body_ends_with_its_content_length(function: Function, prefix: str) -> None:
+    posted = function.api.invoke(event(f"{prefix}/length?length=4&count=3"))
+
+    assert (posted.prelude["statusCode"], posted.streamed) == (200, b"0123")
+    function.server.wait_for_output("The body is longer than its Content-Length, 4 bytes")
+    assert function.api.invoke(event(f"{prefix}/hello")).streamed == b"hello"
+
+
 def test_an_unexpected_message_is_a_failure_of_the_application(function: Function) -> None:
     posted = function.api.invoke(event("/v2/twice"))
 

@@ -47,9 +47,10 @@ class ResponseCollector(Response):
     Attributes:
         status: 0 until the response has started.
         complete: Whether the last part of the body was sent.
+        length: The Content-Length and what is left of it, or None.
     """
 
-    __slots__ = ("_over", "_request_body", "chunks", "complete")
+    __slots__ = ("_over", "_request_body", "chunks", "complete", "length")
 
     def __init__(self, request_body: bytes) -> None:
         self._request_body: bytes | None = request_body
@@ -57,6 +58,7 @@ class ResponseCollector(Response):
         self.chunks: list[bytes] = []
         self.status = 0
         self.complete = False
+        self.length: BodyLength | None = None
 
     def whole(self, request: Request) -> Response:
         """Return the response with its whole body, up to its Content-Length.
@@ -67,18 +69,15 @@ class ResponseCollector(Response):
         if not self.complete:
             raise incomplete_response(started=bool(self.status))
         self.body = b"".join(self.chunks)
-        single = self.headers.single
-        if single is None or "content-length" in single:
-            self._check_length(request)
+        if self.length is not None:
+            self.check_length(request)
         return self
 
-    def _check_length(self, request: Request) -> None:
-        length = BodyLength.of(self.headers)
-        if length is not None:
-            self.body = length.fit(self.body)
-            mismatch = length.mismatch(request.method, self.status)
-            if mismatch is not None:
-                _log.error("%r: %s", request, mismatch)
+    def check_length(self, request: Request) -> None:
+        """Log that the body has another length than its Content-Length."""
+        mismatch = self.length and self.length.mismatch(request.method, self.status)
+        if mismatch is not None:
+            _log.error("%r: %s", request, mismatch)
 
     async def receive(self) -> Message:
         """Return the body at once, then a disconnect as soon as the response is complete."""
@@ -96,11 +95,20 @@ class ResponseCollector(Response):
             await self._over.wait()
 
     async def send(self, message: Message) -> None:
-        """Collect a part of the response; RuntimeError for one that is out of order."""
+        """Collect a part of the response, the body up to its Content-Length.
+
+        Raises:
+            RuntimeError: The part is out of order.
+            TypeError, ValueError: The status or a header field cannot be sent.
+        """
         kind = message["type"]
         if kind == "http.response.body" and self.status and not self.complete:
             part = message.get("body", b"")
-            self.chunks.append(part if type(part) is bytes else _as_bytes(part))
+            if type(part) is not bytes:
+                part = _as_bytes(part)
+            if self.length is not None:
+                part = self.length.fit(part)
+            self.chunks.append(part)
             if not message.get("more_body", False):
                 self.complete = True
                 if self._over is not None:
@@ -115,7 +123,9 @@ class ResponseCollector(Response):
                     pairs.append((name.decode("latin-1"), value.decode("latin-1")))
             except AttributeError:
                 pairs = _decoded(_as_pairs(fields))
-            self.headers = response_headers(pairs)
+            headers = self.headers = response_headers(pairs)
+            if headers.single is None or "content-length" in headers.single:
+                self.length = BodyLength.of(headers)
             status = message["status"]
             usual = type(status) is int and 200 <= status <= 599
             self.status = status if usual else check_status(status)
@@ -192,13 +202,15 @@ def checked(message: Message) -> Message:
 
     Returns:
         The message, or a copy with the fields in a list of their own, since they may come from an
-        iterator.
+        iterator, and with a body of plain bytes.
 
     Raises:
         TypeError: The status is not an int, or a field is not bytes.
         ValueError: The status is not one of a final response, a name is not a token, or a value
             holds a line break or NUL.
     """
+    if type(message.get("body", b"")) is not bytes:
+        message = {**message, "body": _as_bytes(message["body"])}
     if message["type"] in ("http.response.start", "websocket.http.response.start"):
         message = {**message, "status": check_status(message["status"])}
     elif "headers" not in message:

@@ -11,6 +11,14 @@ Pairs = list[tuple[str, str]]
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
+# Letters beyond ASCII stay: U+212A, the Kelvin sign, in lower case would be the letter k.
+_ASCII_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def _in_lower_case(name: str) -> str:
+    return name.lower() if name.isascii() else name.translate(_ASCII_LOWER)
+
+
 def latin1(value: object) -> str:
     """Return a header value as the Latin-1 text that WSGI and ASGI expect.
 
@@ -44,7 +52,7 @@ class Headers:
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._replace([(name.lower(), value) for name, value in pairs])
+        self._replace([(_in_lower_case(name), value) for name, value in pairs])
 
     @classmethod
     def from_pairs(cls, pairs: Pairs) -> Headers:
@@ -262,8 +270,8 @@ def _learn(names: Iterable[str]) -> None:
         _LOWER.clear()
         _LOWER_ONLY.clear()
     for name in names:
-        _LOWER[name] = name.lower()
-        if name == name.lower():
+        _LOWER[name] = lower = _in_lower_case(name)
+        if name == lower:
             _LOWER_ONLY.add(name)
 
 
@@ -282,6 +290,6 @@ def _lowered(fields: Mapping[str, str]) -> dict[str, str]:
 def _read(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in fields.items():
         if isinstance(value, (list, tuple)):
-            yield from ((name.lower(), latin1(item)) for item in value if item is not None)
+            yield from ((_in_lower_case(name), latin1(item)) for item in value if item is not None)
         elif value is not None:
-            yield name.lower(), latin1(value)
+            yield _in_lower_case(name), latin1(value)

@@ -146,13 +146,14 @@ class _Run:
         if mount.interface == "wsgi":
             run_wsgi(mount.app, request, request.root_path + mount.prefix, out)
             return
-        self._run_asgi(mount, request)
+        answer = self._run_asgi(mount, request)
         if out.gone:
             raise Gone("The client disconnected before the end of the response.")
         if not out.complete:
             from unigate.asgi.driver import incomplete_response
 
             raise incomplete_response(started=out.started)
+        answer.check_length(request)
 
     def _run_asgi(self, mount: Mount, request: Request) -> Any:
         """Run an application until it has answered; the rest of its run is left for later."""
