@@ -22,7 +22,7 @@ test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
 	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications $(LIVE))
 
-live: PROGRAMS = redis-server openssl postgresql/postgres chromium
+live: PROGRAMS = redis-server openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs
 	$(PYTEST) $(LIVE)
 
@@ -33,7 +33,7 @@ applications: $(VENV)/ready programs
 
 # Install the Debian packages of the programs that tests start. PROGRAMS lists package/program, or one name for both.
 programs:
-	@PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin)"; \
+	@PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin)"; \
 	for program in $(PROGRAMS); do \
 	    command -v $${program#*/} >/dev/null || missing="$$missing $${program%/*}"; \
 	done; \

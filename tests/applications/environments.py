@@ -16,7 +16,7 @@ from . import visits
 
 ENVIRONMENTS = ROOT / ".cache" / "applications"
 INSTALL_SECONDS = 300
-PREPARE_SECONDS = 120
+PREPARE_SECONDS = 300
 
 # Servers, and what the platforms have.
 HOSTS = ("uvicorn>=0.54", "gunicorn>=27", "waitress>=3.0", "functions-framework>=3.10")

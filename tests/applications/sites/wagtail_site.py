@@ -16,7 +16,13 @@ settings.configure(
     SECRET_KEY="a secret",
     ALLOWED_HOSTS=["shop.example"],
     ROOT_URLCONF=__name__,
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATABASE}},
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATABASE,
+            "OPTIONS": {"init_command": "PRAGMA synchronous=OFF"},  # no wait for the disk
+        }
+    },
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     INSTALLED_APPS=[
         "wagtail.contrib.redirects",
