@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test live programs builds fuzz lint format benchmark clean
+.PHONY: run test live applications programs builds fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
@@ -20,15 +20,20 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
 test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
-	$(PYTEST) $(addprefix --ignore=,tests/builds $(LIVE))
+	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications $(LIVE))
 
-live: PROGRAMS = redis-server openssl postgresql/postgres chromium
+live: PROGRAMS = redis-server openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs
 	$(PYTEST) $(LIVE)
 
+# Real applications on every kind of host, each in an environment of its own in .cache/applications.
+applications: PROGRAMS = git
+applications: $(VENV)/ready programs
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup tests/applications
+
 # Install the Debian packages of the programs that tests start. PROGRAMS lists package/program, or one name for both.
 programs:
-	@PATH="$$PATH:$$(echo /usr/lib/postgresql/*/bin)"; \
+	@PATH="$$PATH:/usr/sbin:$$(echo /usr/lib/postgresql/*/bin)"; \
 	for program in $(PROGRAMS); do \
 	    command -v $${program#*/} >/dev/null || missing="$$missing $${program%/*}"; \
 	done; \

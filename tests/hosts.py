@@ -94,7 +94,8 @@ def ask_wsgi(app: Any, request: Request) -> Response:
         getattr(result, "close", list)()
     status, headers = started
     body = b"" if request.method == "HEAD" else b"".join(parts)
-    return Response(int(status[:3]), Headers(headers), body)
+    fields = [(name, value.strip(" \t")) for name, value in headers]  # as gunicorn does
+    return Response(int(status[:3]), Headers(fields), body)
 
 
 def wsgi_environ(request: Request) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def wsgi_app(work: Callable[[], Any], order: ORDER, *, generator: bool = False) 
         order.append("answered")
 
     def app(environ: Any, start_response: Any) -> Any:
-        start_response("200 OK", [("Content-Type", "text/plain")])
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
         if generator:
             return stream()
         wait_until(work)
@@ -54,7 +54,7 @@ def asgi_app(work: Callable[[], Any], order: ORDER, *, generator: bool = False) 
             {
                 "type": "http.response.start",
                 "status": 200,
-                "headers": [(b"content-type", b"text/plain")],
+                "headers": [(b"content-type", b"text/plain"), (b"content-length", b"4")],
             }
         )
         await send({"type": "http.response.body", "body": b"body"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -285,6 +285,45 @@ def test_latin1_header_reaches_the_client(framework: str, host: str) -> None:
 
 
 # --- what no framework has a part in -------------------------------------------------------------
+
+
+@every_host
+def test_what_is_written_while_the_body_is_made_arrives_in_order(host: str) -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"w1,")
+        yield b""
+        write(b"w2,")
+        yield b"b1,"
+        yield b"b2,"
+        write(b"w3")
+
+    assert ask(host, unigate.wrap(app, interface="wsgi"), b"/").body == b"w1,w2,b1,b2,w3"
+
+
+@every_host
+def test_what_is_only_written_arrives(host: str) -> None:
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"w1,")
+        write(b"w2")
+        yield from ()
+
+    assert ask(host, unigate.wrap(app, interface="wsgi"), b"/").body == b"w1,w2"
+
+
+@every_host
+def test_space_around_a_value_does_not_reach_the_client(host: str) -> None:
+    # Django's cookies begin with a space.
+    fields = [("Content-Type", "text/plain"), ("Set-Cookie", " a=1"), ("X-A", " b ")]
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", fields)
+        return [b""]
+
+    headers = ask(host, unigate.wrap(app), b"/").headers
+    assert headers.getlist("set-cookie") == ["a=1"]
+    assert headers["x-a"] == "b"
 
 
 def seen_by(host: str, target: bytes, headers: Pairs | None = None) -> Request:

@@ -210,9 +210,13 @@ class _ServedResponse:
         return write_fitting
 
     def replace(self, response: Response, error: BaseException) -> list[bytes]:
-        """Send another response in the place of one that failed with an error."""
+        """Send another response in the place of one that failed with an error.
+
+        Only a response that was begun needs the error: uWSGI drops the body that comes with one.
+        """
+        begun = self._status
         self._status, self._length = response.status, None
-        return respond(response, self._start_response, error)
+        return respond(response, self._start_response, error if begun else None)
 
     def fit(self, part: bytes) -> bytes:
         """Return as much of a part as Content-Length allows."""

@@ -13,7 +13,7 @@ import wsproto
 from wsproto.events import AcceptConnection, BytesMessage, Message, RejectConnection, TextMessage
 
 HOST = "shop.example"
-SECONDS = 10
+SECONDS = 30
 
 Fields = Sequence[tuple[str, str]]
 

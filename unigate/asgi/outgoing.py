@@ -150,8 +150,7 @@ class Outgoing:
     async def _start(self, client: Client) -> None:
         self.started = True
         response = self.response
-        # Whitespace around a value is not part of it (RFC 9110, section 5.5); h11 refuses it.
-        headers = [(name, value.strip()) for name, value in response.headers.encoded()]
+        headers = response.headers.encoded()
         await client.send(
             {"type": "http.response.start", "status": response.status, "headers": headers}
         )

@@ -5,9 +5,10 @@ a live connection, so bodies stream in both directions. The client is the peer t
 reports. Source: GoogleCloudPlatform/functions-framework-python, `functions_framework/__init__.py`
 and `aio`.
 
-The framework itself responds to /robots.txt, /favicon.ico and paths with a line break, all with
-404; under `aio` it rejects methods beyond the usual seven and passes no lifespan events. A body
-that the function has read is no longer available to the application.
+The framework itself responds to /robots.txt, /favicon.ico, paths with a line break and, as a Flask
+application with static files of its own, paths below /static/, all with 404; under `aio` it rejects
+methods beyond the usual seven and passes no lifespan events. A body that the function has read is
+no longer available to the application.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ HOP_BY_HOP = frozenset(
 def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     """Check the header fields that an application sent and drop hop-by-hop fields.
 
+    Space around a value is no part of it (RFC 9110 section 5.5): Django's cookies begin with one.
+
     Raises:
         TypeError: A name or a value is not text.
         ValueError: A name is not a token, or a value holds a line break or NUL.
@@ -41,7 +43,7 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
         if not usual or not lower or lower in single:
             pairs = [(_field_name(name), _checked(name, value)) for name, value in fields]
             return Headers.from_pairs([pair for pair in pairs if pair[0]])
-        single[lower] = value
+        single[lower] = value.strip()  # printable ASCII has no other space
     return _from_single(single)
 
 
@@ -56,7 +58,7 @@ def _checked(name: object, value: object) -> str:
         raise ValueError(
             f"The header {name!r} must not contain a line break or NUL, got {value!r}."
         )
-    return latin1(value)
+    return latin1(value.strip(" \t"))
 
 
 def _field_name(name: str) -> str:
