@@ -201,8 +201,8 @@ class _ServedResponse:
         length = BodyLength.of(response_headers(fields))
         code = status_code(status)
         fields = [(name, latin1(v)) for name, v in fields if name.lower() not in HOP_BY_HOP]
-        write = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
         self._status, self._length = code, length
+        write = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
 
         def write_fitting(part: bytes) -> None:
             write(self.fit(part))
