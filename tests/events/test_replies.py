@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.samples import load, names
+from unigate.errors import FailedInvocation
 from unigate.events import EventSource, generic, vercel
 from unigate.events.detection import all_sources
 from unigate.events.replies import write_reply
@@ -42,7 +43,10 @@ def size_of(reply: Any) -> int:
 
 
 def status_of(source: Any, response: Response, event: Event | None = None) -> int:
-    reply = write_reply(source, event or {}, Request("GET"), response)
+    try:
+        reply = write_reply(source, event or {}, Request("GET"), response)
+    except FailedInvocation as failure:  # the reply of `lambda_integration` to an error
+        reply = json.loads(str(failure))
     return int(reply.get("statusCode") or reply["status"])
 
 
