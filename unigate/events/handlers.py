@@ -1,24 +1,37 @@
-"""The functions that handle non-HTTP events, by the kind of event and what its filters want."""
+"""The functions that handle non-HTTP events, by the kind of event and what its filters want.
+
+Few applications have such functions: what registers them is imported then, not at a cold start.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
-from . import filters, kinds
+from . import kinds
 from .kinds import kind_of
-from .typed_events import with_event_class
 
 EventHandler = Callable[[Any, Any], Any]
 Handler = TypeVar("Handler", bound=EventHandler)
 
 
-class _Registered(NamedTuple):
-    """A function, as it was registered and as it is called."""
+class _Registered:
+    """A function, as it was registered and as it is called, and the filters of its events."""
 
-    wanted: dict[str, str]
-    function: EventHandler
-    call: EventHandler
+    __slots__ = ("call", "function", "wanted")
+
+    def __init__(self, wanted: dict[str, str], function: EventHandler, call: EventHandler) -> None:
+        self.wanted = wanted
+        self.function = function
+        self.call = call
+
+    def takes(self, kind: str, event: Any) -> bool:
+        """Return True for an event that has all that the filters want."""
+        if not self.wanted:
+            return True
+        from . import filters
+
+        return filters.match(kind, self.wanted, event)
 
 
 class EventHandlers:
@@ -35,6 +48,9 @@ class EventHandlers:
             ValueError: The kind is unknown, or has a handler with the same filters (raised by the
                 decorator).
         """
+        from . import filters
+        from .typed_events import with_event_class
+
         known = (*kinds.NAMES, "*")
         if kind not in known:
             raise ValueError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
@@ -56,7 +72,7 @@ class EventHandlers:
         kind = kind_of(event)
         for name in (kind, "eventbridge" if kind == "schedule" else "*", "*"):
             for one in self._handlers.get(name or "*", ()):
-                if not one.wanted or filters.match(name or "*", one.wanted, event):
+                if one.takes(name or "*", event):
                     return one.call
         return _answer_warmup if kind == "warmup" else None
 
@@ -66,7 +82,9 @@ def _answer_warmup(event: Any, context: Any) -> dict[str, Any]:
 
 
 def _taken(kind: str, wanted: dict[str, str], first: EventHandler, second: EventHandler) -> str:
-    known = filters.FILTERS.get(kind)
+    from .filters import FILTERS
+
+    known = FILTERS.get(kind)
     advice = f" To tell events apart, pass a filter: {', '.join(known)}." if known else ""
     what = f"the kind {kind!r}"
     if wanted:

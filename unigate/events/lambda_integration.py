@@ -11,7 +11,8 @@ The API chooses a status by a regular expression on the error of a failed invoca
 with a status of 300 or more fails the invocation, as with serverless-wsgi. The error's message is
 the reply as JSON. It holds "[404]", for which the framework's default patterns look, and
 `"statusCode": 404`; no other "[" is in it. All other statuses are 200 to an API with the default
-settings, and its body is the whole reply: a response template of the API's own takes `body`.
+settings, and its body is the whole reply: a response template of the API's own takes `body`. Lambda
+counts and logs each failure, with the message.
 
 Sources: serverless/serverless, `lib/plugins/aws/package/compile/events/apiGateway/lib/method/
 integration.js` and `lib/validate.js`; logandk/serverless-wsgi, `serverless_wsgi.py`.
