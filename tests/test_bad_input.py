@@ -487,6 +487,7 @@ def test_what_is_written_counts_against_the_length(
 
 
 @every_host
+@pytest.mark.usefixtures("bounded")
 def test_an_endless_body_is_stopped_and_closed(host: str) -> None:
     closed: list[bool] = []
 

@@ -227,8 +227,9 @@ def test_any_member_of_an_environ_may_be_anything(
     app = {"wsgi": wsgi, "asgi": asgi}[interface]
     gateway = unigate.wrap(app, mounts={"/mount": app}, interface=interface, lifespan="off")
     started: list[str] = []
-    body = gateway.wsgi(members, lambda status, headers, exc_info=None: started.append(status))
+    body: Any = gateway.wsgi(members, lambda status, headers, exc_info=None: started.append(status))
     assert b"".join(body)
+    getattr(body, "close", list)()
     assert started == ["200 OK"]
     assert not caplog.records
 

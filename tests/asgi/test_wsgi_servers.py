@@ -234,6 +234,8 @@ def test_a_server_that_refuses_the_start_gets_a_500(caplog: pytest.LogCaptureFix
 
     gateway = unigate.wrap(app, lifespan="off", interface="asgi")
     environ = wsgi_environ(Request("GET", headers=Headers()))
-    assert b"".join(gateway.wsgi(environ, start_response)) == PLAIN
+    body: Any = gateway.wsgi(environ, start_response)
+    assert b"".join(body) == PLAIN
+    body.close()
     assert "no such type" in caplog.text
     assert over.wait(20)

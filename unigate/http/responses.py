@@ -44,7 +44,7 @@ def check_status(status: object) -> int:
         ValueError: It is below 200 or above 599. A response with a status of 1xx only precedes the
             final one (RFC 9110 section 15.2), which servers send themselves.
     """
-    if not isinstance(status, int) or isinstance(status, bool):
+    if not isinstance(status, int):
         raise TypeError(f"The status of a response must be an int, got {status!r}.")
     if not 200 <= status <= 599:
         raise ValueError(f"The status of a response must be from 200 to 599, got {int(status)}.")
