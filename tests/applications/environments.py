@@ -93,7 +93,9 @@ def prepare(name: str, folder: Path) -> None:
     run([str(python_of(name)), "-c", code], variables(name, folder), PREPARE_SECONDS)
 
 
-def run(command: list[str], env: dict[str, str] | None = None, seconds: int = 300) -> None:
+def run(
+    command: list[str], env: dict[str, str] | None = None, seconds: int = INSTALL_SECONDS
+) -> None:
     """Run a command; AssertionError with what it printed if it fails."""
     ran = subprocess.run(
         command,

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 15
 
 
