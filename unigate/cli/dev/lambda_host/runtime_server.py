@@ -50,7 +50,7 @@ class RuntimeServer:
         self.exited = threading.Event()
         self._exit_status = ""
         self._open: dict[str, PendingInvocation] = {}
-        self._connections_read = 0
+        self._unread = 0
         self._changed = threading.Condition()
         self._waiting: queue.SimpleQueue[PendingInvocation | None] = queue.SimpleQueue()
         self._server = _TCPServer(("127.0.0.1", 0), partial(_RequestHandler, self))
@@ -86,7 +86,7 @@ class RuntimeServer:
             self.ready.set()
         self._waiting.put(None)
         with self._changed:
-            self._changed.wait_for(lambda: not self._connections_read, _SETTLE_SECONDS)
+            self._changed.wait_for(lambda: not self._unread, _SETTLE_SECONDS)
         for request_id in list(self._open):
             self._fail(request_id)
 
@@ -109,15 +109,16 @@ class RuntimeServer:
     # --- for the request handlers ----------------------------------------------------------------
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Count a connection as one on which a request may have arrived."""
+    def unread(self, connections: int) -> Iterator[None]:
+        """Add to the number of connections on which a request may have arrived."""
         with self._changed:
-            self._connections_read += 1
+            self._unread += connections
+            self._changed.notify_all()
         try:
             yield
         finally:
             with self._changed:
-                self._connections_read -= 1
+                self._unread -= connections
                 self._changed.notify_all()
 
     def next(self) -> PendingInvocation | None:
@@ -182,29 +183,30 @@ class _RequestHandler(StreamRequestHandler):
     def handle(self) -> None:
         """Answer the requests of this connection."""
         # The process may have exited, and other programs may probe the port.
-        with suppress(OSError, EOFError, ValueError):
+        with self._api.unread(1), suppress(OSError, EOFError, ValueError):
             while self._answer():
                 self.wfile.flush()
 
     def _answer(self) -> bool:
         """Answer a request; return False to close the connection."""
-        with self._api.reading():
-            _, path, _ = self.rfile.readline().decode("latin-1").split(" ")
-            fields = read_fields(self.rfile)
-            if fields.get("host") != self._api.address or "sec-fetch-site" in fields:
-                return False  # a page in a browser, perhaps with DNS rebinding
-            path = path.removeprefix(_PREFIX)
-            parts = path.split("/")  # "", "invocation", the request ID, "response" or "error"
-            claimed = self._api.claim(parts[2]) if len(parts) == 4 else None
-        if claimed is not None:
-            return self._receive(claimed, parts[3], fields)
+        _, path, _ = self.rfile.readline().decode("latin-1").split(" ")
+        fields = read_fields(self.rfile)
+        if fields.get("host") != self._api.address or "sec-fetch-site" in fields:
+            return False  # a page in a browser, perhaps with DNS rebinding
+        path = path.removeprefix(_PREFIX)
         if path == "/invocation/next":
-            invocation = self._api.next()
+            with self._api.unread(-1):
+                invocation = self._api.next()
             return invocation is not None and self._send(invocation)
         if path == "/init/error":
             self._api.fail_init(self._read_json(fields))
             return self._accept()
-        return False
+        _, _, request_id, kind = path.split("/")
+        invocation = self._api.claim(request_id)
+        if invocation is None:
+            return False
+        with self._api.unread(-1):
+            return self._receive(invocation, kind, fields)
 
     def _receive(self, invocation: PendingInvocation, kind: str, fields: dict[str, str]) -> bool:
         """Read the outcome of an invocation."""
