@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,20 +53,25 @@ SITES = {
 
 
 def python_of(name: str) -> Path:
-    """Return the interpreter of a site's environment, which is made if it is missing or old."""
+    """Return the interpreter of a site's environment, which is made if it is missing or old.
+
+    Other processes that ask for the same one wait.
+    """
     wanted = [*HOSTS, *SITES[name].requirements, sys.version]
     project = (ROOT / "pyproject.toml").read_bytes()
     mark = hashlib.sha256(project + "\n".join(wanted).encode()).hexdigest()
     folder = ENVIRONMENTS / name
     python, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.exists() or ready.read_text() != mark:
-        shutil.rmtree(folder, ignore_errors=True)
-        uv = [sys.executable, "-m", "uv"]
-        run([*uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-        unigate = ["--editable", str(ROOT)]
-        install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
-        run([*install, *HOSTS, *unigate, *SITES[name].requirements])
-        ready.write_text(mark)
+    ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
+    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists() or ready.read_text() != mark:
+            uv = [sys.executable, "-m", "uv"]
+            run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
+            unigate = ["--editable", str(ROOT)]
+            install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
+            run([*install, *HOSTS, *unigate, *SITES[name].requirements])
+            ready.write_text(mark)
     return python
 
 
