@@ -249,9 +249,13 @@ async def isolated(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.close()
     if error is None:
         return results[0]
-    if not isinstance(error, asyncio.CancelledError) or caller is None:
+    try:
+        if isinstance(error, asyncio.CancelledError) and caller is not None:
+            raise error if caller.cancelling() > before else failure_of(error)
         raise failure_of(error)
-    raise error if caller.cancelling() > before else failure_of(error)
+    finally:
+        # Their tracebacks refer to this frame, and to all that the request holds.
+        del error, caller
 
 
 async def _append_result(

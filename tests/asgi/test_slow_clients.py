@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import logging
 import os
 import resource
+import sys
 import tempfile
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -758,3 +761,58 @@ def test_empty_setting_is_the_default(setting: Any) -> None:
         assert (await Live().upload().run(Site().wrapped())).status == 200
 
     run(scenario)
+
+
+@pytest.mark.parametrize("first", [[], [b"first"]], ids=["nothing", "a part"])
+def test_an_application_that_waits_ends_when_its_client_leaves(first: list[bytes]) -> None:
+    """It yields empty strings meanwhile (PEP 3333)."""
+    over = threading.Event()
+
+    def wait() -> Iterator[bytes]:
+        yield from first
+        try:
+            while True:
+                time.sleep(0.001)
+                yield b""
+        finally:
+            over.set()
+
+    async def scenario() -> None:
+        live = Live().upload()
+        task = live.begin(unigate.wrap(Site(lambda read: wait()), interface="wsgi"))
+        if first:
+            await live.has_begun.wait()
+        live.leave()
+        await task
+        assert over.is_set()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize("kind", [list, iter])
+def test_nothing_of_a_response_stays(kind: Callable[[list[bytes]], Any], leaves: bool) -> None:
+    """The garbage collector may come much later."""
+    part = bytes(bytearray(1_000_000))
+    before = sys.getrefcount(part)
+
+    async def scenario() -> None:
+        live = Live().upload().stop_reading()
+        gateway = unigate.wrap(Site(lambda read: kind([part])), interface="wsgi")
+        task = live.begin(gateway)
+        await live.has_begun.wait()
+        if leaves:
+            task.cancel()
+            await asyncio.wait([task])
+        else:
+            live.reads.set()
+            await task
+        live.taken.clear()
+        del live, task
+        await soon(lambda: sys.getrefcount(part) == before)
+
+    gc.disable()
+    try:
+        run(scenario)
+    finally:
+        gc.enable()

@@ -45,7 +45,7 @@ class Outgoing:
         self._size = 0  # of the parts
         self._begun = self._complete = self._done = False
         self._has_body = True
-        self._held = False
+        self._held = self._idle = False
         self._error: BaseException | None = None
 
     # --- in the thread of the application --------------------------------------------------------
@@ -69,7 +69,17 @@ class Outgoing:
         """Note that the application has ended, and what it raised."""
         self._error = error
         self._done = True
+        self.response.close()
         self._notify()
+
+    def write(self, part: bytes) -> None:
+        """Take a part of the body; ClientGone once nothing more reaches the client."""
+        if self.gone:
+            raise ClientGone(self.gone)
+        self.response.write(part)
+        if not part:  # the application waits for something (PEP 3333), and may do so for ever
+            self._idle = True
+            self._notify()
 
     def _write(self, part: bytes) -> None:
         self._begin()
@@ -106,6 +116,7 @@ class Outgoing:
         """Let the next write of the application fail, or the one that waits."""
         with self._changed:
             self.gone = self.gone or reason
+            self._parts.clear()
             self._changed.notify_all()
 
     def _break_off_waiting(self) -> None:
@@ -131,6 +142,8 @@ class Outgoing:
                 self._parts.clear()
                 self._size = 0
                 self._changed.notify_all()
+            if self._idle:
+                client.watch(self.break_off)
             if not begun or delivered or self.gone or (self._held and not complete):
                 continue
             try:

@@ -80,11 +80,10 @@ def _run(app: WSGIApp, environ: Environ, body: IO[bytes], outgoing: Outgoing) ->
         return parts
 
     error: BaseException | None = None
-    response = outgoing.response
     try:
         with body:
             if not outgoing.gone:
-                drive(call, environ, response, response.write, outgoing.end)
+                drive(call, environ, outgoing.response, outgoing.write, outgoing.end)
     except ClientGone:
         pass  # the event loop knows
     except BaseException as raised:

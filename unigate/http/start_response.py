@@ -76,7 +76,7 @@ class StartedResponse(Response):
 class LiveResponse(StartedResponse):
     """A response whose body is sent while the application makes it.
 
-    `chunks` holds the first part only: what matters is whether anything was sent.
+    `chunks` holds the first byte only: what matters is whether anything was sent.
     """
 
     __slots__ = ("_send",)
@@ -93,8 +93,15 @@ class LiveResponse(StartedResponse):
         if self.length is not None:
             data = self.length.fit(data)
         if data:
-            self.chunks = self.chunks or [data]
+            self.chunks = self.chunks or [data[:1]]
             self._send(data)
+
+    def close(self) -> None:
+        """Forget where the body is sent, which may refer to this object."""
+        del self._send
+
+    def __repr__(self) -> str:
+        return f"<LiveResponse {self.status}>"
 
 
 def join_chunks(chunks: list[bytes]) -> bytes:
