@@ -111,6 +111,104 @@ def test_the_stage_is_the_root_on_the_platforms_own_domain(
     assert (request.root_path, request.path) == (root, f"{root}/hats")
 
 
+OWN_DOMAINS = [
+    "x.execute-api.eu-west-1.amazonaws.com",
+    "x.execute-api.cn-north-1.amazonaws.com.cn",
+    "x.execute-api.eusc-de-east-1.amazonaws.eu",
+    "x.execute-api.us-iso-east-1.c2s.ic.gov",
+    "x.execute-api.us-isob-east-1.sc2s.sgov.gov",
+    "x.execute-api.us-gov-west-1.amazonaws.com",
+    "x.execute-api.localhost.localstack.cloud:4566",
+    "x-vpce-1.execute-api.eu-west-1.amazonaws.com",
+    "vpce-1-a.execute-api.eu-west-1.vpce.amazonaws.com",
+]
+
+
+@pytest.mark.parametrize("seen", [None, "/live/hats"])
+@pytest.mark.parametrize("domain", OWN_DOMAINS)
+def test_every_domain_of_the_platforms_own_has_the_stage(domain: str, seen: str | None) -> None:
+    event = load("rest_api/single_value")
+    event["requestContext"] |= {"stage": "live", "domainName": domain, "path": seen}
+    assert (read(event).root_path, read(event).path) == ("/live", "/live/hats")
+
+
+@pytest.mark.parametrize(
+    ("path", "seen", "root", "public"),
+    [
+        ("/x", "/live/x", "/live", "/live/x"),
+        ("/x", "/x", "", "/x"),
+        ("/x", "/shop/x", "/shop", "/shop/x"),
+        ("/x", "/shop/v2/x", "/shop/v2", "/shop/v2/x"),
+        ("/shop/x", "/shop/x", "", "/shop/x"),
+        ("/shop/live/x", "/shop/live/x", "", "/shop/live/x"),
+        ("/", "/", "", "/"),
+        ("/", "/live", "/live", "/live/"),
+        ("/", "/live/", "/live", "/live/"),
+        ("", "/live", "/live", "/live/"),
+        ("x", "/live/x", "/live", "/live/x"),
+        ("/x/", "/live/x/", "/live", "/live/x/"),
+        ("/x/", "/live/x", "/live", "/live/x/"),
+        ("/live/x", "/live/live/x", "/live", "/live/live/x"),
+        ("/x", "/live//x", "/live", "/live/x"),
+        ("/evil.example/x", "//evil.example/x", "", "/evil.example/x"),
+        ("/evil.example/x", "/live//evil.example/x", "/live", "/live/evil.example/x"),
+        ("/x", "/lively/x", "/lively", "/lively/x"),
+        ("/caf%C3%A9", "/live/caf%C3%A9", "/live", "/live/caf\xe9"),
+        ("/x", "/other", "", "/x"),
+        ("/x", "", "", "/x"),
+        ("/x", ["/live/x"], "", "/x"),
+        ("/x?a=1", "/live/x", "/live", "/live/x"),
+    ],
+)
+def test_elsewhere_the_root_is_what_clients_see_in_front_of_the_path(
+    path: str, seen: Any, root: str, public: str
+) -> None:
+    event = load("rest_api/custom_domain") | {"path": path, "pathParameters": None}
+    event["requestContext"] |= {"stage": "live", "path": seen}
+    assert (read(event).root_path, read(event).path) == (root, public)
+
+
+@pytest.mark.parametrize(
+    ("resource", "proxy", "root"),
+    [
+        ("/{proxy+}", "x", "/live"),
+        ("/{proxy+}", "live/x", ""),
+        ("/live/{proxy+}", "x", ""),
+        ("/{proxy+}", None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_path_of_a_custom_domain_begins_with_the_stage_if_the_resource_does_not(
+    resource: str | None, proxy: str | None, root: str
+) -> None:
+    event = load("rest_api/custom_domain") | {
+        "path": "/live/x",
+        "resource": resource,
+        "pathParameters": {"proxy": proxy},
+    }
+    event["requestContext"] |= {"stage": "live", "path": "/live/x"}
+    for _ in range(2):  # what is remembered of the path must not decide for another resource
+        assert (read(event).root_path, read(event).path) == (root, "/live/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "seen", "root", "public"),
+    [
+        ("/beta/x", "/beta/x", "/beta", "/beta/x"),
+        ("/beta/x", "/x", "", "/x"),
+        ("/beta/x", None, "", "/x"),
+        ("/beta", None, "", "/"),
+        ("/betamax", None, "", "/betamax"),
+        ("/v1/x", "/v1/x", "", "/v1/x"),
+        ("/x", "/x", "", "/x"),
+    ],
+)
+def test_payload_1_on_a_custom_domain(path: str, seen: str | None, root: str, public: str) -> None:
+    event = load("rest_api/payload_1") | {"path": path}
+    event["requestContext"] |= {"domainName": "api.example.org", "path": seen}
+    assert (read(event).root_path, read(event).path) == (root, public)
+
+
 @pytest.mark.parametrize("name", ["multi_value", "single_value", "custom_domain", "payload_1"])
 def test_a_forged_forwarded_peer_is_not_the_client(name: str) -> None:
     event = load(f"rest_api/{name}")

@@ -65,14 +65,6 @@ def forwarded_peer(headers: Headers) -> Address | None:
     return _peer(entry) if entry else None
 
 
-def is_aws_domain(host: str | None) -> bool:
-    """Return True for a domain of AWS's own, on which API Gateway has the stage in the path."""
-    return bool(host) and split_host(host or "", "https")[0].endswith(_AWS_DOMAINS)
-
-
-_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
-
-
 def without_ports(forwarded: str) -> str:
     """Return the value of X-Forwarded-For with addresses alone, as frameworks expect them."""
     return ", ".join(_peer(entry.strip())[0] for entry in forwarded.split(","))
