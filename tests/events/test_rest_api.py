@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.samples import load
+from tests.samples import OWN_DOMAINS, load
 from unigate.events import rest_api
 from unigate.http import Headers, Response
 from unigate.request import Request
@@ -109,19 +109,6 @@ def test_the_stage_is_the_root_on_the_platforms_own_domain(
     event["requestContext"] |= {"stage": stage, "domainName": domain}
     request = read(event)
     assert (request.root_path, request.path) == (root, f"{root}/hats")
-
-
-OWN_DOMAINS = [
-    "x.execute-api.eu-west-1.amazonaws.com",
-    "x.execute-api.cn-north-1.amazonaws.com.cn",
-    "x.execute-api.eusc-de-east-1.amazonaws.eu",
-    "x.execute-api.us-iso-east-1.c2s.ic.gov",
-    "x.execute-api.us-isob-east-1.sc2s.sgov.gov",
-    "x.execute-api.us-gov-west-1.amazonaws.com",
-    "x.execute-api.localhost.localstack.cloud:4566",
-    "x-vpce-1.execute-api.eu-west-1.amazonaws.com",
-    "vpce-1-a.execute-api.eu-west-1.vpce.amazonaws.com",
-]
 
 
 @pytest.mark.parametrize("seen", [None, "/live/hats"])
