@@ -141,6 +141,8 @@ def test_every_domain_of_the_platforms_own_has_the_stage(domain: str, seen: str 
         ("/evil.example/x", "/live//evil.example/x", "/live", "/live/evil.example/x"),
         ("/x", "/lively/x", "/lively", "/lively/x"),
         ("/caf%C3%A9", "/live/caf%C3%A9", "/live", "/live/caf\xe9"),
+        ("/x", "/%6Cive/x", "/live", "/live/x"),
+        ("/x", "/b%C3%BCcher/x", "/b\xfccher", "/b\xfccher/x"),
         ("/x", "/other", "", "/x"),
         ("/x", "", "", "/x"),
         ("/x", ["/live/x"], "", "/x"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from typing import Any
 
 from unigate.http import Headers
 
@@ -16,6 +17,12 @@ from .providers import Provider
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Trusted = int | tuple[Network, ...] | None
 """The deployer's own proxies: their number, or their addresses and ranges."""
+
+_WORDS = {
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    # RFC 1918 and RFC 4193.
+    "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+}
 
 
 def parse(text: object) -> str | None:
@@ -43,6 +50,8 @@ def _with_port(text: str | None) -> str | None:
 def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
     """Return trusted proxies in checked form.
 
+    Addresses, ranges and the words "private" and "loopback" may be separated by commas.
+
     Raises:
         ValueError: If `value` is neither a number of hops nor addresses or ranges.
     """
@@ -53,14 +62,18 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
             raise ValueError(f"trusted_proxies must be 0 or more hops, got {value!r}.")
         return value
     ranges: list[Network] = []
-    for one in [value] if isinstance(value, str) else value:
-        try:
-            ranges.append(ipaddress.ip_network(one, strict=False))
-        except ValueError:
-            raise ValueError(
-                "trusted_proxies must be a number of hops, or addresses and ranges such as "
-                f'"10.0.0.0/8", got {one!r}.'
-            ) from None
+    items: Sequence[Any] = [value] if isinstance(value, str) else value
+    for item in items:
+        # A number or bytes would count as an address.
+        for one in ("",) if isinstance(item, (int, bytes)) else str(item).split(","):
+            name = one.strip()
+            try:
+                ranges += [ipaddress.ip_network(n, strict=False) for n in _WORDS.get(name, (name,))]
+            except ValueError:
+                raise ValueError(
+                    "trusted_proxies must be a number of hops, or addresses and ranges such as "
+                    f'"10.0.0.0/8", "private" or "loopback", got {item!r}.'
+                ) from None
     return tuple(ranges)
 
 

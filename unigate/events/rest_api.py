@@ -14,6 +14,7 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
+    decode_path,
     encode_body,
     encode_query,
     json_object,
@@ -115,7 +116,10 @@ def _target(key: tuple[Any, Any, Any, Any, Any], route: str = "") -> tuple[bytes
     inner = without_stage(path, prefix, route, kept=version == "1.0")
     root = public_root(inner, seen, prefix, domain)
     staged = bool(prefix) and remove_path_prefix(path, prefix) is not None
-    return (raw_path(root) if root else b"") + raw_path(inner), query, root, staged
+    if not root:
+        return raw_path(inner), query, "", staged
+    front = raw_path(root)
+    return front + raw_path(inner), query, decode_path(front), staged
 
 
 _TARGETS = Memo(_target)
