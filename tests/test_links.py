@@ -6,102 +6,28 @@ each URL into the event that it makes; a link that leaves the site fails.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import django
-import fastapi
-import flask
 import pytest
-from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.test import override_settings
-from django.urls import path, reverse
-from fastapi.responses import PlainTextResponse, RedirectResponse
 
 import unigate
+from tests.apps.linked_sites import (
+    APPLICATIONS,
+    assert_documentation_works,
+    assert_links_lead_back,
+)
 from unigate import Headers, Request
 from unigate.events import http_api, rest_api
 from unigate.testing import Client
-
-django.setup()
-
-# --- the same site in three frameworks -----------------------------------------------------------
-
-flask_site = flask.Flask(__name__)
-
-
-@flask_site.get("/links")
-def flask_links() -> Any:
-    links = [flask.url_for("flask_item", _external=external) for external in (True, False)]
-    return flask.jsonify([*links, flask.request.url.replace("/links", "/items/7/")])
-
-
-@flask_site.get("/go")
-def flask_go() -> Any:
-    return flask.redirect(flask.url_for("flask_item"))
-
-
-@flask_site.get("/items/7/")
-def flask_item() -> str:
-    return "item 7"
-
-
-fastapi_site = fastapi.FastAPI()
-
-
-@fastapi_site.get("/links")
-def fastapi_links(request: fastapi.Request) -> list[str]:
-    url = request.url_for("fastapi_item")
-    return [str(url), url.path, str(request.url).replace("/links", "/items/7/")]
-
-
-@fastapi_site.get("/go")
-def fastapi_go(request: fastapi.Request) -> RedirectResponse:
-    return RedirectResponse(request.url_for("fastapi_item"))
-
-
-@fastapi_site.get("/items/7/")
-def fastapi_item() -> PlainTextResponse:
-    return PlainTextResponse("item 7")
-
-
-def django_links(request: HttpRequest) -> JsonResponse:
-    link = reverse("item")
-    here = request.build_absolute_uri().replace("/links", "/items/7/")
-    return JsonResponse([request.build_absolute_uri(link), link, here], safe=False)
-
-
-def django_go(request: HttpRequest) -> HttpResponseRedirect:
-    return HttpResponseRedirect(request.build_absolute_uri(reverse("item")))
-
-
-def django_item(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("item 7")
-
-
-urlpatterns = [
-    path("links", django_links),
-    path("go", django_go),
-    path("items/7/", django_item, name="item"),
-]
-
-APPLICATIONS: dict[str, Callable[[], Any]] = {
-    "flask": lambda: flask_site,
-    "fastapi": lambda: fastapi_site,
-    "django wsgi": WSGIHandler,
-    "django asgi": ASGIHandler,
-}
 
 
 @pytest.fixture(autouse=True)
 def project() -> Iterator[None]:
     middleware = ["django.middleware.common.CommonMiddleware"]
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=middleware):
+    with override_settings(ROOT_URLCONF="tests.apps.linked_sites", MIDDLEWARE=middleware):
         yield
 
 
@@ -249,36 +175,14 @@ def visit(front: Front, app: Any) -> Client:
     return Client(gateway, Gate(front), base_url=front.url)
 
 
-def follow(client: Client, url: str) -> tuple[str, str]:
-    """Follow redirects; return the last URL and the text there."""
-    response = client.get(url, follow_redirects=True)
-    assert response.status_code == 200, (url, response.text)
-    request = response.request
-    return f"{request.scheme}://{request.headers['host']}{request.target}", response.text
-
-
 @pytest.mark.parametrize("app", APPLICATIONS)
 @pytest.mark.parametrize("name", FRONTS)
 def test_links_and_redirects_lead_back(name: str, app: str) -> None:
     front = FRONTS[name]
-    client = visit(front, APPLICATIONS[app]())
-    item = f"{front.url}/items/7/", "item 7"
-    assert follow(client, f"{front.url}/go") == item
-    assert follow(client, f"{front.url}/items/7") == item
-    links = client.get(f"{front.url}/links").json()
-    assert len(links) == 3
-    for link in links:
-        assert follow(client, urljoin(f"{front.url}/links", link)) == item
+    assert_links_lead_back(visit(front, APPLICATIONS[app]()).get, front.url)
 
 
 @pytest.mark.parametrize("name", FRONTS)
 def test_the_documentation_of_fastapi_finds_its_schema(name: str) -> None:
     front = FRONTS[name]
-    client = visit(front, fastapi_site)
-    url, page = follow(client, f"{front.url}/docs")
-    match = re.search("url: '([^']+)'", page)
-    assert match
-    url, schema = follow(client, urljoin(url, match[1]))
-    servers = json.loads(schema).get("servers", [{"url": "/"}])
-    root = urljoin(url, servers[0]["url"]).rstrip("/")
-    assert follow(client, f"{root}/items/7/") == (f"{front.url}/items/7/", "item 7")
+    assert_documentation_works(visit(front, APPLICATIONS["fastapi"]()).get, front.url)

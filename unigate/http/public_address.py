@@ -73,13 +73,14 @@ def public_root(path: str, seen: str | None, prefix: str, domain: object) -> str
     """
     if prefix and is_own_domain(domain):
         return prefix
-    if not seen:
+    if not seen or ("{" in seen and "{" not in path):  # SAM's local API names the route there
         return ""
     front = seen.removesuffix(path)
     if path == "/":
         front = seen
-    elif front == seen:  # not the same path: the event has lost slashes
-        front = "" if remove_path_prefix(seen, prefix) is None else prefix
+    elif front == seen:  # another path, such as one that has lost a slash
+        begins = [bool(prefix) and remove_path_prefix(p, prefix) is not None for p in (seen, path)]
+        front = prefix if begins == [True, False] else ""
     front = front.strip("/")
     return f"/{front}" if front else ""
 
