@@ -139,6 +139,7 @@ def test_every_domain_of_the_platforms_own_has_the_stage(domain: str, seen: str 
         ("/x", "/live//x", "/live", "/live/x"),
         ("/evil.example/x", "//evil.example/x", "", "/evil.example/x"),
         ("/evil.example/x", "/live//evil.example/x", "/live", "/live/evil.example/x"),
+        ("/x", "//evil.example/x", "/evil.example", "/evil.example/x"),
         ("/x", "/lively/x", "/lively", "/lively/x"),
         ("/caf%C3%A9", "/live/caf%C3%A9", "/live", "/live/caf\xe9"),
         ("/x", "/%6Cive/x", "/live", "/live/x"),

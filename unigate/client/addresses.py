@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Any
 
 from unigate.http import Headers
 
@@ -62,10 +61,8 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
             raise ValueError(f"trusted_proxies must be 0 or more hops, got {value!r}.")
         return value
     ranges: list[Network] = []
-    items: Sequence[Any] = [value] if isinstance(value, str) else value
-    for item in items:
-        # A number or bytes would count as an address.
-        for one in ("",) if isinstance(item, (int, bytes)) else str(item).split(","):
+    for item in [value] if isinstance(value, str) else value:
+        for one in str(item).split(","):  # as text: a number or bytes would count as an address
             name = one.strip()
             try:
                 ranges += [ipaddress.ip_network(n, strict=False) for n in _WORDS.get(name, (name,))]
