@@ -47,17 +47,18 @@ def test_every_provider_has_its_headers() -> None:
     rows = table("Headers of a provider")
     assert list(rows) == list(PROVIDERS)
     for provider in PROVIDERS.values():
-        address, own, location, document = rows[provider.name]
+        address, own, host, location, document = rows[provider.name]
         appended = ["x-forwarded-for"] if provider.appends else []
         assert code(address) == [name for name in [provider.client] if name] + appended
         assert int(own) == provider.own
+        assert code(host) == [name for name in [provider.host] if name]
         fields = [getattr(provider, field) for field in LOCATION]
         assert code(location) == [name for name in fields if name]
         assert document
 
 
 def test_the_columns_of_the_location_are_all_there_are() -> None:
-    others = {"name", "client", "appends", "own", "percent"}
+    others = {"name", "client", "appends", "own", "host", "percent"}
     assert {*LOCATION, *others} == set(next(iter(PROVIDERS.values()))._fields)
 
 

@@ -28,9 +28,10 @@ class Deployment:
             or a `Provider` with other header names (`client.providers.provider`). Default:
             UNIGATE_PLATFORM, else the platform we run on.
         trusted_proxies: The deployer's own proxies in front of the platform or server: their
-            number, or their addresses and ranges. With ranges, the headers of a platform that we
-            do not run on are trusted only on connections from one of them, and not at all if the
-            event names no address.
+            number, or their addresses and ranges, "private" and "loopback" among them, as a list
+            or separated by commas. With ranges, the headers of a platform that we do not run on are
+            trusted only on connections from one of them, and not at all if the event names no
+            address.
         cache: The runtime cache: a URL or a backend.
         text_types: Media types that are text beside the known ones (`http.text_types`).
         geoip: The path of a MaxMind database, for locations that no header names. Default:
@@ -71,6 +72,12 @@ class Deployment:
         from .client.trust import Trust
 
         return Trust(self.platform, self.trusted_proxies, self._geoip)
+
+    @property
+    def names_origin(self) -> bool:
+        """Whether a proxy is trusted to name the host that clients asked for."""
+        given = self.platform or self.trusted_proxies is not None
+        return bool(given) and self.trust.names_origin
 
     @cached_property
     def runtime_cache(self) -> RuntimeCache:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .asgi.runtime import ASGIRuntime
     from .cache import Backend
     from .client.providers import Provider
+    from .placement import Placement, Stage
 
 _log = logging.getLogger("unigate")
 
@@ -67,15 +68,23 @@ class Gateway:
         platform: str | Provider | None = None,
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
+        public_url: str | None = None,
+        stage: Stage = "auto",
         text_types: Iterable[str] = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
+        _check_choice("stage", stage, ("auto", "keep", "strip", "ignore"))
         _check_choice("lifespan", lifespan, ("auto", "on", "off"))
         _check_choice("on_error", on_error, ("respond", "raise"))
         self._applications = Applications(application, mounts, interface, base_path)
         self.base_path = self._applications.base_path
         self.deployment = Deployment(platform, trusted_proxies, cache, text_types=text_types)
+        self._place: Placement | None = None
+        if public_url is not None or stage != "auto" or self.deployment.names_origin:
+            from .placement import Placement  # most gateways do without it
+
+            self._place = Placement(self.deployment, public_url, stage, self.base_path)
         self.raising = on_error == "raise"
         self._lifespan: Mode = lifespan
         self._sources = tuple(sources)
@@ -132,6 +141,13 @@ class Gateway:
             return
         request = Request.from_scope(scope)
         request.deployment = self.deployment
+        if self._place is not None and self._place(request):
+            scope = {
+                **scope,
+                "scheme": request.scheme,
+                "server": request.server,
+                "headers": request.headers.encoded(),
+            }
         mount = self.route(request)
         if mount is not None and (mount.interface == "asgi" or scope["type"] == "http"):
             serve = self.runtime.serve
@@ -152,6 +168,8 @@ class Gateway:
         """Answer a WSGI server."""
         request = Request.from_environ(environ)
         request.deployment = self.deployment
+        if self._place is not None and self._place(request):
+            environ = wsgi.moved(environ, request)
         mount = self.route(request)
         if mount is None:
             return wsgi.respond(_not_found(), start_response)
@@ -311,6 +329,8 @@ class Gateway:
             refused = _refusal(error, source, event)
             return source.to_reply(refused, event)
         request.deployment = self.deployment
+        if self._place is not None:
+            self._place(request)
         mount = self._applications.only or self.route(request)
         if mount is None:
             return write_reply(source, event, request, _not_found())
@@ -347,6 +367,8 @@ class Gateway:
             request = Request("GET", source=name_of(source), event=event, context=context)
             return request, None, _refusal(error, source, event)
         request.deployment = self.deployment
+        if self._place is not None:
+            self._place(request)
         mount = self._applications.only or self._applications.find(request)
         return request, mount, None if mount is not None else _not_found()
 
@@ -422,6 +444,8 @@ def wrap(
     platform: str | Provider | None = None,
     trusted_proxies: int | str | Sequence[str] | None = None,
     cache: str | Backend | None = None,
+    public_url: str | None = None,
+    stage: Stage = "auto",
     text_types: Iterable[str] = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
@@ -439,8 +463,14 @@ def wrap(
         sources: Event sources of your own (`unigate.events.EventSource`), tried first.
         platform: The platform in front ("cloudflare", "cloudfront", ...), whose headers are
             trusted. Default: UNIGATE_PLATFORM, else the platform that runs this.
-        trusted_proxies: Your own proxies in front: their number, or addresses and ranges.
+        trusted_proxies: Your own proxies in front: their number, or addresses and ranges
+            ("private, 203.0.113.0/24"). They name the client and the host that it asked for.
         cache: The runtime cache: a URL ("redis://...", "memory://") or a backend.
+        public_url: The URL at which clients see the root of the applications, with its path, where
+            a CDN or a proxy hides it: "https://www.example.com". Links and redirects begin with it.
+        stage: What a named stage of API Gateway is to clients. "auto" decides by the event, "keep"
+            has it in links, "strip" has it neither in links nor in the application's path, and
+            "ignore" takes a path that begins with its name for the application's own.
         text_types: Media types of responses that are text beside the known ones, such as
             "application/vnd.my": platforms that take text or base64 get them as text.
         on_error: "respond" logs a failure of the application and answers a plain 500, "raise" lets
@@ -462,6 +492,8 @@ def wrap(
         platform=platform,
         trusted_proxies=trusted_proxies,
         cache=cache,
+        public_url=public_url,
+        stage=stage,
         text_types=text_types,
         on_error=on_error,
     )

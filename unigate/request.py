@@ -298,6 +298,12 @@ class Request:
             request.identify = outer.identify
         return request
 
+    def move(self, raw_path: bytes, root_path: str) -> None:
+        """Give this another path and root path, both as clients see them."""
+        self.raw_path = raw_path
+        self.root_path = root_path
+        self._path = None
+
     @property
     def path(self) -> str:
         """The decoded path; invalid UTF-8 becomes U+FFFD."""

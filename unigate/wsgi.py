@@ -118,6 +118,23 @@ def _write_body(
 # --- for a WSGI server ---------------------------------------------------------------------------
 
 
+def moved(environ: Environ, request: Request) -> Environ:
+    """Give a server's environ the public address of its request."""
+    name, port = _SERVERS.get(request.server) or _SERVERS.learn(request.server)
+    root = request.root_path.encode("utf-8").decode("latin-1")
+    path = unquote(request.raw_path).decode("latin-1")
+    rest = remove_path_prefix(path, root)
+    return {
+        **environ,
+        "wsgi.url_scheme": request.scheme,
+        "HTTP_HOST": request.headers.get("host") or name,
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "SCRIPT_NAME": "" if rest is None else root,
+        "PATH_INFO": path if rest is None else rest or "/",
+    }
+
+
 def mounted(environ: Environ, request: Request, root_path: str) -> Environ:
     """Add the common request to a server's environ, and mount the application at `root_path`."""
     environ["unigate.request"] = request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -134,8 +135,33 @@ def test_what_the_platform_appends_is_no_hop(host: str, entries: list[str], expe
     assert found == expected
 
 
-@pytest.mark.parametrize("wrong", [-1, True, "10.0.0.0/99", ["10.0.0.1", "proxy.local"], [""]])
-def test_proxies_that_make_no_sense(wrong: int | str | list[str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "ours", "others"),
+    [
+        ("loopback", ["127.0.0.1", "127.9.9.9", "::1"], ["10.0.0.1", "::2", "128.0.0.1"]),
+        (
+            "private",
+            ["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.9.9", "fd00::1", "fc00::1"],
+            ["127.0.0.1", "172.15.0.1", "172.32.0.1", "192.169.0.1", "169.254.1.1", "fe80::1"],
+        ),
+        ("private, 203.0.113.0/24 ,::1", ["10.0.0.1", "203.0.113.9", "::1"], ["127.0.0.1"]),
+        (["loopback", "private,203.0.113.7"], ["::1", "10.0.0.1", "203.0.113.7"], ["203.0.113.8"]),
+        ([ipaddress.ip_network("203.0.113.0/24")], ["203.0.113.7"], ["10.0.0.1"]),
+    ],
+)
+def test_proxies_may_be_words_and_lists(given: Any, ours: list[str], others: list[str]) -> None:
+    trusted = addresses.read_trusted(given)
+    assert [one for one in ours + others if addresses.is_ours(one, trusted)] == ours
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(-1, True, "10.0.0.0/99", ["10.0.0.1", "proxy.local"], [""], "", "private,", "Private"),
+        *("1", [1], [None], [b"\x01\x02\x03\x04"], b"\x01\x02\x03\x04"),
+    ],
+)
+def test_proxies_that_make_no_sense(wrong: Any) -> None:
     with pytest.raises(ValueError, match="trusted_proxies must be"):
         addresses.read_trusted(wrong)
 

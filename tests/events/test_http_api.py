@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.samples import load
+from tests.samples import OWN_DOMAINS, load
 from unigate.events import http_api
 from unigate.http import Headers, Response
 from unigate.request import Request
@@ -90,6 +90,48 @@ def test_a_stage_that_the_path_begins_with_is_the_root() -> None:
 def test_a_stage_ends_at_a_slash(stage: str | None, path: str, root: str) -> None:
     request = read(with_context("http_api/get", stage=stage) | {"rawPath": path})
     assert (request.root_path, request.path) == (root, path)
+
+
+@pytest.mark.parametrize("domain", [*OWN_DOMAINS, None, ""])
+def test_every_domain_of_the_platforms_own_has_the_stage(domain: str | None) -> None:
+    event = with_context("http_api/get", stage="dev", domainName=domain) | {"rawPath": "/dev/x"}
+    assert (read(event).root_path, read(event).path) == ("/dev", "/dev/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "route", "values", "seen"),
+    [
+        ("/dev/admin/", "$default", None, "/admin/"),
+        ("/dev/admin/", "ANY /{proxy+}", {"proxy": "admin/"}, "/admin/"),
+        ("/dev/admin/", "ANY /{proxy+}", {"proxy": "admin"}, "/admin/"),
+        ("/dev/admin/", "ANY /{proxy+}", None, "/admin/"),
+        ("/dev/admin/", "ANY /{proxy+}", {"proxy": "dev/admin"}, "/dev/admin/"),
+        ("/dev/admin", "GET /dev/{page}", {"page": "admin"}, "/dev/admin"),
+        ("/dev/dev/admin", "GET /dev/{page}", {"page": "admin"}, "/dev/admin"),
+        ("/dev/caf\xe9 1", "GET /{a}", {"a": "caf\xe9 1"}, "/caf\xe9 1"),
+        ("/dev/users/7/x", "GET /users/{id}/{rest+}", {"id": 7, "rest": "x"}, "/users/7/x"),
+        ("/dev", "$default", None, "/"),
+        ("/dev/", "$default", None, "/"),
+        ("/dev/", "GET /", None, "/"),
+        ("/dev", "GET /dev", None, "/dev"),
+        ("/developers", "$default", None, "/developers"),
+        ("/admin/", "$default", None, "/admin/"),
+        ("/dev/x", None, None, "/x"),
+        ("/dev/x", 7, "dev", "/x"),
+    ],
+)
+def test_clients_of_a_custom_domain_do_not_see_the_stage(
+    path: str, route: Any, values: Any, seen: str
+) -> None:
+    event = with_context("http_api/get", stage="dev", domainName="api.example.org")
+    event |= {"rawPath": path, "routeKey": route, "pathParameters": values}
+    assert (read(event).root_path, read(event).path) == ("", seen)
+
+
+def test_without_a_domain_the_host_field_tells_a_custom_domain() -> None:
+    event = with_context("http_api/get", stage="dev", domainName=None) | {"rawPath": "/dev/x"}
+    event["headers"]["host"] = "api.example.org"
+    assert (read(event).root_path, read(event).path) == ("", "/x")
 
 
 @pytest.mark.parametrize("name", ["http_api/get", "http_api/function_url"])
@@ -199,7 +241,7 @@ def test_an_http_apis_event_has_its_path_decoded_and_its_cookies_apart() -> None
         "x-forwarded-for": "203.0.113.9",
     }
     assert event["requestContext"]["stage"] == "prod"
-    assert event["requestContext"]["domainName"] == "api.example.org"
+    assert event["requestContext"]["domainName"].endswith(".amazonaws.com")
     assert event["requestContext"]["http"]["sourceIp"] == "203.0.113.9"
     assert (event["body"], event["isBase64Encoded"]) == ("hi", False)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.samples import load
+from tests.samples import OWN_DOMAINS, load
 from unigate.events import rest_api
 from unigate.http import Headers, Response
 from unigate.request import Request
@@ -109,6 +109,99 @@ def test_the_stage_is_the_root_on_the_platforms_own_domain(
     event["requestContext"] |= {"stage": stage, "domainName": domain}
     request = read(event)
     assert (request.root_path, request.path) == (root, f"{root}/hats")
+
+
+@pytest.mark.parametrize("seen", [None, "/live/hats"])
+@pytest.mark.parametrize("domain", OWN_DOMAINS)
+def test_every_domain_of_the_platforms_own_has_the_stage(domain: str, seen: str | None) -> None:
+    event = load("rest_api/single_value")
+    event["requestContext"] |= {"stage": "live", "domainName": domain, "path": seen}
+    assert (read(event).root_path, read(event).path) == ("/live", "/live/hats")
+
+
+@pytest.mark.parametrize(
+    ("path", "seen", "root", "public"),
+    [
+        ("/x", "/live/x", "/live", "/live/x"),
+        ("/x", "/x", "", "/x"),
+        ("/x", "/shop/x", "/shop", "/shop/x"),
+        ("/x", "/shop/v2/x", "/shop/v2", "/shop/v2/x"),
+        ("/shop/x", "/shop/x", "", "/shop/x"),
+        ("/shop/live/x", "/shop/live/x", "", "/shop/live/x"),
+        ("/", "/", "", "/"),
+        ("/", "/live", "/live", "/live/"),
+        ("/", "/live/", "/live", "/live/"),
+        ("", "/live", "/live", "/live/"),
+        ("x", "/live/x", "/live", "/live/x"),
+        ("/x/", "/live/x/", "/live", "/live/x/"),
+        ("/x/", "/live/x", "/live", "/live/x/"),
+        ("/live/x", "/live/live/x", "/live", "/live/live/x"),
+        ("/x", "/live//x", "/live", "/live/x"),
+        ("/evil.example/x", "//evil.example/x", "", "/evil.example/x"),
+        ("/evil.example/x", "/live//evil.example/x", "/live", "/live/evil.example/x"),
+        ("/x", "//evil.example/x", "/evil.example", "/evil.example/x"),
+        ("/x", "/lively/x", "/lively", "/lively/x"),
+        ("/caf%C3%A9", "/live/caf%C3%A9", "/live", "/live/caf\xe9"),
+        ("/x", "/%6Cive/x", "/live", "/live/x"),
+        ("/x", "/b%C3%BCcher/x", "/b\xfccher", "/b\xfccher/x"),
+        ("/x", "/other", "", "/x"),
+        ("/live/x/", "/live/x", "", "/live/x/"),
+        ("/live/x", "/live/{proxy+}", "", "/live/x"),
+        ("/x", "/live/{proxy+}", "", "/x"),
+        ("/", "/{proxy+}", "", "/"),
+        ("/{x}", "/live/{x}", "/live", "/live/{x}"),
+        ("/x", "", "", "/x"),
+        ("/x", ["/live/x"], "", "/x"),
+        ("/x?a=1", "/live/x", "/live", "/live/x"),
+    ],
+)
+def test_elsewhere_the_root_is_what_clients_see_in_front_of_the_path(
+    path: str, seen: Any, root: str, public: str
+) -> None:
+    event = load("rest_api/custom_domain") | {"path": path, "pathParameters": None}
+    event["requestContext"] |= {"stage": "live", "path": seen}
+    assert (read(event).root_path, read(event).path) == (root, public)
+
+
+@pytest.mark.parametrize(
+    ("resource", "proxy", "root"),
+    [
+        ("/{proxy+}", "x", "/live"),
+        ("/{proxy+}", "live/x", ""),
+        ("/live/{proxy+}", "x", ""),
+        ("/{proxy+}", None, ""),
+        (None, None, ""),
+    ],
+)
+def test_a_path_of_a_custom_domain_begins_with_the_stage_if_the_resource_does_not(
+    resource: str | None, proxy: str | None, root: str
+) -> None:
+    event = load("rest_api/custom_domain") | {
+        "path": "/live/x",
+        "resource": resource,
+        "pathParameters": {"proxy": proxy},
+    }
+    event["requestContext"] |= {"stage": "live", "path": "/live/x"}
+    for _ in range(2):  # what is remembered of the path must not decide for another resource
+        assert (read(event).root_path, read(event).path) == (root, "/live/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "seen", "root", "public"),
+    [
+        ("/beta/x", "/beta/x", "/beta", "/beta/x"),
+        ("/beta/x", "/x", "", "/x"),
+        ("/beta/x", None, "", "/x"),
+        ("/beta", None, "", "/"),
+        ("/betamax", None, "", "/betamax"),
+        ("/v1/x", "/v1/x", "", "/v1/x"),
+        ("/x", "/x", "", "/x"),
+    ],
+)
+def test_payload_1_on_a_custom_domain(path: str, seen: str | None, root: str, public: str) -> None:
+    event = load("rest_api/payload_1") | {"path": path}
+    event["requestContext"] |= {"domainName": "api.example.org", "path": seen}
+    assert (read(event).root_path, read(event).path) == (root, public)
 
 
 @pytest.mark.parametrize("name", ["multi_value", "single_value", "custom_domain", "payload_1"])

@@ -17,6 +17,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Trusted = int | tuple[Network, ...] | None
 """The deployer's own proxies: their number, or their addresses and ranges."""
 
+_WORDS = {
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    # RFC 1918 and RFC 4193.
+    "private": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+}
+
 
 def parse(text: object) -> str | None:
     """Return an address in its normal form, without port, brackets and zone, or None."""
@@ -43,6 +49,8 @@ def _with_port(text: str | None) -> str | None:
 def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
     """Return trusted proxies in checked form.
 
+    Addresses, ranges and the words "private" and "loopback" may be separated by commas.
+
     Raises:
         ValueError: If `value` is neither a number of hops nor addresses or ranges.
     """
@@ -53,14 +61,16 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
             raise ValueError(f"trusted_proxies must be 0 or more hops, got {value!r}.")
         return value
     ranges: list[Network] = []
-    for one in [value] if isinstance(value, str) else value:
-        try:
-            ranges.append(ipaddress.ip_network(one, strict=False))
-        except ValueError:
-            raise ValueError(
-                "trusted_proxies must be a number of hops, or addresses and ranges such as "
-                f'"10.0.0.0/8", got {one!r}.'
-            ) from None
+    for item in [value] if isinstance(value, str) else value:
+        for one in str(item).split(","):  # as text: a number or bytes would count as an address
+            name = one.strip()
+            try:
+                ranges += [ipaddress.ip_network(n, strict=False) for n in _WORDS.get(name, (name,))]
+            except ValueError:
+                raise ValueError(
+                    "trusted_proxies must be a number of hops, or addresses and ranges such as "
+                    f'"10.0.0.0/8", "private" or "loopback", got {item!r}.'
+                ) from None
     return tuple(ranges)
 
 

@@ -23,6 +23,8 @@ class Provider(NamedTuple):
     """Whether it appends its peer to X-Forwarded-For."""
     own: int = 0
     """The number of its own addresses that it appends after that one."""
+    host: str = ""
+    """The header that holds the host which the client asked for, if Host is another."""
     country: str = ""
     country_region: str = ""
     city: str = ""
@@ -44,6 +46,7 @@ _ROWS = (
     Provider(
         "vercel",
         client="x-real-ip",
+        host="x-forwarded-host",
         country="x-vercel-ip-country",
         country_region="x-vercel-ip-country-region",
         city="x-vercel-ip-city",
@@ -58,6 +61,7 @@ _ROWS = (
     Provider("aws"),
     # CloudFront developer guide, "Add CloudFront request headers": set where a policy includes
     # them, and only after the viewer-request trigger of Lambda@Edge. Appends to X-Forwarded-For.
+    # A field for the host exists only where a function of the operator's sets one.
     Provider(
         "cloudfront",
         client="cloudfront-viewer-address",
@@ -102,7 +106,8 @@ _ROWS = (
     Provider("azure", appends=True),
     # "Protocol support for HTTP headers in Azure Front Door": X-Azure-ClientIP and X-Forwarded-For
     # can be the client's. The origin must check X-Azure-FDID: any customer may own a Front Door.
-    Provider("azure-front-door", client="x-azure-socketip"),
+    # X-Forwarded-Host is overwritten.
+    Provider("azure-front-door", client="x-azure-socketip", host="x-forwarded-host"),
     # Netlify, "Functions API reference" and netlify/cli, `src/lib/functions/server.ts`: X-Nf-Geo is
     # base64 of JSON, X-Country its predecessor.
     Provider(
@@ -146,6 +151,6 @@ def provider(name: str, **headers: str) -> Provider:
 
 
 _HEADERS = (
-    *("client", "country", "country_region", "city", "latitude", "longitude", "position"),
+    *("client", "host", "country", "country_region", "city", "latitude", "longitude", "position"),
     *("postal_code", "region"),
 )

@@ -15,7 +15,7 @@ from unigate import platforms
 from unigate.context import current_request_var
 from unigate.http import Headers, latin1
 
-from . import addresses, geolocation
+from . import addresses, geolocation, origins
 from .geolocation import Geolocation
 from .providers import PROVIDERS, Provider, provider
 
@@ -108,6 +108,27 @@ class Trust:
             if found:
                 return {**found, "region": place["region"]}
         return place
+
+    @property
+    def names_origin(self) -> bool:
+        """Whether any request can have an `origin`."""
+        return bool(self.proxies or (self.front and self.front.host))
+
+    def origin(self, evidence: Evidence) -> origins.Origin | None:
+        """Return the scheme and host that a trusted proxy names, None if nothing vouches for them.
+
+        A platform that the deployer names comes first, then the deployer's own proxies.
+        """
+        peer, _ = self._peer(evidence)
+        front = self.front
+        if front and front.host and self._is_front(peer, evidence):
+            found = origins.named_by_field(evidence.headers, front.host)
+            if found:
+                return found
+        trusted = self._proxies_before(peer, evidence)
+        if not trusted or not addresses.is_ours(peer, trusted):
+            return None
+        return origins.named_by_proxies(evidence.headers, trusted)
 
     def _peer(self, evidence: Evidence) -> tuple[str | None, bool]:
         event = evidence.source not in ("", *_SERVERS)

@@ -2,7 +2,8 @@
 
 X-Forwarded-Proto names the scheme of a request, X-Forwarded-Port its port. A platform that writes
 one replaces what the client has sent; every other platform passes the client's on. X-Forwarded-Host
-and X-Forwarded-Prefix are read from no event.
+and Forwarded are read only where the deployer trusts the proxy that sent them (`client.origins`),
+X-Forwarded-Prefix never.
 """
 
 from __future__ import annotations

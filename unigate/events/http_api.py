@@ -24,6 +24,7 @@ from unigate.http import (
     remove_path_prefix,
     unquote,
 )
+from unigate.http.public_address import fill_route, is_own_domain, stage_prefix, without_stage
 from unigate.http.urls import QUOTED_PATHS, RAW_PATHS
 from unigate.request import Request
 from unigate.types import Event, Reply
@@ -70,19 +71,19 @@ def to_request(event: Event, context: Any) -> Request:
     # A function URL passes cookies here and as a header, an HTTP API only here.
     cookies = event.get("cookies")
     cookie = "; ".join(cookies if all(cookies) else filter(None, cookies)) if cookies else None
+    headers = _read_headers(event.get("headers"), cookie)
+    stage = about.get("stage") or "$default"
+    root = ""
+    if stage != "$default":
+        asked = None if function_url else domain or headers.get("host")
+        path, root = _public_path(event, path, stage_prefix(stage), asked)
     paths = RAW_PATHS if function_url else QUOTED_PATHS
     raw = paths.get(path) or paths.learn(path)
-    stage = about.get("stage") or "$default"
-    root = (
-        f"/{stage}"
-        if stage != "$default" and remove_path_prefix(path, f"/{stage}") is not None
-        else ""
-    )
     return _build_request(
         http.get("method"),
         raw,
         event.get("rawQueryString") or "",
-        _read_headers(event.get("headers"), cookie),
+        headers,
         "function_url" if function_url else "http_api",
         event,
         context,
@@ -94,6 +95,21 @@ def to_request(event: Event, context: Any) -> Request:
         _identify if "authorizer" in about or "authentication" in about else None,
         _FORWARDED,
     )
+
+
+def _public_path(event: Event, path: str, prefix: str, domain: Any) -> tuple[str, str]:
+    """Return the path that clients see, and the root path in it.
+
+    The stage that `rawPath` begins with is in it on the API's own domain, or if no domain is known.
+    On a custom domain it is not, unless the route has the same segment.
+    """
+    if remove_path_prefix(path, prefix) is None:
+        return path, ""
+    if not domain or is_own_domain(domain):
+        return path, prefix
+    route = (json_text(event.get("routeKey")) or "").partition(" ")[2]
+    filled = fill_route(route, event.get("pathParameters"))
+    return without_stage(path, prefix, filled, kept=True), ""
 
 
 def _identify(request: Request) -> Identity | None:
@@ -136,6 +152,8 @@ def to_reply(response: Response, event: Event) -> Reply:
 def make_event(request: Request) -> Event:
     """Write the event of an HTTP API, or of a function URL for a `function_url` request.
 
+    The domain is the API's own if the request has a root path.
+
     An HTTP API loses the difference between "%2F" and "/" in a path, and between repeated fields
     and one with commas.
     """
@@ -148,7 +166,11 @@ def make_event(request: Request) -> Event:
     cookie = fields.get("cookie") if function_url else fields.pop("cookie", None)
     body, is_base64 = encode_body(request.headers, request.body)
     stage = request.root_path.lstrip("/") or "$default"
-    host = fields.get("host", request.server[0])
+    domain = fields.get("host", request.server[0])
+    if function_url:
+        domain = "local.lambda-url.us-east-1.on.aws"
+    elif request.root_path:
+        domain = "local.execute-api.us-east-1.amazonaws.com"
     event: Event = {
         "version": "2.0",
         "routeKey": "$default",
@@ -158,7 +180,7 @@ def make_event(request: Request) -> Event:
         "requestContext": {
             "accountId": "anonymous" if function_url else "123456789012",
             "apiId": "local",
-            "domainName": "local.lambda-url.us-east-1.on.aws" if function_url else host,
+            "domainName": domain,
             "http": {
                 "method": request.method,
                 "path": path,

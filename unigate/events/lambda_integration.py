@@ -5,7 +5,7 @@ path of HTTP, but `method`, the resource `requestPath` ("/users/{id}") and its p
 Parameters are treated as sent; a trailing slash is lost, and repeated fields and query keys arrive
 as one. The query is decoded and encoded again. The body is parsed JSON, or a map of a form's
 fields; an empty object counts as no body. Other types reach the function only with a template of
-their own, as text. On AWS's own domains the stage is the root path.
+their own, as text. On the API's own domain the stage is the root path.
 
 The API chooses a status by a regular expression on the error of a failed invocation, so a response
 with a status of 300 or more fails the invocation, as with serverless-wsgi. The error's message is
@@ -21,7 +21,6 @@ integration.js` and `lib/validate.js`; logandk/serverless-wsgi, `serverless_wsgi
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -31,7 +30,6 @@ from unigate.http import (
     Identity,
     Response,
     encode_query,
-    is_aws_domain,
     json_object,
     json_text,
     parse_scopes,
@@ -43,6 +41,7 @@ from unigate.http import (
     single_value_map,
     write_envelope,
 )
+from unigate.http.public_address import fill_route, public_root, stage_prefix
 from unigate.request import Request
 from unigate.types import Event, Reply
 
@@ -52,7 +51,6 @@ from .writing import proxied_headers, query_values
 MAX_REPLY = 6 * 1024 * 1024
 
 _FORM = "application/x-www-form-urlencoded"
-_PARAMETER = re.compile(r"\{([^{}+]+)\+?\}")
 
 
 def matches(event: Event) -> bool:
@@ -69,12 +67,8 @@ def to_request(event: Event, context: Any) -> Request:
     """Read an event."""
     headers = Headers.from_map(event.get("headers"))
     caller = json_object(event.get("identity"))
-    values = json_object(event.get("path"))
-    path = _PARAMETER.sub(
-        lambda match: json_text(values.get(match[1])) or match[0], event["requestPath"]
-    )
-    stage = json_text(event.get("stage")) if is_aws_domain(headers.get("host")) else None
-    root = f"/{stage}" if stage else ""
+    path = fill_route(event["requestPath"], event.get("path"))
+    root = public_root(path, None, stage_prefix(event.get("stage")), headers.get("host"))
     return Request.from_event(
         event.get("method"),
         (raw_path(root) if root else b"") + raw_path(path.replace("?", "%3F")),

@@ -14,9 +14,9 @@ from unigate.http import (
     Headers,
     Identity,
     Response,
+    decode_path,
     encode_body,
     encode_query,
-    is_aws_domain,
     json_object,
     json_text,
     parse_scopes,
@@ -25,6 +25,7 @@ from unigate.http import (
     read_envelope,
     remove_path_prefix,
 )
+from unigate.http.public_address import fill_route, public_root, stage_prefix, without_stage
 from unigate.memo import Memo
 from unigate.request import Request
 from unigate.types import Event, Reply
@@ -56,8 +57,14 @@ def to_request(event: Event, context: Any) -> Request:
     if not (values and isinstance(values, dict)):
         values = event.get("queryStringParameters")
     domain = about.get("domainName") or headers.get("host")
-    key = event.get("path"), event.get("version"), about.get("stage"), domain
-    raw, query, root = _TARGETS.get(key) or _TARGETS.learn(key)
+    seen = about.get("path")
+    if type(seen) is not str:
+        seen = None
+    key = event.get("path"), seen, about.get("stage"), domain, event.get("version")
+    raw, query, root, staged = _TARGETS.get(key) or _TARGETS.learn(key)
+    if staged:
+        route = fill_route(json_text(event.get("resource")) or "", event.get("pathParameters"))
+        raw, query, root, _ = _target(key, route)
     identity: dict[str, Any] = about.get("identity") or {}
     caller = about.get("authorizer") or identity.get("userArn") or identity.get("clientCert")
     return _build_request(
@@ -97,20 +104,22 @@ def _identify(request: Request) -> Identity | None:
     return None
 
 
-def _target(key: tuple[Any, Any, Any, Any]) -> tuple[bytes, str, str]:
-    """Return the path as sent, the query if the path has one, and the root path.
+def _target(key: tuple[Any, Any, Any, Any, Any], route: str = "") -> tuple[bytes, str, str, bool]:
+    """Return the path that clients see, the query if the path has one, and the root path.
 
-    On AWS's own domains the stage is the root path, on others it is empty.
+    The fourth is True for a path that may begin with the stage: then `route` decides.
     """
-    path, version, stage, domain = key
-    stage = json_text(stage)
-    root = f"/{stage}" if is_aws_domain(domain) and stage and stage != "$default" else ""
+    path, seen, stage, domain, version = key
+    prefix = stage_prefix(stage)
     path, _, query = (path or "/").partition("?")  # some gateways in front leave the query on it
-    raw = raw_path(path)
-    # Payload 1.0 is reported to keep the stage in the path; a REST API removes it.
-    if root and (version != "1.0" or remove_path_prefix(path, root) is None):
-        raw = raw_path(root) + raw
-    return raw, query, root
+    path = path if path.startswith("/") else f"/{path}"
+    inner = without_stage(path, prefix, route, kept=version == "1.0")
+    root = public_root(inner, seen, prefix, domain)
+    staged = bool(prefix) and remove_path_prefix(path, prefix) is not None
+    if not root:
+        return raw_path(inner), query, "", staged
+    front = raw_path(root)
+    return front + raw_path(inner), query, decode_path(front), staged
 
 
 _TARGETS = Memo(_target)

@@ -20,7 +20,7 @@ from .bodies import (
 from .body_length import BodyLength
 from .envelope import read_envelope, write_envelope
 from .headers import Headers, is_token, latin1
-from .hosts import Address, forwarded_peer, is_aws_domain, port_number, split_host, without_ports
+from .hosts import Address, forwarded_peer, is_host, port_number, split_host, without_ports
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
 from .response_fields import HOP_BY_HOP, response_headers, single_value_map
@@ -55,7 +55,7 @@ __all__ = [
     "encode_body",
     "encode_query",
     "forwarded_peer",
-    "is_aws_domain",
+    "is_host",
     "is_text",
     "is_token",
     "join_query",

@@ -16,6 +16,8 @@ SCHEME: Forwarded = (True, False)
 SCHEME_AND_PORT: Forwarded = (True, True)
 
 _DEFAULT_PORTS = {"http": 80, "ws": 80}
+# The characters of a host in a URL.
+_HOST = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._:[]")
 # The characters of an IP address; a zone id ("%eth0") means nothing on other machines.
 _ADDRESS = "0123456789abcdefABCDEF.:"
 
@@ -26,6 +28,11 @@ def split_host(value: str, scheme: str) -> Address:
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = value, ""  # without a port: a plain name or an IPv6 address
     return host.strip("[]"), port_number(port) or _DEFAULT_PORTS.get(scheme, 443)
+
+
+def is_host(value: str) -> bool:
+    """Return True for a host as links can have it: a name or an address, perhaps with a port."""
+    return _HOST.issuperset(value) and bool(split_host(value, "https")[0])
 
 
 def _server(key: tuple[str | None, str, str | None]) -> Address:
@@ -63,14 +70,6 @@ def forwarded_peer(headers: Headers) -> Address | None:
     """
     entry = (headers.get("x-forwarded-for") or "").rpartition(",")[2].strip()
     return _peer(entry) if entry else None
-
-
-def is_aws_domain(host: str | None) -> bool:
-    """Return True for a domain of AWS's own, on which API Gateway has the stage in the path."""
-    return bool(host) and split_host(host or "", "https")[0].endswith(_AWS_DOMAINS)
-
-
-_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 def without_ports(forwarded: str) -> str:
