@@ -15,6 +15,7 @@ from unigate import Headers, Request
 from unigate.client import request_ids
 from unigate.client.providers import PROVIDERS, provider
 from unigate.deployment import Deployment
+from unigate.events import azure
 from unigate.events.detection import all_sources
 from unigate.logging import RequestIDFilter
 
@@ -182,6 +183,31 @@ def test_every_host_has_the_rule(host: str) -> None:
 
 
 _FIELDS = request_ids.HEADERS
+
+
+def test_azures_context_names_the_invocation() -> None:
+    found = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        found.append(unigate.current_request().request_id)
+        start_response("204 No Content", [])
+        return []
+
+    event = azure.make_event(Request("GET", headers=Headers([("host", "example.org")])))
+    unigate.wrap(app).azure(event, SimpleNamespace(invocation_id="azure-1"))
+    assert found == ["azure-1"]
+
+
+def test_a_gateway_in_a_gateway_has_the_identifier() -> None:
+    found = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        found.append(unigate.current_request().request_id)
+        start_response("204 No Content", [])
+        return []
+
+    unigate.wrap(unigate.wrap(app))(samples.load("huawei/get"), None)
+    assert found == ["req-81"]
 
 
 # --- live servers --------------------------------------------------------------------------------
