@@ -189,7 +189,7 @@ FRAMEWORKS = {"falcon": falcon_app, "muffin": muffin_app}
 def test_a_framework_is_found_below_a_mount(door: str, framework: str) -> None:
     app = FRAMEWORKS[framework]()
     gateway = unigate.wrap(mounts={"/plain": app, "/v2": without_prefix(framework, app)})
-    # Not 404: without a Content-Type, which muffin's has not, the validator of "wsgi" fails.
+    # muffin sends its 404 without a Content-Type, for which the validator of "wsgi" fails.
     assert ask(door, gateway, b"/plain/users").status != 200
     response = ask(door, gateway, b"/v2/users")
     assert response.status == 200
