@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shlex
 import subprocess
@@ -62,6 +63,12 @@ def run(block: int) -> dict[str, Any]:
     return names
 
 
+def block_with(text: str) -> int:
+    """Return the number of the one Python block that has a text."""
+    (block,) = (number for number, code in enumerate(PYTHON) if text in code)
+    return block
+
+
 def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
     response = HOSTS["http_api"](app, Request("GET", path, client=("203.0.113.7", 0)))
     return response.status, response.body.decode()
@@ -69,7 +76,7 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
 
 def test_every_block_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
-    assert (len(PYTHON), len(COMMANDS)) == (11, 6)
+    assert (len(PYTHON), len(COMMANDS)) == (12, 6)
 
 
 def test_main_answers() -> None:
@@ -147,6 +154,14 @@ def test_geolocation_cache_and_background_work(capsys: pytest.CaptureFixture[str
     reply = HOSTS["alb"](app, Request("GET", b"/nearest", headers=headers))
     assert json.loads(reply.body) == {"shops in": "NL", "flag": "🇳🇱"}
     assert capsys.readouterr().out == "request from 203.0.113.8\n"
+
+
+def test_log_records_have_the_identifier_of_the_request() -> None:
+    handler = run(block_with("RequestIDFilter"))["handler"]
+    logging.getLogger().removeHandler(handler)
+    record = logging.makeLogRecord({"msg": "late", "levelname": "INFO"})
+    assert handler.filter(record)
+    assert handler.format(record) == "INFO - late"
 
 
 def test_flask() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from unigate import platforms
+from unigate.client import request_ids
 from unigate.client.providers import PROVIDERS
 from unigate.events.forwarded import BELIEVED
 
@@ -58,7 +59,7 @@ def test_every_provider_has_its_headers() -> None:
 
 
 def test_the_columns_of_the_location_are_all_there_are() -> None:
-    others = {"name", "client", "appends", "own", "host", "percent"}
+    others = {"name", "client", "appends", "own", "host", "percent", "request_id"}
     assert {*LOCATION, *others} == set(next(iter(PROVIDERS.values()))._fields)
 
 
@@ -71,6 +72,28 @@ def test_every_source_has_its_forwarded_fields() -> None:
         assert code(fields) == expected
         assert address
         assert document
+
+
+def test_every_request_identifier_has_its_place() -> None:
+    places: dict[str, set[str]] = {}
+    for names, (place, document) in table("Request identifiers").items():
+        assert document
+        for name in names.split(", "):
+            places[name] = set(code(place)) & {*request_ids.HEADERS.values(), *_places()}
+    expected: dict[str, set[str]] = {}
+    for name, member in request_ids.MEMBERS.items():
+        expected.setdefault(name, set()).add(".".join(member))
+    for name, field in request_ids.HEADERS.items():
+        expected.setdefault(name, set()).add(field)
+    for provider in PROVIDERS.values():
+        if provider.request_id:
+            expected.setdefault(provider.name, set()).add(provider.request_id)
+    assert places == expected
+
+
+def _places() -> set[str]:
+    members = {".".join(member) for member in request_ids.MEMBERS.values()}
+    return members | {provider.request_id for provider in PROVIDERS.values()}
 
 
 @pytest.mark.parametrize("topic", ["Report a vulnerability", "The development server", "Limits"])

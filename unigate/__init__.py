@@ -24,6 +24,7 @@ from .request import Request, current_request
 if TYPE_CHECKING:
     from .cache import AsyncRuntimeCache, RuntimeCache
     from .client.geolocation import Geolocation
+    from .prefixes import without_prefix
     from .vercel_env import get_env
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "get_env",
     "ip_address",
     "wait_until",
+    "without_prefix",
     "wrap",
 ]
 
@@ -60,6 +62,7 @@ _LATER = {
     "Geolocation": "client.geolocation",
     "RuntimeCache": "cache",
     "get_env": "vercel_env",
+    "without_prefix": "prefixes",
 }
 
 if not TYPE_CHECKING:  # otherwise a type checker would accept any name

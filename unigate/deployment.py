@@ -103,6 +103,21 @@ class Deployment:
 
         return self.trust.ip_address(evidence_of(request_or_headers))
 
+    def request_id(self, request: Any) -> str | None:
+        """Return the identifier that the platform gave a request, or None.
+
+        Args:
+            request: The common request.
+        """
+        from .client import request_ids
+
+        found = request_ids.given(request.source, request.event, request.context, request.headers)
+        if found is not None:
+            return found
+        from .client.trust import evidence_of
+
+        return self.trust.request_id(evidence_of(request))
+
     def geolocation(self, request_or_headers: Any) -> Geolocation:
         """Return the client's location; a field is None unless a trusted source provides it.
 

@@ -78,6 +78,7 @@ class Request:
     __slots__ = (
         "_identity",
         "_path",
+        "_request_id",
         "answered",
         "body",
         "client",
@@ -98,6 +99,7 @@ class Request:
     )
 
     _identity: Identity | None
+    _request_id: str | None
 
     def __init__(
         self,
@@ -330,6 +332,21 @@ class Request:
         except AttributeError:  # not set before it is needed
             self._identity = self.identify(self)
             return self._identity
+
+    @property
+    def request_id(self) -> str | None:
+        """The platform's identifier of the request, or None.
+
+        It is the one that the client and the platform's access log have, such as API Gateway's
+        `requestContext.requestId`; without one it is the invocation's, such as AWS Lambda's
+        `aws_request_id`. X-Request-ID counts only from `trusted_proxies`. SECURITY.md lists where
+        each comes from.
+        """
+        try:
+            return self._request_id
+        except AttributeError:  # not set before it is needed
+            self._request_id = deployment_of(self).request_id(self)
+            return self._request_id
 
     @property
     def geolocation(self) -> Geolocation:

@@ -333,6 +333,35 @@ def respond(
 
 # --- the environ ---------------------------------------------------------------------------------
 
+# Copied for each request: what is None here is set then.
+_MEMBERS: Environ = {
+    "REQUEST_METHOD": None,
+    "SCRIPT_NAME": None,
+    "PATH_INFO": None,
+    "QUERY_STRING": None,
+    "SERVER_NAME": None,
+    "SERVER_PORT": None,
+    "SERVER_PROTOCOL": None,
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": None,
+    "wsgi.input": None,
+    "wsgi.input_terminated": True,  # reading ends with the body, not with Content-Length
+    "wsgi.errors": None,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": False,
+    "wsgi.run_once": False,
+    "unigate.request": None,
+}
+_OF_EVENTS = (
+    *("apig_wsgi.full_event", "apig_wsgi.context", "apig_wsgi.request_context"),
+    *("serverless.event", "serverless.context", "serverless.authorizer"),
+    *("lambda.event", "lambda.context", "awsgi.event", "awsgi.context"),
+)
+# Made in two steps, because CPython then gives the dict and its copies room for a request's header
+# fields: without it each copy grows, which costs as much as the members of events.
+_WITH_EVENT: Environ = {**_MEMBERS, **dict.fromkeys(_OF_EVENTS[:4])}
+_WITH_EVENT.update(_MEMBERS | dict.fromkeys(_OF_EVENTS))
+
 
 def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     """Build the environ of a request for an application mounted at `root_path` (PEP 3333).
@@ -340,6 +369,9 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
     Repeated header fields are joined. Fields with "_" in their name are dropped, as nginx does: in
     an environ they would look like the ones with "-". So are names that are not tokens: in upper
     case they could look like others.
+
+    An event that is a dict, and its context, are also there under the names that they have in
+    apig-wsgi, aws-wsgi, serverless-wsgi and Zappa, for applications that read them.
 
     Args:
         stream: The file-like object for `wsgi.input`.
@@ -355,24 +387,30 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
             path = rest or _path_of_root(request, root_path)
     name, port = _SERVERS.get(request.server) or _SERVERS.learn(request.server)
     version = request.http_version
-    environ: Environ = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": script,
-        "PATH_INFO": path,
-        "QUERY_STRING": request.query_string.decode("latin-1"),
-        "SERVER_NAME": name,
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": "HTTP/1.1" if version == "1.1" else f"HTTP/{version}",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": request.scheme,
-        "wsgi.input": stream,
-        "wsgi.input_terminated": True,  # reading ends with the body, not with Content-Length
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "unigate.request": request,
-    }
+    event = request.event
+    if type(event) is dict:
+        environ = _WITH_EVENT.copy()
+        context = request.context
+        environ["apig_wsgi.full_event"] = environ["awsgi.event"] = event
+        environ["serverless.event"] = environ["lambda.event"] = event
+        environ["apig_wsgi.context"] = environ["awsgi.context"] = context
+        environ["serverless.context"] = environ["lambda.context"] = context
+        about = environ["apig_wsgi.request_context"] = event.get("requestContext")
+        if request.identify is not None and type(about) is dict:
+            environ["serverless.authorizer"] = about.get("authorizer")
+    else:
+        environ = _MEMBERS.copy()
+    environ["REQUEST_METHOD"] = request.method
+    environ["SCRIPT_NAME"] = script
+    environ["PATH_INFO"] = path
+    environ["QUERY_STRING"] = request.query_string.decode("latin-1")
+    environ["SERVER_NAME"] = name
+    environ["SERVER_PORT"] = port
+    environ["SERVER_PROTOCOL"] = "HTTP/1.1" if version == "1.1" else f"HTTP/{version}"
+    environ["wsgi.url_scheme"] = request.scheme
+    environ["wsgi.input"] = stream
+    environ["wsgi.errors"] = sys.stderr
+    environ["unigate.request"] = request
     client = request.client
     if client:
         environ["REMOTE_ADDR"] = client[0]

@@ -19,8 +19,12 @@ _ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 
 def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scope:
-    """Build the HTTP scope of a request for an application mounted at `root_path`."""
-    return {
+    """Build the HTTP scope of a request for an application mounted at `root_path`.
+
+    An event that is a dict, and its context, are also there under the names that they have in
+    Mangum and Zappa, for applications that read them.
+    """
+    scope: Scope = {
         "type": "http",
         "asgi": _ASGI.copy(),
         "http_version": request.http_version,
@@ -37,6 +41,11 @@ def build_scope(request: Request, root_path: str, state: dict[str, Any]) -> Scop
         "state": {**state, "unigate": request},
         "unigate.request": request,
     }
+    event = request.event
+    if type(event) is dict:
+        scope["aws.event"] = scope["lambda.event"] = event
+        scope["aws.context"] = scope["lambda.context"] = request.context
+    return scope
 
 
 class ResponseCollector(Response):

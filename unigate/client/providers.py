@@ -37,6 +37,8 @@ class Provider(NamedTuple):
     """The header that begins with the platform's region that received the request."""
     packed: str = ""
     """The header that holds the whole location, in the platform's own format."""
+    request_id: str = ""
+    """The header that holds the request's identifier."""
     percent: bool = False
     """Whether the city is percent-encoded; else it is UTF-8, which servers pass as Latin-1."""
 
@@ -54,6 +56,7 @@ _ROWS = (
         longitude="x-vercel-ip-longitude",
         postal_code="x-vercel-ip-postal-code",
         region="x-vercel-id",
+        request_id="x-vercel-id",
         percent=True,
     ),
     # API Gateway, function URLs and load balancers pass the client's headers on; their own
@@ -72,6 +75,7 @@ _ROWS = (
         latitude="cloudfront-viewer-latitude",
         longitude="cloudfront-viewer-longitude",
         postal_code="cloudfront-viewer-postal-code",
+        request_id="x-amz-cf-id",
         percent=True,
     ),
     # developers.cloudflare.com, "HTTP headers"; all but the country need the managed transform
@@ -85,6 +89,7 @@ _ROWS = (
         latitude="cf-iplatitude",
         longitude="cf-iplongitude",
         postal_code="cf-postal-code",
+        request_id="cf-ray",
     ),
     # Cloud Run and Cloud Functions: the last entry of X-Forwarded-For is the peer, whether Google
     # appends or overwrites. No document promises that a client's X-Appengine-* is removed there.
@@ -107,7 +112,12 @@ _ROWS = (
     # "Protocol support for HTTP headers in Azure Front Door": X-Azure-ClientIP and X-Forwarded-For
     # can be the client's. The origin must check X-Azure-FDID: any customer may own a Front Door.
     # X-Forwarded-Host is overwritten.
-    Provider("azure-front-door", client="x-azure-socketip", host="x-forwarded-host"),
+    Provider(
+        "azure-front-door",
+        client="x-azure-socketip",
+        host="x-forwarded-host",
+        request_id="x-azure-ref",
+    ),
     # Netlify, "Functions API reference" and netlify/cli, `src/lib/functions/server.ts`: X-Nf-Geo is
     # base64 of JSON, X-Country its predecessor.
     Provider(
@@ -115,6 +125,7 @@ _ROWS = (
         client="x-nf-client-connection-ip",
         country="x-country",
         packed="x-nf-geo",
+        request_id="x-nf-request-id",
     ),
     # fly.io/docs/networking/request-headers. Fly-Region is where the connection was accepted; the
     # last entry of X-Forwarded-For is the application's own address. No geolocation.
@@ -152,5 +163,5 @@ def provider(name: str, **headers: str) -> Provider:
 
 _HEADERS = (
     *("client", "host", "country", "country_region", "city", "latitude", "longitude", "position"),
-    *("postal_code", "region"),
+    *("postal_code", "region", "request_id"),
 )

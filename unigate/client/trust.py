@@ -18,6 +18,7 @@ from unigate.http import Headers, latin1
 from . import addresses, geolocation, origins
 from .geolocation import Geolocation
 from .providers import PROVIDERS, Provider, provider
+from .request_ids import checked
 
 # Requests of these sources come through a server, which names the peer of its socket.
 _SERVERS = ("asgi", "wsgi", "google")
@@ -129,6 +130,20 @@ class Trust:
         if not trusted or not addresses.is_ours(peer, trusted):
             return None
         return origins.named_by_proxies(evidence.headers, trusted)
+
+    def request_id(self, evidence: Evidence) -> str | None:
+        """Return the identifier in a header that a trusted platform or proxy sets, or None.
+
+        X-Request-ID counts only from the deployer's own proxies, which must set it themselves.
+        """
+        peer, _ = self._peer(evidence)
+        if self.front and self._is_front(peer, evidence) and self.front.request_id:
+            return checked(evidence.headers.get(self.front.request_id))
+        if self.host and self.host.request_id:
+            return checked(evidence.headers.get(self.host.request_id))
+        if self._proxies_before(peer, evidence) and addresses.is_ours(peer, self.proxies):
+            return checked(evidence.headers.get("x-request-id"))
+        return None
 
     def _peer(self, evidence: Evidence) -> tuple[str | None, bool]:
         event = evidence.source not in ("", *_SERVERS)

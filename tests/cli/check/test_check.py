@@ -125,7 +125,15 @@ pathlib.Path("log.txt").write_text("")  # write
 settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__)  # django
 urlpatterns = []
 django = get_wsgi_application()
-app = unigate.wrap(django)
+
+
+async def api(scope, receive, send):
+    status = 200 if scope["path"] == "/" else 404  # prefix
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+app = unigate.wrap(django, mounts={"/v2": api})
 """,
 }
 
@@ -144,6 +152,7 @@ def test_every_mistake_at_once(folder: Path) -> None:
         ("entrypoint", "api/index.py:1"),
         ("handler", "old.py:3"),
         ("import", "main"),
+        ("prefix", "/v2"),
         ("project", "pyproject.toml"),
         ("python", ".python-version"),
         ("requirements", "requirements.txt"),

@@ -25,6 +25,7 @@ from .findings import Finding
 from .import_effects import check_import
 from .other_gateways import check_other_gateways
 from .platform_limits import PlatformLimits, limits_of
+from .prefixes import check_prefixes
 from .python_version import check_python_version
 from .requirements import check_requirements, read_requirements
 from .rewrites import check_rewrites
@@ -103,6 +104,7 @@ def _check(
     findings += check_sizes(sizes, platforms)
     findings += imported
     findings += check_django(target.gateway)
+    findings += check_prefixes(target.gateway)
     return findings, sizes, platforms
 
 

@@ -10,6 +10,7 @@ FindingKind = Literal[
     "entrypoint",
     "handler",
     "import",
+    "prefix",
     "project",
     "python",
     "requirements",

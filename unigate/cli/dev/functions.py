@@ -13,6 +13,7 @@ from unigate.types import Event, Reply
 from .inspector.exchanges import OnReport
 from .inspector.sections import describe_request
 from .lambda_host.streams import StreamedReply
+from .prefix_watch import PrefixWatch
 from .timing import Stopwatch
 
 
@@ -50,6 +51,7 @@ class Here:
         self.deployment = gateway.deployment
         self._gateway = gateway
         self._stopwatch = Stopwatch(gateway)
+        self._prefixes = PrefixWatch(gateway)
         self._called = False
 
     def __call__(self, event: Event, on_report: OnReport) -> Reply:
@@ -58,6 +60,8 @@ class Here:
             reply: Reply = invoke(self._gateway, event)
         finally:
             timings = self._stopwatch.timings
+            if timings.request and timings.status:
+                self._prefixes.note(timings.request, timings.status)
             request = describe_request(timings.request) if timings.request else None
             on_report({"cold": cold, "laps": timings.laps, "request": request})
         return reply

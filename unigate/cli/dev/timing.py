@@ -19,6 +19,7 @@ class Timings:
     """What is measured of an invocation; `laps` are seconds, by the name of the part."""
 
     request: Request | None = None
+    status: int | None = None
     laps: dict[str, float] = field(default_factory=dict)
     application_began: float = 0.0
 
@@ -38,6 +39,7 @@ class TimedSource:
     def to_reply(self, response: Response, event: Event) -> Reply:
         seconds = time.perf_counter() - self.timings.application_began
         self.timings.laps.setdefault("app", seconds)
+        self.timings.status = response.status
         with self._lap("reply"):
             return self._source.to_reply(response, event)
 

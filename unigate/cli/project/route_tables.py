@@ -62,6 +62,11 @@ def unwrap(app: Any, matches: Callable[[Any], bool]) -> Any:
     return None
 
 
+def has_table(app: Any) -> bool:
+    """Return True if an application, or one that it wraps, has a route table that can be read."""
+    return unwrap(app, lambda inner: _reader(inner) is not None) is not None
+
+
 def is_django(app: Any) -> bool:
     """Return True if an application is one of Django's request handlers."""
     return _defined_in(app, "django.core.handlers")

@@ -1,0 +1,29 @@
+"""Put the identifier of the current request on log records."""
+
+from __future__ import annotations
+
+import logging
+
+from .context import current_request_var
+
+
+class RequestIDFilter(logging.Filter):
+    """Sets `request_id` on each record: that of the current request, else `default`.
+
+    Add it to handlers: those of the root logger get the records of every library, while a logger's
+    own filters do not see records of its children. A `request_id` that a record has stays.
+
+    Args:
+        default: The value outside of a request, and for a request without an identifier.
+    """
+
+    def __init__(self, default: str = "-") -> None:
+        super().__init__()
+        self.default = default
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Set the attribute; let every record pass."""
+        if not hasattr(record, "request_id"):
+            request = current_request_var.get(None)
+            record.request_id = (request and request.request_id) or self.default
+        return True
