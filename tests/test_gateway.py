@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
+from collections import UserDict
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -66,9 +69,89 @@ def test_keywords_are_asgi_as_daphne_calls() -> None:
     assert ask_asgi(by_keyword, Request("GET", b"/")).body == b"ok"
 
 
+EVENT_CALLS: dict[str, Callable[[Any], Any]] = {
+    "event": lambda app: app(GET),
+    "event, context": lambda app: app(GET, None),
+    "event, context=": lambda app: app(GET, context=None),
+    "event=": lambda app: app(event=GET),
+    "event=, context=": lambda app: app(event=GET, context=None),
+    "context=, event=": lambda app: app(context=None, event=GET),
+    "JSON text": lambda app: app(json.dumps(GET)),
+    "another mapping": lambda app: app(UserDict(GET)),
+}
+
+
+@pytest.mark.parametrize("how", EVENT_CALLS)
+def test_a_call_with_an_event_is_answered(how: str) -> None:
+    assert EVENT_CALLS[how](unigate.wrap(sends()))["statusCode"] == 200
+
+
+def test_the_context_of_a_call_reaches_the_application() -> None:
+    seen: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append(unigate.current_request().context)
+        start_response("200 OK", [])
+        return []
+
+    gateway = unigate.wrap(app)
+    gateway(GET, context="a")
+    gateway(event=GET, context="b")
+    assert seen == ["a", "b"]
+
+
 def test_no_arguments_are_a_type_error_as_uvicorn_probes_for_factories() -> None:
     with pytest.raises(TypeError, match="scope"):
         unigate.wrap(sends())()
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "got"),
+    [
+        ((), {}, r"got \(\)"),
+        ((1, 2, 3, 4), {}, r"got \(int, int, int, int\)"),
+        ((GET,), {"event": GET}, r"got \(dict, event=\)"),
+        ((GET, None), {"context": None}, r"got \(dict, NoneType, context=\)"),
+        ((), {"context": None}, r"got \(context=\)"),
+        ((), {"environ": {}, "start_response": print}, r"got \(environ=, start_response=\)"),
+        (({"type": "http", "asgi": {"version": "3.0"}},), {}, r"got \(dict\)"),  # ASGI 2
+    ],
+)
+def test_a_call_of_no_door_says_how_to_call(args: Any, kwargs: Any, got: str) -> None:
+    with pytest.raises(TypeError, match=rf"\(event, context\).*\(scope, receive, send\), {got}"):
+        unigate.wrap(sends())(*args, **kwargs)
+
+
+@pytest.mark.parametrize("app", [sends(), plain.asgi_app], ids=["wsgi", "asgi"])
+def test_awaiting_the_reply_to_an_event_names_handle(app: Any) -> None:
+    gateway = unigate.wrap(app)
+
+    async def awaits() -> Any:
+        return await gateway(GET, None)
+
+    async def awaits_alone() -> Any:
+        return await gateway(GET)
+
+    async def calls() -> Any:
+        reply = gateway(GET, None)
+        await asyncio.sleep(0)
+        return reply
+
+    for coroutine in (awaits, awaits_alone):
+        with pytest.raises(TypeError, match=r"await app\.handle\(event, context\)"):
+            asyncio.run(coroutine())
+    assert "statusCode" in asyncio.run(calls())
+
+
+def test_a_gateway_has_the_names_that_decorators_read() -> None:
+    gateway = unigate.wrap(sends())
+
+    @functools.wraps(gateway)
+    def wrapped(event: Any, context: Any) -> Any:
+        return gateway(event, context)
+
+    assert (wrapped.__name__, wrapped.__qualname__) == ("lambda_handler", "Gateway.lambda_handler")
+    assert wrapped(GET, None)["statusCode"] == 200
 
 
 def test_repr_names_what_is_wrapped() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ from .events import (
 from .events.handlers import EventHandlers, Handler
 from .events.replies import write_reply
 from .http import Response, reason_phrase
+from .interfaces import COROUTINE
 from .request import Request
 from .routing import Mount
 from .types import Environ, Receive, Scope, Send, StartResponse
@@ -86,6 +88,9 @@ class Gateway:
         self._runtime: ASGIRuntime | None = None
         # Servers look at `app.__call__` to recognise ASGI; Python calls `type(app).__call__`.
         vars(self)["__call__"] = self.asgi
+        # What decorators of Lambda handlers read of the function that they get.
+        self.__name__ = "lambda_handler"
+        self.__qualname__ = "Gateway.lambda_handler"
 
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {self._applications!r}>"
@@ -118,12 +123,30 @@ class Gateway:
     # --- the doors -------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Choose the door: WSGI (environ, start_response), an event (event, context), or ASGI."""
+        """Choose the door: WSGI (environ, start_response), an event (event, context), or ASGI.
+
+        The context of an event may be left out, and both may be named.
+
+        Raises:
+            TypeError: The arguments are those of no door.
+        """
         if len(args) == 2 and not kwargs:
             if isinstance(args[0], dict) and "wsgi.version" in args[0]:
                 return self.wsgi(*args)
-            return self.lambda_handler(*args)
-        return self.asgi(*args, **kwargs)
+        elif len(args) + len(kwargs) == 3 and kwargs.keys() <= {"scope", "receive", "send"}:
+            return self.asgi(*args, **kwargs)
+        elif not _is_event_call(args, kwargs):
+            raise TypeError(_wrong_call(args, kwargs))
+        caller = sys._getframe(1)
+        if caller.f_code.co_flags & COROUTINE:
+            from .signatures import is_awaiting
+
+            if is_awaiting(caller):
+                raise TypeError(
+                    "The reply to an event cannot be awaited. Within an event loop, call "
+                    "`await app.handle(event, context)`."
+                )
+        return self.lambda_handler(*args, **kwargs)
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
@@ -388,6 +411,24 @@ class Gateway:
             if (failure := failure_of(error)) is not error:
                 raise failure from error
             raise
+
+
+def _is_event_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return True for a call with an event alone, or with a context by its name."""
+    names = [*("event" for _ in args), *kwargs]
+    if sorted(names) not in (["event"], ["context", "event"]):
+        return False
+    event = args[0] if args else kwargs["event"]
+    return not (isinstance(event, Mapping) and "asgi" in event)  # ASGI 2 calls with a scope alone
+
+
+def _wrong_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    got = [*(type(value).__name__ for value in args), *(f"{name}=" for name in kwargs)]
+    return (
+        "A gateway must be called with (event, context), (event), (environ, start_response) or "
+        f"(scope, receive, send), got ({', '.join(got)}). Within an event loop, call `await "
+        "app.handle(event, context)`."
+    )
 
 
 def _not_found() -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import UnknownInterface
 
-_COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
+COROUTINE = 0x80  # the flag of an `async def` (`inspect.COCOROUTINE`)
 
 
 def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
@@ -61,7 +61,7 @@ def _shape_of_function(app: Any) -> str | None:
         return None
     own = 0 if function is app else 1  # `self`
     names = code.co_varnames[own : code.co_argcount]
-    if code.co_flags & _COROUTINE:
+    if code.co_flags & COROUTINE:
         return "asgi" if len(names) == 3 else None
     return {2: "wsgi", 3: "asgi"}.get(len(names)) if names[:1] != ("event",) else None
 

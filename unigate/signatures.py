@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import types
@@ -94,6 +95,13 @@ def _is_coroutine_function(app: Any) -> bool:
     while isinstance(app, functools.partial):
         app = app.func
     return inspect.iscoroutinefunction(_called(app))
+
+
+def is_awaiting(caller: types.FrameType) -> bool:
+    """Return True if a coroutine awaits the result of the call that it is making."""
+    instructions = dis.get_instructions(caller.f_code)
+    following = (each for each in instructions if each.offset > caller.f_lasti)
+    return next(following).opname == "GET_AWAITABLE"
 
 
 def undecided(app: Any) -> str:
