@@ -6,8 +6,10 @@ import asyncio
 import functools
 import json
 import logging
+import threading
 from collections import UserDict
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -158,6 +160,92 @@ def test_repr_names_what_is_wrapped() -> None:
     assert "wsgi_app" in repr(unigate.wrap(plain.wsgi_app))
 
 
+# --- decorators of Lambda handlers ----------------------------------------------------------------
+
+
+def noting(name: str, notes: list[str]) -> Callable[[Any], Any]:
+    def decorator(handler: Any) -> Any:
+        assert type(handler) is FunctionType  # all that some decorators take
+        notes.append(f"{name} around {handler.__name__}")
+
+        def noted(event: Any, context: Any = None) -> Any:
+            notes.append(name)
+            return handler(event, context)
+
+        return noted
+
+    return decorator
+
+
+EVENT_DOORS: dict[str, Callable[[Any, Any], Any]] = {
+    "lambda_handler": lambda app, event: app.lambda_handler(event, None),
+    "call": lambda app, event: app(event),
+    "handle": lambda app, event: asyncio.run(app.handle(event)),
+}
+
+
+@pytest.mark.parametrize("door", EVENT_DOORS)
+@pytest.mark.parametrize("application", [sends(), plain.asgi_app], ids=["wsgi", "asgi"])
+def test_decorators_are_around_every_event(door: str, application: Any) -> None:
+    notes: list[str] = []
+    decorators = (noting(name, notes) for name in ("outer", "inner"))
+    app = unigate.wrap(application, around=decorators, lifespan="off")
+    app.on_event("sns")(lambda event, context: "noted")
+    assert notes == ["inner around lambda_handler", "outer around noted"]
+    del notes[:]
+
+    assert EVENT_DOORS[door](app, GET)["statusCode"] == 200
+    assert EVENT_DOORS[door](app, {"Records": [{"EventSource": "aws:sns"}]}) == "noted"
+    assert notes == ["outer", "inner"] * 2
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_decorators_see_events_and_no_requests_of_servers(host: str) -> None:
+    notes: list[str] = []
+    app = unigate.wrap(sends(), around=[noting("seen", notes)])
+    assert HOSTS[host](app, Request("GET", b"/")).body == b"ok"
+    servers = ("asgi", "wsgi", "google", "azure")
+    assert notes[1:] == ([] if host in servers else ["seen"])
+
+
+def test_handle_does_not_block_its_loop_with_decorators() -> None:
+    async def both() -> Any:
+        called, goes_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def waiting(handler: Any) -> Any:
+            def waits(event: Any, context: Any) -> Any:
+                loop.call_soon_threadsafe(called.set)
+                assert goes_on.wait(20)
+                return handler(event, context)
+
+            return waits
+
+        task = asyncio.create_task(unigate.wrap(sends(), around=[waiting]).handle(GET))
+        await asyncio.wait_for(called.wait(), 20)
+        goes_on.set()
+        return await task
+
+    assert asyncio.run(both())["statusCode"] == 200
+
+
+def test_what_a_decorator_raises_is_raised() -> None:
+    def refusing(handler: Any) -> Any:
+        def refuses(event: Any, context: Any) -> Any:
+            raise PermissionError("not you")
+
+        return refuses
+
+    with pytest.raises(PermissionError, match="not you"):
+        unigate.wrap(sends(), around=[refusing])(GET, None)
+
+
+@pytest.mark.parametrize("around", [[lambda handler: None], [lambda handler: {"statusCode": 200}]])
+def test_a_decorator_must_return_a_function(around: Any) -> None:
+    with pytest.raises(TypeError, match=r"`around` must return a function, .*lambda.* returned"):
+        unigate.wrap(sends(), around=around)
+
+
 # --- arguments ------------------------------------------------------------------------------------
 
 
@@ -170,6 +258,7 @@ def test_repr_names_what_is_wrapped() -> None:
         ({"application": plain.wsgi_app, "on_error": "ignore"}, ValueError, "'respond', 'raise'"),
         ({"application": plain.wsgi_app, "source": "fax"}, ValueError, "http_api"),
         ({"application": 7}, unigate.UnknownInterface, "cannot be called"),
+        ({"application": plain.wsgi_app, "around": noting}, TypeError, "a list of decorators"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: Any, error: Any, words: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import background, wsgi
 from .applications import Applications
+from .context import event_host_var
 from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed, failure_of
 from .events import (
@@ -22,7 +23,7 @@ from .events import (
     unknown_event,
     unreadable_event,
 )
-from .events.handlers import EventHandlers, Handler
+from .events.handlers import EventHandler, EventHandlers, Handler
 from .events.replies import write_reply
 from .http import Response, reason_phrase
 from .interfaces import COROUTINE
@@ -51,6 +52,7 @@ class Gateway:
     `Request.finish`. They all take events that `unigate.events.parse_event` has parsed.
 
     Attributes:
+        around: The decorators around the handling of events, the outermost first.
         deployment: The platform, proxies and cache, as the deployer names them.
         base_path: The prefix that the host leaves on the path, with a "/" at its start, or "".
         raising: Whether failures of the application are raised (`on_error="raise"`).
@@ -70,6 +72,7 @@ class Gateway:
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
         text_types: Iterable[str] = (),
+        around: Iterable[Callable[[EventHandler], EventHandler]] = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
@@ -91,6 +94,11 @@ class Gateway:
         # What decorators of Lambda handlers read of the function that they get.
         self.__name__ = "lambda_handler"
         self.__qualname__ = "Gateway.lambda_handler"
+        if callable(around):
+            raise TypeError(f"around must be a list of decorators, got {around!r}.")
+        self.around = tuple(around)
+        if self.around:
+            vars(self)["lambda_handler"] = self._surrounded()
 
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {self._applications!r}>"
@@ -189,6 +197,9 @@ class Gateway:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
         if type(event) is not dict:
             event = parse_event(event)
+        host = event_host_var.get()
+        if host is not None:
+            return host(self, event, context)
         source = find_source(event, self._sources, self._source)
         if source is not None:
             if self._source_wrapper is not None:
@@ -203,8 +214,30 @@ class Gateway:
             finally:
                 deferred.finish()
 
+    def _surrounded(self) -> EventHandler:
+        """Return what handles events, with the decorators around it."""
+
+        def lambda_handler(event: Any, context: Any = None) -> Any:
+            return Gateway.lambda_handler(self, event, context)
+
+        # Some decorators take nothing but a function, Powertools' `lambda_handler_decorator` for
+        # one, and some keep state: each gets this function, once.
+        handler: EventHandler = lambda_handler
+        for decorator in reversed(self.around):
+            handler = decorator(handler)
+            if not callable(handler):
+                raise TypeError(
+                    f"A decorator in `around` must return a function, {decorator!r} returned "
+                    f"{handler!r}."
+                )
+        return handler
+
     async def handle(self, event: Any, context: Any = None) -> Any:
         """Answer an event from within a running event loop, without blocking it."""
+        if self.around or event_host_var.get() is not None:
+            import asyncio
+
+            return await asyncio.to_thread(self.lambda_handler, event, context)
         if type(event) is not dict:
             event = parse_event(event)
         source = self.find_source(event)
@@ -464,6 +497,7 @@ def wrap(
     trusted_proxies: int | str | Sequence[str] | None = None,
     cache: str | Backend | None = None,
     text_types: Iterable[str] = (),
+    around: Iterable[Callable[[EventHandler], EventHandler]] = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.
@@ -484,6 +518,8 @@ def wrap(
         cache: The runtime cache: a URL ("redis://...", "memory://") or a backend.
         text_types: Media types of responses that are text beside the known ones, such as
             "application/vnd.my": platforms that take text or base64 get them as text.
+        around: Decorators of Lambda handlers, such as Powertools' `tracer.capture_lambda_handler`,
+            the outermost first. They see events and replies, not requests of servers.
         on_error: "respond" logs a failure of the application and answers a plain 500, "raise" lets
             the platform count it.
 
@@ -504,5 +540,6 @@ def wrap(
         trusted_proxies=trusted_proxies,
         cache=cache,
         text_types=text_types,
+        around=around,
         on_error=on_error,
     )

@@ -54,7 +54,12 @@ SITES = {
 
 def python_of(name: str) -> Path:
     """Return the interpreter of a site's environment, which is made if it is missing or old."""
-    wanted = [*HOSTS, *SITES[name].requirements, sys.version]
+    return environment(name, (*HOSTS, *SITES[name].requirements))
+
+
+def environment(name: str, requirements: tuple[str, ...]) -> Path:
+    """Return the interpreter of an environment with unigate and what else is required."""
+    wanted = [*requirements, sys.version]
     project = (ROOT / "pyproject.toml").read_bytes()
     mark = hashlib.sha256(project + "\n".join(wanted).encode()).hexdigest()
     folder = ENVIRONMENTS / name
@@ -65,7 +70,7 @@ def python_of(name: str) -> Path:
         run([*uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
         unigate = ["--editable", str(ROOT)]
         install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
-        run([*install, *HOSTS, *unigate, *SITES[name].requirements])
+        run([*install, *unigate, *requirements])
         ready.write_text(mark)
     return python
 
