@@ -79,8 +79,10 @@ every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
 
 
 @contextmanager
-def running(wrapper: str, place: str, runtime: str, folder: Path) -> Iterator[Function]:
-    """Run the handler with a decorator in a place."""
+def running(
+    wrapper: str, place: str, runtime: str, folder: Path, handler: str = HANDLER, **more: str
+) -> Iterator[Function]:
+    """Run the handler with a decorator in a place, and with more environment variables."""
     module, streaming = RUNTIMES[runtime]
     env = {
         "WRAPPER": wrapper,
@@ -89,6 +91,7 @@ def running(wrapper: str, place: str, runtime: str, folder: Path) -> Iterator[Fu
         "LAMBDA_TASK_ROOT": str(folder),
         "_HANDLER": HANDLER,
         "DD_FLUSH_TO_LOG": "true",
+        **more,
     }
     python = sys.executable
     if wrapper == "datadog":
@@ -97,7 +100,7 @@ def running(wrapper: str, place: str, runtime: str, folder: Path) -> Iterator[Fu
     def with_python(command: list[str]) -> list[str]:
         return [python, *command[1:]]
 
-    with Function(HANDLER, folder, runtime=module, env=env, wrap_command=with_python) as function:
+    with Function(handler, folder, runtime=module, env=env, wrap_command=with_python) as function:
         yield function
 
 
@@ -238,6 +241,59 @@ def test_a_gateway_that_is_not_found_starts_late_with_a_warning(tmp_path: Path) 
         output = function.server.output()
     assert output.count("not during the initialization") == 1
     assert output.count("lifespan.startup") == 1
+
+
+@pytest.mark.parametrize("door", ["lambda_handler", "handle"])
+@pytest.mark.parametrize("place", ["around", "outside"])
+def test_a_door_of_the_gateway_is_a_handler_that_streams(
+    place: str, door: str, tmp_path: Path
+) -> None:
+    name = HANDLER.replace(".handler", f":app.{door}")
+    with running("plain", place, "streaming", tmp_path, name) as function:
+        function.api.wait_until_idle()
+        assert "lifespan.startup" in function.server.output()
+        posted = function.api.invoke(event("/parts"))
+        assert (text_of(posted), is_streamed(posted)) == ("one two", True)
+        assert function.api.invoke(SQS).json() == {"seen": 1}
+        assert NOT_STREAMED not in function.server.output()
+
+
+@pytest.mark.parametrize(("place", "runtime"), [("around", "streaming"), ("outside", "buffered")])
+def test_concurrent_invocations_stay_apart(place: str, runtime: str, tmp_path: Path) -> None:
+    count = 8
+    with running(
+        "plain", place, runtime, tmp_path, AWS_LAMBDA_MAX_CONCURRENCY=str(count)
+    ) as function:
+        api = function.api
+        calls = [api.call(event(f"/later?folder={tmp_path}&name=n{n}.")) for n in range(count)]
+        for call in calls:  # each thread has responded, and its work waits
+            assert b"hello" in call.wait().body
+        assert "later: done" not in function.server.output()
+        (tmp_path / "0").touch()
+        for n in range(count):
+            function.server.wait_for_output(f"later: done n{n}.")
+
+
+@pytest.mark.parametrize("place", ["around", "outside"])
+def test_a_gateway_within_the_application_answers_as_usual(place: str, tmp_path: Path) -> None:
+    with running("plain", place, "streaming", tmp_path) as function:
+        assert text_of(function.api.invoke(event("/nested"))) == "one two"
+        function.api.wait_until_idle()
+        output = function.server.output()
+    # Its reply is whole, and its work ends with it.
+    assert "nested: done\nnested: inner\n" in output
+
+
+@every_runtime
+@pytest.mark.parametrize("place", ["around", "outside"])
+def test_a_failure_of_the_application_passes_through_decorators(
+    place: str, runtime: str, tmp_path: Path
+) -> None:
+    with running("sentry_function", place, runtime, tmp_path, RAISING="1") as function:
+        failed = function.api.invoke(event("/fail"))
+        assert (failed.kind, failed.json()["errorMessage"]) == ("error", "not found")
+        function.server.wait_for_output("wrapper: seen not found")
+        assert text_of(function.api.invoke(event("/parts"))) == "one two"
 
 
 def test_readme_has_the_rows() -> None:

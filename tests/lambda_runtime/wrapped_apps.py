@@ -314,14 +314,30 @@ async def site(scope: Any, receive: Any, send: Any) -> None:
     if scope["path"] == "/later":
         await a_later(query, scope, receive, send)
         return
+    if scope["path"] == "/fail":
+        raise LookupError("not found")
+    if scope["path"] == "/nested":
+        reply = nested({"httpMethod": "GET", "path": "/"})
+        say(f"nested: {reply['body']}")
     await start(send)
     await part(send, b"one ")
     await part(send, b"two", False)
 
 
+def inner_site(environ: Any, start_response: Any) -> list[bytes]:
+    unigate.wait_until(say, "nested: done")
+    start_response("200 OK", [])
+    return [b"inner"]
+
+
+nested = unigate.wrap(inner_site)
 _decorator = WRAPPERS[os.environ["WRAPPER"]]()
 _is_around = os.environ["PLACE"] == "around"
-app = unigate.wrap(site, around=[_decorator] if _is_around else [])
+app = unigate.wrap(
+    site,
+    around=[_decorator] if _is_around else [],
+    on_error="raise" if os.environ.get("RAISING") else "respond",
+)
 
 
 @app.on_event("sqs")
