@@ -29,7 +29,7 @@ live: $(VENV)/ready programs
 # Real applications on every kind of host, each in an environment of its own in .cache/applications.
 applications: PROGRAMS = git
 applications: $(VENV)/ready programs
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadgroup tests/applications
+	$(BIN)/python -m pytest --numprocesses=auto --dist=load tests/applications
 
 # Install the Debian packages of the programs that tests start. PROGRAMS lists package/program, or one name for both.
 programs:

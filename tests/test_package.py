@@ -68,10 +68,10 @@ def test_every_package_is_typed(wheel: zipfile.ZipFile, package: str) -> None:
     assert f"{package}/py.typed" in wheel.namelist()
 
 
-def test_wheel_needs_two_packages_at_run_time(wheel: zipfile.ZipFile) -> None:
+def test_wheel_needs_one_package_at_run_time(wheel: zipfile.ZipFile) -> None:
     needed = metadata_of(wheel).get_all("Requires-Dist") or []
     always = [line for line in needed if "extra ==" not in line]
-    assert [line.partition(">")[0] for line in always] == ["a2wsgi", "asgiref"]
+    assert [line.partition(">")[0] for line in always] == ["asgiref"]
 
 
 def test_wheel_carries_the_licence(wheel: zipfile.ZipFile) -> None:

@@ -45,14 +45,17 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
     response: StartedResponse = _new(StartedResponse)  # a constructor would take longer
     response.status = 0
     response.chunks = []
-    response.length = None
+    response.counter = None
     token = current_request_var.set(request)
     try:
         body = app(environ, response.start_response)
-        if type(body) is list and response.length is None:  # nothing to count, cut or close
-            response.chunks += body
-        else:
-            _write_body(body, request, response, response.write)
+        if type(body) is list and response.status and not response.chunks:
+            data = join_chunks(body)
+            size = str(len(data))
+            if response.headers.get("content-length", size) == size:  # nothing to cut or close
+                response.body = data
+                return response
+        _write_body(body, request, response, response.write)
     except BaseException as error:
         if (failure := failure_of(error)) is not error:
             raise failure from error
@@ -104,18 +107,12 @@ def _write_body(
             if response.length is not None and response.length.left < 0:
                 break
         if response.length is not None:
-            _log_length(response.length, request, response.status)
+            response.length.check(request, request.method, response.status)
         if end is not None:
             end()
     finally:
         if hasattr(body, "close"):
             body.close()
-
-
-def _log_length(length: BodyLength, request: Request, status: int) -> None:
-    mismatch = length.mismatch(request.method, status)
-    if mismatch is not None:
-        _log.error("%r: %s", request, mismatch)
 
 
 # --- for a WSGI server ---------------------------------------------------------------------------
@@ -238,7 +235,7 @@ class _ServedResponse:
         self._check_started()
         length, self._length = self._length, None  # a body may be asked for its end again
         if length is not None:
-            _log_length(length, self.request, self._status)
+            length.check(self.request, self.request.method, self._status)
 
     def _check_started(self) -> None:
         if not self._status:

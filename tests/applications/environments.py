@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,25 +53,34 @@ SITES = {
 
 
 def python_of(name: str) -> Path:
-    """Return the interpreter of a site's environment, which is made if it is missing or old."""
+    """Return the interpreter of a site's environment."""
     return environment(name, (*HOSTS, *SITES[name].requirements))
 
 
 def environment(name: str, requirements: tuple[str, ...]) -> Path:
-    """Return the interpreter of an environment with unigate and what else is required."""
+    """Return the interpreter of an environment, which is made if it is missing or old.
+
+    Other processes that ask for the same one wait.
+
+    Args:
+        name: The name of its folder.
+        requirements: What it has besides unigate.
+    """
     wanted = [*requirements, sys.version]
     project = (ROOT / "pyproject.toml").read_bytes()
     mark = hashlib.sha256(project + "\n".join(wanted).encode()).hexdigest()
     folder = ENVIRONMENTS / name
     python, ready = folder / "bin" / "python", folder / "ready"
-    if not ready.exists() or ready.read_text() != mark:
-        shutil.rmtree(folder, ignore_errors=True)
-        uv = [sys.executable, "-m", "uv"]
-        run([*uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-        unigate = ["--editable", str(ROOT)]
-        install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
-        run([*install, *unigate, *requirements])
-        ready.write_text(mark)
+    ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
+    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists() or ready.read_text() != mark:
+            uv = [sys.executable, "-m", "uv"]
+            run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
+            unigate = ["--editable", str(ROOT)]
+            install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
+            run([*install, *unigate, *requirements])
+            ready.write_text(mark)
     return python
 
 

@@ -95,6 +95,7 @@ def percent_encoded(answer: Answer) -> Answer:
 
 
 PRINTABLE = "".join(map(chr, range(32, 127)))
+CONFLICT = b"Conflict in the request."
 TOO_LARGE = "The response is too large: 0 bytes, and alb takes 1048576."
 NOT_FOUND = (
     "The requested URL was not found on the server. "
@@ -151,6 +152,19 @@ FORCED = [
             exchange.answer.status in (204, 304) and SITES[site].interface == "wsgi"
         ),
         without("content-length"),
+    ),
+    Forced(
+        ("azure",),
+        "App Service names no port: Radicale takes that of Host, which the destination has too.",
+        lambda site, exchange: exchange.method == "MOVE" and exchange.answer.status == 502,
+        lambda answer: Answer(
+            409,
+            [
+                (name, str(len(CONFLICT)) if name == "content-length" else value)
+                for name, value in answer.headers
+            ],
+            CONFLICT,
+        ),
     ),
     Forced(
         ("alb",),

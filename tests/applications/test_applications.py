@@ -42,10 +42,7 @@ class Baseline(NamedTuple):
     exchanges: Mapping[str, Sequence[Exchange]]
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SITES],
-)
+@pytest.fixture(scope="module", params=SITES)
 def baseline(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Baseline:
     site = request.param
     folder = tmp_path_factory.mktemp(site)
@@ -89,9 +86,7 @@ def test_a_site_answers_as_it_does_directly(baseline: Baseline, host: str) -> No
 
 
 @pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize(
-    "baseline", [pytest.param("klaus", marks=pytest.mark.xdist_group("klaus"))], indirect=True
-)
+@pytest.mark.parametrize("baseline", ["klaus"], indirect=True)
 def test_git_clones_and_pushes(baseline: Baseline, host: str, tmp_path: Path) -> None:
     site, folder, _ = baseline
     repository = fresh(folder) / "site.git"

@@ -184,7 +184,7 @@ def test_every_invocation_gets_a_response_or_a_failed_stream_at_sigterm(tmp_path
         # A blocked thread cannot be cancelled; its stream is cut off, which is an error as well.
         assert streams[0].parts.get(timeout=SECONDS) is None
         assert not streams[0].answers
-        assert streams[1].wait().failure["errorType"] == "IncompleteResponse"
+        assert streams[1].wait().failure["errorType"] == "ApplicationAborted"
         assert hung[0].wait().json()["errorType"] == "Runtime.ExitError"
         assert hung[1].wait().prelude["statusCode"] == 500
         assert not any(call.refused for call in (*streams, *hung))

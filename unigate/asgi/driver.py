@@ -47,10 +47,9 @@ class ResponseCollector(Response):
     Attributes:
         status: 0 until the response has started.
         complete: Whether the last part of the body was sent.
-        length: The Content-Length and what is left of it, or None.
     """
 
-    __slots__ = ("_over", "_request_body", "chunks", "complete", "length")
+    __slots__ = ("_over", "_request_body", "chunks", "complete")
 
     def __init__(self, request_body: bytes) -> None:
         self._request_body: bytes | None = request_body
@@ -58,7 +57,6 @@ class ResponseCollector(Response):
         self.chunks: list[bytes] = []
         self.status = 0
         self.complete = False
-        self.length: BodyLength | None = None
 
     def whole(self, request: Request) -> Response:
         """Return the response with its whole body, up to its Content-Length.
@@ -68,16 +66,15 @@ class ResponseCollector(Response):
         """
         if not self.complete:
             raise incomplete_response(started=bool(self.status))
-        self.body = b"".join(self.chunks)
-        if self.length is not None:
-            self.check_length(request)
+        body = b"".join(self.chunks)
+        size = str(len(body))
+        if self.headers.get("content-length", size) != size:
+            length = BodyLength.of(self.headers)
+            if length is not None:
+                body = length.fit(body)
+                length.check(request, request.method, self.status)
+        self.body = body
         return self
-
-    def check_length(self, request: Request) -> None:
-        """Log that the body has another length than its Content-Length."""
-        mismatch = self.length and self.length.mismatch(request.method, self.status)
-        if mismatch is not None:
-            _log.error("%r: %s", request, mismatch)
 
     async def receive(self) -> Message:
         """Return the body at once, then a disconnect as soon as the response is complete."""
@@ -95,7 +92,7 @@ class ResponseCollector(Response):
             await self._over.wait()
 
     async def send(self, message: Message) -> None:
-        """Collect a part of the response, the body up to its Content-Length.
+        """Collect a part of the response.
 
         Raises:
             RuntimeError: The part is out of order.
@@ -106,8 +103,6 @@ class ResponseCollector(Response):
             part = message.get("body", b"")
             if type(part) is not bytes:
                 part = _as_bytes(part)
-            if self.length is not None:
-                part = self.length.fit(part)
             self.chunks.append(part)
             if not message.get("more_body", False):
                 self.complete = True
@@ -123,9 +118,7 @@ class ResponseCollector(Response):
                     pairs.append((name.decode("latin-1"), value.decode("latin-1")))
             except AttributeError:
                 pairs = _decoded(_as_pairs(fields))
-            headers = self.headers = response_headers(pairs)
-            if headers.single is None or "content-length" in headers.single:
-                self.length = BodyLength.of(headers)
+            self.headers = response_headers(pairs)
             status = message["status"]
             usual = type(status) is int and 200 <= status <= 599
             self.status = status if usual else check_status(status)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 from .bodies import bodiless
 from .headers import Headers
+
+_log = logging.getLogger("unigate")
 
 
 class BodyLength:
@@ -33,16 +37,20 @@ class BodyLength:
         self.left = room - len(part)
         return part if self.left >= 0 else part[: max(room, 0)]
 
-    def mismatch(self, method: str, status: int) -> str | None:
-        """Describe how a body that has ended differs from its length, None if it does not.
+    def check(self, request: object, method: str, status: int) -> None:
+        """Log that a body which has ended has another length.
 
         Where no body is sent, the length is that of another response's body.
+
+        Args:
+            request: Names the request in the log.
+            method: Its method.
+            status: The status of the response.
         """
         if not self.left or method == "HEAD" or bodiless(status):
-            return None
+            return
         if self.left < 0:
-            return (
-                f"The body is longer than its Content-Length, {self.declared} bytes: "
-                "the rest is dropped."
-            )
-        return f"The body is {self.left} bytes shorter than its Content-Length, {self.declared}."
+            problem = "longer than its Content-Length, {}: the rest is dropped"
+        else:
+            problem = f"{self.left} bytes shorter than its Content-Length, {{}}"
+        _log.error("%r: The body is %s.", request, problem.format(f"{self.declared} bytes"))

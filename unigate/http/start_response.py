@@ -12,6 +12,8 @@ from .body_length import BodyLength
 from .response_fields import response_headers
 from .responses import Response, check_status
 
+# Most bodies need no counting, and to read a Content-Length takes longer than to compare it.
+UNREAD = BodyLength(0)
 _BEFORE_START = "The application sent a part of the body before it called start_response."
 
 
@@ -20,15 +22,15 @@ class StartedResponse(Response):
 
     Attributes:
         chunks: The parts of the body so far.
-        length: The Content-Length and what is left of it, or None.
+        counter: What `length` returns, UNREAD until it is asked for.
     """
 
-    __slots__ = ("chunks", "length")
+    __slots__ = ("chunks", "counter")
 
     def __init__(self) -> None:
         self.status = 0
         self.chunks: list[bytes] = []
-        self.length: BodyLength | None = None
+        self.counter: BodyLength | None = None
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
@@ -45,14 +47,17 @@ class StartedResponse(Response):
             raise RuntimeError("start_response was called a second time without exc_info.")
         elif self.chunks:
             raise IncompleteResponse(_BEFORE_START)
-        self.headers = fields = response_headers(headers)
-        single = fields.single
-        if single is None or "content-length" in single:
-            self.length = BodyLength.of(fields)
-        else:
-            self.length = None
+        self.headers = response_headers(headers)
+        self.counter = UNREAD
         self.status = _CODES.get(status) or _CODES.learn(status)
         return self.write
+
+    @property
+    def length(self) -> BodyLength | None:
+        """The Content-Length and what is left of it, or None; read when it is asked for."""
+        if self.counter is UNREAD:
+            self.counter = BodyLength.of(self.headers)
+        return self.counter
 
     def write(self, chunk: bytes) -> None:
         """Add a part of the body, up to its Content-Length."""

@@ -12,6 +12,7 @@ from unigate.asgi.runtime import ASGIRuntime
 from unigate.background import seconds_for_work
 from unigate.context import current_request_var
 from unigate.errors import failure_of
+from unigate.http import BodyLength
 from unigate.request import Request
 from unigate.routing import Mount
 from unigate.types import Message, Scope
@@ -62,11 +63,12 @@ class BufferedAnswer(ResponseCollector):
 class StreamedAnswer(ResponseCollector):
     """A response that is sent to the Runtime API part by part."""
 
-    __slots__ = ("_ended", "_loop", "_out", "_sending", "_socket", "answered")
+    __slots__ = ("_ended", "_length", "_loop", "_out", "_sending", "_socket", "answered")
 
     def __init__(self, body: bytes, out: Outgoing) -> None:
         super().__init__(body)
         self._out = out
+        self._length: BodyLength | None = None
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._sending = asyncio.Lock()
@@ -80,10 +82,19 @@ class StreamedAnswer(ResponseCollector):
     async def send(self, message: Message) -> None:
         """Send a part of the response; OSError if the client has disconnected (ASGI 2.4)."""
         await super().send(message)
+        if message["type"] == "http.response.start":
+            self._length = BodyLength.of(self.headers)
         if self.chunks:
             data = self.chunks.pop()
+            if self._length is not None:
+                data = self._length.fit(data)
             async with self._sending:
                 await self._send(data, message.get("more_body", False))
+
+    def check_length(self, request: Request) -> None:
+        """Log that the body, which has ended, has another length than its Content-Length."""
+        if self._length is not None:
+            self._length.check(request, request.method, self.status)
 
     async def _send(self, data: bytes, more: bool) -> None:
         out = self._out
