@@ -525,7 +525,7 @@ def wrap(
 
     Raises:
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
-        TypeError: Without an application and mounts.
+        TypeError: Without an application and mounts, or for a decorator that returns no function.
         ValueError: For any other wrong argument.
     """
     return Gateway(
