@@ -9,14 +9,18 @@ import asyncio
 import base64
 import json
 import re
+from collections import ChainMap, OrderedDict, UserDict
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes.common import DictWrapper
 
 import unigate
 from tests.hosts import HOSTS, EventHost
+from tests.samples import load as load_sample
 from unigate import Gateway, Headers, Request, Response
 from unigate.events import name_of
 from unigate.events.detection import all_sources
@@ -111,6 +115,45 @@ def test_what_is_no_object_is_refused_even_where_the_source_is_named(
             app.lambda_handler(event, None)
         with pytest.raises(unigate.UnknownEvent, match=r"must be a JSON object, got \w+"):
             asyncio.run(app.handle(event, None))
+
+
+def frozen(value: Any) -> Any:
+    """Return a value with read-only mappings in place of dicts."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: frozen(member) for name, member in value.items()})
+    return [frozen(item) for item in value] if isinstance(value, list) else value
+
+
+MAPPINGS: dict[str, Callable[[Event], Any]] = {
+    "UserDict": UserDict,
+    "MappingProxyType": MappingProxyType,
+    "frozen": frozen,
+    "ChainMap": ChainMap,
+    "OrderedDict": OrderedDict,
+    "Powertools": DictWrapper,
+}
+
+
+@every_event
+@pytest.mark.parametrize("kind", MAPPINGS)
+def test_an_event_may_be_any_mapping(host: str, kind: str) -> None:
+    event = EVENTS[host].event_of(post(b"a body"))
+    for app in ECHOES.values():
+        usual = app.lambda_handler(event, None)
+        given = MAPPINGS[kind](event)
+        assert app.lambda_handler(given, None) == usual
+        assert app(given) == usual
+        assert asyncio.run(app.handle(given)) == usual
+
+
+@pytest.mark.parametrize("kind", MAPPINGS)
+def test_a_non_http_event_may_be_any_mapping(kind: str) -> None:
+    event = load_sample("not_http/sqs")
+    app = unigate.wrap(echo_wsgi)
+    app.on_event("sqs")(lambda event, context: event)
+    for seen in (app(MAPPINGS[kind](event)), asyncio.run(app.handle(MAPPINGS[kind](event)))):
+        assert seen == event
+        assert type(seen["Records"][0]["attributes"]) is dict
 
 
 @pytest.mark.parametrize("event", [None, [], {}, "text", 7])

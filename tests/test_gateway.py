@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import logging
+import threading
+from collections import UserDict
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -66,13 +71,179 @@ def test_keywords_are_asgi_as_daphne_calls() -> None:
     assert ask_asgi(by_keyword, Request("GET", b"/")).body == b"ok"
 
 
+EVENT_CALLS: dict[str, Callable[[Any], Any]] = {
+    "event": lambda app: app(GET),
+    "event, context": lambda app: app(GET, None),
+    "event, context=": lambda app: app(GET, context=None),
+    "event=": lambda app: app(event=GET),
+    "event=, context=": lambda app: app(event=GET, context=None),
+    "context=, event=": lambda app: app(context=None, event=GET),
+    "JSON text": lambda app: app(json.dumps(GET)),
+    "another mapping": lambda app: app(UserDict(GET)),
+}
+
+
+@pytest.mark.parametrize("how", EVENT_CALLS)
+def test_a_call_with_an_event_is_answered(how: str) -> None:
+    assert EVENT_CALLS[how](unigate.wrap(sends()))["statusCode"] == 200
+
+
+def test_the_context_of_a_call_reaches_the_application() -> None:
+    seen: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        seen.append(unigate.current_request().context)
+        start_response("200 OK", [])
+        return []
+
+    gateway = unigate.wrap(app)
+    gateway(GET, context="a")
+    gateway(event=GET, context="b")
+    assert seen == ["a", "b"]
+
+
 def test_no_arguments_are_a_type_error_as_uvicorn_probes_for_factories() -> None:
     with pytest.raises(TypeError, match="scope"):
         unigate.wrap(sends())()
 
 
+@pytest.mark.parametrize(
+    ("args", "kwargs", "got"),
+    [
+        ((), {}, r"got \(\)"),
+        ((1, 2, 3, 4), {}, r"got \(int, int, int, int\)"),
+        ((GET,), {"event": GET}, r"got \(dict, event=\)"),
+        ((GET, None), {"context": None}, r"got \(dict, NoneType, context=\)"),
+        ((), {"context": None}, r"got \(context=\)"),
+        ((), {"environ": {}, "start_response": print}, r"got \(environ=, start_response=\)"),
+        (({"type": "http", "asgi": {"version": "3.0"}},), {}, r"got \(dict\)"),  # ASGI 2
+    ],
+)
+def test_a_call_of_no_door_says_how_to_call(args: Any, kwargs: Any, got: str) -> None:
+    with pytest.raises(TypeError, match=rf"\(event, context\).*\(scope, receive, send\), {got}"):
+        unigate.wrap(sends())(*args, **kwargs)
+
+
+@pytest.mark.parametrize("app", [sends(), plain.asgi_app], ids=["wsgi", "asgi"])
+def test_awaiting_the_reply_to_an_event_names_handle(app: Any) -> None:
+    gateway = unigate.wrap(app)
+
+    async def awaits() -> Any:
+        return await gateway(GET, None)
+
+    async def awaits_alone() -> Any:
+        return await gateway(GET)
+
+    async def calls() -> Any:
+        reply = gateway(GET, None)
+        await asyncio.sleep(0)
+        return reply
+
+    for coroutine in (awaits, awaits_alone):
+        with pytest.raises(TypeError, match=r"await app\.handle\(event, context\)"):
+            asyncio.run(coroutine())
+    assert "statusCode" in asyncio.run(calls())
+
+
+def test_a_gateway_has_the_names_that_decorators_read() -> None:
+    gateway = unigate.wrap(sends())
+
+    @functools.wraps(gateway)
+    def wrapped(event: Any, context: Any) -> Any:
+        return gateway(event, context)
+
+    assert (wrapped.__name__, wrapped.__qualname__) == ("lambda_handler", "Gateway.lambda_handler")
+    assert wrapped(GET, None)["statusCode"] == 200
+
+
 def test_repr_names_what_is_wrapped() -> None:
     assert "wsgi_app" in repr(unigate.wrap(plain.wsgi_app))
+
+
+# --- decorators of Lambda handlers ----------------------------------------------------------------
+
+
+def noting(name: str, notes: list[str]) -> Callable[[Any], Any]:
+    def decorator(handler: Any) -> Any:
+        assert type(handler) is FunctionType  # all that some decorators take
+        notes.append(f"{name} around {handler.__name__}")
+
+        def noted(event: Any, context: Any = None) -> Any:
+            notes.append(name)
+            return handler(event, context)
+
+        return noted
+
+    return decorator
+
+
+EVENT_DOORS: dict[str, Callable[[Any, Any], Any]] = {
+    "lambda_handler": lambda app, event: app.lambda_handler(event, None),
+    "call": lambda app, event: app(event),
+    "handle": lambda app, event: asyncio.run(app.handle(event)),
+}
+
+
+@pytest.mark.parametrize("door", EVENT_DOORS)
+@pytest.mark.parametrize("application", [sends(), plain.asgi_app], ids=["wsgi", "asgi"])
+def test_decorators_are_around_every_event(door: str, application: Any) -> None:
+    notes: list[str] = []
+    decorators = (noting(name, notes) for name in ("outer", "inner"))
+    app = unigate.wrap(application, around=decorators, lifespan="off")
+    app.on_event("sns")(lambda event, context: "noted")
+    assert notes == ["inner around lambda_handler", "outer around noted"]
+    del notes[:]
+
+    assert EVENT_DOORS[door](app, GET)["statusCode"] == 200
+    assert EVENT_DOORS[door](app, {"Records": [{"EventSource": "aws:sns"}]}) == "noted"
+    assert notes == ["outer", "inner"] * 2
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_decorators_see_events_and_no_requests_of_servers(host: str) -> None:
+    notes: list[str] = []
+    app = unigate.wrap(sends(), around=[noting("seen", notes)])
+    assert HOSTS[host](app, Request("GET", b"/")).body == b"ok"
+    servers = ("asgi", "wsgi", "google", "azure")
+    assert notes[1:] == ([] if host in servers else ["seen"])
+
+
+def test_handle_does_not_block_its_loop_with_decorators() -> None:
+    async def both() -> Any:
+        called, goes_on = asyncio.Event(), threading.Event()
+        loop = asyncio.get_running_loop()
+
+        def waiting(handler: Any) -> Any:
+            def waits(event: Any, context: Any) -> Any:
+                loop.call_soon_threadsafe(called.set)
+                assert goes_on.wait(20)
+                return handler(event, context)
+
+            return waits
+
+        task = asyncio.create_task(unigate.wrap(sends(), around=[waiting]).handle(GET))
+        await asyncio.wait_for(called.wait(), 20)
+        goes_on.set()
+        return await task
+
+    assert asyncio.run(both())["statusCode"] == 200
+
+
+def test_what_a_decorator_raises_is_raised() -> None:
+    def refusing(handler: Any) -> Any:
+        def refuses(event: Any, context: Any) -> Any:
+            raise PermissionError("not you")
+
+        return refuses
+
+    with pytest.raises(PermissionError, match="not you"):
+        unigate.wrap(sends(), around=[refusing])(GET, None)
+
+
+@pytest.mark.parametrize("around", [[lambda handler: None], [lambda handler: {"statusCode": 200}]])
+def test_a_decorator_must_return_a_function(around: Any) -> None:
+    with pytest.raises(TypeError, match=r"`around` must return a function, .*lambda.* returned"):
+        unigate.wrap(sends(), around=around)
 
 
 # --- arguments ------------------------------------------------------------------------------------
@@ -87,6 +258,7 @@ def test_repr_names_what_is_wrapped() -> None:
         ({"application": plain.wsgi_app, "on_error": "ignore"}, ValueError, "'respond', 'raise'"),
         ({"application": plain.wsgi_app, "source": "fax"}, ValueError, "http_api"),
         ({"application": 7}, unigate.UnknownInterface, "cannot be called"),
+        ({"application": plain.wsgi_app, "around": noting}, TypeError, "a list of decorators"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: Any, error: Any, words: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import a2wsgi
+import fastapi
 import flask
 import pytest
 from asgiref.wsgi import WsgiToAsgi
@@ -18,6 +19,7 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
+from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import JSONResponse
@@ -33,6 +35,8 @@ from tests.apps import flask_app, starlette_app
 from tests.apps.plain import asgi_app, wsgi_app
 from unigate import UnknownInterface
 from unigate.interfaces import load
+from unigate.lambda_runtime import handlers
+from unigate.lambda_runtime.errors import TypedError
 from unigate.loop import process_loop
 
 EVENT = {"path": "/hello", "httpMethod": "GET", "headers": {}, "queryStringParameters": "a=1"}
@@ -541,11 +545,22 @@ circle.app.app = circle
         (7, "int object cannot be called"),
         (b"module:app", "bytes object cannot be called"),
         (object(), "object object cannot be called"),
-        (NeedsOne, r"NeedsOne, called with \(app: 'Any'\)"),
-        (NeedsTwo, r"NeedsTwo, called with \(name: 'str', value: 'int'\)"),
-        (NeedsThree, r"NeedsThree, called with \(host: 'str', port: 'int', path: 'str'\)"),
-        (NeedsNamed, r"NeedsNamed, called with \(name: 'str'\)"),
-        (flask.Flask, r"Flask, called with \(import_name: 'str', "),
+        (NeedsOne, "NeedsOne is a class"),
+        (NeedsTwo, "NeedsTwo is a class"),
+        (
+            NeedsThree,
+            "NeedsThree is a class",
+        ),
+        (
+            NeedsNamed,
+            "NeedsNamed is a class",
+        ),
+        (flask.Flask, "Flask is a class"),
+        (
+            fastapi.FastAPI,
+            r"FastAPI is a class\. Pass an instance.* as FastAPI\(\.\.\.\)",
+        ),
+        (Starlette, "Starlette is a class"),
         (NeedsOne(1), "NeedsOne object cannot be called"),
         (handler, r"handler, called with \(event: 'Any', context: 'Any'\)"),
         (lambda event, _: {}, r"<lambda>, called with \(event, _\)"),
@@ -562,6 +577,9 @@ circle.app.app = circle
         (async_pair, r"async_pair, called with \(scope: 'Any', receive: 'Any'\)"),
         (async_four, r"async_four, called with \(scope: 'Any', receive: 'Any', send: 'Any', state"),
         (async_factory, r"async_factory, called with \(\)"),
+        (async_factory, "A factory must not be: pass what it returns"),
+        (lambda config: asgi_app, "a factory, it must be callable without arguments"),
+        (lambda config, debug=False: asgi_app, "a factory, it must be callable without arguments"),
         (math.hypot, r"hypot, called with \(unknown\)"),
         (functools.partial(handler), "the partial object"),
     ],
@@ -577,12 +595,66 @@ def test_refusal_of_a_callable_says_what_to_do() -> None:
     with pytest.raises(
         UnknownInterface, match=r'wrap\(\.\.\., interface="wsgi"\) or interface="asgi"'
     ):
-        unigate.wrap(handler)
+        unigate.wrap(async_pair)
+
+
+def handler_of_callbacks(event: Any, context: Any, callback: Any) -> Any: ...
+
+
+async def async_handler(event: Any, context: Any) -> Any: ...
+
+
+class Adapter(LambdaHandler):
+    """What Mangum and its like make of an application."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+HANDLERS = {
+    "function": handler,
+    "async": async_handler,
+    "object": LambdaHandler(),
+    "method": LambdaHandler().__call__,
+    "callback": handler_of_callbacks,
+    "optional context": lambda event, context=None: {},
+    "event, _": lambda event, _: {},
+    "evt, ctx": lambda evt, ctx: {},
+    "_event, _context": lambda _event, _context: {},
+    "request, context": lambda request, context: {},
+    "partial": functools.partial(handler_of_callbacks, callback=None),
+    "functools.wraps": functools.wraps(handler)(lambda *args: handler(*args)),
+    "lambda_handler of a gateway": unigate.wrap(wsgi_app).lambda_handler,
+}
+
+
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_a_handler_of_lambda_is_no_application(kind: str) -> None:
+    with pytest.raises(
+        UnknownInterface, match=r"a handler of Lambda events.*wrap\(\.\.\., around="
+    ):
+        unigate.wrap(HANDLERS[kind])
+
+
+def test_an_adapter_for_lambda_is_named_with_its_application() -> None:
+    with pytest.raises(
+        UnknownInterface, match=r"Adapter object.*that it calls, its attribute 'app'\."
+    ):
+        unigate.wrap(Adapter(asgi_app))
+
+
+def test_a_file_named_like_this_library_is_named() -> None:
+    with pytest.raises(ImportError, match=r"no attribute 'app'\. It is this library\..*rename"):
+        unigate.wrap("unigate:app").load()
+    with pytest.raises(TypedError, match=r"Handler 'app' missing.*It is this library"):
+        handlers.load("unigate.app")
 
 
 def test_nothing_to_wrap_is_refused() -> None:
-    with pytest.raises(TypeError, match="an application, mounts, or both"):
+    with pytest.raises(TypeError, match=r"an application, mounts, or both.*it was None"):
         unigate.wrap(None)
+    with pytest.raises(UnknownInterface, match="a decorator or a factory must return it"):
+        unigate.wrap(mounts={"/v2": None})
 
 
 def test_a_mark_on_a_function_comes_before_its_parameters() -> None:

@@ -76,7 +76,7 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
 
 def test_every_block_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
-    assert (len(PYTHON), len(COMMANDS)) == (12, 6)
+    assert (len(PYTHON), len(COMMANDS)) == (14, 6)
 
 
 def test_main_answers() -> None:
@@ -111,9 +111,18 @@ def test_non_http_events(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.lambda_handler(load("not_http/schedule"), None) == "tidied"
 
 
+def test_decorators_of_lambda_handlers(capsys: pytest.CaptureFixture[str]) -> None:
+    app = run(9)["app"]
+    assert "GET /, received via http_api" in get(app, b"/")[1]
+    assert capsys.readouterr().out == "an event\n"
+    names = run(10)
+    event = load("http_api/get") | {"rawPath": "/"}
+    assert names["handler"](event, None)["statusCode"] == 200
+
+
 def test_google_and_azure() -> None:
     request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
-    for block, source in ((9, google), (10, azure)):
+    for block, source in ((11, google), (12, azure)):
         main = run(block)["main"]
         user_function = getattr(main, "_function", None)
         call = user_function.get_user_function() if user_function else main

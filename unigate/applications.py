@@ -37,7 +37,10 @@ class Applications:
         if root is not None:
             self._given = {"": root, **self._given}
         if not self._given:
-            raise TypeError("wrap() takes an application, mounts, or both, got neither.")
+            raise TypeError(
+                "wrap() takes an application, mounts, or both, got neither. If an application was "
+                "passed, it was None: a decorator or a factory must return it."
+            )
         prefix = (base_path or "").strip("/")
         self.base_path = f"/{prefix}" if prefix else ""
         self.only: Mount | None = None

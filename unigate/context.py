@@ -1,7 +1,7 @@
-"""The context variable of the current request.
+"""Context variables that layers on both sides of a request ask for, and that stand below them all.
 
-It stands below everything, because layers on both sides of `request` ask for it: what runs an
-application sets it, the cache and `wait_until` read it.
+What runs an application sets the current request, the cache and `wait_until` read it. A host that
+calls a function around a gateway sets what answers the events that reach the gateway.
 """
 
 from __future__ import annotations
@@ -11,3 +11,6 @@ from typing import Any
 
 current_request_var: ContextVar[Any] = ContextVar("unigate.request")
 """The `unigate.Request` that is being answered; `unigate.current_request()` reads it typed."""
+
+event_host_var: ContextVar[Any] = ContextVar("unigate.event_host", default=None)
+"""A callable (gateway, event, context) that answers parsed events in place of their gateway."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import background, wsgi
 from .applications import Applications
+from .context import event_host_var
 from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed, failure_of
 from .events import (
@@ -21,9 +23,10 @@ from .events import (
     unknown_event,
     unreadable_event,
 )
-from .events.handlers import EventHandlers, Handler
+from .events.handlers import EventHandler, EventHandlers, Handler
 from .events.replies import write_reply
 from .http import Response, reason_phrase
+from .interfaces import COROUTINE
 from .request import Request
 from .routing import Mount
 from .types import Environ, Receive, Scope, Send, StartResponse
@@ -50,6 +53,7 @@ class Gateway:
     `Request.finish`. They all take events that `unigate.events.parse_event` has parsed.
 
     Attributes:
+        around: The decorators around the handling of events, the outermost first.
         deployment: The platform, proxies and cache, as the deployer names them.
         base_path: The prefix that the host leaves on the path, with a "/" at its start, or "".
         raising: Whether failures of the application are raised (`on_error="raise"`).
@@ -71,6 +75,7 @@ class Gateway:
         public_url: str | None = None,
         stage: Stage = "auto",
         text_types: Iterable[str] = (),
+        around: Iterable[Callable[[EventHandler], EventHandler]] = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
@@ -95,6 +100,14 @@ class Gateway:
         self._runtime: ASGIRuntime | None = None
         # Servers look at `app.__call__` to recognise ASGI; Python calls `type(app).__call__`.
         vars(self)["__call__"] = self.asgi
+        # What decorators of Lambda handlers read of the function that they get.
+        self.__name__ = "lambda_handler"
+        self.__qualname__ = "Gateway.lambda_handler"
+        if callable(around):
+            raise TypeError(f"around must be a list of decorators, got {around!r}.")
+        self.around = tuple(around)
+        if self.around:
+            vars(self)["lambda_handler"] = self._surrounded()
 
     def __repr__(self) -> str:
         return f"<unigate.Gateway around {self._applications!r}>"
@@ -127,12 +140,30 @@ class Gateway:
     # --- the doors -------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Choose the door: WSGI (environ, start_response), an event (event, context), or ASGI."""
+        """Choose the door: WSGI (environ, start_response), an event (event, context), or ASGI.
+
+        The context of an event may be left out, and both may be named.
+
+        Raises:
+            TypeError: The arguments are those of no door.
+        """
         if len(args) == 2 and not kwargs:
             if isinstance(args[0], dict) and "wsgi.version" in args[0]:
                 return self.wsgi(*args)
-            return self.lambda_handler(*args)
-        return self.asgi(*args, **kwargs)
+        elif len(args) + len(kwargs) == 3 and kwargs.keys() <= {"scope", "receive", "send"}:
+            return self.asgi(*args, **kwargs)
+        elif not _is_event_call(args, kwargs):
+            raise TypeError(_wrong_call(args, kwargs))
+        caller = sys._getframe(1)
+        if caller.f_code.co_flags & COROUTINE:
+            from .signatures import is_awaiting
+
+            if is_awaiting(caller):
+                raise TypeError(
+                    "The reply to an event cannot be awaited. Within an event loop, call "
+                    "`await app.handle(event, context)`."
+                )
+        return self.lambda_handler(*args, **kwargs)
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
@@ -184,6 +215,9 @@ class Gateway:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
         if type(event) is not dict:
             event = parse_event(event)
+        host = event_host_var.get()
+        if host is not None:
+            return host(self, event, context)
         source = find_source(event, self._sources, self._source)
         if source is not None:
             if self._source_wrapper is not None:
@@ -198,8 +232,30 @@ class Gateway:
             finally:
                 deferred.finish()
 
+    def _surrounded(self) -> EventHandler:
+        """Return what handles events, with the decorators around it."""
+
+        def lambda_handler(event: Any, context: Any = None) -> Any:
+            return Gateway.lambda_handler(self, event, context)
+
+        # Some decorators take nothing but a function, Powertools' `lambda_handler_decorator` for
+        # one, and some keep state: each gets this function, once.
+        handler: EventHandler = lambda_handler
+        for decorator in reversed(self.around):
+            handler = decorator(handler)
+            if not callable(handler):
+                raise TypeError(
+                    f"A decorator in `around` must return a function, {decorator!r} returned "
+                    f"{handler!r}."
+                )
+        return handler
+
     async def handle(self, event: Any, context: Any = None) -> Any:
         """Answer an event from within a running event loop, without blocking it."""
+        if self.around or event_host_var.get() is not None:
+            import asyncio
+
+            return await asyncio.to_thread(self.lambda_handler, event, context)
         if type(event) is not dict:
             event = parse_event(event)
         source = self.find_source(event)
@@ -412,6 +468,24 @@ class Gateway:
             raise
 
 
+def _is_event_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return True for a call with an event alone, or with a context by its name."""
+    names = [*("event" for _ in args), *kwargs]
+    if sorted(names) not in (["event"], ["context", "event"]):
+        return False
+    event = args[0] if args else kwargs["event"]
+    return not (isinstance(event, Mapping) and "asgi" in event)  # ASGI 2 calls with a scope alone
+
+
+def _wrong_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    got = [*(type(value).__name__ for value in args), *(f"{name}=" for name in kwargs)]
+    return (
+        "A gateway must be called with (event, context), (event), (environ, start_response) or "
+        f"(scope, receive, send), got ({', '.join(got)}). Within an event loop, call `await "
+        "app.handle(event, context)`."
+    )
+
+
 def _not_found() -> Response:
     return Response.plain(404, "Not Found")
 
@@ -447,6 +521,7 @@ def wrap(
     public_url: str | None = None,
     stage: Stage = "auto",
     text_types: Iterable[str] = (),
+    around: Iterable[Callable[[EventHandler], EventHandler]] = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.
@@ -473,12 +548,14 @@ def wrap(
             "ignore" takes a path that begins with its name for the application's own.
         text_types: Media types of responses that are text beside the known ones, such as
             "application/vnd.my": platforms that take text or base64 get them as text.
+        around: Decorators of Lambda handlers, such as Powertools' `tracer.capture_lambda_handler`,
+            the outermost first. They see events and replies, not requests of servers.
         on_error: "respond" logs a failure of the application and answers a plain 500, "raise" lets
             the platform count it.
 
     Raises:
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
-        TypeError: Without an application and mounts.
+        TypeError: Without an application and mounts, or for a decorator that returns no function.
         ValueError: For any other wrong argument.
     """
     return Gateway(
@@ -495,5 +572,6 @@ def wrap(
         public_url=public_url,
         stage=stage,
         text_types=text_types,
+        around=around,
         on_error=on_error,
     )

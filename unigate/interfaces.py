@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import UnknownInterface
 
-_COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
+COROUTINE = 0x80  # the flag of an `async def` (`inspect.COCOROUTINE`)
 
 
 def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
@@ -61,9 +61,9 @@ def _shape_of_function(app: Any) -> str | None:
         return None
     own = 0 if function is app else 1  # `self`
     names = code.co_varnames[own : code.co_argcount]
-    if code.co_flags & _COROUTINE:
-        return "asgi" if len(names) == 3 else None
-    return {2: "wsgi", 3: "asgi"}.get(len(names)) if names[:1] != ("event",) else None
+    if len(names) == 3 and (names[0] == "scope" or code.co_flags & COROUTINE):
+        return "asgi"
+    return "wsgi" if len(names) == 2 and names[1].startswith("start") else None
 
 
 def import_from(target: str) -> Any:
@@ -83,6 +83,15 @@ def import_from(target: str) -> Any:
     value: Any = importlib.import_module(module_name)
     for name in attributes.split("."):
         if not hasattr(value, name):
-            raise ImportError(f"Module {module_name!r} has no attribute {attributes!r}.")
+            raise ImportError(
+                f"Module {module_name!r} has no attribute {attributes!r}.{hidden(module_name)}"
+            )
         value = getattr(value, name)
     return value
+
+
+def hidden(module_name: str) -> str:
+    """Return what to say of a module that should be the user's and is this library."""
+    if module_name != __package__:
+        return ""
+    return " It is this library. A file of yours with that name is hidden by it: rename the file."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import types
@@ -36,6 +37,8 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
         return _shape_of_inner(app, depth)
     names = required or [p.name for p in positional]
     shape = _shape_of_parameters(names, all_optional=not required)
+    if shape == "factory" and isinstance(app, type) and parameters:
+        return None  # such as FastAPI itself, not an instance of it: there is nothing in it
     if (
         isinstance(app, type)
         and shape in _INSTANCE_METHOD
@@ -46,13 +49,19 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
 
 
 def _shape_of_parameters(names: list[str], *, all_optional: bool) -> str | None:
-    if names[:1] == ["event"]:  # a function for Lambda, not an application
+    if _takes_event(names):
         return None
     if all_optional and not {"scope", "start_response"} & set(names):
         return "factory"
     if names == ["scope"]:
         return "asgi2"
     return {2: "wsgi", 3: "asgi"}.get(len(names))
+
+
+def _takes_event(names: list[str]) -> bool:
+    """Return True for the parameters of a handler of Lambda, which is not an application."""
+    bare = [name.strip("_") for name in names]
+    return bare[:1] in (["event"], ["evt"]) or bare[1:] in (["context"], ["ctx"])
 
 
 def _shape_of_inner(app: Any, depth: int) -> str | None:
@@ -96,17 +105,41 @@ def _is_coroutine_function(app: Any) -> bool:
     return inspect.iscoroutinefunction(_called(app))
 
 
+def is_awaiting(caller: types.FrameType) -> bool:
+    """Return True if a coroutine awaits the result of the call that it is making."""
+    instructions = dis.get_instructions(caller.f_code)
+    following = (each for each in instructions if each.offset > caller.f_lasti)
+    return next(following).opname == "GET_AWAITABLE"
+
+
 def undecided(app: Any) -> str:
     """Explain why an object's interface cannot be determined, and what to pass instead."""
     if isinstance(app, types.ModuleType):
         return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
+    if app is None:
+        return "The application is None: a decorator or a factory must return it."
     if not callable(app):
         return f"{name_of(app)} cannot be called: it is neither a WSGI nor an ASGI application."
+    if isinstance(app, type):
+        return f"{name_of(app)} is a class. Pass an instance of it, such as {app.__name__}(...)."
     parameters = _parameters(app)
     call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
+    seen = f"{name_of(app)}, called with {call}, is"
+    names = [parameter.name for parameter in parameters or ()]
+    if _takes_event(names):
+        kept = next((name for name in _INNER if callable(getattr(app, name, None))), None)
+        calls = f"calls, its attribute {kept!r}" if kept else "calls"
+        return (
+            f"{seen} a handler of Lambda events, not an application. Pass the application that it "
+            f"{calls}. A function for non-HTTP events is registered with @app.on_event(...), and a "
+            "decorator of handlers is passed as wrap(..., around=[decorator])."
+        )
+    if _is_coroutine_function(app) and not names:
+        return f"{seen} asynchronous. A factory must not be: pass what it returns."
     return (
-        f"Cannot determine whether {name_of(app)}, called with {call}, is a WSGI or an ASGI "
-        'application. If it is one, pass wrap(..., interface="wsgi") or interface="asgi".'
+        f"Cannot determine whether {seen.removesuffix(' is')} is a WSGI or an ASGI application. If "
+        'it is one, pass wrap(..., interface="wsgi") or interface="asgi". If it is a factory, it '
+        "must be callable without arguments: pass what it returns."
     )
 
 

@@ -53,11 +53,20 @@ SITES = {
 
 
 def python_of(name: str) -> Path:
-    """Return the interpreter of a site's environment, which is made if it is missing or old.
+    """Return the interpreter of a site's environment."""
+    return environment(name, (*HOSTS, *SITES[name].requirements))
+
+
+def environment(name: str, requirements: tuple[str, ...]) -> Path:
+    """Return the interpreter of an environment, which is made if it is missing or old.
 
     Other processes that ask for the same one wait.
+
+    Args:
+        name: The name of its folder.
+        requirements: What it has besides unigate.
     """
-    wanted = [*HOSTS, *SITES[name].requirements, sys.version]
+    wanted = [*requirements, sys.version]
     project = (ROOT / "pyproject.toml").read_bytes()
     mark = hashlib.sha256(project + "\n".join(wanted).encode()).hexdigest()
     folder = ENVIRONMENTS / name
@@ -70,7 +79,7 @@ def python_of(name: str) -> Path:
             run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)])
             unigate = ["--editable", str(ROOT)]
             install = [*uv, "pip", "install", "--quiet", "--python", str(python)]
-            run([*install, *HOSTS, *unigate, *SITES[name].requirements])
+            run([*install, *unigate, *requirements])
             ready.write_text(mark)
     return python
 

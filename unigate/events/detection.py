@@ -7,6 +7,7 @@ mark of a source that stands before them; the other sources are not even importe
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from unigate.errors import UnknownEvent
@@ -110,7 +111,11 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
 
 
 def parse_event(event: Any) -> Any:
-    """Return the object that a platform passes as JSON text; any other value unchanged."""
+    """Return the object that a platform passes as JSON text, or a decorator as another mapping.
+
+    Such mappings are Powertools' data classes, `UserDict` or `MappingProxyType`; those inside of
+    them become dicts too. Any other value is returned unchanged.
+    """
     if isinstance(event, (bytes, bytearray, str)):
         try:
             inner = json.loads(event)
@@ -118,7 +123,16 @@ def parse_event(event: Any) -> Any:
             return event
         if isinstance(inner, dict):
             return inner
+    elif isinstance(event, Mapping) and not isinstance(event, dict):
+        return _plain(event)
     return event
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with dicts in place of other mappings."""
+    if isinstance(value, Mapping):
+        return {name: _plain(value[name]) for name in value}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEvent:

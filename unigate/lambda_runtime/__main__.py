@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from unigate.gateway import Gateway
-
 from . import handlers, hooks, logs
 from .client import ApiError, RuntimeClient
 from .errors import ErrorReport, TypedError
-from .serving import serving
 from .workers import Workers
+from .wrapped import Handler
 
 _log = logging.getLogger("unigate")
 
@@ -43,8 +41,7 @@ def main(arguments: list[str]) -> NoReturn:
     logs.set_up()
     with _seldom_collecting():
         handler = _start(target, client)
-    streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
-    workers = Workers(client, serving(handler, streaming=streaming), lambda: _stop(handler))
+    workers = Workers(client, handler.serve, handler.stop)
     count = _concurrency()
     try:
         if count > 0:
@@ -81,11 +78,11 @@ def _seldom_collecting() -> Iterator[None]:
             gc.set_threshold(*usual)
 
 
-def _start(target: str, client: RuntimeClient) -> Any:
+def _start(target: str, client: RuntimeClient) -> Handler:
     """Load the handler and start its applications; a failure ends the process."""
-    handler = _or_exit(lambda: _load(target), client.report_init_error, None, 1)
+    handler: Handler = _or_exit(lambda: _load(target), client.report_init_error, None, 1)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start":
-        _or_exit(lambda: _start_applications(handler), client.report_init_error, None, 1)
+        _or_exit(handler.start, client.report_init_error, None, 1)
         return handler
 
     def before() -> None:
@@ -94,7 +91,7 @@ def _start(target: str, client: RuntimeClient) -> Any:
 
     def after() -> None:
         hooks.run_after_restore()
-        _start_applications(handler)
+        handler.start()
 
     _or_exit(before, client.report_init_error, "Runtime.BeforeSnapshotError", _BEFORE_SNAPSHOT)
     _or_exit(after, client.report_restore_error, "Runtime.AfterRestoreError", _AFTER_RESTORE)
@@ -123,22 +120,11 @@ def _kind(error: BaseException) -> str | None:
     return None if isinstance(error, Exception) else "Runtime.ExitError"
 
 
-def _load(target: str) -> Any:
-    handler = handlers.load(target)
-    if isinstance(handler, Gateway):
-        handler.load()
+def _load(target: str) -> Handler:
+    streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
+    handler = Handler(handlers.load(target), target, streaming=streaming)
+    handler.load()
     return handler
-
-
-def _start_applications(handler: Any) -> None:
-    """Start the ASGI applications before the first event, in the time that Lambda gives a start."""
-    if isinstance(handler, Gateway):
-        handler.start()
-
-
-def _stop(handler: Any) -> None:
-    if isinstance(handler, Gateway):
-        handler.stop()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+from unigate.interfaces import hidden
+
 from .errors import TypedError
 
 
@@ -44,7 +46,8 @@ def load(target: str) -> Any:
         if getattr(error, "name", None) not in name.split("."):
             raise  # the module's own error
         raise TypedError(
-            "Runtime.HandlerNotFound", f"Handler {name!r} missing on module {module_name!r}"
+            "Runtime.HandlerNotFound",
+            f"Handler {name!r} missing on module {module_name!r}.{hidden(module_name)}",
         ) from error
     if not callable(handler):
         raise TypedError(

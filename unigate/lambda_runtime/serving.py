@@ -1,10 +1,9 @@
-"""Answer one invocation, with a gateway or any other handler of Lambda's kind."""
+"""Answer one invocation with a gateway, which may go on once it has responded."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unigate import background, wsgi
@@ -29,31 +28,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("unigate")
 
-Serve = Callable[[RuntimeClient, Invocation, Any, Context], None]
 
-
-def serving(handler: Any, *, streaming: bool) -> Serve:
-    """Return what answers invocations with a handler: a gateway, or any `(event, context)`."""
-    if isinstance(handler, Gateway):
-        return partial(_serve_gateway, handler, streaming)
-    return partial(_serve_function, handler)
-
-
-def _serve_function(
-    handler: Any, client: RuntimeClient, invocation: Invocation, event: Any, context: Context
-) -> None:
-    with background.deferring(context) as deferred:
-        invocation.after.append(deferred.finish)
-        try:
-            result = resolve(handler(event, context))
-        except BaseException as error:
-            if (failure := failure_of(error)) is not error:
-                raise failure from error
-            raise
-    client.respond(invocation, *marshal(result))
-
-
-def _serve_gateway(
+def serve_gateway(
     gateway: Gateway,
     streaming: bool,
     client: RuntimeClient,
@@ -61,19 +37,68 @@ def _serve_gateway(
     event: Any,
     context: Context,
 ) -> None:
+    """Answer an invocation, in parts if `streaming` and the sender of the event takes them."""
     event = event if isinstance(event, dict) else parse_event(event)
     source = gateway.find_source(event)
     if source is None:
-        _serve_function(gateway.notify, client, invocation, event, context)
+        result = call_function(gateway.notify, invocation, event, context)
+        client.respond(invocation, *marshal(result))
         return
     if streaming and is_streamed(source, event):
-        request, mount, response = gateway.read(source, event, context)
-        out = Outgoing(client, invocation, source, request)
-        _stream(_Run(gateway, invocation, out), out, request, mount, response)
+        stream_answer(gateway, source, client, invocation, event, context)
         return
+    client.respond(invocation, *marshal(answer_whole(gateway, source, invocation, event, context)))
+
+
+def call_function(
+    handler: Callable[[Any, Any], Any], invocation: Invocation, event: Any, context: Context
+) -> Any:
+    """Return what a handler returns; work that it gives to `wait_until` follows the response."""
+    with background.deferring(context) as deferred:
+        invocation.after.append(deferred.finish)
+        try:
+            return resolve(handler(event, context))
+        except BaseException as error:
+            if (failure := failure_of(error)) is not error:
+                raise failure from error
+            raise
+
+
+def answer_whole(
+    gateway: Gateway, source: EventSource, invocation: Invocation, event: Any, context: Any
+) -> Any:
+    """Return the reply to an event."""
     run = _Run(gateway, invocation)
-    reply = gateway.answer(source, event, context, run.buffered, run.finish_later)
-    client.respond(invocation, *marshal(reply))
+    return gateway.answer(source, event, context, run.buffered, run.finish_later)
+
+
+def stream_answer(
+    gateway: Gateway,
+    source: EventSource,
+    client: RuntimeClient,
+    invocation: Invocation,
+    event: Any,
+    context: Any,
+) -> Any:
+    """Stream the response to an event; return the reply that began it, without a body."""
+    request, mount, response = gateway.read(source, event, context)
+    out = Outgoing(client, invocation, source, request)
+    _stream(_Run(gateway, invocation, out), out, request, mount, response)
+    return out.reply
+
+
+def stream_reply(
+    source: EventSource,
+    client: RuntimeClient,
+    invocation: Invocation,
+    event: Any,
+    context: Any,
+    reply: Any,
+) -> None:
+    """Stream a reply that was made without the application."""
+    out = Outgoing(client, invocation, source, source.to_request(event, context))
+    send_whole(out, source.from_reply(reply))
+    out.acknowledge()
 
 
 def is_streamed(source: EventSource, event: Event) -> bool:

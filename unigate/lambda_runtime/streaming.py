@@ -13,7 +13,7 @@ from unigate.events import EventSource
 from unigate.http import Headers, Response, carries_body
 from unigate.http.start_response import LiveResponse
 from unigate.request import Request
-from unigate.types import Event, WSGIApp
+from unigate.types import Event, Reply, WSGIApp
 from unigate.wsgi import build_environ, drive
 
 from .client import RuntimeClient, chunk, last_chunk
@@ -39,6 +39,7 @@ class Outgoing:
         complete: Whether it has the end.
         gone: Whether the client has disconnected.
         halfway: Whether a part was sent incompletely, so that nothing can follow it.
+        reply: The reply that the response began with, without a body; None before that.
     """
 
     def __init__(
@@ -52,14 +53,14 @@ class Outgoing:
         self.connection = client.connection
         self.started = self.complete = self.gone = False
         self.halfway = False
+        self.reply: Reply | None = None
 
     def begin(self, status: int, headers: Headers) -> bytes:
         """Return the beginning of the response; Gone if the invocation was answered already."""
         event: Event = self._request.event
         reply = self._source.to_reply(Response(status, headers), event)
-        for name in ("body", "isBase64Encoded"):
-            reply.pop(name, None)
-        prelude = to_json(reply) + _DELIMITER
+        fields = {name: reply[name] for name in reply if name not in ("body", "isBase64Encoded")}
+        prelude = to_json(fields) + _DELIMITER
         if len(prelude) > MOST_PRELUDE:
             raise ValueError(
                 f"The header fields of a streamed response must be at most {MOST_PRELUDE} bytes, "
@@ -69,6 +70,7 @@ class Outgoing:
         if start is None:
             raise Gone("The invocation was answered before the application responded.")
         self.started = True
+        self.reply = reply
         self._silent = not carries_body(self._request.method, status, headers)
         return start + b"".join(chunk(prelude))
 

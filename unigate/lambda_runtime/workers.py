@@ -20,7 +20,6 @@ from .errors import ErrorReport
 from .http_client import StopEvent
 from .invocation import Context, Invocation, current_invocation
 from .marshalling import unmarshal
-from .serving import Serve
 from .streaming import Gone
 
 _log = logging.getLogger("unigate")
@@ -36,6 +35,8 @@ EXIT_SECONDS = 1.9
 # A signal can interrupt any thread; Python runs its handler once the main thread goes on.
 SIGNAL_SECONDS = 0.1
 _TRACE = "_X_AMZN_TRACE_ID"
+
+Serve = Callable[[RuntimeClient, Invocation, Any, Context], None]
 
 
 class Workers:

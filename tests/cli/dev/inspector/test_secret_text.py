@@ -190,11 +190,11 @@ def test_a_secret_is_masked_wherever_it_stands(
         ('{"pwd":"hush"}'.encode("utf-32"), '{"pwd": "(masked)"}'.encode("utf-32")),
         (b"\xff" + part('name="pwd"', "hush").encode() + b"--b--",
          b"\xff" + part('name="pwd"', MASK).encode() + b"--b--"),
-        (gzip.compress(b"token=hush"), MASK.encode()),
+        (gzip.compress(b"token=hush", mtime=0), MASK.encode()),
         (zlib.compress(b"token=hush"), MASK.encode()),
-        (gzip.compress(b"x" * 10_000_000), MASK.encode()),  # more than is looked at
-        (gzip.compress(b"token=hush")[:-9], MASK.encode()),
-        (reduce(lambda body, _: gzip.compress(body), range(1200), b"oat"), MASK.encode()),
+        (gzip.compress(b"x" * 10_000_000, mtime=0), MASK.encode()),  # more than is looked at
+        (gzip.compress(b"token=hush", mtime=0)[:-9], MASK.encode()),
+        (reduce(lambda body, _: gzip.compress(body, mtime=0), range(1200), b"oat"), MASK.encode()),
     ],
 )  # fmt: skip
 def test_a_body_is_masked_in_its_encoding(body: bytes, expected: bytes) -> None:
@@ -202,7 +202,7 @@ def test_a_body_is_masked_in_its_encoding(body: bytes, expected: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [gzip.compress(b"oat milk"), b"\x1f\x8b\x08none", bytes(range(256))]
+    "body", [gzip.compress(b"oat milk", mtime=0), b"\x1f\x8b\x08none", bytes(range(256))]
 )
 def test_a_body_that_hides_nothing_is_unchanged(body: bytes) -> None:
     assert mask_bytes(body) == body

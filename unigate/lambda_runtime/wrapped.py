@@ -1,0 +1,251 @@
+"""A handler as Lambda names it: a gateway, or a function that may call gateways.
+
+Around a gateway there may be decorators, proxies or a function of the application. What such a
+function is called with and returns is as under AWS's runtime client; a gateway that it calls asks
+this module to answer, so that work after the response stays after it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Iterator
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from unigate.context import event_host_var
+from unigate.events import parse_event
+from unigate.gateway import Gateway
+
+from .client import RuntimeClient
+from .invocation import Context, Invocation
+from .marshalling import marshal
+from .serving import (
+    answer_whole,
+    call_function,
+    is_streamed,
+    serve_gateway,
+    stream_answer,
+    stream_reply,
+)
+
+_log = logging.getLogger("unigate")
+
+# How many objects are looked at to find the gateways of a function.
+_MOST_OBJECTS = 1000
+# A member of the reply that a decorator gets for a streamed response.
+_STREAMED = "streamed"
+
+
+class Handler:
+    """A handler and the gateways that it calls, as far as they can be found.
+
+    Args:
+        function: The gateway or the function.
+        name: The name that Lambda has for it.
+        streaming: Whether responses are sent in parts, where the sender of the event takes them.
+    """
+
+    def __init__(self, function: Any, name: str, *, streaming: bool) -> None:
+        self._function = function
+        self._name = name
+        self._gateways = gateways_in(function)
+        self.streaming = streaming
+        self.gateway = next((each for each in self._gateways if _is_entry(function, each)), None)
+        self._warned: set[str] = set()
+
+    def load(self) -> None:
+        """Load the applications that are import strings."""
+        for gateway in self._gateways:
+            gateway.load()
+        if _has_sentry_for_lambda():
+            _log.warning(
+                "Sentry's AwsLambdaIntegration patches AWS's runtime client, which does not run "
+                "here: failures of on_event functions are not reported, and reports are not "
+                "flushed. Pass its decorator: from sentry_sdk.integrations.serverless import "
+                "serverless_function, unigate.wrap(..., around=[serverless_function])."
+            )
+
+    def start(self) -> None:
+        """Run the start-up of ASGI applications, in the time that Lambda gives a start."""
+        for gateway in self._gateways:
+            gateway.start()
+
+    def stop(self) -> None:
+        """Run the shutdown of the applications that were started."""
+        for gateway in self._gateways:
+            gateway.stop()
+
+    def serve(
+        self, client: RuntimeClient, invocation: Invocation, event: Any, context: Context
+    ) -> None:
+        """Answer an invocation."""
+        if self.gateway is not None and not self.gateway.around:
+            serve_gateway(self.gateway, self.streaming, client, invocation, event, context)
+            return
+        answering = _Answering(self, client, invocation)
+        token = event_host_var.set(answering)
+        try:
+            result = call_function(self._function, invocation, event, context)
+        finally:
+            event_host_var.reset(token)
+        answering.respond(result, event, context)
+
+    def warn_of_buffering(self, gateway: Gateway) -> None:
+        """Say once why a response is not streamed, and what to write instead."""
+        if "streaming" not in self._warned:
+            self._warned.add("streaming")
+            _log.warning(
+                "The responses of %r are not streamed: the handler %s is a function around it, "
+                "which gets them whole. To stream them, name the gateway as the handler and pass "
+                "the decorators to it: unigate.wrap(..., around=[decorator]).",
+                gateway,
+                self._name,
+            )
+
+    def warn_of_late_start(self, gateway: Gateway) -> None:
+        """Say once that applications start with an event, and what to write instead."""
+        if "start" in self._warned or gateway in self._gateways:
+            return
+        self._warned.add("start")
+        if any(mount.interface == "asgi" for mount in gateway.mounts):
+            _log.warning(
+                "The applications of %r start with the first event, not during the initialization: "
+                "the gateway was not found in the handler %s. Name the gateway as the handler and "
+                "pass decorators to it: unigate.wrap(..., around=[decorator]).",
+                gateway,
+                self._name,
+            )
+
+    def warn_of_change(self) -> None:
+        """Say once that a changed reply came too late."""
+        if "change" not in self._warned:
+            self._warned.add("change")
+            _log.warning(
+                "A decorator in `around` of %s returned another reply than it got, but the "
+                "response was streamed by then. Change responses in a middleware of the "
+                "application, or set UNIGATE_RESPONSE_STREAMING=0.",
+                self._name,
+            )
+
+
+class _Answering:
+    """What answers the events that reach gateways during one invocation."""
+
+    def __init__(self, handler: Handler, client: RuntimeClient, invocation: Invocation) -> None:
+        self._handler = handler
+        self._client = client
+        self._invocation = invocation
+        self._streamed: object = None  # the reply that began a streamed response, as JSON
+
+    def __call__(self, gateway: Gateway, event: Any, context: Any) -> Any:
+        """Answer an event in place of its gateway."""
+        self._handler.warn_of_late_start(gateway)
+        token = event_host_var.set(None)  # what the application calls is not this invocation
+        try:
+            return self._answer(gateway, event, context)
+        finally:
+            event_host_var.reset(token)
+
+    def _answer(self, gateway: Gateway, event: Any, context: Any) -> Any:
+        source = gateway.find_source(event)
+        if source is None:
+            result = gateway.notify(event, context)
+            awaitable = hasattr(result, "__await__")
+            return gateway.runtime.run_started(result) if awaitable else result
+        client, invocation = self._client, self._invocation
+        if self._handler.streaming and is_streamed(source, event):
+            if gateway is self._handler.gateway and self._streamed is None:
+                reply = stream_answer(gateway, source, client, invocation, event, context)
+                reply = {**reply, _STREAMED: True}
+                self._streamed = marshal(reply)  # decorators may change it
+                return reply
+            self._handler.warn_of_buffering(gateway)
+        return answer_whole(gateway, source, invocation, event, context)
+
+    def respond(self, result: Any, event: Any, context: Any) -> None:
+        """Send what the function returned, unless the response has been streamed."""
+        if self._streamed is not None:
+            if marshal(result) != self._streamed:
+                self._handler.warn_of_change()
+            return
+        if isinstance(result, dict) and result.get(_STREAMED) is True:
+            raise ValueError(
+                "A decorator returned the reply of an earlier response, which was streamed and "
+                "whose body is therefore not in it. A decorator that keeps replies must be around "
+                "a function, which gets them whole: @decorator, def handler(event, context): "
+                "return app(event, context)."
+            )
+        gateway = self._handler.gateway
+        if gateway is not None and self._handler.streaming and _is_reply(result):
+            event = parse_event(event)
+            source = gateway.find_source(event)
+            if source is not None and is_streamed(source, event):
+                stream_reply(source, self._client, self._invocation, event, context, result)
+                return
+        self._client.respond(self._invocation, *marshal(result))
+
+
+def _is_reply(result: Any) -> bool:
+    return isinstance(result, dict) and "statusCode" in result
+
+
+def _is_entry(function: Any, gateway: Gateway) -> bool:
+    """Return True for a gateway or its method, False for a proxy, which equals what it wraps."""
+    if function is gateway or function is gateway.lambda_handler:
+        return True
+    return type(function) is MethodType and function in (gateway.lambda_handler, gateway.handle)
+
+
+def gateways_in(function: Any) -> list[Gateway]:
+    """Return the gateways that a function can call, the nearest first.
+
+    They are looked for where decorators keep functions (attributes and closures) and among the
+    globals that the functions name.
+    """
+    found: list[Gateway] = []
+    seen: dict[int, Any] = {}  # with the objects, so that no id is used again
+    left = deque([function])
+    while left and len(seen) < _MOST_OBJECTS:
+        each = left.popleft()
+        if id(each) in seen:
+            continue
+        seen[id(each)] = each
+        if issubclass(type(each), Gateway):
+            found.append(each)
+        elif not issubclass(type(each), type | ModuleType):
+            left.extend(_held_by(each))
+    return found
+
+
+def _held_by(each: Any) -> Iterator[Any]:
+    """Yield the callables that an object may call."""
+    for name in ("__wrapped__", "__func__", "__self__", "func"):
+        yield from _callables(lambda name=name: [getattr(each, name)])
+    yield from _callables(lambda: vars(each).values())
+    if type(each) is FunctionType:
+        for cell in each.__closure__ or ():
+            yield from _callables(lambda cell=cell: [cell.cell_contents])
+        for name in _names_in(each.__code__):
+            yield from _callables(lambda name=name: [each.__globals__[name]])
+
+
+def _callables(values: Any) -> list[Any]:
+    """Return the callables among values; objects of any kind are asked, and may refuse."""
+    try:
+        return [value for value in values() if callable(value)]
+    except Exception:
+        return []
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if type(constant) is CodeType:
+            yield from _names_in(constant)
+
+
+def _has_sentry_for_lambda() -> bool:
+    sentry = sys.modules.get("sentry_sdk")
+    return sentry is not None and sentry.get_client().get_integration("aws_lambda") is not None
