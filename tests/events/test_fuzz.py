@@ -120,7 +120,7 @@ def wsgi_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     assert environ["unigate.request"] is request
     assert environ["PATH_INFO"][:1] == "/"
     for key, value in environ.items():
-        if not key.startswith(("wsgi.", "unigate.")):
+        if "." not in key:  # the others are no variables of CGI
             assert type(value) is str, key
             value.encode("latin-1")
     body = environ["wsgi.input"].read()
@@ -153,6 +153,7 @@ def check(request: unigate.Request) -> None:
         assert isinstance(request.client[0], str)
         assert 0 <= request.client[1] < 65536
     assert request.identity is None or isinstance(request.identity.user, str | None)
+    assert request.request_id is None or request.request_id.isprintable()
 
 
 GATEWAYS = [
