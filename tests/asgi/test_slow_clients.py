@@ -821,7 +821,9 @@ def test_wrong_setting_is_named(
 
 @pytest.mark.parametrize("lifespan", ["auto", "on", "off"])
 @pytest.mark.parametrize("name", ["WSGI_THREADS", "BODY_MEMORY", "BODY_LIMIT", "CLIENT_TIMEOUT"])
-def test_wrong_setting_stops_the_start_of_the_server(name: str, lifespan: Any, setting: Any) -> None:
+def test_wrong_setting_stops_the_start_of_the_server(
+    name: str, lifespan: Any, setting: Any
+) -> None:
     setting(name, "many")
     gateway = unigate.wrap(Site(), interface="wsgi", lifespan=lifespan)
 

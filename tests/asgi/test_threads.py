@@ -80,6 +80,33 @@ def test_slot_given_back_runs_others_and_comes_back_in_turn() -> None:
     assert order == ["waited", "held the slot", "goes on"]
 
 
+def test_new_jobs_do_not_overtake_a_thread_that_comes_back() -> None:
+    pool = Threads(1)
+    order: list[str] = []
+    inside, over, busy, free = (threading.Event() for _ in range(4))
+
+    def waits() -> None:
+        with pool.slot_given_back(over.set):
+            inside.set()
+            over.wait(20)
+        order.append("goes on")
+
+    def holds() -> None:
+        busy.set()
+        free.wait(20)
+
+    pool.start(waits)
+    assert inside.wait(20)
+    pool.start(holds)
+    assert busy.wait(20)
+    over.set()
+    until(lambda: pool._back)  # it waits for a slot
+    pool.start(lambda: order.append("job"))
+    free.set()
+    until(lambda: len(order) == 2)
+    assert order == ["goes on", "job"]
+
+
 @pytest.mark.parametrize("slots", [1, 2, 5])
 def test_burst_of_clients_that_do_not_read_has_no_more_threads_than_the_limit(slots: int) -> None:
     pool = Threads(slots)
