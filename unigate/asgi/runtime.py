@@ -125,14 +125,17 @@ class ASGIRuntime:
 
     async def serve_lifespan(self, receive: Receive, send: Send) -> None:
         """Answer the lifespan of an ASGI server; a wrong limit of WSGI applications stops it."""
+        wrong = ""
         try:
             for mount in self._router:
                 self._as_asgi(mount)
         except ValueError as error:
+            wrong = str(error)
+        if wrong:  # outside of the handler: what a server raises would name the error twice
             await receive()
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await self.lifespans.serve(receive, send)
+            await send({"type": "lifespan.startup.failed", "message": wrong})
+        else:
+            await self.lifespans.serve(receive, send)
 
     async def serve(
         self,
