@@ -168,7 +168,7 @@ class Gateway:
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
         if scope["type"] == "lifespan":
-            await self.runtime.lifespans.serve(receive, send)
+            await self.runtime.serve_lifespan(receive, send)
             return
         request = Request.from_scope(scope)
         request.deployment = self.deployment

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import resource
+import selectors
 import sys
 import tempfile
 import threading
@@ -244,34 +245,67 @@ def test_client_that_stops_sending_is_answered_with_408(
     assert descriptors() == known
 
 
-def test_one_byte_from_time_to_time_is_standing_still(setting: Any) -> None:
-    setting("CLIENT_TIMEOUT", 1)
+class TimersOnly(selectors.DefaultSelector):
+    """Waits for no timer, but counts for how long it would have."""
 
-    async def scenario() -> None:
-        live = Live("POST", length=1_000_000)
-        task = live.begin(Site().wrapped())
-        while not task.done():
-            live.upload(b"x", more=True)
-            await asyncio.sleep(0.05)
-        assert live.status == 408
+    now = 0.0
 
-    run(scenario)
+    def select(self, timeout: float | None = None) -> Any:
+        events = super().select(timeout and 0)
+        if timeout and not events:
+            self.now += timeout
+        return events
 
 
-def test_client_that_sends_on_has_as_long_as_it_takes(setting: Any) -> None:
-    setting("CLIENT_TIMEOUT", 1)
+class TimersOnlyLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes while it waits for timers, and at no other time."""
+
+    def __init__(self) -> None:
+        self.timers = TimersOnly()
+        super().__init__(self.timers)
+
+    def time(self) -> float:
+        return self.timers.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "pause", "status"),
+    [
+        (2, 1000, 1, 200),
+        (2, 1000, 1.5, 200),
+        (2, 600, 1, 200),
+        (2, 1100, 1.9, 200),
+        (1, 2000, 0.05, 200),
+        (1, 100, 0.05, 200),
+        (1, 1, 0.0005, 200),
+        (60, 1000, 50, 200),
+        (60, 100_000, 59, 200),
+        (2, 400, 1, 408),
+        (2, 1, 0.05, 408),
+        (1, 1, 0.002, 408),
+        (2, 100_000, 2.1, 408),
+        (60, 1000, 61, 408),
+    ],
+)
+def test_client_has_the_time_of_the_setting_for_each_kib(
+    seconds: int, size: int, pause: float, status: int, setting: Any
+) -> None:
+    setting("CLIENT_TIMEOUT", seconds)
+    gateway = Site().wrapped()
 
     async def scenario() -> None:
         live = Live("POST")
-        task = live.begin(Site().wrapped())
-        for _ in range(30):
-            live.upload(b"x" * 2000, more=True)
-            await asyncio.sleep(0.05)
+        task = live.begin(gateway)
+        end = asyncio.get_running_loop().time() + 20 * seconds
+        while not task.done() and asyncio.get_running_loop().time() < end:
+            live.upload(b"x" * size, more=True)
+            await asyncio.sleep(pause)
         live.upload()
         await task
-        assert live.status == 200
+        assert live.status == status
 
-    run(scenario)
+    with asyncio.Runner(loop_factory=TimersOnlyLoop) as runner:
+        runner.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -572,6 +606,40 @@ def test_client_that_has_waited_longest_makes_room(setting: Any) -> None:
     run(scenario)
 
 
+def test_burst_of_clients_that_do_not_read_is_bounded_and_stops_nobody_else(setting: Any) -> None:
+    slots = 2
+    setting("WSGI_THREADS", slots)
+    lock = threading.Lock()
+    open_streams: list[int] = [0]
+    most: list[int] = []
+
+    def stream() -> Iterator[bytes]:
+        with lock:
+            open_streams[0] += 1
+            most.append(open_streams[0])
+        try:
+            while True:
+                yield PART
+        finally:
+            with lock:
+                open_streams[0] -= 1
+
+    gateway = Site(lambda read: stream() if read else [b"beside"]).wrapped()
+
+    async def scenario() -> None:
+        clients = [Live("POST").upload(b"stream").stop_reading() for _ in range(400)]
+        tasks = [client.begin(gateway) for client in clients]
+        assert (await Live().upload().run(gateway)).body == b"beside"
+        await soon(lambda: len(most) == 400)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await soon(lambda: open_streams == [0])
+
+    run(scenario)
+    assert max(most) <= slots + slots * WAITING_PER_SLOT
+
+
 @pytest.mark.parametrize("stage", ["upload", "queue", "response"])
 def test_server_that_stops_waiting_frees_everything(stage: str, setting: Any) -> None:
     setting("WSGI_THREADS", 1)
@@ -752,6 +820,41 @@ def test_wrong_setting_is_named(
 
     run(scenario)
     assert f"UNIGATE_{name} must be a positive integer, got {value!r}." in caplog.text
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "on", "off"])
+@pytest.mark.parametrize("name", ["WSGI_THREADS", "BODY_MEMORY", "BODY_LIMIT", "CLIENT_TIMEOUT"])
+def test_wrong_setting_stops_the_start_of_the_server(
+    name: str, lifespan: Any, setting: Any
+) -> None:
+    setting(name, "many")
+    gateway = unigate.wrap(Site(), interface="wsgi", lifespan=lifespan)
+
+    async def scenario() -> None:
+        live = Live()
+        live.arriving.put_nowait({"type": "lifespan.startup"})
+        await gateway.asgi({"type": "lifespan"}, live.arriving.get, live.send)
+        message = f"UNIGATE_{name} must be a positive integer, got 'many'."
+        assert live.taken == [{"type": "lifespan.startup.failed", "message": message}]
+
+    run(scenario)
+
+
+def test_setting_of_no_wsgi_application_is_not_read(setting: Any) -> None:
+    setting("WSGI_THREADS", "many")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+
+    async def scenario() -> None:
+        live = Live()
+        for phase in ("startup", "shutdown"):
+            live.arriving.put_nowait({"type": f"lifespan.{phase}"})
+        await unigate.wrap(app).asgi({"type": "lifespan"}, live.arriving.get, live.send)
+        assert live.taken[0] == {"type": "lifespan.startup.complete"}
+
+    run(scenario)
 
 
 def test_empty_setting_is_the_default(setting: Any) -> None:

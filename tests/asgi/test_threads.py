@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.waiting import until
 from unigate.asgi import threads
-from unigate.asgi.threads import Threads
+from unigate.asgi.threads import WAITING_PER_SLOT, Threads
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -77,6 +78,121 @@ def test_slot_given_back_runs_others_and_comes_back_in_turn() -> None:
     free.set()
     until(lambda: len(order) == 3)
     assert order == ["waited", "held the slot", "goes on"]
+
+
+def test_new_jobs_do_not_overtake_a_thread_that_comes_back() -> None:
+    pool = Threads(1)
+    order: list[str] = []
+    inside, over, busy, free = (threading.Event() for _ in range(4))
+
+    def waits() -> None:
+        with pool.slot_given_back(over.set):
+            inside.set()
+            over.wait(20)
+        order.append("goes on")
+
+    def holds() -> None:
+        busy.set()
+        free.wait(20)
+
+    pool.start(waits)
+    assert inside.wait(20)
+    pool.start(holds)
+    assert busy.wait(20)
+    over.set()
+    until(lambda: pool._back)  # it waits for a slot
+    pool.start(lambda: order.append("job"))
+    free.set()
+    until(lambda: len(order) == 2)
+    assert order == ["goes on", "job"]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5])
+def test_burst_of_clients_that_do_not_read_has_no_more_threads_than_the_limit(slots: int) -> None:
+    pool = Threads(slots)
+    most = slots + WAITING_PER_SLOT * slots
+    lock = threading.Lock()
+    used: set[threading.Thread] = set()
+    alive: list[int] = []
+    broken_off: list[int] = []
+    done: list[int] = []
+    leave = threading.Event()
+    clients = 10 * most
+
+    def never_read() -> None:
+        with lock:
+            used.add(threading.current_thread())
+            alive.append(sum(thread.is_alive() for thread in used))
+        over = threading.Event()
+
+        def break_off() -> None:
+            broken_off.append(1)
+            over.set()
+
+        with pool.slot_given_back(break_off):
+            until(lambda: over.is_set() or leave.is_set())
+        done.append(1)
+
+    for _ in range(clients):
+        pool.start(never_read)
+    beside = threading.Event()
+    pool.start(beside.set)
+    assert beside.wait(20)
+    until(lambda: len(done) >= clients - most)
+    assert len(broken_off) <= clients + 1 - most  # one for each job that found no thread
+    leave.set()
+    until(lambda: len(done) == clients)
+    assert max(alive) <= most
+
+
+def test_thread_that_was_broken_off_ends_before_jobs_that_wait() -> None:
+    pool = Threads(2)
+    order: list[str] = []
+    broken_off = threading.Event()
+    free = {name: threading.Event() for name in ("first", "second", "holds", "waits", "rest")}
+
+    def client(name: str, inside: threading.Event) -> None:
+        with pool.slot_given_back(broken_off.set if name == "first" else lambda: None):
+            inside.set()
+            free.get(name, free["rest"]).wait(20)
+        order.append(name)
+        if name == "second":
+            free["rest"].wait(20)
+
+    for number in range(2 * WAITING_PER_SLOT):
+        name = {0: "first", 1: "second"}.get(number, "another")
+        inside = threading.Event()
+        pool.start(partial(client, name, inside))
+        assert inside.wait(20)
+
+    begun = threading.Semaphore(0)
+
+    def holds() -> None:
+        begun.release()
+        free["holds"].wait(20)
+
+    def waits() -> None:
+        begun.release()
+        free["waits"].wait(20)
+        with pool.slot_given_back(lambda: None):
+            free["rest"].wait(20)
+
+    for job in (holds, waits):
+        pool.start(job)
+        assert begun.acquire(timeout=20)
+    for _ in range(3):
+        pool.start(lambda: order.append("job"))
+
+    free["waits"].set()  # one too many: the first is broken off
+    assert broken_off.wait(20)
+    free["second"].set()  # its client reads: it has a thread, which the jobs do not have
+    until(lambda: order == ["second"])
+    free["first"].set()
+    until(lambda: pool._broken_off)  # it waits for a slot
+    free["holds"].set()
+    until(lambda: len(order) == 5)
+    assert order == ["second", "first", "job", "job", "job"]
+    free["rest"].set()
 
 
 def test_functions_return_and_raise_on_the_event_loop() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -79,6 +80,15 @@ def endless(environ: Environ, start_response: Start) -> Iterator[bytes]:
         print("endless: closed", flush=True)
 
 
+def flood(environ: Environ, start_response: Start) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    try:
+        while True:
+            yield bytes(65536)
+    finally:
+        print("flood: closed", flush=True)
+
+
 def later(environ: Environ, start_response: Start) -> Iterable[bytes]:
     unigate.wait_until(wait_for, Path(parse_qs(environ["QUERY_STRING"])["file"][0]))
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "5")])
@@ -119,6 +129,13 @@ def stream(environ: Environ, start_response: Start) -> Iterator[bytes]:
     with socket.create_connection(("127.0.0.1", port), timeout=8) as test:
         test.recv(1)
     yield b"data: two\n\n"
+
+
+def threads(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    """Tell how many threads of the gateway there are, the idle ones included."""
+    number = sum(thread.name == "unigate-wsgi" for thread in threading.enumerate())
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(number).encode()]
 
 
 def upload(environ: Environ, start_response: Start) -> Iterable[bytes]:
@@ -163,10 +180,12 @@ VIEWS = {
     "empty": empty,
     "endless": endless,
     "fail": fail,
+    "flood": flood,
     "hang": hang,
     "later": later,
     "fail-late": fail_late,
     "lines": lines,
     "stream": stream,
+    "threads": threads,
     "upload": upload,
 }

@@ -16,6 +16,7 @@ from .test_servers import ASGI_SERVERS
 CLIENTS = 200
 UNFINISHED = b"POST /upload HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 100000\r\n\r\nx"
 ENDLESS = b"GET /endless HTTP/1.1\r\nHost: shop.example\r\n\r\n"
+FLOOD = b"GET /flood HTTP/1.1\r\nHost: shop.example\r\n\r\n"
 HANG = b"GET /hang HTTP/1.1\r\nHost: shop.example\r\n\r\n"
 SECONDS = 20
 
@@ -26,9 +27,12 @@ but_daphne = pytest.mark.parametrize("name", [name for name in ASGI_SERVERS if n
 
 
 @contextmanager
-def serving(name: str, log: Path, *options: str, timeout: int = 60) -> Iterator[Server]:
+def serving(
+    name: str, log: Path, *options: str, timeout: int = 60, threads: int = 40
+) -> Iterator[Server]:
     arguments = module(*ASGI_SERVERS[name], *options, "tests.servers.slow_app:app")
-    with Server(arguments, log, env={"UNIGATE_CLIENT_TIMEOUT": str(timeout)}) as server:
+    env = {"UNIGATE_CLIENT_TIMEOUT": str(timeout), "UNIGATE_WSGI_THREADS": str(threads)}
+    with Server(arguments, log, env=env) as server:
         server.wait_until_it_listens()
         yield server
 
@@ -80,6 +84,19 @@ def test_clients_that_do_not_read_stop_nobody_else(name: str, tmp_path: Path) ->
         server.wait_for_output("ended early: The client disconnected", CLIENTS)
 
         assert "Traceback" not in server.stop()
+
+
+@but_daphne
+def test_burst_of_clients_that_do_not_read_is_bounded_and_stops_nobody_else(
+    name: str, tmp_path: Path
+) -> None:
+    with serving(name, tmp_path / "log", threads=2) as server, ExitStack() as clients:
+        for _ in range(CLIENTS):
+            clients.enter_context(send(server, FLOOD))
+        assert ask(server.port, "/x").status == 200
+        server.wait_for_output("flood: closed", CLIENTS - 22)
+        assert ask(server.port, "/threads").json() <= 22
+        assert server.output().count("flood: closed") <= CLIENTS - 20
 
 
 @but_daphne

@@ -10,8 +10,8 @@ from unigate.types import Message, Receive, Send
 
 _log = logging.getLogger("unigate")
 
-# Fewer bytes of a request body than this do not count as progress: a client that sends one byte
-# from time to time stands still.
+# How many bytes of a request body give a client the whole time again, and fewer a part of it: one
+# that sends a byte from time to time stands still.
 PROGRESS = 1024
 
 
@@ -36,26 +36,25 @@ class Client:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._watch: asyncio.Task[None] | None = None
-        self._deadline = 0.0
-        self._progress = PROGRESS  # a new deadline
+        self._left = seconds  # for the next bytes of the body
 
     async def receive(self) -> Message:
         """Return the next part of the request body; ClientGone if there is none."""
-        if self._progress >= PROGRESS:
-            self._progress = 0
-            self._deadline = self._loop.time() + self._seconds
+        begin = self._loop.time()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout(self._left):
                 message = await self._receive()
         except TimeoutError:
             raise ClientStalled(
-                f"The client sent less than {PROGRESS} bytes in {self._seconds} seconds."
+                f"The client sent its body slower than {PROGRESS} bytes in {self._seconds} seconds."
             ) from None
         except OSError as error:
             raise ClientGone("The client disconnected before the end of its body.") from error
         if message["type"] == "http.disconnect":
             raise ClientGone("The client disconnected before the end of its body.")
-        self._progress += len(message.get("body", b""))
+        gained = len(message.get("body", b"")) * self._seconds / PROGRESS
+        left = self._left - (self._loop.time() - begin) + gained
+        self._left = min(left, self._seconds)
         return message
 
     async def send(self, message: Message) -> None:

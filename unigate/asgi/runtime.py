@@ -51,6 +51,7 @@ class ASGIRuntime:
         self.lifespans = Lifespans(list(lifespans.values()))
         self._states = {mount: lifespan.state for mount, lifespan in lifespans.items()}
         self._stops_at_exit = False
+        self._router = router
         self._asgi_apps: dict[Mount, ASGIApp] = {}
 
     def start(self) -> None:
@@ -121,6 +122,20 @@ class ASGIRuntime:
         await self.loop.join(deferred.finish_async())
 
     # --- a live request, on the server's event loop ----------------------------------------------
+
+    async def serve_lifespan(self, receive: Receive, send: Send) -> None:
+        """Answer the lifespan of an ASGI server; a wrong limit of WSGI applications stops it."""
+        wrong = ""
+        try:
+            for mount in self._router:
+                self._as_asgi(mount)
+        except ValueError as error:
+            wrong = str(error)
+        if wrong:  # outside of the handler: what a server raises would name the error twice
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": wrong})
+        else:
+            await self.lifespans.serve(receive, send)
 
     async def serve(
         self,

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import partial
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -22,33 +22,43 @@ IDLE_SECONDS = 10
 
 
 class Threads:
-    """Threads that share a number of slots: each needs one to run, and all get them in turn.
+    """A limited number of threads that share a smaller number of slots: each needs one to run.
 
     A thread can give its slot to another while it waits for its client, which those of
-    `ThreadPoolExecutor` cannot. None of them keeps the process alive: it ends when its server has
-    stopped waiting for them.
+    `ThreadPoolExecutor` cannot. A job that finds no thread breaks off the one that has waited
+    longest, and takes the first that is done. None of the threads keeps the process alive: it ends
+    when its server has stopped waiting for them.
 
     Args:
-        slots: How many threads may run at the same time.
+        slots: How many threads may run at the same time. Ten times as many more may wait for their
+            clients.
     """
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._lock = threading.Lock()
         self._free = slots
-        self._queue: deque[Callable[[], object]] = deque()  # called, in order, when a slot is free
-        self._jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
-        self._threads = 0
+        self._number = 0  # of the threads
         self._idle = 0
-        self._waiting: dict[Callable[[], object], None] = {}  # the longest first
+        self._passed_on: SimpleQueue[Callable[[], object]] = SimpleQueue()  # to idle threads
+        self._waiting: dict[int, Callable[[], object]] = {}  # by thread, the longest first
+        self._leaving: set[int] = set()  # the threads that were broken off, until they are done
+        # What needs a slot: new jobs and threads that come back, numbered in the order in which
+        # they came, and threads that were broken off. Those are first: jobs wait for their end.
+        self._numbers = count()
+        self._jobs: deque[tuple[int, Callable[[], object]]] = deque()
+        self._back: deque[tuple[int, threading.Event]] = deque()
+        self._broken_off: deque[threading.Event] = deque()
 
     def start(self, job: Callable[[], object]) -> None:
-        """Run a job in a thread as soon as a slot is free; it must not raise.
+        """Run a job in a thread as soon as there is one and a slot is free; it must not raise.
 
         Raises:
             RuntimeError: If there is no thread yet, and the system lets none start.
         """
-        self._take_slot(partial(self._hand_over, job))
+        with self._lock:
+            self._jobs.append((next(self._numbers), job))
+            self._give_slots()
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run a function in a thread, and return its result."""
@@ -69,91 +79,95 @@ class Threads:
         """Give back the slot of this thread within the block, then wait for another one.
 
         Args:
-            break_off: Ends the block, from any thread. It is called if too many threads wait, and
-                this is the one that has waited longest.
+            break_off: Ends the block, from any thread, and uses no method of this object. It is
+                called if a job needs a thread, and this is the one that has waited longest.
         """
+        thread = threading.get_ident()
         with self._lock:
-            self._waiting[break_off] = None
-            too_many = len(self._waiting) > WAITING_PER_SLOT * self._slots
-        if too_many:
-            self._break_off_longest()
-        self._give_slot()
+            self._waiting[thread] = break_off
+            self._free += 1
+            self._give_slots()
+        turn = threading.Event()
         try:
             yield
         finally:
             with self._lock:
-                self._waiting.pop(break_off, None)
-            turn = threading.Event()
-            self._take_slot(turn.set)
+                if self._waiting.pop(thread, None):
+                    self._back.append((next(self._numbers), turn))
+                else:
+                    self._broken_off.append(turn)
+                self._give_slots()
             turn.wait()
 
-    def _take_slot(self, proceed: Callable[[], object]) -> None:
-        with self._lock:
-            if not self._free:
-                self._queue.append(proceed)
+    # --- with the lock held ----------------------------------------------------------------------
+
+    def _give_slots(self) -> None:
+        """Let those proceed whose turn it is, as long as slots are free."""
+        no_thread = False
+        while self._free:
+            if self._broken_off:
+                self._broken_off.popleft().set()
+            elif self._jobs and not no_thread and not self._back_first():
+                numbered = self._jobs.popleft()
+                if not self._begin(numbered[1]):
+                    self._jobs.appendleft(numbered)
+                    self._break_off_longest()
+                    no_thread = True  # but those that come back have theirs
+                    continue
+            elif self._back:
+                self._back.popleft()[1].set()
+            else:
                 return
             self._free -= 1
-        proceed()
 
-    def _give_slot(self) -> None:
-        with self._lock:
-            if not self._queue:
-                self._free += 1
-                return
-            proceed = self._queue.popleft()
-        proceed()
+    def _back_first(self) -> bool:
+        return bool(self._back) and self._back[0][0] < self._jobs[0][0]
 
-    def _hand_over(self, job: Callable[[], object]) -> None:
-        """Pass a job, which has a slot, to an idle thread or to a new one."""
-        with self._lock:
-            if self._passed_on(job):
-                return
-            self._threads += 1
+    def _begin(self, job: Callable[[], object]) -> bool:
+        """Pass a job to an idle thread or to a new one; False if there is none."""
+        if self._idle:
+            self._idle -= 1
+            self._passed_on.put(job)
+            return True
+        if self._number == self._slots + WAITING_PER_SLOT * self._slots:
+            return False
         try:
             threading.Thread(
                 target=self._work, args=(job,), name="unigate-wsgi", daemon=True
             ).start()
         except RuntimeError:  # the system lets this process have no more threads
-            with self._lock:
-                self._threads -= 1
-                if self._passed_on(job):
-                    return
-                self._free += 1  # for a thread that comes back from its client
-                if not self._threads:
-                    raise
-                self._queue.appendleft(partial(self._hand_over, job))
-            self._break_off_longest()
-
-    def _passed_on(self, job: Callable[[], object]) -> bool:
-        if not self._idle:
+            if not self._number:
+                raise
             return False
-        self._idle -= 1
-        self._jobs.put(job)
+        self._number += 1
         return True
+
+    def _break_off_longest(self) -> None:
+        """Break off the longest wait, unless enough threads are on their way to their end."""
+        if self._waiting and len(self._leaving) < min(self._slots, len(self._jobs)):
+            thread = next(iter(self._waiting))
+            self._leaving.add(thread)
+            self._waiting.pop(thread)()
+
+    # --- in a thread -----------------------------------------------------------------------------
 
     def _work(self, job: Callable[[], object]) -> None:
         while True:
             job()
             del job  # an idle thread must not keep a request alive
             with self._lock:
+                self._leaving.discard(threading.get_ident())
                 self._idle += 1
-            self._give_slot()  # after it became idle: the next job can be for this thread
+                self._free += 1
+                self._give_slots()  # the next job can be for this thread
             try:
-                job = self._jobs.get(timeout=IDLE_SECONDS)
+                job = self._passed_on.get(timeout=IDLE_SECONDS)
             except Empty:
                 with self._lock:
                     ends = self._idle > 0
                     if ends:
                         self._idle -= 1
-                        self._threads -= 1
+                        self._number -= 1
                 if ends:
                     return
-                job = self._jobs.get()  # on its way, because no thread is idle any more
-
-    def _break_off_longest(self) -> None:
-        with self._lock:
-            longest = next(iter(self._waiting), None)
-            if longest is not None:
-                del self._waiting[longest]
-        if longest is not None:
-            longest()
+                job = self._passed_on.get()  # on its way, because no thread is idle any more
