@@ -280,6 +280,15 @@ def test_no_target_writes_through_a_link_that_leaves_the_folder(
 JOURNALS = [
     "[]", "{", "", "null", '{"replaced": 1, "added": [], "folders": []}', "[" * 100_000, "{}",
     '{"replaced": [], "added": [], "folders": [], "more": []}',
+    "[1]", "1", "1.5", "true", '"text"', "[[]]", '{"a": 1}', "1" * 5000, "{}{}", "\ufeff[]",
+    '{"replaced": "kept", "added": [], "folders": []}',
+    '{"replaced": {"kept": 1}, "added": [], "folders": []}',
+    '{"replaced": [1], "added": [], "folders": []}',
+    '{"replaced": [], "added": [null], "folders": []}',
+    '{"replaced": [], "added": [], "folders": [["kept"]]}',
+    '{"replaced": [], "added": [], "folders": null}',
+    '{"replaced": [], "added": ["\\ud800"], "folders": []}',
+    '{"replaced": [], "added": []}',
 ]  # fmt: skip
 
 
