@@ -106,8 +106,6 @@ class Stage:
             for path in journal.replaced:
                 kept, place = self._before / path, self.output / path
                 if os.path.lexists(kept):
-                    if kept.is_dir() and not kept.is_symlink():
-                        place.unlink(missing_ok=True)  # a folder cannot replace a file
                     place.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(kept, place)
             self._journal.unlink()
