@@ -318,6 +318,56 @@ def test_no_target_writes_through_a_link_that_leaves_the_folder(
     assert ("must be below out, " in err) == (target != "aws")
 
 
+@pytest.mark.parametrize("options", [[], ["--force"], ["--dry-run"]])
+@pytest.mark.parametrize("link", ["build/aws", "build"])
+@pytest.mark.parametrize("leads_to", ["{aside}", "{aside}/new", "{outside}/aside", "hop", "hop/x"])
+def test_the_default_output_is_in_the_project(
+    folder: Path,
+    aside: Path,
+    capfd: pytest.CaptureFixture[str],
+    link: str,
+    leads_to: str,
+    options: list[str],
+) -> None:
+    write(folder, {"requirements.txt": ""})
+    place = folder / link
+    place.parent.mkdir(exist_ok=True)
+    (place.parent / "hop").symlink_to(aside)
+    outside = "../.." if link == "build/aws" else ".."
+    place.symlink_to(leads_to.format(aside=aside, outside=outside))
+    assert main(["build", "main:app", "--target", "aws", *options]) == 2
+    err = capfd.readouterr().err
+    assert "must be in the project" in err
+    assert "--output" in err
+
+
+def test_the_default_output_may_be_a_link_within_the_project(folder: Path) -> None:
+    write(folder, {"requirements.txt": "", "made/x": "1", "build/x": "1"})
+    (folder / "build/aws").symlink_to("../made")
+    assert main(["build", "main:app", "--target", "aws"]) == 0
+    assert "template.yaml" in tree(folder / "made")
+
+
+def test_an_explicit_output_may_be_a_link(folder: Path) -> None:
+    write(folder, {"requirements.txt": "", "build/x": "1"})
+    (folder.parent / "elsewhere").mkdir()
+    (folder / "build/aws").symlink_to("../../elsewhere")
+    assert main(["build", "main:app", "--target", "aws", "--output", "build/aws"]) == 0
+    assert "template.yaml" in tree(folder.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--output", "build/aws"]])
+def test_an_output_that_leads_to_itself_is_refused(
+    folder: Path, capfd: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    write(folder, {"requirements.txt": "", "build/x": "1"})
+    (folder / "build/aws").symlink_to("aws")
+    assert main(["build", "main:app", "--target", "aws", *options]) == 2
+    err = capfd.readouterr().err
+    assert "build/aws" in err
+    assert "Traceback" not in err
+
+
 JOURNALS = [
     "[]", "{", "", "null", '{"replaced": 1, "added": [], "folders": []}', "[" * 100_000, "{}",
     '{"replaced": [], "added": [], "folders": [], "more": []}',
