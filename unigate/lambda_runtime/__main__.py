@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from unigate.gateway import Gateway
 
-from . import handlers, hooks, logs
+from . import handlers, hooks, logs, streaming
 from .client import ApiError, RuntimeClient
 from .errors import ErrorReport, TypedError
 from .serving import serving
@@ -43,8 +43,8 @@ def main(arguments: list[str]) -> NoReturn:
     logs.set_up()
     with _seldom_collecting():
         handler = _start(target, client)
-    streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
-    workers = Workers(client, serving(handler, streaming=streaming), lambda: _stop(handler))
+    streams = streaming.is_switched_on(os.environ)
+    workers = Workers(client, serving(handler, streaming=streams), lambda: _stop(handler))
     count = _concurrency()
     try:
         if count > 0:
