@@ -110,8 +110,8 @@ class Gateway:
 
         Raises:
             TypeError: The kind has no such filter, or its value is not text.
-            ValueError: The kind is unknown, or a function with the same filters is registered
-                already.
+            ValueError: The kind is unknown, a filter is empty, or a function with the same filters
+                is registered already.
         """
         return self._handlers.register(kind, filters)
 
@@ -381,7 +381,7 @@ class Gateway:
         """
         handler = self._handlers.find(event)
         if handler is None:
-            raise unknown_event(event, self._sources)
+            raise unknown_event(event, self._sources, self._handlers.filtered(event))
         try:
             return handler(event, context)
         except BaseException as error:
