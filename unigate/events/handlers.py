@@ -44,11 +44,13 @@ class EventHandlers:
         """Return a decorator that registers a handler.
 
         Raises:
-            TypeError: The kind has no such filter, or its value is not text.
+            TypeError: The kind has no such filter, its value is not text, or the handler cannot be
+                called with (event, context) (raised by the decorator).
             ValueError: The kind is unknown, a filter is empty, or the kind has a handler with the
                 same filters (raised by the decorator).
         """
         from . import filters
+        from .parameters import check_parameters
         from .typed_events import with_event_class
 
         known = (*kinds.NAMES, "*")
@@ -57,6 +59,7 @@ class EventHandlers:
         wanted = filters.checked(kind, wanted)
 
         def register(handler: Handler) -> Handler:
+            check_parameters(handler, "event", "context")
             handlers = self._handlers.setdefault(kind, [])
             for other in handlers:
                 if other.wanted == wanted:
