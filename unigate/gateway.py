@@ -67,7 +67,7 @@ class Gateway:
         platform: str | Provider | None = None,
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
-        text_types: Iterable[str] = (),
+        text_types: Iterable[str] | None = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
@@ -109,7 +109,8 @@ class Gateway:
                 one without filters is called for the rest.
 
         Raises:
-            TypeError: The kind has no such filter, or its value is not text.
+            TypeError: The kind has no such filter, its value is not text, or the function cannot be
+                called with (event, context).
             ValueError: The kind is unknown, a filter is empty, or a function with the same filters
                 is registered already.
         """
@@ -422,7 +423,7 @@ def wrap(
     platform: str | Provider | None = None,
     trusted_proxies: int | str | Sequence[str] | None = None,
     cache: str | Backend | None = None,
-    text_types: Iterable[str] = (),
+    text_types: Iterable[str] | None = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.

@@ -154,6 +154,22 @@ def test_requirements_may_be_in_another_file(folder: Path) -> None:
     assert build() == 2
 
 
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_an_empty_list_of_dependencies_is_a_declaration(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    installer: str,
+) -> None:
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    (folder / "requirements.txt").unlink()
+    write(folder, {"pyproject.toml": '[project]\nname = "x"\ndependencies = []\n'})
+    assert build("--output", "out") == 0
+    assert "main.py" in members(folder / "out/function.zip")
+    assert "unigate is not in the zip" in capsys.readouterr().err
+
+
 def test_a_project_without_dependencies_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
