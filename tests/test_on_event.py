@@ -231,6 +231,10 @@ FILTERS = [
     ("s3", "bucket", "incoming", "outgoing"),
     ("s3", "event", "ObjectCreated", "ObjectRemoved"),
     ("s3", "event", "ObjectCreated:Put", "ObjectCreated:Copy"),
+    ("s3", "event", "ObjectCreated:*", "ObjectRemoved:*"),
+    ("s3", "event", "s3:ObjectCreated", "s3:ObjectRemoved"),
+    ("s3", "event", "s3:ObjectCreated:*", "s3:ObjectRemoved:*"),
+    ("s3", "event", "s3:ObjectCreated:Put", "s3:ObjectCreated:Copy"),
     ("schedule", "rule", "nightly", "hourly"),
     ("ses", "recipient", "orders@example.org", "ada@example.org"),
     ("sns", "topic", "news", "olds"),
@@ -341,6 +345,62 @@ def test_a_filter_that_the_kind_does_not_have_is_refused_with_those_it_has() -> 
     for value in (None, 7, ["jobs"]):
         with pytest.raises(TypeError, match=r"filter 'queue' must be text, got"):
             app.on_event("sqs", queue=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "name"), [row[:2] for row in FILTERS])
+@pytest.mark.parametrize("value", ["", " ", "\t\n"])
+def test_an_empty_filter_is_refused(kind: str, name: str, value: str) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(ValueError, match=rf"filter '{name}' must not be empty, got"):
+        app.on_event(kind, **{name: value})
+
+
+@pytest.mark.parametrize("value", ["s3:", ":*", "s3::*"])
+def test_an_empty_name_of_an_s3_event_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r"filter 'event' must not be empty, got '"):
+        unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize(
+    "value", ["*", "s3:*", "ObjectCreated*", "s3:Object*", "*:Put", "s3:ObjectCreated:P*", "**"]
+)
+def test_a_star_that_would_never_match_is_refused(value: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"a \"\*\" at its end only, as in \"s3:ObjectCreated:\*\""
+    ):
+        unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize(
+    "value", ["ObjectCreated", "ObjectCreated:*", "s3:ObjectCreated", "s3:ObjectCreated:*"]
+)
+def test_two_notations_of_one_event_of_s3_are_the_same_filter(value: str) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("s3", event="s3:ObjectCreated:*")(lambda event, context: None)
+    with pytest.raises(ValueError, match="registered already"):
+        app.on_event("s3", event=value)(second)
+
+
+@every_door
+@pytest.mark.parametrize(("kind", "name", "has", "lacks"), FILTERS)
+def test_an_event_that_no_filter_matches_is_an_error_that_says_so(
+    kind: str, name: str, has: str, lacks: str, invoke: Invoke
+) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event(kind, **{name: lacks})(lambda event, context: None)
+    says = rf"filters of no function match it: change those of @app\.on_event\(\"{kind}\"\), or"
+    with pytest.raises(UnknownEvent, match=says):
+        invoke(app, sample(kind), None)
+
+
+def test_a_schedule_that_no_filter_matches_names_both_kinds() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("eventbridge", source="shop")(lambda event, context: None)
+    with pytest.raises(UnknownEvent, match=r'change those of @app\.on_event\("eventbridge"\), or'):
+        app(sample("schedule"), None)
+    app.on_event("schedule", rule="hourly")(lambda event, context: None)
+    with pytest.raises(UnknownEvent, match=r'"schedule"\) and @app\.on_event\("eventbridge"\), or'):
+        app(sample("schedule"), None)
 
 
 def test_a_command_goes_to_the_function_that_was_registered_for_it_alone() -> None:

@@ -48,7 +48,7 @@ class Deployment:
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
         *,
-        text_types: Iterable[str] = (),
+        text_types: Iterable[str] | None = (),
         geoip: str | os.PathLike[str] | None = None,
     ) -> None:
         self.platform = platform or os.environ.get("UNIGATE_PLATFORM") or None

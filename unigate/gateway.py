@@ -74,7 +74,7 @@ class Gateway:
         cache: str | Backend | None = None,
         public_url: str | None = None,
         stage: Stage = "auto",
-        text_types: Iterable[str] = (),
+        text_types: Iterable[str] | None = (),
         around: Iterable[Callable[[EventHandler], EventHandler]] = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
@@ -131,9 +131,10 @@ class Gateway:
                 one without filters is called for the rest.
 
         Raises:
-            TypeError: The kind has no such filter, or its value is not text.
-            ValueError: The kind is unknown, or a function with the same filters is registered
-                already.
+            TypeError: The kind has no such filter, its value is not text, or the function cannot be
+                called with (event, context).
+            ValueError: The kind is unknown, a filter is empty, or a function with the same filters
+                is registered already.
         """
         return self._handlers.register(kind, filters)
 
@@ -459,7 +460,7 @@ class Gateway:
         """
         handler = self._handlers.find(event)
         if handler is None:
-            raise unknown_event(event, self._sources)
+            raise unknown_event(event, self._sources, self._handlers.filtered(event))
         try:
             return handler(event, context)
         except BaseException as error:
@@ -520,7 +521,7 @@ def wrap(
     cache: str | Backend | None = None,
     public_url: str | None = None,
     stage: Stage = "auto",
-    text_types: Iterable[str] = (),
+    text_types: Iterable[str] | None = (),
     around: Iterable[Callable[[EventHandler], EventHandler]] = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:

@@ -9,9 +9,9 @@ which separates the entries from those of `request.runtime_cache` and is what `c
 Django's other backends; pickles over 1.5 MB are not stored. MAX_ENTRIES is ignored, because the
 store limits its own size. `add`, `incr` and `touch` are atomic within a process only.
 
-A pickle can run code when it is loaded. Each is signed with SECRET_KEY for its namespace and key,
-and one without a valid signature is a miss; SECRET_KEY_FALLBACKS are accepted. Entries of earlier
-versions of unigate, which did not sign, are misses too.
+A pickle can run code when it is loaded. Each is signed with SECRET_KEY for its namespace, key and
+expiry, and one that has expired or has no valid signature is a miss; SECRET_KEY_FALLBACKS are
+accepted. Entries of earlier versions of unigate, which did not sign, are misses too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MISSING = object()
 
 
 class _Entry(NamedTuple):
-    """What a pickle has, as a plain tuple; only its first member is the application's."""
+    """A value of the application, with what `touch` and `incr` keep of it."""
 
     value: Any
     expires: float | None
@@ -52,7 +52,7 @@ class RuntimeCache(BaseCache):
         super().__init__(params)
         options = params.get("OPTIONS") or {}
         namespace = options.get("namespace", "django")
-        self._pickles = SignedPickles("django_unigate.cache 1", namespace or "", _secrets)
+        self._pickles = SignedPickles("django_unigate.cache 2", namespace or "", _secrets)
         self._cache = unigate.RuntimeCache(
             namespace=namespace,
             backend=location or None,
@@ -140,6 +140,7 @@ class RuntimeCache(BaseCache):
         Concurrent callers of a missing key share one call of a callable default.
         """
         full, ttl, names = self._key(key, version), self._ttl(timeout), _names(tags)
+        asked = time.time()  # a value that is made after this may expire at once
 
         def make() -> str:
             value = default() if callable(default) else default
@@ -147,11 +148,11 @@ class RuntimeCache(BaseCache):
 
         for _ in range(2):
             stored = self._cache.get_or_set(full, make, ttl=ttl, tags=names)
-            entry = self._loaded(full, stored)
+            entry = self._loaded(full, stored, asked)
             if entry is not None:
                 return entry.value
             self._discard_invalid(full)
-        return default() if callable(default) else default  # it cannot be unpickled
+        return default() if callable(default) else default  # it cannot be loaded
 
     def get_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         full_keys = {self._key(key, version): key for key in keys}
@@ -220,11 +221,14 @@ class RuntimeCache(BaseCache):
                 self._cache.delete(full)
 
     def _packed(self, full: str, entry: _Entry) -> str:
-        return self._pickles.dumps(full, tuple(entry))
+        return self._pickles.dumps(full, (entry.value, entry.tags), entry.expires)
 
-    def _loaded(self, full: str, stored: object) -> _Entry | None:
-        loaded = self._pickles.loads(full, stored)
-        return loaded and _Entry(*loaded)
+    def _loaded(self, full: str, stored: object, now: float | None = None) -> _Entry | None:
+        loaded = self._pickles.loads(full, stored, now)
+        if loaded is None:
+            return None
+        value, tags = loaded.value
+        return _Entry(value, loaded.expires, tags)
 
     def _ttl(self, timeout: float | None) -> float | None:
         if timeout is DEFAULT_TIMEOUT:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import Any, TypedDict
 
-from unigate.events.commands import command_arguments
+from unigate.events.commands import command_arguments, one_command
 
 
 class Outcome(TypedDict):
@@ -16,29 +17,25 @@ class Outcome(TypedDict):
 
 
 def manage(event: Any, context: Any = None) -> Outcome:
-    """Run the management command in an event: `{"manage": "migrate --noinput"}`.
+    """Run what `manage.py` would for the arguments in an event: `{"manage": "migrate --noinput"}`.
 
     Register it for the kind "manage"; nobody can send such an event through HTTP, but whoever may
-    invoke the function can. A command that asks for input fails: there is nobody to answer.
+    invoke the function can. A command that asks for input fails: there is nobody to answer. What
+    other threads print while it runs is in its output too.
 
     Raises:
         ValueError: The event has no command.
         Exception: What a command raises, other than CommandError and SystemExit.
     """
-    import django
-    from django.core.management import call_command
-    from django.core.management.base import CommandError
+    from django.core.management import ManagementUtility
 
-    name, *arguments = command_arguments(event)
-    django.setup()
+    arguments = command_arguments(event)
     output, status = StringIO(), 0
-    try:
-        call_command(name, *arguments, stdout=output, stderr=output, no_color=True)
-    except CommandError as error:
-        output.write(f"{type(error).__name__}: {error}\n")
-        status = error.returncode
-    except SystemExit as error:
-        status = _status(error.code, output)
+    with one_command, redirect_stdout(output), redirect_stderr(output):
+        try:
+            ManagementUtility(["manage.py", *arguments]).execute()
+        except SystemExit as error:
+            status = _status(error.code, output)
     return {"output": output.getvalue(), "exit_status": status}
 
 

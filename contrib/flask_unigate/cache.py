@@ -5,15 +5,16 @@
 
 Values that survive JSON unchanged are stored as JSON, so that other users of the cache can read
 them. Everything else (responses, tuples, Markup, objects) is pickled. A pickle can run code when it
-is loaded, so each is signed with the application's SECRET_KEY for its namespace and key, and one
-without a valid signature is a miss; SECRET_KEY_FALLBACKS are accepted. Without a SECRET_KEY only
-JSON values can be stored. JSON values are not signed, and no value is encrypted: write access to
-the cache is write access to them, read access is read access to all of it.
+is loaded, so each is signed with the application's SECRET_KEY for its namespace, key and expiry.
+One that has expired or has no valid signature is a miss; SECRET_KEY_FALLBACKS are accepted. Without
+a SECRET_KEY only JSON values can be stored. JSON values are not signed, and no value is encrypted:
+write access to the cache is write access to them, read access is read access to all of it.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ class RuntimeCache(BaseCache):
         super().__init__(default_timeout, ignore_delete_many_errors)
         self._secret_key = secret_key
         namespace = namespace or "flask"
-        self._pickles = SignedPickles("flask_unigate.cache 1", namespace, self._secrets)
+        self._pickles = SignedPickles("flask_unigate.cache 2", namespace, self._secrets)
         # Strict, because cachelib's methods return whether they succeeded.
         self._cache = unigate.RuntimeCache(namespace=namespace, backend=backend, strict=True)
 
@@ -112,15 +113,13 @@ class RuntimeCache(BaseCache):
         Raises:
             RuntimeError: The value must be pickled, but there is no SECRET_KEY.
         """
-        packed = {key: self._packed(key, value)}
-        return bool(self._set_many(packed, timeout, tags))
+        return bool(self._set_many({key: value}, timeout, tags))
 
     def set_many(
         self, mapping: dict[str, Any], timeout: int | timedelta | None = None
     ) -> list[Any]:
         """Store values; return the keys of those that were stored."""
-        packed = {key: self._packed(key, value) for key, value in mapping.items()}
-        return self._set_many(packed, timeout)
+        return self._set_many(mapping, timeout)
 
     def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Store a value unless the key has one; return whether it was stored."""
@@ -158,18 +157,20 @@ class RuntimeCache(BaseCache):
 
     def _set_many(
         self,
-        packed: dict[str, Any],
+        mapping: dict[str, Any],
         timeout: int | timedelta | None,
         tags: str | Iterable[str] | None = None,
     ) -> list[Any]:
         seconds = self._normalize_timeout(timeout)
+        ttl = seconds if seconds > 0 else None
+        packed = {key: self._packed(key, value, ttl) for key, value in mapping.items()}
         try:
-            self._cache.set_many(packed, ttl=seconds if seconds > 0 else None, tags=tags)
+            self._cache.set_many(packed, ttl=ttl, tags=tags)
         except CacheError:
             return []
         return list(packed)
 
-    def _packed(self, key: str, value: Any) -> Any:
+    def _packed(self, key: str, value: Any, ttl: float | None) -> Any:
         if _is_plain(value):
             return value
         if not self._secrets():
@@ -177,12 +178,14 @@ class RuntimeCache(BaseCache):
                 f"A value of type {type(value).__name__} is not JSON and must be stored as a "
                 "signed pickle. Set SECRET_KEY, or pass secret_key."
             )
-        return {_PICKLED: self._pickles.dumps(key, value)}
+        expires = None if ttl is None else time.time() + ttl
+        return {_PICKLED: self._pickles.dumps(key, value, expires)}
 
     def _unpacked(self, key: str, value: Any) -> Any:
         if not (isinstance(value, dict) and value.keys() == {_PICKLED}):
             return value
-        return self._pickles.loads(key, value[_PICKLED], _MISSING)
+        loaded = self._pickles.loads(key, value[_PICKLED])
+        return _MISSING if loaded is None else loaded.value
 
     def _secrets(self) -> list[str | bytes]:
         """Return the secrets, first the one that signs; none without an application."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from unigate.events.commands import command_arguments
+from unigate.events.commands import command_arguments, one_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,9 @@ def manage(app: Flask) -> Callable[[Any, Any], dict[str, Any]]:
         from flask.cli import FlaskGroup
 
         group = FlaskGroup(create_app=lambda: app, load_dotenv=False, set_debug_flag=False)
-        result = app.test_cli_runner().invoke(group, command_arguments(event))
+        arguments = command_arguments(event)
+        with one_command:
+            result = app.test_cli_runner().invoke(group, arguments)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return {"output": result.output, "exit_status": result.exit_code}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,13 @@ from flask import Flask
 import flask_unigate
 import unigate
 from tests.apps import plain
+from tests.cache.concurrency import in_threads
 from unigate.events.commands import command_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 
 COMMAND = """
+import sys
 from django.core.management.base import BaseCommand, CommandError
 
 class Command(BaseCommand):
@@ -30,6 +35,10 @@ class Command(BaseCommand):
     def handle(self, *args, what, often, **options):
         self.stdout.write(self.style.SUCCESS(f"{what} " * often))
         self.stderr.write("and to stderr")
+        if what == "print":
+            print("printed")
+            print("to stderr", file=sys.stderr)
+            sys.stdout.write("written")
         if what == "fail":
             raise CommandError("burnt", returncode=3)
         if what == "exit":
@@ -98,9 +107,57 @@ def test_django_returns_the_status_of_a_command_that_fails(tmp_path: Path) -> No
     assert exited == {"output": "exit \nand to stderr\n", "exit_status": 4}
     assert text == {"output": "text \nand to stderr\nno gas\n", "exit_status": 1}
     assert raised == "LookupError('no pan')"  # for the platform to count
-    assert unknown == {"output": "CommandError: Unknown command: 'bake'\n", "exit_status": 1}
-    assert wrong["exit_status"] == 1
+    assert unknown["exit_status"] == 1
+    assert "Unknown command: 'bake'\nType 'manage.py help' for usage.\n" in unknown["output"]
+    assert wrong["exit_status"] == 2
     assert "required: what" in wrong["output"]
+
+
+def test_django_returns_everything_that_a_command_prints(tmp_path: Path) -> None:
+    cooked, shell, helped, all_commands, version, bare_help, checked = django(
+        tmp_path,
+        "cook print",
+        "shell -c 'print(1+1)'",
+        "cook --help",
+        "help",
+        "--version",
+        ["help", "cook"],
+        "check",
+    )
+    assert cooked["output"] == "print \nand to stderr\nprinted\nto stderr\nwritten"
+    assert shell["output"].splitlines()[-1] == "2"
+    assert helped["output"].startswith("usage: manage.py cook [-h]")
+    assert bare_help == helped
+    assert "Type 'manage.py help <subcommand>' for help" in all_commands["output"]
+    assert "cook" in all_commands["output"].split()
+    assert version["output"].strip() == metadata.version("django")
+    assert checked["output"] == "System check identified no issues (0 silenced).\n"
+    outcomes = (cooked, shell, helped, all_commands, version, bare_help, checked)
+    assert {outcome["exit_status"] for outcome in outcomes} == {0}
+
+
+def test_concurrent_commands_leave_the_streams_of_the_process_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each gets its own output, although the process has one `sys.stdout`."""
+    site = Flask("kitchen")
+    both = threading.Barrier(2)
+
+    @site.cli.command()
+    @click.argument("what")
+    def cook(what: str) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)  # both run at the same time only if nothing keeps them apart
+        click.echo(what)
+
+    manage = flask_unigate.manage(site)
+
+    def run(number: int) -> str:
+        return str(manage({"manage": f"cook {number}"}, None)["output"])
+
+    assert in_threads(run, 2) == ["0\n", "1\n"]
+    print("still here")
+    assert capsys.readouterr().out == "still here\n"
 
 
 def flask_app() -> Flask:

@@ -1,13 +1,16 @@
-"""The caches of both plugins load no pickle that others have written into the store."""
+"""The caches of both plugins load only their own pickles, for their key until they expire."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
+import struct
 import threading
+import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -35,6 +38,8 @@ django.setup()
 
 MISSING = object()
 VALUE = (1, {"two": b"\xff"})  # no JSON, so Flask's cache pickles it too
+
+NEVER = struct.pack(">d", math.inf)  # before a pickle: when it expires
 
 
 class Trap:
@@ -65,12 +70,12 @@ class Plugin:
         """Return what the plugin would store, with changes."""
         made = {"owner": self.owner, "namespace": self.namespace, "secret": "new", **changes}
         pickles = SignedPickles(made["owner"], made["namespace"], lambda: [made["secret"]])
-        return self.wrapped(pickles.dumps(self.stored_key(key), value))
+        return self.wrapped(pickles.dumps(self.stored_key(key), value, made.get("expires")))
 
 
 class Django(Plugin):
     marker = None
-    owner = "django_unigate.cache 1"
+    owner = "django_unigate.cache 2"
 
     def __init__(self, backend: Backend, namespace: str) -> None:
         super().__init__(backend, namespace)
@@ -95,7 +100,7 @@ class Django(Plugin):
 
 class Flask(Plugin):
     marker = "flask_unigate.pickled"
-    owner = "flask_unigate.cache 1"
+    owner = "flask_unigate.cache 2"
 
     def __init__(self, backend: Backend, namespace: str) -> None:
         super().__init__(backend, namespace)
@@ -140,7 +145,7 @@ def encoded(data: bytes) -> str:
 
 def forge(plugin: Any, key: str) -> Iterator[tuple[str, Any]]:
     """Yield entries that are not the plugin's own, each with what is wrong with it."""
-    bare = pickle.dumps((Trap(), None, []))
+    bare = NEVER + pickle.dumps((Trap(), []))
     yield "no signature", plugin.wrapped(encoded(bare))
     yield "a signature of zeros", plugin.wrapped(encoded(bytes(32) + bare))
     yield "a hash in place of a signature", plugin.wrapped(encoded(sha256(bare).digest() + bare))
@@ -156,23 +161,24 @@ def forge(plugin: Any, key: str) -> Iterator[tuple[str, Any]]:
     yield "Flask, without a namespace", {"flask_unigate.pickled": encoded(old.sign(bare))}
     yield "Django's own signature", plugin.wrapped(django_dumps("x", key="new"))
     # Signed, but for something else.
-    value = (Trap(), None, [])
+    value = (Trap(), [])
     changes = [{"secret": "another"}, {"namespace": "coffee"}, {"namespace": ""}, {"owner": "x"}]
     changes += [{"owner": f"{plugin.owner}t", "namespace": "ea"}, {"secret": "new "}]
     changes += [{"owner": other.owner} for other in PLUGINS.values() if other is not type(plugin)]
+    changes += [{"expires": expires} for expires in (time.time() - 0.001, 0.0, -math.inf)]
     for change in changes:
         yield f"another {change}", plugin.signed(key, value, **change)
     for other_key in ("another", "", f"{key} ", f"a{key}"):
         yield f"for the key {other_key!r}", plugin.signed(other_key, value)
     valid = plugin.signed(key, value)
     signed = b64decode(valid[plugin.marker] if plugin.marker else valid)
-    for place in (0, 31, 32, len(signed) - 1):
+    for place in (0, 31, 32, 39, 40, len(signed) - 1):
         changed = bytearray(signed)
         changed[place] ^= 1
         yield f"a bit of byte {place}", plugin.wrapped(encoded(bytes(changed)))
     # The end of a key that a client chose, as the beginning of the pickle.
-    end = pickle.dumps((Trap(), None, []), 0)
-    longer = plugin.signed(key + end.decode("ascii"), value)
+    end = NEVER + pickle.dumps((Trap(), []), 0)
+    longer = plugin.signed(key + end.decode("latin-1"), value)
     longer = b64decode(longer[plugin.marker] if plugin.marker else longer)
     yield "a part of the key", plugin.wrapped(encoded(longer[:32] + end + longer[32:]))
     yield "one byte more", plugin.wrapped(encoded(signed + b"."))
@@ -197,7 +203,7 @@ def test_only_a_pickle_of_ones_own_is_loaded(plugin: Any, caplog: pytest.LogCapt
 
 def test_the_trap_works(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trap, "sprung", False)
-    plugin.raw.set(plugin.stored_key("key"), plugin.signed("key", (Trap(), None, [])))
+    plugin.raw.set(plugin.stored_key("key"), plugin.signed("key", (Trap(), [])))
     plugin.get("key")
     assert Trap.sprung is True
 
@@ -236,6 +242,110 @@ def test_an_entry_that_was_moved_is_not_loaded(plugin: Any) -> None:
     assert plugin.get("mallory") == VALUE
     assert plugin.get("zoe") is MISSING
     assert other.get("mallory") is MISSING
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return a function that lets seconds go by."""
+    passed = 0.0
+    real = time.time
+
+    def let_pass(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+
+    monkeypatch.setattr(time, "time", lambda: real() + passed)
+    return let_pass
+
+
+def store_in_every_way(plugin: Any) -> Iterator[str]:
+    """Store a value for a minute with one method after the other."""
+    cache = plugin.cache
+    cache.set("key", VALUE, 60)
+    yield "set"
+    cache.delete("key")
+    cache.add("key", VALUE, 60)
+    yield "add"
+    cache.set_many({"key": VALUE}, 60)
+    yield "set_many"
+    if isinstance(plugin, Django):
+        cache.delete("key")
+        cache.get_or_set("key", VALUE, 60)
+        yield "get_or_set"
+        cache.set("key", VALUE, None)
+        cache.touch("key", 60)
+        yield "touch"
+        cache.set("key", 1, 60)
+        cache.incr("key")
+        yield "incr"
+
+
+def test_an_entry_that_was_put_back_after_it_expired_is_missing_to_every_method(
+    plugin: Any, later: Callable[[float], None]
+) -> None:
+    cache, key = plugin.cache, plugin.stored_key("key")
+    for way in store_in_every_way(plugin):
+        old = plugin.raw.get(key)
+        assert plugin.get("key") in (VALUE, 2), way
+        later(61)
+        plugin.raw.set(key, old)
+        assert plugin.get("key") is MISSING, way
+        assert plugin.cache.delete("key") is False, way
+        plugin.raw.set(key, old)
+        assert plugin.cache.add("key", (3,)) is True, way
+        plugin.raw.set(key, old)
+        if isinstance(plugin, Flask):
+            assert not cache.has("key")
+            continue
+        assert "key" not in cache, way
+        assert not cache.touch("key", None), way
+        with pytest.raises(ValueError, match="'key' not found"):
+            cache.incr("key")
+        with pytest.raises(ValueError, match="'key' not found"):
+            cache.incr_version("key")
+        assert cache.get_or_set("key", lambda: (4,)) == (4,), way
+        assert plugin.get("key") == (4,), way
+
+
+def test_a_value_without_a_timeout_never_expires(
+    plugin: Any, later: Callable[[float], None]
+) -> None:
+    forever = 0 if isinstance(plugin, Flask) else None
+    plugin.cache.set("key", VALUE, forever)
+    entry = plugin.raw.get(plugin.stored_key("key"))
+    later(1e10)
+    plugin.raw.set(plugin.stored_key("key"), entry)
+    assert plugin.get("key") == VALUE
+
+
+def test_a_value_that_expires_at_once_is_made_once(backend: Backend) -> None:
+    plugin: Any = Django(backend, "tea")
+    made: list[int] = []
+    for timeout in (0, -1, 1e-9):
+        assert plugin.cache.get_or_set("key", lambda: made.append(1) or "made", timeout) == "made"
+        assert plugin.get("key") is MISSING
+    assert len(made) == 3
+
+
+def test_a_session_of_django_ends_although_its_copy_is_put_back(
+    later: Callable[[float], None],
+) -> None:
+    from django.contrib.sessions.backends.cache import SessionStore
+    from django.core.cache import caches
+
+    backend = MemoryBackend()
+    default = {"BACKEND": "django_unigate.cache.RuntimeCache", "LOCATION": backend}
+    with override_settings(CACHES={"default": default}, SESSION_COOKIE_AGE=60):
+        session = SessionStore()
+        session["user"] = "zoe"
+        session.save(must_create=True)
+        raw = unigate.RuntimeCache(backend=backend, namespace="django")
+        key = caches["default"].make_key(session.cache_key)
+        copy = raw.get(key)
+        assert SessionStore(session.session_key)["user"] == "zoe"
+        later(61)
+        raw.set(key, copy)
+        assert "user" not in SessionStore(session.session_key)
 
 
 def test_a_secret_can_be_replaced(plugin: Any) -> None:

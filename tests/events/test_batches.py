@@ -149,3 +149,94 @@ def test_a_record_can_be_annotated_with_its_class() -> None:
     assert seen == [(SQSRecord, "m-a")]
     assert (take.__doc__, take.__module__) == ("Take an order.", __name__)
     assert take.__qualname__.endswith("take")
+
+
+def wrapping(function: Any) -> Any:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **more: Any) -> Any:
+        return function(args[0])
+
+    return wrapper
+
+
+class Called:
+    def __call__(self, record: Any) -> None: ...
+
+    def method(self, record: Any) -> None: ...
+
+    @classmethod
+    def of_class(cls, record: Any) -> None: ...
+
+    @staticmethod
+    def of_none(record: Any) -> None: ...
+
+
+async def async_one(record: Any) -> None: ...
+
+
+def two(record: Any, context: Any) -> None: ...
+
+
+def three(record: Any, context: Any, more: Any) -> None: ...
+
+
+def by_name(record: Any, *, context: Any) -> None: ...
+
+
+def needs_more(record: Any, context: Any, *, more: Any) -> None: ...
+
+
+WRONG = {
+    "none": lambda: None,
+    "one": lambda record: None,
+    "three": three,
+    "context by name": by_name,
+    "one more by name": needs_more,
+    "names only": lambda **more: None,
+    "asynchronous": async_one,
+    "object": Called(),
+    "method": Called().method,
+    "class method": Called.of_class,
+    "static method": Called.of_none,
+    "partial": functools.partial(two, None),
+    "partial of one": functools.partial(async_one),
+    "method without its object": Called.method.__get__(Called()),
+    "no function": None,
+    "text": "tests.events.test_batches:two",
+}
+RIGHT = {
+    "any": lambda *args: None,
+    "any with names": lambda *args, **more: None,
+    "first and any": lambda record, *rest: None,
+    "default": lambda record, context=None: None,
+    "defaults": lambda record=None, context=None, more=None: None,
+    "names with defaults": lambda record, context, *, more=None: None,
+    "other names": lambda a, b, /: None,
+    "partial": functools.partial(three, more=None),
+    "wrapped": wrapping(async_one),
+    "written in C": max,
+    "class": range,
+}
+REGISTER: dict[str, Callable[[Any], Any]] = {
+    "each_record": each_record,
+    "on_event": lambda function: unigate.wrap(plain.wsgi_app).on_event("sqs")(function),
+}
+
+
+@pytest.mark.parametrize("register", REGISTER.values(), ids=REGISTER)
+@pytest.mark.parametrize("function", WRONG.values(), ids=WRONG)
+def test_a_function_that_cannot_take_its_arguments_is_refused(
+    function: Any, register: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(
+        TypeError, match=r"The function must take \((record|event), context\), got "
+    ):
+        register(function)
+
+
+@pytest.mark.parametrize("register", REGISTER.values(), ids=REGISTER)
+@pytest.mark.parametrize("function", RIGHT.values(), ids=RIGHT)
+def test_a_function_that_can_take_its_arguments_is_registered(
+    function: Any, register: Callable[[Any], Any]
+) -> None:
+    assert callable(register(function))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import unigate
 from unigate.errors import InvalidEvent
 from unigate.http import (
     Headers,
@@ -180,9 +181,18 @@ def test_a_text_type_is_a_media_type_alone(name: Any) -> None:
         text_types([name])
 
 
-def test_text_types_are_a_list() -> None:
-    with pytest.raises(ValueError, match="a list of media types, got the string 'application/x'"):
-        text_types("application/x")
+@pytest.mark.parametrize("value", ["application/x", "", b"application/x", 5, 1.5, True, object])
+def test_text_types_are_a_list(value: Any) -> None:
+    message = f"text_types must be a list of media types, got {value!r}."
+    with pytest.raises(ValueError, match=re.escape(message)):
+        unigate.wrap("main:app", text_types=value)
+
+
+@pytest.mark.parametrize("none", [None, (), [], {}, iter(())])
+def test_no_text_types_are_the_known_ones(none: Any) -> None:
+    known = text_types(none)
+    assert is_text("text/plain", known)
+    assert not is_text("application/x", known)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import Any
 
 from unigate.http import json_object, json_text
 
+from .parameters import check_parameters
 from .typed_events import with_event_class
 
 _log = logging.getLogger("unigate")
@@ -33,7 +34,11 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
     Args:
         function: Called with (record, context); it can be asynchronous. Its record can be
             annotated with a class of Powertools, such as `SQSRecord`.
+
+    Raises:
+        TypeError: The function cannot be called like that.
     """
+    check_parameters(function, "record", "context")
     call = with_event_class(function)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:

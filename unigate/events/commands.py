@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from typing import Any
+
+# Held while a command runs: its output is what is written to `sys.stdout`, which the process has
+# once. A command may run another one.
+one_command = threading.RLock()
 
 
 def command_arguments(event: Any) -> list[str]:

@@ -7,7 +7,7 @@ mark of a source that stands before them; the other sources are not even importe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unigate.errors import UnknownEvent
@@ -135,8 +135,14 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEvent:
-    """Return an error with the keys of the event and the sources that were tried."""
+def unknown_event(
+    event: Any, extra: tuple[EventSource, ...] = (), filtered: Sequence[str] = ()
+) -> UnknownEvent:
+    """Return an error with the keys of the event, and the sources or functions that were tried.
+
+    Args:
+        filtered: The kinds with functions whose filters do not match the event.
+    """
     names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
     tried = f"No event source matches it. Tried: {', '.join(names)}."
     kind = kind_of(event)
@@ -144,6 +150,12 @@ def unknown_event(event: Any, extra: tuple[EventSource, ...] = ()) -> UnknownEve
         return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
     if kind is None:
         advice = f"{tried} If it is in the format of one of these, name it: wrap(..., source=...)."
+    elif filtered:
+        tried = " and ".join(f'@app.on_event("{name}")' for name in filtered)
+        advice = (
+            f"It is not an HTTP request (kind: {kind}), and the filters of no function match it: "
+            f"change those of {tried}, or register one without filters for the rest."
+        )
     else:
         named = kind if kind in kinds.NAMES else "*"
         advice = (

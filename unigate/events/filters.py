@@ -127,11 +127,12 @@ FILTERS: dict[str, dict[str, _Read]] = {
 }
 
 
-def check(kind: str, wanted: dict[str, Any]) -> None:
-    """Check the filters for a kind of event.
+def checked(kind: str, wanted: dict[str, Any]) -> dict[str, str]:
+    """Check the filters for a kind of event, and return them in one notation.
 
     Raises:
         TypeError: The kind has no such filter, or its value is not text.
+        ValueError: A value is empty, or has a "*" in a place where it means nothing.
     """
     known = FILTERS.get(kind, {})
     for name, value in wanted.items():
@@ -140,6 +141,26 @@ def check(kind: str, wanted: dict[str, Any]) -> None:
             raise TypeError(f"Events of the kind {kind!r} have {has}, got {name!r}.")
         if not isinstance(value, str):
             raise TypeError(f"The filter {name!r} must be text, got {value!r}.")
+    found = dict(wanted)
+    if kind == "s3" and "event" in found:
+        found["event"] = _s3_event(found["event"])
+    for name, value in found.items():
+        if not value.strip():
+            raise ValueError(f"The filter {name!r} must not be empty, got {wanted[name]!r}.")
+    return found
+
+
+def _s3_event(value: str) -> str:
+    """Return S3's name of an event as records have it, without what a bucket's settings add.
+
+    Source: the Amazon S3 user guide, "Supported event types for SQS, SNS, and Lambda", and "Event
+    message structure" ("eventName").
+    """
+    name = value.removeprefix("s3:").removesuffix(":*")
+    if "*" in name:
+        message = 'may have a "*" at its end only, as in "s3:ObjectCreated:*"'
+        raise ValueError(f"The filter 'event' {message}, got {value!r}.")
+    return name
 
 
 def match(kind: str, wanted: dict[str, str], event: Any) -> bool:

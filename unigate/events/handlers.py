@@ -44,19 +44,22 @@ class EventHandlers:
         """Return a decorator that registers a handler.
 
         Raises:
-            TypeError: The kind has no such filter, or its value is not text.
-            ValueError: The kind is unknown, or has a handler with the same filters (raised by the
-                decorator).
+            TypeError: The kind has no such filter, its value is not text, or the handler cannot be
+                called with (event, context) (raised by the decorator).
+            ValueError: The kind is unknown, a filter is empty, or the kind has a handler with the
+                same filters (raised by the decorator).
         """
         from . import filters
+        from .parameters import check_parameters
         from .typed_events import with_event_class
 
         known = (*kinds.NAMES, "*")
         if kind not in known:
             raise ValueError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
-        filters.check(kind, wanted)
+        wanted = filters.checked(kind, wanted)
 
         def register(handler: Handler) -> Handler:
+            check_parameters(handler, "event", "context")
             handlers = self._handlers.setdefault(kind, [])
             for other in handlers:
                 if other.wanted == wanted:
@@ -70,11 +73,22 @@ class EventHandlers:
     def find(self, event: Any) -> EventHandler | None:
         """Return the handler of an event, or None; a warm-up always has one."""
         kind = kind_of(event)
-        for name in (kind, "eventbridge" if kind == "schedule" else "*", "*"):
-            for one in self._handlers.get(name or "*", ()):
-                if one.takes(name or "*", event):
+        for name in _kinds(kind):
+            for one in self._handlers.get(name, ()):
+                if one.takes(name, event):
                     return one.call
         return _answer_warmup if kind == "warmup" else None
+
+    def filtered(self, event: Any) -> list[str]:
+        """Return the kinds of the handlers that an event without a handler had."""
+        return [name for name in _kinds(kind_of(event)) if name in self._handlers]
+
+
+def _kinds(kind: str | None) -> tuple[str, ...]:
+    """Return the kinds whose handlers take an event of a kind, the most particular first."""
+    if kind is None:
+        return ("*",)
+    return (kind, "eventbridge", "*") if kind == "schedule" else (kind, "*")
 
 
 def _answer_warmup(event: Any, context: Any) -> dict[str, Any]:

@@ -103,18 +103,19 @@ TextTypes = Memo[str, bool]
 """Whether a Content-Type is text, for each one that was asked about (see `text_types`)."""
 
 
-def text_types(more: Iterable[str] = ()) -> TextTypes:
+def text_types(more: Iterable[str] | None = ()) -> TextTypes:
     """Return the rule which media types are text, for `is_text` and `encode_body`.
 
     Args:
-        more: Media types that are text beside the known ones, such as "application/vnd.my".
+        more: Media types that are text beside the known ones, such as "application/vnd.my"; None
+            means none.
 
     Raises:
         ValueError: For anything but media types without parameters.
     """
-    if isinstance(more, str):
-        raise ValueError(f"text_types must be a list of media types, got the string {more!r}.")
-    types = frozenset(_checked_type(name) for name in more)
+    if isinstance(more, (str, bytes)) or not isinstance(more, Iterable | None):
+        raise ValueError(f"text_types must be a list of media types, got {more!r}.")
+    types = frozenset(_checked_type(name) for name in more or ())
     return Memo(partial(_is_text, types | _TEXT_TYPES))
 
 

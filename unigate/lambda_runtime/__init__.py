@@ -2,7 +2,7 @@
 
 `python -m unigate.lambda_runtime main.app` takes the place of AWS's runtime client. It uses the
 Runtime API, which is public and stable. The library does not depend on it; on the command line only
-`unigate dev --stream` does.
+`unigate dev --stream` and `unigate build` do.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from . import handlers, hooks, logs
+from . import handlers, hooks, logs, streaming
 from .client import ApiError, RuntimeClient
 from .errors import ErrorReport, TypedError
 from .workers import Workers
@@ -121,8 +121,8 @@ def _kind(error: BaseException) -> str | None:
 
 
 def _load(target: str) -> Handler:
-    streaming = os.environ.get("UNIGATE_RESPONSE_STREAMING", "").lower() in ("1", "true", "on")
-    handler = Handler(handlers.load(target), target, streaming=streaming)
+    streams = streaming.is_switched_on(os.environ)
+    handler = Handler(handlers.load(target), target, streaming=streams)
     handler.load()
     return handler
 

@@ -7,6 +7,7 @@ same. Both wait while the Runtime API reads slowly, so only one part of a body i
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 
 from unigate.context import current_request_var
 from unigate.events import EventSource
@@ -25,6 +26,13 @@ from .marshalling import to_json
 # response streaming".
 MOST_PRELUDE = 16 * 1024
 _DELIMITER = bytes(8)
+
+SWITCH = "UNIGATE_RESPONSE_STREAMING"
+
+
+def is_switched_on(environ: Mapping[str, str]) -> bool:
+    """Return True if environment variables switch streaming on."""
+    return environ.get(SWITCH, "").lower() in ("1", "true", "on")
 
 
 class Gone(ConnectionAbortedError):

@@ -20,6 +20,7 @@ import yaml
 
 from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
+from unigate.cli.build.aws import RESERVED
 from unigate.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -151,6 +152,22 @@ def test_requirements_may_be_in_another_file(folder: Path) -> None:
     assert build() == 0
     (folder / "all.txt").unlink()
     assert build() == 2
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_an_empty_list_of_dependencies_is_a_declaration(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    installer: str,
+) -> None:
+    if installer == "pip":
+        monkeypatch.setattr(bundle, "find_uv", lambda: None)
+    (folder / "requirements.txt").unlink()
+    write(folder, {"pyproject.toml": '[project]\nname = "x"\ndependencies = []\n'})
+    assert build("--output", "out") == 0
+    assert "main.py" in members(folder / "out/function.zip")
+    assert "unigate is not in the zip" in capsys.readouterr().err
 
 
 def test_a_project_without_dependencies_is_refused(
@@ -357,6 +374,53 @@ def test_a_variable_that_lambda_cannot_have_is_refused(
     write(folder, {"pyproject.toml": f"[tool.unigate.environment]\n{name} = 'x'\n"})
     assert build() == 2
     assert capsys.readouterr().err.startswith(f"unigate: Lambda has no variable {name!r} of ")
+
+
+@pytest.mark.parametrize("runtime", ["aws", "unigate"])
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_variable_that_lambda_sets_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, runtime: str
+) -> None:
+    settings = f"[tool.unigate]\naws.runtime = '{runtime}'\nenvironment.{name} = 'x'\n"
+    write(folder, {"pyproject.toml": settings})
+    assert build("--dry-run") == 2
+    assert capsys.readouterr().err.startswith(f"unigate: Lambda sets the variable {name} itself:")
+
+
+def test_a_variable_that_lambda_lets_functions_set_is_in_the_template(folder: Path) -> None:
+    names = ["TZ", "LANG", "PATH", "PYTHONPATH", "AWS_XRAY_CONTEXT_MISSING", "AWS_PROFILE"]
+    names += ["AWS_LAMBDA_EXEC_WRAPPER", "AWS_LAMBDA_LOG_LEVEL", "aws_region", "AWS_REGION_2"]
+    table = "\n".join(f"{name} = 'mine'" for name in names)
+    loaded = template(folder, f"[tool.unigate.environment]\n{table}")
+    wanted = dict.fromkeys(names, "mine")
+    assert properties(loaded)["Environment"]["Variables"] == wanted
+
+
+@pytest.mark.parametrize("value", ["/mine", "", "/var/task/unigate-runtime"])
+@pytest.mark.parametrize("trigger", ["http_api", "function_url", "alb"])
+def test_a_wrapper_in_the_place_of_the_runtimes_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], trigger: str, value: str
+) -> None:
+    aws = f"[tool.unigate.aws]\nruntime = 'unigate'\ntrigger = '{trigger}'\n"
+    variables = f"[tool.unigate.environment]\nAWS_LAMBDA_EXEC_WRAPPER = '{value}'\n"
+    write(folder, {"pyproject.toml": aws + variables})
+    assert build("--dry-run") == 2
+    err = capsys.readouterr().err
+    assert "AWS_LAMBDA_EXEC_WRAPPER starts unigate's runtime: remove it from " in err
+
+
+@pytest.mark.parametrize("value", ["0", "off", "", "1", "TRUE", "on"])
+def test_the_users_choice_of_streaming_wins(folder: Path, value: str) -> None:
+    """The mode of the function URL follows, because the runtime replies in that mode."""
+    made = properties(
+        template(
+            folder,
+            f"aws.trigger = 'function_url'\nenvironment.UNIGATE_RESPONSE_STREAMING = '{value}'",
+        )
+    )
+    assert made["Environment"]["Variables"]["UNIGATE_RESPONSE_STREAMING"] == value
+    mode = "RESPONSE_STREAM" if value in ("1", "TRUE", "on") else "BUFFERED"
+    assert made["FunctionUrlConfig"]["InvokeMode"] == mode
 
 
 @pytest.mark.parametrize("trigger", ["http_api", "function_url", "alb"])

@@ -178,6 +178,8 @@ def test_a_pyproject_without_dependencies_is_refused(
     write(folder, {"pyproject.toml": "[tool.unigate]\ntimeout = 3\n"})
     assert build("main:app") == 2
     assert "no project.dependencies" in capsys.readouterr().err
+    write(folder, {"pyproject.toml": "[project]\ndependencies = []\n"})
+    assert build("main:app") == 0
 
 
 # A framework's preset

@@ -19,6 +19,7 @@ from tests.cli.projects import project, tree, write
 from unigate.cli.build import writing
 from unigate.cli.build.plan import GeneratedFile
 from unigate.cli.main import main
+from unigate.cli.project.files import RECORD
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,13 +48,53 @@ def test_a_changed_file_is_kept(folder: Path) -> None:
 
 
 def test_an_existing_file_is_kept_unless_it_is_the_same(folder: Path) -> None:
-    write(folder, {"out/a.txt": "1", "out/b.txt/c": ""})
+    write(folder, {"out/a.txt": "1", "out/b.txt": ""})
     writing.write({"a.txt": b"1"}, folder / "out", "vercel")
     with pytest.raises(click.ClickException, match="not written by unigate build"):
         writing.write({"b.txt": b"1"}, folder / "out", "vercel")
     (folder / "out/d.txt").symlink_to(folder / "main.py")
     with pytest.raises(click.ClickException, match="not written by unigate build"):
         writing.write({"d.txt": b"1"}, folder / "out", "vercel")
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("precious", ["a/precious", "a/deep/precious", "sub/b/precious", "a/"])
+def test_a_folder_in_the_place_of_a_file_is_refused(
+    folder: Path, precious: str, force: bool
+) -> None:
+    out = folder / "out"
+    (out / precious).parent.mkdir(parents=True)
+    if not precious.endswith("/"):
+        write(out, {precious: "1"})
+    else:
+        (out / precious).mkdir()
+    # A record that claims the folder makes no difference.
+    write(out, {RECORD: json.dumps({"aws": {"a": "", "sub/b": "", "a/": "", precious: ""}})})
+    before = tree(folder)
+    with pytest.raises(click.ClickException, match="must be a file, and is a folder: move it"):
+        writing.write({"a": b"2", "sub/b": b"2", "z": b"2"}, out, "aws", force)
+    writing.write({"z": b"2"}, out, "aws", force)
+    assert {**tree(folder), f"out/{RECORD}": b""} == {**before, "out/z": b"2", f"out/{RECORD}": b""}
+    assert (out / precious).exists()
+
+
+@pytest.mark.parametrize("target", ["aws", "azure", "google", "vercel"])
+def test_no_target_replaces_a_folder_with_a_file(
+    folder: Path, capfd: pytest.CaptureFixture[str], target: str
+) -> None:
+    write(folder, {"requirements.txt": ""})
+    options = ["build", "main:app", "--target", target, "--output", "out", "--force"]
+    assert main(options) == 0
+    for path in [*tree(folder / "out")]:
+        (folder / "out" / path).unlink()
+        write(folder / "out", {f"{path}/deep/precious": "1"})
+        capfd.readouterr()
+        assert main(options) == 2, path
+        assert f"{path} must be a file, and is a folder" in capfd.readouterr().err
+        (folder / "out" / path / "deep/precious").unlink()
+        (folder / "out" / path / "deep").rmdir()
+        (folder / "out" / path).rmdir()
+        assert main(options) == 0
 
 
 def test_a_file_that_is_no_longer_planned_is_removed(folder: Path) -> None:
@@ -277,9 +318,68 @@ def test_no_target_writes_through_a_link_that_leaves_the_folder(
     assert ("must be below out, " in err) == (target != "aws")
 
 
+@pytest.mark.parametrize("options", [[], ["--force"], ["--dry-run"]])
+@pytest.mark.parametrize("link", ["build/aws", "build"])
+@pytest.mark.parametrize("leads_to", ["{aside}", "{aside}/new", "{outside}/aside", "hop", "hop/x"])
+def test_the_default_output_is_in_the_project(
+    folder: Path,
+    aside: Path,
+    capfd: pytest.CaptureFixture[str],
+    link: str,
+    leads_to: str,
+    options: list[str],
+) -> None:
+    write(folder, {"requirements.txt": ""})
+    place = folder / link
+    place.parent.mkdir(exist_ok=True)
+    (place.parent / "hop").symlink_to(aside)
+    outside = "../.." if link == "build/aws" else ".."
+    place.symlink_to(leads_to.format(aside=aside, outside=outside))
+    assert main(["build", "main:app", "--target", "aws", *options]) == 2
+    err = capfd.readouterr().err
+    assert "must be in the project" in err
+    assert "--output" in err
+
+
+def test_the_default_output_may_be_a_link_within_the_project(folder: Path) -> None:
+    write(folder, {"requirements.txt": "", "made/x": "1", "build/x": "1"})
+    (folder / "build/aws").symlink_to("../made")
+    assert main(["build", "main:app", "--target", "aws"]) == 0
+    assert "template.yaml" in tree(folder / "made")
+
+
+def test_an_explicit_output_may_be_a_link(folder: Path) -> None:
+    write(folder, {"requirements.txt": "", "build/x": "1"})
+    (folder.parent / "elsewhere").mkdir()
+    (folder / "build/aws").symlink_to("../../elsewhere")
+    assert main(["build", "main:app", "--target", "aws", "--output", "build/aws"]) == 0
+    assert "template.yaml" in tree(folder.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--output", "build/aws"]])
+def test_an_output_that_leads_to_itself_is_refused(
+    folder: Path, capfd: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    write(folder, {"requirements.txt": "", "build/x": "1"})
+    (folder / "build/aws").symlink_to("aws")
+    assert main(["build", "main:app", "--target", "aws", *options]) == 2
+    err = capfd.readouterr().err
+    assert "build/aws" in err
+    assert "Traceback" not in err
+
+
 JOURNALS = [
     "[]", "{", "", "null", '{"replaced": 1, "added": [], "folders": []}', "[" * 100_000, "{}",
     '{"replaced": [], "added": [], "folders": [], "more": []}',
+    "[1]", "1", "1.5", "true", '"text"', "[[]]", '{"a": 1}', "1" * 5000, "{}{}", "\ufeff[]",
+    '{"replaced": "kept", "added": [], "folders": []}',
+    '{"replaced": {"kept": 1}, "added": [], "folders": []}',
+    '{"replaced": [1], "added": [], "folders": []}',
+    '{"replaced": [], "added": [null], "folders": []}',
+    '{"replaced": [], "added": [], "folders": [["kept"]]}',
+    '{"replaced": [], "added": [], "folders": null}',
+    '{"replaced": [], "added": ["\\ud800"], "folders": []}',
+    '{"replaced": [], "added": []}',
 ]  # fmt: skip
 
 

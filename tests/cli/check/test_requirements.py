@@ -65,6 +65,17 @@ def test_no_project_table(folder: Path) -> None:
     assert check(folder) == [("requirements", "pyproject.toml")]
 
 
+@pytest.mark.parametrize("on_vercel", [False, True])
+def test_an_empty_list_of_dependencies_is_a_declaration(folder: Path, on_vercel: bool) -> None:
+    (folder / "requirements.txt").unlink()
+    if not on_vercel:
+        (folder / "vercel.json").unlink()
+    empty = "[project]\ndependencies = []\nrequires-python = '>=3.12'\n"
+    messages = [finding.message for finding in found_in(folder, {"pyproject.toml": empty})]
+    assert "unigate is missing from the dependencies: add it." in messages
+    assert not any("declared" in message or "List" in message for message in messages)
+
+
 def test_dynamic_dependencies_are_not_checked(folder: Path) -> None:
     dynamic = PYPROJECT.replace("dependencies = [", 'dynamic = ["dependencies"]\nx = [')
     assert check(folder, {"pyproject.toml": dynamic}) == []

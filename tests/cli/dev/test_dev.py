@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.cli.dev.dev_server import SECONDS, Server, command, dev, environ, until
 from unigate.cli.dev.reloader import Reloader
 from unigate.cli.dev.server import Server as LocalServer
-from unigate.cli.dev.server import listen
+from unigate.cli.dev.server import listen, url_of
 from unigate.cli.main import main
 from unigate.types import Environ, StartResponse
 
@@ -656,6 +657,21 @@ def test_a_bad_option_is_refused_in_one_line(
     assert err.count("\n") == 1
     assert err.startswith("unigate")
     assert problem in err
+
+
+@pytest.mark.parametrize(
+    ("host", "printed"),
+    [
+        *[("127.0.0.1", "127.0.0.1"), ("localhost", "127.0.0.1"), ("0.0.0.0", "127.0.0.1")],
+        *[("::1", "[::1]"), ("::", "[::1]"), ("0:0:0:0:0:0:0:0", "[::1]"), ("0", "127.0.0.1")],
+    ],
+)
+def test_the_url_that_is_printed_leads_to_the_server(host: str, printed: str) -> None:
+    with listen(host, 0) as listener:
+        url = urlsplit(url_of(listener))
+        assert url.netloc == f"{printed}:{listener.getsockname()[1]}"
+        with socket.create_connection((url.hostname, url.port), timeout=SECONDS):
+            pass
 
 
 @pytest.mark.parametrize("reload", ["--reload", "--no-reload"])

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from unigate.cli.project.core import Project
+from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
 from .bundle import make_zip
 from .plan import BuildPlan, GeneratedFile
@@ -25,6 +26,18 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 # AWS, Lambda API reference, "Environment". CloudFormation takes {"Ref": ...} for a reference.
 _VARIABLE = re.compile(r"(?!Ref\Z)[A-Za-z][A-Za-z0-9_]+")
+
+# AWS, Lambda developer guide, "Defined runtime environment variables": Lambda refuses a function
+# that sets them.
+RESERVED = (
+    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_METADATA_API",
+    "AWS_LAMBDA_METADATA_TOKEN", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+)  # fmt: skip
+_EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
 # AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper's arguments are the
 # command that starts the runtime, the interpreter first. That command, bootstrap.py, makes layers
@@ -64,17 +77,7 @@ def _added_files(project: Project) -> dict[str, bytes]:
 
 def _template(project: Project) -> bytes:
     aws = _aws(project)
-    environment = dict(project.settings.get("environment", {}))
-    for name in environment:
-        if not _VARIABLE.fullmatch(name):
-            raise click.ClickException(
-                f"Lambda has no variable {name!r} of tool.unigate.environment: its names begin "
-                "with a letter, have two characters or more, and are not Ref."
-            )
-    if aws["runtime"] == "unigate":
-        environment["AWS_LAMBDA_EXEC_WRAPPER"] = f"/var/task/{WRAPPER}"
-        if aws["trigger"] == "function_url":
-            environment["UNIGATE_RESPONSE_STREAMING"] = "on"
+    environment = _environment(project)
     limits = {"memory": 512, "timeout": 29, **project.limits()}
     handler = f"{project.target.module}.{project.target.attribute}"
     function = {
@@ -86,8 +89,34 @@ def _template(project: Project) -> bytes:
         "Timeout": limits["timeout"],
     }
     description = f"The application {project.target.import_string}"
-    streams = aws["runtime"] == "unigate"
+    streams = aws["runtime"] == "unigate" and is_switched_on(environment)
     return sam_template(description, function, environment, aws["trigger"], streams=streams)
+
+
+def _environment(project: Project) -> dict[str, str]:
+    """Return the environment variables of the function: the project's, and those of our runtime."""
+    environment: dict[str, str] = dict(project.settings.get("environment", {}))
+    for name in environment:
+        if name in RESERVED:
+            raise click.ClickException(
+                f"Lambda sets the variable {name} itself: remove it from tool.unigate.environment."
+            )
+        if not _VARIABLE.fullmatch(name):
+            raise click.ClickException(
+                f"Lambda has no variable {name!r} of tool.unigate.environment: its names begin "
+                "with a letter, have two characters or more, and are not Ref."
+            )
+    aws = _aws(project)
+    if aws["runtime"] == "unigate":
+        if _EXEC_WRAPPER in environment:
+            raise click.ClickException(
+                f"{_EXEC_WRAPPER} starts unigate's runtime: remove it from "
+                'tool.unigate.environment, or set tool.unigate.aws.runtime to "aws".'
+            )
+        environment[_EXEC_WRAPPER] = f"/var/task/{WRAPPER}"
+        if aws["trigger"] == "function_url":
+            environment.setdefault(SWITCH, "on")
+    return environment
 
 
 def _is_handler(project: Project) -> bool:

@@ -114,6 +114,9 @@ def _size(member: Path | bytes) -> int:
 
 def _install(project: Project, packages: Path) -> None:
     """Install the dependencies into a folder; uv or pip prints its progress."""
+    packages.mkdir()
+    if not project.requirements:
+        return  # which pip and uv take for an error
     architecture = project.settings.get("aws", {}).get("architecture", "x86_64")
     click.echo(f"Installing for Python {project.python} on {architecture}:", err=True)
     command = _install_command(project, packages, _CPU[architecture])

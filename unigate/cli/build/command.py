@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def build(
     target = target or pyproject.settings.get("app")
     if target is None:
         raise click.UsageError("Name the application: MODULE:APP, or app in [tool.unigate].")
-    output = output or (Path("build/aws") if platform == "aws" else Path())
+    output = output or _default_output(root, platform)
+    with _errors_of_writing(output), suppress(FileNotFoundError):
+        output.stat()  # a link that leads to itself cannot be resolved below
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
@@ -79,6 +82,19 @@ def build(
     for note in (*plan.notes, *_unused_note(platform, unused)):
         click.echo(note)
     return 0
+
+
+def _default_output(root: Path, platform: str) -> Path:
+    """Return the output folder if none is given; no link may lead it out of the project."""
+    output = Path("build/aws") if platform == "aws" else Path()
+    real = Path(os.path.realpath(root / output))
+    if not real.is_relative_to(os.path.realpath(root)):
+        message = (
+            f"The default output {output} must be in the project, and links lead it to {real}: "
+            "remove the link, or choose that folder with --output."
+        )
+        raise click.ClickException(message)
+    return output
 
 
 def _unused_note(platform: str, unused: Sequence[str]) -> Iterator[str]:

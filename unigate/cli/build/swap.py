@@ -106,8 +106,6 @@ class Stage:
             for path in journal.replaced:
                 kept, place = self._before / path, self.output / path
                 if os.path.lexists(kept):
-                    if kept.is_dir() and not kept.is_symlink():
-                        place.unlink(missing_ok=True)  # a folder cannot replace a file
                     place.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(kept, place)
             self._journal.unlink()
@@ -134,15 +132,18 @@ class Stage:
 
     def _read_journal(self) -> _Journal:
         try:
-            fields: dict[str, Any] = json.loads(self._journal.read_text("utf-8"))
-            journal = _Journal(**{name: list(map(str, fields[name])) for name in fields})
+            fields: Any = json.loads(self._journal.read_text("utf-8"))
+            journal = _Journal(**fields)
+            if not all(isinstance(paths, list) for paths in journal):
+                raise TypeError("no lists")
             for path in (*journal.replaced, *journal.added, *journal.folders):
+                os.fsencode(path)  # JSON can have surrogates, which no path has
                 inner = (f"{_AFTER}/{path}", f"{_BEFORE}/{path}")
                 if not (
                     is_below(self.output, path) and all(is_below(self.folder, p) for p in inner)
                 ):
                     raise ValueError(path)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             message = (
                 f"{self._journal} is damaged: restore {self._before} and remove {self.folder}."
             )

@@ -73,7 +73,7 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
             "tool.unigate.vercel.framework."
         )
-    if project.pyproject and not project.pyproject.dependencies:
+    if project.pyproject and not project.pyproject.declares_dependencies:
         raise click.ClickException(
             "pyproject.toml has no project.dependencies, and Vercel reads no other file beside "
             "it: list them there."

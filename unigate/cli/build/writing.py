@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,10 +32,10 @@ def write(
 
     Args:
         files: The contents by their path.
-        force: Replace files that no build wrote, or that were changed since.
+        force: Replace files that no build wrote, or that were changed since; never a folder.
 
     Raises:
-        click.ClickException: There is such a file, without `force`.
+        click.ClickException: There is such a file, without `force`, or a folder.
     """
     created = _missing_folders(output)
     with _exit_on_sigterm(), lock(output):
@@ -68,6 +68,7 @@ def _exit_on_sigterm() -> Iterator[None]:
 
 def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
     _refuse_to_leave(files, output)
+    _refuse_folders(files, output)
     record = read_record(output)
     if not force:
         recorded = {path: digest for built in record.values() for path, digest in built.items()}
@@ -83,8 +84,9 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
         stale = {
             path
             for path, digest in earlier.items()
-            # The record may have been changed: only what is below the folder can be ours.
-            if path not in kept and is_below(output, path) and digest_of(output / path) == digest
+            # The record may have been changed: only a file below the folder can be ours.
+            if path not in kept and digest and is_below(output, path)
+            if digest_of(output / path) == digest
         }
         stage.swap({*files, RECORD}, stale)
     except BaseException:
@@ -115,6 +117,15 @@ def _refuse_to_leave(files: Mapping[str, FileContent], output: Path) -> None:
     for path in sorted(files):
         if not is_below(output, path):
             message = f'{output / path} must be below {output}, without ".." and links to folders.'
+            raise click.ClickException(message)
+
+
+def _refuse_folders(files: Iterable[str], output: Path) -> None:
+    """Refuse a folder in the place of a file, because `--force` is about files."""
+    for path in (*sorted(files), RECORD):
+        place = output / path
+        if place.is_dir() and not place.is_symlink():
+            message = f"{place} must be a file, and is a folder: move it away or remove it."
             raise click.ClickException(message)
 
 

@@ -81,11 +81,12 @@ def check_requirements(
 def _missing(
     project: Project, requirements: list[Requirement], on_vercel: bool
 ) -> Iterator[Finding]:
-    if not requirements:
+    file = requirements[0].file if requirements else PYPROJECT
+    if not requirements and not project.pyproject.declares_dependencies:
         message = "No dependencies are declared: list them in project.dependencies."
         yield Finding("requirements", PYPROJECT, message)
         return
-    if on_vercel and project.pyproject and not project.pyproject.dependencies:
+    if on_vercel and project.pyproject and requirements and not project.pyproject.dependencies:
         message = (
             "Vercel installs nothing: it ignores requirements.txt beside a pyproject.toml. List "
             "the dependencies in project.dependencies."
@@ -93,7 +94,7 @@ def _missing(
         yield Finding("project", PYPROJECT, message)
     if not any(entry.name == "unigate" or "unigate" in entry.path for entry in requirements):
         message = "unigate is missing from the dependencies: add it."
-        yield Finding("requirements", requirements[0].file, message)
+        yield Finding("requirements", file, message)
 
 
 def _of_pyproject(project: Project, extras: frozenset[str]) -> list[Requirement]:

@@ -118,6 +118,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the URL of the server for a browser."""
+    """Return the URL of the server for a browser on this machine."""
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # all addresses, this one too
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

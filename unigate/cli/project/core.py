@@ -64,14 +64,17 @@ class Project:
 
     @property
     def requirements(self) -> list[str]:
-        """The packages to install, as arguments of `pip install` and `uv pip install`."""
+        """The packages to install, as arguments of `pip install` and `uv pip install`.
+
+        An empty list of dependencies is a declaration too: there is nothing to install.
+        """
         file = self.settings.get("requirements") or "requirements.txt"
         if (self.root / file).is_file():
             return ["-r", file]
         if "requirements" in self.settings:
             message = f"tool.unigate.requirements names {file!r}, which does not exist."
             raise click.ClickException(message)
-        if not self.pyproject.dependencies:
+        if not self.pyproject.declares_dependencies:
             message = (
                 "No dependencies are declared: write requirements.txt or project.dependencies."
             )

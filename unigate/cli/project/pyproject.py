@@ -42,8 +42,13 @@ class Pyproject:
         return read_settings(self._tables)
 
     @property
+    def declares_dependencies(self) -> bool:
+        """Whether there is a list project.dependencies, which may be empty."""
+        return "dependencies" in self.project
+
+    @property
     def dependencies(self) -> list[str]:
-        """The list project.dependencies."""
+        """The list project.dependencies; empty without one."""
         dependencies: list[str] = self.project.get("dependencies", [])
         return dependencies
 

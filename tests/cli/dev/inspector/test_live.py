@@ -189,6 +189,9 @@ def test_closed_pages_do_not_disturb_the_server(project: Path) -> None:
 
 def test_the_page_is_for_this_machine_when_the_application_is_for_others(project: Path) -> None:
     with dev(project, "main:app", "--no-reload", "--host", "0.0.0.0") as server:
+        url, page, *_ = server.out.read_text().splitlines()
+        assert url.endswith(f" on http://127.0.0.1:{server.address[1]}")
+        assert page.startswith(f"http://127.0.0.1:{server.address[1]}/_unigate/?token=")
         assert server.ask("/", Host="shop.example").status == 200
         assert server.ask("/_unigate/").status == 200
         assert server.ask("/_unigate/", Host="shop.example").status == 403
