@@ -136,6 +136,7 @@ async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -
     token = current_request_var.set(request)
     try:
         await app(scope, response.receive, response.send)
+        await _raise_pending_cancellation()
     except BaseException as error:
         failure = failure_of(error)
         if raising or not response.complete or not isinstance(failure, Exception):
@@ -144,6 +145,16 @@ async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -
     finally:
         current_request_var.reset(token)
     return response.whole(request)
+
+
+async def _raise_pending_cancellation() -> None:
+    """Raise the cancellation of this task that an application has left behind.
+
+    At the end of the task, asyncio would raise it in the place of the response.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        await asyncio.sleep(0)
 
 
 class WatchedResponse:
@@ -163,6 +174,7 @@ class WatchedResponse:
     async def run(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
         """Run an application; IncompleteResponse if it leaves a client without a whole response."""
         await app(self.receive, self.send)
+        await _raise_pending_cancellation()
         if not (self.complete or self.disconnected):
             raise incomplete_response(started=self.started)
 
