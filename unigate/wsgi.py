@@ -13,11 +13,11 @@ from typing import Any
 from .context import current_request_var
 from .errors import IncompleteResponse, failure_of
 from .http import (
-    HOP_BY_HOP,
     Address,
     BodyLength,
     Response,
     is_token,
+    kept_as_written,
     latin1,
     reason_phrase,
     remove_path_prefix,
@@ -196,11 +196,12 @@ class _ServedResponse:
     ) -> Callable[[bytes], None]:
         """Check the start of the response, and pass it on without hop-by-hop fields."""
         fields = list(headers)
-        length = BodyLength.of(response_headers(fields))
+        checked = response_headers(fields)
+        length = BodyLength.of(checked)
         code = status_code(status)
-        fields = [(name, latin1(v)) for name, v in fields if name.lower() not in HOP_BY_HOP]
+        fields = kept_as_written(fields, checked)
         self._status, self._length = code, length
-        write = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
+        write: Any = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
 
         def write_fitting(part: bytes) -> None:
             write(self.fit(part))

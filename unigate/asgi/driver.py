@@ -212,7 +212,7 @@ def checked(message: Message) -> Message:
     Raises:
         TypeError: The status is not an int, or a field is not bytes.
         ValueError: The status is not one of a final response, a name is not a token, or a value
-            holds a line break or NUL.
+            holds a line break or NUL, or Content-Length is not a number.
     """
     if type(message.get("body", b"")) is not bytes:
         message = {**message, "body": _as_bytes(message["body"])}
@@ -221,7 +221,12 @@ def checked(message: Message) -> Message:
     elif "headers" not in message:
         return message
     fields = _as_pairs(message.get("headers") or ())
-    response_headers(_decoded(fields))
+    headers = response_headers(_decoded(fields))
+    if len(headers.getlist("content-length")) == 1:  # several of the same length are one
+        first = next(field for field in fields if field[0].lower() == b"content-length")
+        others = [field for field in fields if field[0].lower() != b"content-length"]
+        if len(others) + 1 < len(fields):
+            fields = [*others, first]
     return {**message, "headers": fields}
 
 
