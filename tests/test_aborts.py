@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -156,19 +156,116 @@ def test_a_leaked_scope_cancels_its_request_alone(
     assert HOSTS[host](gateway, Request("GET", b"/here")).body == b"fine"
 
 
-@every_abort
-def test_an_application_that_aborts_after_its_response_has_answered(
-    abort: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def abort_late(abort: str) -> None:
+    """Abort, or leave the cancellation of the running task to its end."""
+    if abort != "pending cancellation":
+        raise ABORTS[abort]()
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+def aborting_late(abort: str) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [TYPE]})
         await send({"type": "http.response.body", "body": b"whole"})
-        raise ABORTS[abort]()
+        abort_late(abort)
 
-    for host in ("http_api", "handle", "wsgi", "google"):
-        caplog.clear()
-        assert HOSTS[host](wrapped(app, "asgi"), Request("GET", b"/")).body == b"whole"
+    return app
+
+
+late = pytest.mark.parametrize("abort", [*ABORTS, "pending cancellation"])
+
+
+@late
+@pytest.mark.parametrize("host", [host for host in HOSTS if host != "asgi"])
+def test_an_application_that_aborts_after_its_response_has_answered(
+    host: str, abort: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = HOSTS[host](wrapped(aborting_late(abort), "asgi"), Request("GET", b"/"))
+    assert (response.status, response.body) == (200, b"whole")
+    assert caplog.text.count("failed after its response was complete") == 1
+
+
+@late
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_application_that_aborts_after_its_response_is_an_exception_when_asked(
+    host: str, abort: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = wrapped(aborting_late(abort), "asgi", "raise")
+    if host in ("wsgi", "google"):  # the client has the response
+        assert HOSTS[host](gateway, Request("GET", b"/")).body == b"whole"
         assert "failed after its response was complete" in caplog.text
+        return
+    error: Any = RuntimeError if abort == "stop" else unigate.ApplicationAborted
+    with pytest.raises(error):
+        HOSTS[host](gateway, Request("GET", b"/"))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_cancellation_that_an_application_has_handled_is_none(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        abort_late("pending cancellation")
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            await send({"type": "http.response.start", "status": 200, "headers": [TYPE]})
+            await send({"type": "http.response.body", "body": b"whole"})
+
+    assert HOSTS[host](wrapped(app, "asgi"), Request("GET", b"/")).body == b"whole"
+    assert not caplog.records
+
+
+def result_of_cancelled() -> None:
+    """Raise the CancelledError of concurrent.futures, which is an ordinary exception."""
+    future: Future[None] = Future()
+    future.cancel()
+    future.result()
+
+
+def taking_a_result(interface: str) -> Any:
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        result_of_cancelled()
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        result_of_cancelled()
+
+    return {"wsgi": wsgi, "asgi": asgi}[interface]
+
+
+@every_interface
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_result_of_a_cancelled_future_is_an_ordinary_failure(
+    host: str, interface: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = wrapped(taking_a_result(interface), interface)
+    assert HOSTS[host](gateway, Request("GET", b"/here")).status == 500
+    assert "in result_of_cancelled" in caplog.text
+    raising = wrapped(taking_a_result(interface), interface, "raise")
+    with pytest.raises(CancelledError):
+        HOSTS[host](raising, Request("GET", b"/here"))
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_result_of_a_cancelled_future_is_an_ordinary_failure_of_a_function(
+    asynchronous: bool,
+) -> None:
+    gateway = unigate.wrap(taking_a_result("wsgi"), interface="wsgi")
+
+    def take(event: Any, context: Any) -> None:
+        result_of_cancelled()
+
+    async def take_later(event: Any, context: Any) -> None:
+        result_of_cancelled()
+
+    gateway.on_event("sqs")(take_later if asynchronous else take)
+    event = {"Records": [{"eventSource": "aws:sqs"}]}
+    with pytest.raises(CancelledError):
+        gateway.lambda_handler(event)
+    with pytest.raises(CancelledError):
+        asyncio.run(gateway.handle(event))
 
 
 @every_interface

@@ -361,6 +361,7 @@ def wrapped(app: Any, interface: Any, **options: Any) -> Gateway:
     [
         *(("asgi", status) for status in ("200", b"200", 200.0, None, True, 99, -1, 100, 101, 199)),
         *(("asgi", status) for status in (600, 999, 1000, 10**9)),
+        pytest.param("asgi", 10**5000, id="asgi-too long to write"),
         *(("wsgi", status) for status in ("099 X", "100 Continue", "101 X", "600 X", "999 X")),
         *(("wsgi", status) for status in ("1000 X", "-01 X", "\xb2\xb2\xb2 X", "200 OK\r\nx: y")),
         *(("wsgi", status) for status in ("200 OK\0", " 200 OK", "")),
@@ -372,6 +373,7 @@ def test_a_status_that_cannot_be_sent_is_a_500(
     app = answers(status, lambda: [("content-type", "text/plain")], b"never")[interface]
     response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
     assert (response.status, response.body) == (500, b"Internal Server Error")
+    assert "must be" in caplog.text or "must begin" in caplog.text or "must not" in caplog.text
     assert "status" in caplog.text
     assert "GET '/here'" in caplog.text
 
@@ -574,10 +576,75 @@ def test_an_endless_body_is_stopped_and_closed(host: str) -> None:
 
 
 @pytest.mark.parametrize("length", ["x", "", "-4", "+4", "4,4", "4, 5", "\xb2", "9" * 5000])
-@pytest.mark.parametrize("host", ["generic", "asgi", "google"])
-def test_a_length_that_is_not_a_number_counts_nothing(host: str, length: str) -> None:
-    app = answers(200, lambda: [*FIELDS, ("content-length", length)], b"123456")["wsgi"]
-    assert HOSTS[host](wrapped(app, "wsgi"), Request("GET", b"/")).body == b"123456"
+@every_host
+@every_interface
+def test_a_length_that_is_not_a_number_is_a_500(
+    host: str, interface: str, length: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for fields in (
+        [("content-length", length)],
+        [("content-length", "4"), ("content-length", length)],
+    ):
+        caplog.clear()
+        app = sends(b"123456", "text/plain", *fields)[interface]
+        assert HOSTS[host](wrapped(app, interface), Request("GET", b"/here")).status == 500
+        assert "Content-Length must be a number of at most 19 digits, got " in caplog.text
+
+
+@every_host
+@every_interface
+def test_equal_lengths_are_one(host: str, interface: str) -> None:
+    app = sends(b"1234", "text/plain", ("content-length", "4"), ("Content-Length", " 4"))[interface]
+    response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
+    assert (response.status, response.body) == (200, b"1234")
+    assert [value.strip() for name, value in response.headers if name == "content-length"] in (
+        ["4"],
+        [],
+    )
+
+
+@every_road_of_ours
+def test_fields_that_connection_names_are_dropped(host: str, interface: str) -> None:
+    extra = [
+        ("X-Hop", "1"),
+        ("connection", "close,  x-hOP"),
+        ("connection", "X-Other"),
+        ("x-other", "2"),
+    ]
+    app = answers(200, lambda: [*FIELDS, *extra], b"fields")[interface]
+    response = HOSTS[host](wrapped(app, interface), Request("GET", b"/here"))
+    assert (response.status, sorted(response.headers)) == (200, FIELDS)
+
+
+def nested(error: BaseException) -> BaseException:
+    for _ in range(3000):
+        error = BaseExceptionGroup("several", [error])
+    return error
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), GeneratorExit()], ids=["exception", "abort"])
+@every_host
+@every_interface
+def test_a_failure_may_be_nested_without_end(
+    host: str, interface: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        raise nested(error)
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        raise nested(error)
+
+    logged: list[Any] = []  # Python itself cannot format such a traceback
+    monkeypatch.setattr("unigate.gateway._log.handle", logged.append)
+    app = {"wsgi": wsgi, "asgi": asgi}[interface]
+    assert HOSTS[host](wrapped(app, interface), Request("GET", b"/here")).status == 500
+    assert len(logged) == 1
+    assert not isinstance(logged[0].exc_info[1], RecursionError)
+    if host in ("asgi", "handle"):  # Python's asyncio.run cannot raise it
+        return
+    kind = ExceptionGroup if isinstance(error, Exception) else unigate.ApplicationAborted
+    with pytest.raises(kind):
+        HOSTS[host](wrapped(app, interface, on_error="raise"), Request("GET", b"/here"))
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,11 @@ def test_the_path_of_an_environ(members: dict[str, str], path: str, raw: bytes) 
     assert (request.path, request.raw_path) == (path, raw)
 
 
+def test_keys_of_an_environ_that_are_not_text_are_no_fields() -> None:
+    members: dict[Any, Any] = {**environ(HTTP_X_A="1"), 5: 6, b"HTTP_X_B": "2", None: "", ("a",): 1}
+    assert list(Request.from_environ(members).headers) == [("x-a", "1")]
+
+
 def test_empty_fields_of_the_body_are_absent() -> None:
     request = Request.from_environ(environ(CONTENT_TYPE="", CONTENT_LENGTH="", HTTP_X_A=""))
     assert request.headers.pairs == [("x-a", "")]

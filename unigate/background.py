@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from .context import current_request_var
 from .forking import after_in_child
@@ -24,14 +25,19 @@ _log = logging.getLogger("unigate")
 MARGIN = 0.5
 # How long cancelled work has for its cleanup, in seconds; a part of the margin.
 CANCEL_SECONDS = 0.2
-# How much work the work of one request may add before the rest goes on in the background.
-MOST_ADDED = 100
+# How long a host without a deadline waits for the work of a request, in seconds.
+HOST_SECONDS = 10.0
+# After how many starts work in the background that starts more work is logged.
+MOST_STARTS = 100
+# How many calls may run at the same time for one event loop.
+MOST_CALLS = 100
 # How long the end of the process waits for work in the background, in seconds.
 EXIT_SECONDS = 10.0
 _NO_TIME = "the function has no time left"
 _NO_PROCESS = "the process ends"
 _NO_THREAD = "no thread can be started for it"
 _NO_LOOP = "its event loop ends"
+_EXIT = "background work cannot end the process"
 
 _wrappers: list[Callable[[Any], Any]] = []
 
@@ -85,34 +91,31 @@ class Deferred:
     """The background work of one request or event, kept until that is answered.
 
     With a deadline, work runs until that, and what is left is dropped with an error in the log.
-    Without one, work that keeps adding work goes on in the background, so that it does not keep
-    its host from the next request.
+    Without one, the host waits for a limited time, and what is left goes on in the background, so
+    that no work keeps the host from its other requests or from its end.
 
     Args:
         context: The platform's context object. Its remaining time bounds the work.
     """
 
-    __slots__ = ("_added", "_closed", "_context", "_expired", "_running", "_works")
+    __slots__ = ("_closed", "_context", "_over", "_running", "_works")
 
     def __init__(self, context: Any) -> None:
         self._context = context
         self._works: deque[_Work] = deque()
         self._running: list[_Work] = []
-        self._added: int | None = None  # how much work was added since `finish` was called
         self._closed = False
-        self._expired = False
+        self._over = ""  # why work is dropped from now on
 
     def add(self, work: _Work) -> bool:
-        """Keep work for `finish`, or drop it after the deadline; return False if this is closed."""
+        """Keep work for `finish`, or drop it if it is too late; return False if this is closed."""
         with _lock:
-            expired, closed = self._expired, self._closed
-            if not (expired or closed):
+            over, closed = self._over, self._closed
+            if not (over or closed):
                 self._works.append(work)
-                if self._added is not None:
-                    self._added += 1
-        if expired:
-            _drop([work], _NO_TIME)
-        return expired or not closed
+        if over:
+            _drop([work], over)
+        return bool(over) or not closed
 
     def close(self) -> None:
         """Take no more work."""
@@ -120,87 +123,92 @@ class Deferred:
             self._closed = True
 
     def finish(self) -> None:
-        """Run the work in this thread, and what is awaitable on the event loop of the process."""
-        self._finish(_start_thread)
+        """Run the work, and what is awaitable on the event loop of the process."""
+        if self.limit() is not None:
+            self._finish()
+            return
+        if not self._has_work():
+            return
+        # In the context of the caller, because log records belong to the request.
+        thread = _start_thread(partial(copy_context().run, self._finish), self.drop)
+        if thread is None:
+            self.drop(_NO_THREAD)
+            return
+        thread.join(HOST_SECONDS)
+        if thread.is_alive():
+            self._log_left()
 
-    def _finish(self, start_thread: Callable[..., bool] | None = None) -> None:
+    def _finish(self) -> None:
         while works := self._take(1):
-            if start_thread is None and self._ends():
-                return
             _finish_in_thread(works[0], self)
-            if start_thread and self._grows() and start_thread(self._finish, self.unfinished):
-                return
 
     async def finish_async(self) -> None:
         """Run all the work concurrently on this event loop."""
         import asyncio
 
-        try:
-            await self._finish_async(may_leave=True)
-        except asyncio.CancelledError:
-            _drop(self.unfinished(), _NO_LOOP)
-            raise
+        if self.limit() is not None:
+            try:
+                await self._finish_async()
+            except asyncio.CancelledError:
+                self.drop(_NO_LOOP)
+                raise
+        elif self._has_work():
+            task = _start_task(self._finish_async(), self.drop)
+            await asyncio.wait({task}, timeout=HOST_SECONDS)
+            if not task.done():
+                self._log_left()
 
-    async def _finish_async(self, *, may_leave: bool) -> None:
+    async def _finish_async(self) -> None:
         import asyncio
 
         while works := self._take():
-            if not may_leave and self._ends():
-                return
             limit = self.limit()
             await asyncio.gather(*(self._finish_one(work, limit) for work in works))
-            if may_leave and self._grows():
-                _start_task(self._finish_async(may_leave=False), self.unfinished)
-                return
 
     async def _finish_one(self, work: _Work, limit: float | None) -> None:
         await _finish_on_loop(work, limit)
         self._running.remove(work)
 
-    def _ends(self) -> bool:
-        """Drop the work if the process ends: it has added so much that it may go on for ever."""
-        if _ending:
-            self.close()
-            _drop(self.unfinished(), _NO_PROCESS)
-        return _ending
-
     def limit(self) -> float | None:
         """Return how many seconds work may take from now on; None without a limit."""
         return seconds_for_work(self._context)
 
-    def unfinished(self) -> list[_Work]:
-        """Return the work that is running or has not begun."""
+    def drop(self, reason: str) -> None:
+        """Drop the work that is unfinished, and what is added from now on."""
         with _lock:
-            return [*self._running, *self._works]
+            works = [*self._running, *self._works]
+            self._works.clear()
+            self._over = reason
+        _drop(works, reason)
+
+    def _has_work(self) -> bool:
+        """Return True if there is work; without any, take no more."""
+        with _lock:
+            self._closed = not self._works
+        return not self._closed
 
     def _take(self, most: int | None = None) -> list[_Work]:
         """Return the next work, at most so much; without any or without time, take no more."""
         expired = self.limit() == 0
         with _lock:
-            self._added = self._added or 0
             count = len(self._works) if most is None or expired else min(most, len(self._works))
             works = [self._works.popleft() for _ in range(count)]
             self._running = [] if expired else works
             self._closed = not works
-            self._expired = expired
+            if expired:
+                self._over = _NO_TIME
         if expired:
             _drop(works, _NO_TIME)
         return self._running
 
-    def _grows(self) -> bool:
-        """Return True if work has added so much work that the rest must go on elsewhere."""
+    def _log_left(self) -> None:
         with _lock:
-            added, following = self._added or 0, next(iter(self._works), None)
-            if added <= MOST_ADDED or following is None or self.limit() is not None:
-                return False
-            self._added = 0
+            works = [*self._running, *self._works]
         _log.warning(
-            "The work given to wait_until() has added work %d times. The rest goes on in the "
-            "background, beginning with %r.",
-            added,
-            following.given,
+            "The work given to wait_until() has taken %s seconds and goes on in the background: %s",
+            HOST_SECONDS,
+            ", ".join(repr(work.given) for work in works),
         )
-        return True
 
 
 def remaining_seconds(context: Any) -> float | None:
@@ -220,10 +228,14 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
 
     ASGI and WSGI servers run it after the response. Where a function's reply ends its life (AWS
     Lambda and similar platforms), it runs before the reply is handed over, within the time that
-    the function has left. Functions under `on_event` are treated alike. Outside of a request it
-    starts at once in the background. Failures are logged, and so is work that is dropped: when the
+    the function has left. Functions under `on_event` are treated alike. A host without such a
+    deadline waits up to ten seconds for the work, which then goes on in the background. Outside of
+    a request it starts there at once. Failures are logged, and so is work that is dropped: when the
     function has no time left, when its event loop ends, and in the background ten seconds after the
     end of the process began.
+
+    A function is called in a thread of its own, an awaitable runs on the event loop of an ASGI
+    server, or on that of the process.
 
     Raises:
         TypeError: If `work` is neither awaitable nor callable, or an awaitable with arguments.
@@ -247,9 +259,9 @@ def defer(deferred: Deferred | None, work: Awaitable[Any] | Callable[..., Any], 
     if deferred is None or not deferred.add(kept):
         times = kept.context.run(_count_start)
         _log.info("%r starts in the background: no request is being answered.", work)
-        if times % MOST_ADDED == 0:
+        if times % MOST_STARTS == 0:
             _log.warning("Work in the background has started more work %d times: %r.", times, work)
-        if times > MOST_ADDED and _ending:  # it may go on for ever
+        if times > MOST_STARTS and _ending:  # it may go on for ever
             _drop([kept], _NO_PROCESS)
         else:
             _detach(kept)
@@ -280,30 +292,33 @@ def deferring(context: Any) -> Iterator[Deferred]:
 
 def _detach(work: _Work) -> None:
     """Run work independently: on the running event loop if there is one, else in a thread."""
+    drop = partial(_drop, [work])
     if work.is_awaitable() and _running_loop() is not None:
-        _start_task(_finish_on_loop(work), lambda: [work], work.context)
-    elif not _start_thread(partial(_finish_in_thread, work), lambda: [work]):
-        _drop([work], _NO_THREAD)
+        _start_task(_finish_on_loop(work), drop, work.context)
+    elif _start_thread(partial(_finish_in_thread, work), drop) is None:
+        drop(_NO_THREAD)
 
+
+_Drop = Callable[[str], object]
+"""Logs, with a reason, that work in the background is dropped."""
 
 _tasks: set[asyncio.Task[None]] = set()  # a loop holds its tasks weakly
 
 
 def _start_task(
-    coroutine: Coroutine[Any, Any, None],
-    unfinished: Callable[[], list[_Work]],
-    context: Context | None = None,
-) -> None:
+    coroutine: Coroutine[Any, Any, None], drop: _Drop, context: Context | None = None
+) -> asyncio.Task[None]:
     import asyncio
 
     def end(task: asyncio.Task[None]) -> None:
         _tasks.discard(task)
         if task.cancelled():
-            _drop(unfinished(), _NO_LOOP)
+            drop(_NO_LOOP)
 
     task = asyncio.get_running_loop().create_task(coroutine, context=context)
     _tasks.add(task)
     task.add_done_callback(end)
+    return task
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -312,16 +327,17 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
     return asyncio._get_running_loop()
 
 
-_threads: dict[threading.Thread, Callable[[], list[_Work]]] = {}
-"""The threads in the background, and what returns the work that each has not finished."""
+_threads: dict[threading.Thread, _Drop] = {}
 
 
-def _start_thread(target: Callable[[], None], unfinished: Callable[[], list[_Work]]) -> bool:
-    """Run work in a thread that the end of the process waits for; return False without threads."""
+def _start_thread(target: Callable[[], object], drop: _Drop) -> threading.Thread | None:
+    """Run work in a thread that the end of the process waits for; return None without threads."""
 
     def run() -> None:
         try:
             target()
+        except (SystemExit, KeyboardInterrupt):
+            drop(_EXIT)
         finally:
             with _lock:
                 _threads.pop(thread, None)
@@ -332,10 +348,10 @@ def _start_thread(target: Callable[[], None], unfinished: Callable[[], list[_Wor
         _wait_at_exit()
         with _lock:
             thread.start()
-            _threads[thread] = unfinished
+            _threads[thread] = drop
     except RuntimeError:  # the process ends, or may have no more threads
-        return False
-    return True
+        return None
+    return thread
 
 
 @cache
@@ -358,22 +374,23 @@ async def finish_background() -> None:
     import asyncio
 
     _ending = True
+    end = time.monotonic() + EXIT_SECONDS
     try:
-        await _wait_for_tasks(EXIT_SECONDS)
+        await _wait_for_tasks(end)
         for task in _running_tasks():
             task.get_loop().call_soon_threadsafe(task.cancel)
-        await _wait_for_tasks(CANCEL_SECONDS)
+        await _wait_for_tasks(time.monotonic() + CANCEL_SECONDS)
+        await _give_up_stubborn_tasks()
         # Limited here as well: all threads of the loop's pool may be taken.
-        threads = asyncio.ensure_future(asyncio.to_thread(_wait_for_threads))
+        threads = asyncio.ensure_future(asyncio.to_thread(_wait_for_threads, end))
         await asyncio.wait({threads}, timeout=EXIT_SECONDS + CANCEL_SECONDS)
     finally:
         _ending = False
 
 
-async def _wait_for_tasks(seconds: float) -> None:
+async def _wait_for_tasks(end: float) -> None:
     import asyncio
 
-    end = time.monotonic() + seconds
     while _running_tasks() and time.monotonic() < end:
         await asyncio.sleep(0.01)  # some are tasks of the event loop of the process
 
@@ -382,20 +399,46 @@ def _running_tasks() -> list[asyncio.Task[None]]:
     return [task for task in tuple(_tasks) if task.get_loop().is_running()]
 
 
-def _wait_for_threads() -> None:
+_steps: set[asyncio.Task[Any]] = set()
+"""The tasks that run the code of work; those above wait for them, and end when cancelled."""
+
+
+def _start_step(
+    coroutine: Coroutine[Any, Any, Any], context: Context | None = None
+) -> asyncio.Task[Any]:
+    import asyncio
+
+    task = asyncio.get_running_loop().create_task(coroutine, context=context)
+    _steps.add(task)
+    task.add_done_callback(_steps.discard)
+    return task
+
+
+async def _give_up_stubborn_tasks() -> None:
+    """Hide cancelled work that goes on from the end of this loop, which waits without limit."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    steps = {task for task in _steps if task.get_loop() is loop}
+    if steps:
+        for task in (await asyncio.wait(steps, timeout=CANCEL_SECONDS))[1]:
+            asyncio._unregister_task(task)
+
+
+def _wait_for_threads(end: float | None = None) -> None:
     """Wait for the threads in the background, up to a limit; then forget them."""
     global _ending
     _ending = True
-    end = time.monotonic() + EXIT_SECONDS
+    end = time.monotonic() + EXIT_SECONDS if end is None else end
     while (threads := _copy_threads()) and (left := end - time.monotonic()) > 0:
         next(iter(threads)).join(left)
-    for thread, unfinished in threads.items():
+    for thread, drop in threads.items():
         with _lock:
             _threads.pop(thread, None)
-        _drop(unfinished(), _NO_PROCESS)
+        drop(_NO_PROCESS)
 
 
-def _copy_threads() -> dict[threading.Thread, Callable[[], list[_Work]]]:
+def _copy_threads() -> dict[threading.Thread, _Drop]:
     with _lock:
         return _threads.copy()
 
@@ -406,6 +449,7 @@ def _after_fork() -> None:
     _lock = threading.Lock()
     _threads.clear()  # a fork does not copy them
     _tasks.clear()
+    _steps.clear()
 
 
 def _finish_in_thread(work: _Work, deferred: Deferred | None = None) -> None:
@@ -450,11 +494,9 @@ def _call(work: _Work, results: list[Any]) -> None:
 async def _finish_on_loop(work: _Work, limit: float | None = None) -> None:
     import asyncio
 
-    task = asyncio.get_running_loop().create_task(_run_on_loop(work))
+    task = _start_step(_run_on_loop(work))
     try:
-        if limit is None:
-            await task
-            return
+        # Not awaited itself: work that ignores its cancellation would hold this task as well.
         await asyncio.wait({task}, timeout=limit)
     except asyncio.CancelledError:
         task.cancel()
@@ -463,6 +505,8 @@ async def _finish_on_loop(work: _Work, limit: float | None = None) -> None:
         task.cancel()  # which it may ignore
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)
         _log_unfinished(work)
+    elif not task.cancelled():
+        task.result()  # raises an exit
 
 
 async def _run_on_loop(work: _Work) -> None:
@@ -472,15 +516,19 @@ async def _run_on_loop(work: _Work) -> None:
     cancelled = False
 
     def call() -> None:
-        results.append(work.call())
+        _call(work, results)
         if cancelled:  # while this was running
             _close_unused(results)
 
+    def drop(reason: str) -> None:
+        if not cancelled:
+            _drop([work], reason)
+
     try:
         if not results:
-            await asyncio.to_thread(call)
-        if results[0] is not None:
-            await asyncio.get_running_loop().create_task(_await(results[0]), context=work.context)
+            await _call_in_thread(call, drop)
+        if results and results[0] is not None:
+            await _start_step(_await(results[0]), work.context)
     except Exception:
         _log.exception("%r failed in the background.", work.given)
     except asyncio.CancelledError:
@@ -490,6 +538,33 @@ async def _run_on_loop(work: _Work) -> None:
             _close_unused(results)
             raise
         _log.exception("%r failed in the background.", work.given)  # it has raised that itself
+
+
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+async def _call_in_thread(call: Callable[[], None], drop: _Drop) -> None:
+    """Call a function in a thread of ours: the end of a loop waits for the threads of its pool."""
+    import asyncio
+    from concurrent.futures import Future
+
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()  # from now on it cannot be cancelled
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    loop = asyncio.get_running_loop()
+    async with _slots.setdefault(loop, asyncio.Semaphore(MOST_CALLS)):
+        if _start_thread(partial(copy_context().run, run), drop) is None:
+            drop(_NO_THREAD)
+        else:
+            await asyncio.wrap_future(future)
 
 
 async def _await(awaitable: Any) -> Any:

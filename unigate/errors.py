@@ -75,14 +75,28 @@ def failure_of(error: BaseException) -> BaseException:
     returned itself. All else would end more than this request, hosts catch Exceptions only:
     ApplicationAborted takes its place. So it does for StopIteration, which no future takes.
     """
-    if isinstance(error, BaseExceptionGroup):
-        leaves = error.subgroup((SystemExit, KeyboardInterrupt))
-        exits = leaves is not None
-    else:
-        exits = isinstance(error, (SystemExit, KeyboardInterrupt))
-        exits = exits or type(error).__name__ == "GreenletExit"  # the server stops
-    if exits or (isinstance(error, Exception) and not isinstance(error, StopIteration)):
+    if asks_to_exit(error) or (
+        isinstance(error, Exception) and not isinstance(error, StopIteration)
+    ):
         return error
-    failure = ApplicationAborted(f"The application ended with {error!r}.")
+    try:
+        shown = repr(error)
+    except RecursionError:  # groups within groups
+        shown = type(error).__name__
+    failure = ApplicationAborted(f"The application ended with {shown}.")
     failure.__cause__ = error
     return failure
+
+
+def asks_to_exit(error: BaseException) -> bool:
+    """Return True if an error, or one of its group, must end the process or a greenlet."""
+    left = [error]
+    while left:  # groups can be nested more deeply than calls can
+        each = left.pop()
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
+            continue
+        exits = isinstance(each, (SystemExit, KeyboardInterrupt))
+        if exits or type(each).__name__ == "GreenletExit":  # the server stops
+            return True
+    return False

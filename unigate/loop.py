@@ -155,7 +155,14 @@ class ProcessLoop:
         """
         if self.is_running_here():
             return await isolated(coroutine)
-        return await asyncio.wrap_future(self._submit(coroutine))
+        results: list[T] = []
+        try:
+            error = await asyncio.wrap_future(self._submit(_append_result(coroutine, results)))
+        finally:
+            coroutine.close()
+        if error is None:
+            return results[0]
+        raise failure_of(error)
 
     def is_running_here(self) -> bool:
         """Return True if the calling code runs on this loop."""
@@ -256,6 +263,26 @@ async def isolated(coroutine: Coroutine[Any, Any, T]) -> T:
     finally:
         # Their tracebacks refer to this frame, and to all that the request holds.
         del error, caller
+
+
+async def in_pool(function: Callable[..., T], *args: Any) -> T:
+    """Call a function in the pool of the running loop; what it raises is raised as it is.
+
+    `asyncio.to_thread` would raise the CancelledError of concurrent.futures as that of asyncio.
+    """
+    results: list[T] = []
+
+    def call() -> BaseException | None:
+        try:
+            results.append(function(*args))
+        except BaseException as error:
+            return error
+        return None
+
+    error = await asyncio.to_thread(call)
+    if error is None:
+        return results[0]
+    raise failure_of(error)
 
 
 async def _append_result(

@@ -273,15 +273,16 @@ class Request:
             raw = quote_path(path)
         outer: Request | None = environ.get("unigate.request")  # of a gateway around this one
         remote = environ_text(environ, "REMOTE_ADDR")
+        fields: dict[Any, Any] = environ  # keys of the server's own may have any type
         request = cls(
             environ_text(environ, "REQUEST_METHOD", "GET"),
             raw,
             query_string=environ_text(environ, "QUERY_STRING").encode("latin-1"),
             headers=Headers(
                 (key.removeprefix("HTTP_").replace("_", "-"), environ_text(environ, key))
-                for key, value in environ.items()
+                for key, value in fields.items()
                 if (key in _CONTENT_KEYS and value)
-                or (key.startswith("HTTP_") and _is_field(key[5:]))
+                or (isinstance(key, str) and key.startswith("HTTP_") and _is_field(key[5:]))
             ),
             scheme=environ_text(environ, "wsgi.url_scheme", "http"),
             server=(

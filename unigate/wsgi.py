@@ -13,11 +13,11 @@ from typing import Any
 from .context import current_request_var
 from .errors import IncompleteResponse, failure_of
 from .http import (
-    HOP_BY_HOP,
     Address,
     BodyLength,
     Response,
     is_token,
+    kept_as_written,
     latin1,
     reason_phrase,
     remove_path_prefix,
@@ -204,6 +204,7 @@ class _ServedResponse:
         self._start_response = start_response
         self._status = 0
         self._length: BodyLength | None = None
+        self._written: list[bytes] = []  # for a server without a `write`
         self.request = request
         self.sent = self.full = False
 
@@ -212,16 +213,31 @@ class _ServedResponse:
     ) -> Callable[[bytes], None]:
         """Check the start of the response, and pass it on without hop-by-hop fields."""
         fields = list(headers)
-        length = BodyLength.of(response_headers(fields))
+        checked = response_headers(fields)
+        length = BodyLength.of(checked)
         code = status_code(status)
-        fields = [(name, latin1(v)) for name, v in fields if name.lower() not in HOP_BY_HOP]
+        fields = kept_as_written(fields, checked)
         self._status, self._length = code, length
-        write = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
+        write: Any = self._start_response(latin1(status), fields, *([exc_info] if exc_info else []))
 
         def write_fitting(part: bytes) -> None:
             write(self.fit(part))
 
-        return write_fitting
+        return write_fitting if write is not None else self._keep
+
+    def _keep(self, part: bytes) -> None:
+        """Keep a part for `with_written`: hypercorn has no `write`."""
+        sent = self.sent
+        self._written.append(self.fit(part))
+        self.sent = sent
+
+    def with_written(self, part: bytes) -> bytes:
+        """Return a part that is sent next, with what was written before it."""
+        if self._written:
+            part = b"".join([*self._written, part])
+            self._written.clear()
+            self.sent = self.sent or bool(part)
+        return part
 
     def replace(self, response: Response, error: BaseException) -> list[bytes]:
         """Send another response in the place of one that failed with an error.
@@ -229,6 +245,7 @@ class _ServedResponse:
         Only a response that was begun needs the error: uWSGI drops the body that comes with one.
         """
         begun = self._status
+        self._written.clear()
         self._status, self._length = response.status, None
         return respond(response, self._start_response, error if begun else None)
 
@@ -242,10 +259,12 @@ class _ServedResponse:
         return part
 
     def fit_all(self, parts: Iterable[bytes]) -> Iterable[bytes]:
-        """Return a whole body, or what fits of one that is too long."""
+        """Return a whole body, or what fits of one that is too long; it has at least one part."""
         fitting = [self.fit(part) for part in parts]
         self.end()
-        return fitting if self.full else parts
+        if self._written:
+            return [self.with_written(b""), *fitting]
+        return fitting if self.full else parts or [b""]
 
     def end(self) -> None:
         """Check a response whose body has ended."""
@@ -274,6 +293,7 @@ class _ServedBody:
         self._token = token
         self._response = response
         self._recover = recover
+        self._begun = False  # whether there was a part: hypercorn sends no response without any
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -297,8 +317,13 @@ class _ServedBody:
             self._parts = iter(self._body)
         if not self._response.full:
             for part in self._parts:
-                return self._response.fit(part)
+                self._begun = True
+                return self._response.with_written(self._response.fit(part))
         self._response.end()
+        rest = self._response.with_written(b"")
+        if rest or not self._begun:
+            self._begun = True
+            return rest
         return None
 
     def close(self) -> None:

@@ -650,6 +650,25 @@ def test_stopping_twice_asks_once(caplog: pytest.LogCaptureFixture) -> None:
     assert errors(caplog) == ["The application failed to stop: "]
 
 
+@pytest.mark.parametrize("pending", [False, True])
+def test_a_lifespan_that_cancels_itself_is_told_at_the_end(
+    pending: bool, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Cancelled(App):
+        async def live(self, scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "lifespan.startup.complete"})
+            if not pending:
+                raise asyncio.CancelledError
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+    assert ask(unigate.wrap(Cancelled([]))) == "app"
+    process.end()
+    assert errors(caplog) == ["The application failed to stop."]
+    assert "CancelledError" in caplog.text
+
+
 def test_an_application_that_died_long_ago_is_told_at_the_end(
     process: Process, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -70,6 +70,20 @@ def empty(environ: Environ, start_response: Start) -> Iterable[bytes]:
     return []
 
 
+def write(environ: Environ, start_response: Start) -> Iterable[bytes]:
+    send = start_response("200 OK", [("Content-Type", "text/plain")])
+    send(b"one ")
+    send(b"two ")
+    return [b"three"]
+
+
+def write_and_yield(environ: Environ, start_response: Start) -> Iterator[bytes]:
+    send = start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "13")])
+    send(b"one ")
+    yield b"two"
+    send(b" three and more")
+
+
 def endless(environ: Environ, start_response: Start) -> Iterator[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     try:
@@ -188,4 +202,6 @@ VIEWS = {
     "stream": stream,
     "threads": threads,
     "upload": upload,
+    "write": write,
+    "write-and-yield": write_and_yield,
 }

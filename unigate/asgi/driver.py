@@ -145,6 +145,7 @@ async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -
     token = current_request_var.set(request)
     try:
         await app(scope, response.receive, response.send)
+        await _raise_pending_cancellation()
     except BaseException as error:
         failure = failure_of(error)
         if raising or not response.complete or not isinstance(failure, Exception):
@@ -153,6 +154,16 @@ async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -
     finally:
         current_request_var.reset(token)
     return response.whole(request)
+
+
+async def _raise_pending_cancellation() -> None:
+    """Raise the cancellation of this task that an application has left behind.
+
+    At the end of the task, asyncio would raise it in the place of the response.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        await asyncio.sleep(0)
 
 
 class WatchedResponse:
@@ -172,6 +183,7 @@ class WatchedResponse:
     async def run(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
         """Run an application; IncompleteResponse if it leaves a client without a whole response."""
         await app(self.receive, self.send)
+        await _raise_pending_cancellation()
         if not (self.complete or self.disconnected):
             raise incomplete_response(started=self.started)
 
@@ -209,7 +221,7 @@ def checked(message: Message) -> Message:
     Raises:
         TypeError: The status is not an int, or a field is not bytes.
         ValueError: The status is not one of a final response, a name is not a token, or a value
-            holds a line break or NUL.
+            holds a line break or NUL, or Content-Length is not a number.
     """
     if type(message.get("body", b"")) is not bytes:
         message = {**message, "body": _as_bytes(message["body"])}
@@ -218,7 +230,12 @@ def checked(message: Message) -> Message:
     elif "headers" not in message:
         return message
     fields = _as_pairs(message.get("headers") or ())
-    response_headers(_decoded(fields))
+    headers = response_headers(_decoded(fields))
+    if len(headers.getlist("content-length")) == 1:  # several of the same length are one
+        first = next(field for field in fields if field[0].lower() == b"content-length")
+        others = [field for field in fields if field[0].lower() != b"content-length"]
+        if len(others) + 1 < len(fields):
+            fields = [*others, first]
     return {**message, "headers": fields}
 
 

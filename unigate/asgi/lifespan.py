@@ -137,7 +137,7 @@ async def _end(task: asyncio.Task[BaseException | None]) -> BaseException | None
 
 
 def _error(task: asyncio.Task[BaseException | None]) -> BaseException | None:
-    return None if task.cancelled() else task.result()
+    return asyncio.CancelledError() if task.cancelled() else task.result()
 
 
 class Lifespans:

@@ -6,7 +6,6 @@ because none of it survives a fork.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,7 +16,7 @@ from unigate import wsgi
 from unigate.background import Deferred
 from unigate.context import current_request_var
 from unigate.http import Response
-from unigate.loop import at_exit, isolated, process_loop
+from unigate.loop import at_exit, in_pool, isolated, process_loop
 from unigate.request import Request
 from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
@@ -85,7 +84,7 @@ class ASGIRuntime:
         """Run an application of either interface for a request, from any event loop."""
         if mount.interface == "wsgi":
             root_path = request.root_path + mount.prefix
-            return await asyncio.to_thread(wsgi.call, mount.app, request, root_path)
+            return await in_pool(wsgi.call, mount.app, request, root_path)
         self._stop_at_exit()
         return await self.loop.join(self._start_and_collect(mount, request, raising))
 
@@ -109,7 +108,7 @@ class ASGIRuntime:
     async def call_handler(self, handler: Callable[[], Any]) -> Any:
         """Call a handler in a thread, and await what it returns, from any event loop."""
         self._stop_at_exit()
-        result = await asyncio.to_thread(handler)
+        result = await in_pool(handler)
         return await self.loop.join(self._run_started(result)) if isawaitable(result) else result
 
     async def _run_started(self, result: Awaitable[Any]) -> Any:

@@ -23,7 +23,7 @@ from .headers import Headers, is_token, latin1
 from .hosts import Address, forwarded_peer, is_host, port_number, split_host, without_ports
 from .identity import Identity
 from .json_values import json_object, json_text, parse_scopes
-from .response_fields import HOP_BY_HOP, response_headers, single_value_map
+from .response_fields import HOP_BY_HOP, kept_as_written, response_headers, single_value_map
 from .responses import Response, check_status, reason_phrase
 from .urls import (
     decode_path,
@@ -61,6 +61,7 @@ __all__ = [
     "join_query",
     "json_object",
     "json_text",
+    "kept_as_written",
     "latin1",
     "looks_like_base64",
     "parse_scopes",

@@ -29,10 +29,12 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
     """Check the header fields that an application sent and drop hop-by-hop fields.
 
     Space around a value is no part of it (RFC 9110 section 5.5): Django's cookies begin with one.
+    Content-Length is sent once, even if it was given several times (section 8.6).
 
     Raises:
         TypeError: A name or a value is not text.
-        ValueError: A name is not a token, or a value holds a line break or NUL.
+        ValueError: A name is not a token, a value holds a line break or NUL, or Content-Length is
+            not a number.
     """
     if type(fields) is not list:
         fields = list(fields)
@@ -41,14 +43,53 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
         lower = _FIELD_NAMES.get(name) or _FIELD_NAMES.learn(name)
         usual = type(value) is str and value.isascii() and value.isprintable()
         if not usual or not lower or lower in single:
-            pairs = [(_field_name(name), _checked(name, value)) for name, value in fields]
-            return Headers.from_pairs([pair for pair in pairs if pair[0]])
+            return _unusual(fields)
         single[lower] = value.strip()  # printable ASCII has no other space
+    length = single.get("content-length")
+    if length is not None and not (length.isdigit() and len(length) < 20):
+        raise _no_length(length)
     return _from_single(single)
 
 
 # Bound once: to look a class method up takes longer than half of what it does.
 _from_single = Headers.from_single
+
+
+def _unusual(fields: Iterable[tuple[str, str]]) -> Headers:
+    pairs = []
+    dropped = {""}
+    lengths = set()
+    for name, value in fields:
+        lower, text = _field_name(name), _checked(name, value)
+        if name.lower() == "connection":  # names more hop-by-hop fields
+            dropped.update(option.strip(" \t").lower() for option in text.split(","))
+        if lower == "content-length":
+            if not (text.isascii() and text.isdigit() and len(text) < 20):
+                raise _no_length(text)
+            if text in lengths:
+                continue
+            lengths.add(text)
+        pairs.append((lower, text))
+    return Headers.from_pairs([pair for pair in pairs if pair[0] not in dropped])
+
+
+def _no_length(value: str) -> ValueError:
+    return ValueError(f"Content-Length must be a number of at most 19 digits, got {value[:100]!r}.")
+
+
+def kept_as_written(fields: Iterable[tuple[str, str]], checked: Headers) -> list[tuple[str, str]]:
+    """Return those fields that `response_headers` has kept, with their names as written."""
+    fields = list(fields)
+    if len(fields) == len(checked):
+        return [(name, latin1(value)) for name, value in fields]
+    left = list(checked)
+    kept = []
+    for name, value in fields:
+        pair = (name.lower(), latin1(value.strip(" \t")))
+        if pair in left:
+            left.remove(pair)
+            kept.append((name, latin1(value)))
+    return kept
 
 
 def _checked(name: object, value: object) -> str:

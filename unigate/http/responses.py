@@ -54,7 +54,9 @@ def check_status(status: object) -> int:
     if not isinstance(status, int):
         raise TypeError(f"The status of a response must be an int, got {status!r}.")
     if not 200 <= status <= 599:
-        raise ValueError(f"The status of a response must be from 200 to 599, got {int(status)}.")
+        # Python refuses to write very long numbers.
+        got = int(status) if abs(status) < 10**20 else "a number of more than 20 digits"
+        raise ValueError(f"The status of a response must be from 200 to 599, got {got}.")
     return int(status)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
+from unigate.errors import asks_to_exit
 from unigate.exits import end_within
 
 from . import hooks, logs
@@ -174,7 +175,7 @@ class Workers:
         except ApiError as error:
             _log_or_exit(error)
         except BaseException as error:
-            if _ends_process(error):
+            if asks_to_exit(error):
                 self._fail(client, invocation, ErrorReport(error, "Runtime.ExitError"))
                 raise
             self._fail(client, invocation, ErrorReport(error))
@@ -182,7 +183,7 @@ class Workers:
             try:
                 work()
             except BaseException as error:
-                if _ends_process(error):
+                if asks_to_exit(error):
                     raise
                 _log.exception("Background work of an invocation failed.")
         if context is not None:
@@ -262,14 +263,6 @@ class Workers:
         end = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-
-
-def _ends_process(error: BaseException) -> bool:
-    """Return True if an application or a signal ends the process, unlike a stray CancelledError."""
-    ends = (SystemExit, KeyboardInterrupt)
-    return isinstance(error, ends) or (
-        isinstance(error, BaseExceptionGroup) and error.subgroup(ends) is not None
-    )
 
 
 def _traceback_of(thread: int) -> TracebackType | None:
