@@ -32,6 +32,7 @@ import unigate
 
 ROOT = Path(__file__).resolve().parents[1]
 HOST = "localhost"
+OWN_DOMAIN = "teapot42.execute-api.eu-west-1.amazonaws.com"
 DOORS = ["lambda_handler", "wsgi", "asgi"]
 # Set here, because tests of the Django plugin set others in the environment of their process.
 DJANGO = {"DJANGO_SETTINGS_MODULE": "guestbook.settings", "DJANGO_MIGRATE": "1"}
@@ -68,6 +69,9 @@ class LambdaDoor:
     def ask(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         path, _, query = target.partition("?")
         cookies = headers.pop("cookie", None)
+        stage = "prod" if path.startswith("/prod/") else "$default"
+        # On a custom domain, the stage would be no part of the links.
+        host = HOST if stage == "$default" else OWN_DOMAIN
         event: dict[str, Any] = {
             "version": "2.0",
             "routeKey": "$default",
@@ -77,10 +81,10 @@ class LambdaDoor:
             "requestContext": {
                 "accountId": "000000000042",
                 "apiId": "teapot42",
-                "domainName": HOST,
+                "domainName": host,
                 "http": {"method": method, "path": unquote(path), "sourceIp": "192.0.2.44"},
                 "requestId": "steep-1",
-                "stage": "prod" if path.startswith("/prod/") else "$default",
+                "stage": stage,
             },
             "isBase64Encoded": True,
             "body": b64encode(body).decode(),

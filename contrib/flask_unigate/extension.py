@@ -16,7 +16,8 @@ from .request import RequestMixin
 _DEPLOYMENT_SETTINGS = ("platform", "trusted_proxies", "cache")
 SETTINGS = (
     *_DEPLOYMENT_SETTINGS,
-    *("base_path", "lifespan", "mounts", "on_error", "source", "sources", "text_types"),
+    *("around", "base_path", "lifespan", "mounts", "on_error", "public_url", "source", "sources"),
+    *("stage", "text_types"),
 )
 
 _PREFIX = "UNIGATE_"

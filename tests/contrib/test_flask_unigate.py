@@ -336,7 +336,7 @@ def test_the_settings_are_the_keywords_of_wrap() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("UNIGATE_PLATTFORM", 1, "is not a setting of flask_unigate. Use one of UNIGATE_BASE_PATH"),
+        ("UNIGATE_PLATTFORM", 1, "is not a setting of flask_unigate. Use one of UNIGATE_AROUND"),
         ("UNIGATE_", 1, "UNIGATE_ is not a setting"),
         ("UNIGATE_PLATFORM", "cloudfare", "UNIGATE_PLATFORM in app.config is invalid: .*cloudfare"),
         ("UNIGATE_TRUSTED_PROXIES", "here", "UNIGATE_TRUSTED_PROXIES .* is invalid: .*here"),
