@@ -173,12 +173,13 @@ def _ask_server(
 
 
 def _ask_asgi(app: Gateway, request: Request) -> Response:
-    from .asgi.driver import build_scope, collect
+    from .asgi.driver import ResponseCollector, build_scope, collect
     from .loop import process_loop
 
     _start(app)
     scope = build_scope(request, "", {})
-    return process_loop().run(collect(app.asgi, scope, request, app.raising))
+    response = ResponseCollector(request.body)
+    return process_loop().run(collect(app.asgi, scope, request, app.raising, response))
 
 
 @cache

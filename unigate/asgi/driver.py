@@ -135,17 +135,21 @@ class ResponseCollector(Response):
             raise RuntimeError(f"The application sent {kind!r} out of order.")
 
 
-async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -> Response:
+async def collect(
+    app: ASGIApp, scope: Scope, request: Request, raising: bool, response: ResponseCollector
+) -> Response:
     """Run an application for a request in memory, and return its response.
+
+    A cancellation of its own that the application leaves behind is raised at the end of the task,
+    in the place of the response: `kept` returns that.
 
     Args:
         raising: Whether to raise a failure after the response was complete, instead of logging it.
+        response: Collects the response.
     """
-    response = ResponseCollector(request.body)
     token = current_request_var.set(request)
     try:
         await app(scope, response.receive, response.send)
-        await _raise_pending_cancellation()
     except BaseException as error:
         failure = failure_of(error)
         if raising or not response.complete or not isinstance(failure, Exception):
@@ -156,14 +160,14 @@ async def collect(app: ASGIApp, scope: Scope, request: Request, raising: bool) -
     return response.whole(request)
 
 
-async def _raise_pending_cancellation() -> None:
-    """Raise the cancellation of this task that an application has left behind.
-
-    At the end of the task, asyncio would raise it in the place of the response.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        await asyncio.sleep(0)
+def kept(
+    response: ResponseCollector, request: Request, raising: bool, failure: Exception
+) -> Response:
+    """Return a complete response although its task was cancelled, or raise the failure."""
+    if raising or not response.complete:
+        raise failure
+    _log.error("%r failed after its response was complete.", request, exc_info=failure)
+    return response.whole(request)
 
 
 class WatchedResponse:
@@ -183,7 +187,11 @@ class WatchedResponse:
     async def run(self, app: Callable[[Receive, Send], Awaitable[None]]) -> None:
         """Run an application; IncompleteResponse if it leaves a client without a whole response."""
         await app(self.receive, self.send)
-        await _raise_pending_cancellation()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # Raises a cancellation that the application has left behind. At the end of the task,
+            # asyncio would raise it as one of the server's.
+            await asyncio.sleep(0)
         if not (self.complete or self.disconnected):
             raise incomplete_response(started=self.started)
 

@@ -15,6 +15,7 @@ from typing import Any
 from unigate import wsgi
 from unigate.background import Deferred
 from unigate.context import current_request_var
+from unigate.errors import ApplicationAborted
 from unigate.http import Response
 from unigate.loop import at_exit, in_pool, isolated, process_loop
 from unigate.request import Request
@@ -22,7 +23,15 @@ from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
 from .disconnects import ClientGone
-from .driver import WatchedResponse, build_scope, checking, collect, send_response
+from .driver import (
+    ResponseCollector,
+    WatchedResponse,
+    build_scope,
+    checking,
+    collect,
+    kept,
+    send_response,
+)
 from .lifespan import Lifespan, Lifespans, Mode
 from .wsgi_applications import wsgi_to_asgi
 from .wsgi_servers import asgi_to_wsgi
@@ -75,10 +84,14 @@ class ASGIRuntime:
         """Run an ASGI application for a request, from any thread."""
         if not self._stops_at_exit:
             self._stop_at_exit()
-        if not self.lifespans.started:
-            return self.loop.run(self._start_and_collect(mount, request, raising))
-        scope = self.scope_of(mount, request)
-        return self.loop.run(collect(mount.app, scope, request, raising))
+        response = ResponseCollector(request.body)
+        try:
+            if not self.lifespans.started:
+                return self.loop.run(self._start_and_collect(mount, request, raising, response))
+            scope = self.scope_of(mount, request)
+            return self.loop.run(collect(mount.app, scope, request, raising, response))
+        except ApplicationAborted as failure:
+            return kept(response, request, raising, failure)
 
     async def answer_async(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an application of either interface for a request, from any event loop."""
@@ -86,12 +99,20 @@ class ASGIRuntime:
             root_path = request.root_path + mount.prefix
             return await in_pool(wsgi.call, mount.app, request, root_path)
         self._stop_at_exit()
-        return await self.loop.join(self._start_and_collect(mount, request, raising))
+        response = ResponseCollector(request.body)
+        try:
+            running = self._start_and_collect(mount, request, raising, response)
+            return await self.loop.join(running)
+        except ApplicationAborted as failure:
+            return kept(response, request, raising, failure)
 
-    async def _start_and_collect(self, mount: Mount, request: Request, raising: bool) -> Response:
+    async def _start_and_collect(
+        self, mount: Mount, request: Request, raising: bool, response: ResponseCollector
+    ) -> Response:
         if not self.lifespans.started:
             await self.lifespans.start()
-        return await collect(mount.app, self.scope_of(mount, request), request, raising)
+        scope = self.scope_of(mount, request)
+        return await collect(mount.app, scope, request, raising, response)
 
     def scope_of(self, mount: Mount, request: Request) -> Scope:
         """Build the scope of a request in memory, with the state of the application's lifespan."""
