@@ -200,7 +200,9 @@ def test_unknown_provider_names_those_there_are() -> None:
 
 
 def test_unknown_header_of_a_provider_names_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"must be among client, country, .*got appends, town"):
+    with pytest.raises(
+        ValueError, match=r"must be among client, host, country, .*got appends, town"
+    ):
         providers.provider("fastly", town="x-town", appends="yes")
 
 

@@ -35,7 +35,9 @@ def function_url(path: str, query: str) -> Event:
 
 def rest_api(path: str, query: str) -> Event:
     values = parse_qs(query, keep_blank_values=True)
-    return load("rest_api/custom_domain") | {
+    event = load("rest_api/custom_domain")
+    event["requestContext"]["path"] = path
+    return event | {
         "path": path,
         "queryStringParameters": {name: many[-1] for name, many in values.items()} or None,
         "multiValueQueryStringParameters": values or None,
