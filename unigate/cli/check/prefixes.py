@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from unigate import Gateway, LifespanFailed, Request, without_prefix
-from unigate.asgi.driver import collect
+from unigate.asgi.driver import ResponseCollector, collect
 from unigate.cli.project.route_tables import has_table
 from unigate.routing import Mount
 
@@ -55,7 +55,8 @@ def _status(gateway: Gateway, mount: Mount, root_path: str) -> int | None:
     request = Request("GET", f"{root_path}/".encode(), root_path=root_path)
     scope = gateway.runtime.scope_of(mount, request)
     scope["root_path"] = root_path
-    answer = collect(mount.app, scope, request, raising=False)
+    response = ResponseCollector(request.body)
+    answer = collect(mount.app, scope, request, raising=False, response=response)
     try:
         return gateway.runtime.loop.run(asyncio.wait_for(answer, SECONDS)).status
     except Exception:
