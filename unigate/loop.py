@@ -104,7 +104,9 @@ class ProcessLoop:
             future.cancel()  # this thread was interrupted while it waited
             raise
 
-    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    def _submit(
+        self, coroutine: Coroutine[Any, Any, T], at_end: Callable[[], object] | None = None
+    ) -> Future[T]:
         """Start a coroutine in the thread of the loop; who cancels the future cancels its task.
 
         Unlike asyncio's `run_coroutine_threadsafe`, this tells such a cancellation from one of the
@@ -116,6 +118,8 @@ class ProcessLoop:
         def start() -> None:
             task = loop.create_task(coroutine)
             task.add_done_callback(partial(_settle, future))
+            if at_end is not None:
+                task.add_done_callback(lambda task: at_end())
             future.add_done_callback(
                 lambda future: future.cancelled() and loop.call_soon_threadsafe(task.cancel)
             )
@@ -156,10 +160,9 @@ class ProcessLoop:
         if self.is_running_here():
             return await isolated(coroutine)
         results: list[T] = []
-        try:
-            error = await asyncio.wrap_future(self._submit(_append_result(coroutine, results)))
-        finally:
-            coroutine.close()
+        running = _append_result(coroutine, results)
+        # On its own loop, where the coroutine may go on after this was cancelled.
+        error = await asyncio.wrap_future(self._submit(running, at_end=coroutine.close))
         if error is None:
             return results[0]
         raise failure_of(error)

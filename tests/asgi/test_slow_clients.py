@@ -167,7 +167,7 @@ def test_bodies_arrive_whole_from_memory_and_from_disk(
     size = len(b"".join(parts))
     assert site.calls[0].get("CONTENT_LENGTH") == (str(size) if size else None)
     assert site.calls[0]["wsgi.input"].closed
-    assert descriptors() == known
+    assert descriptors() <= known
 
 
 def test_body_that_was_chunked_has_a_length_like_any_other() -> None:
@@ -198,7 +198,7 @@ def test_upload_that_breaks_off_never_reaches_the_application(
 
     run(scenario)
     assert site.calls == []
-    assert descriptors() == known
+    assert descriptors() <= known
     messages = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert messages == [
         (
@@ -242,7 +242,7 @@ def test_client_that_stops_sending_is_answered_with_408(
 
     run(scenario)
     assert (site.calls, caplog.records) == ([], [])
-    assert descriptors() == known
+    assert descriptors() <= known
 
 
 class TimersOnly(selectors.DefaultSelector):
@@ -342,7 +342,7 @@ def test_body_beyond_the_limit_is_answered_with_413(
     run(scenario)
     assert len(site.calls) == (status == 200)
     assert ("UNIGATE_BODY_LIMIT" in caplog.text) == (status == 413)
-    assert descriptors() == known
+    assert descriptors() <= known
 
 
 def test_refusal_over_http_2_has_no_field_that_http_2_forbids(setting: Any) -> None:
@@ -376,7 +376,7 @@ def test_full_disk_is_a_503_and_an_error_in_the_log(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert site.calls == []
-    assert descriptors() == known
+    assert descriptors() <= known
     assert "its body cannot be stored" in caplog.text
     assert "OSError" in caplog.text
 
