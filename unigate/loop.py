@@ -107,7 +107,7 @@ class ProcessLoop:
     def _submit(
         self, coroutine: Coroutine[Any, Any, T], at_end: Callable[[], object] | None = None
     ) -> Future[T]:
-        """Start a coroutine in the thread of the loop; who cancels the future cancels its task.
+        """Start a coroutine in the thread of the loop; to cancel the future cancels its task.
 
         Unlike asyncio's `run_coroutine_threadsafe`, this tells such a cancellation from one of the
         coroutine's own, which keeps its traceback.
