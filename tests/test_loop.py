@@ -445,6 +445,15 @@ def test_an_interrupted_inline_run_cancels_the_application(loop: ProcessLoop) ->
     assert seen == ["cancelled"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let SIGINT interrupt, which a job in the background of a shell ignores."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_waiting_thread_cancels_the_application(loop: ProcessLoop) -> None:
     use_thread(loop)
     caller = threading.get_ident()
