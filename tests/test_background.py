@@ -21,7 +21,8 @@ from tests.hosts import HOSTS, wsgi_environ
 from tests.hosts import _ask_asgi as ask_asgi_here
 from tests.waiting import SECONDS, until
 from unigate import Gateway, Request, wait_until
-from unigate.background import MARGIN, MOST_CALLS, MOST_STARTS, Deferred
+from unigate.background import MARGIN, MOST_STARTS, Deferred
+from unigate.background_work import MOST_CALLS
 from unigate.context import current_request_var
 from unigate.events import azure, google
 
@@ -493,7 +494,7 @@ def test_work_of_an_event_that_hangs_goes_on_without_its_host(
 def test_work_that_hangs_keeps_no_task_of_a_server(
     kind: Any, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("unigate.background.EXIT_SECONDS", 0.2)
+    monkeypatch.setattr("unigate.background_tasks.EXIT_SECONDS", 0.2)
     hanging = Hanging()
     app = wsgi_app(kind(hanging), [])
 
@@ -580,9 +581,9 @@ def copy_threads() -> list[str]:
 
 
 def tasks() -> Any:
-    from unigate import background
+    from unigate import background_tasks
 
-    return background._tasks
+    return background_tasks._tasks
 
 
 @again_and_again
@@ -803,9 +804,9 @@ def test_a_process_ends_when_its_background_has() -> None:
 
 UNENDING = """
 import threading, time, unigate
-from unigate import background
+from unigate import background, background_tasks
 
-background.EXIT_SECONDS = 0.3
+background_tasks.EXIT_SECONDS = 0.3
 
 def again():
     time.sleep(0.01)
@@ -958,7 +959,7 @@ def test_work_without_end_does_not_keep_a_server_that_stops(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("unigate.background.EXIT_SECONDS", 0.2)
+    monkeypatch.setattr("unigate.background_tasks.EXIT_SECONDS", 0.2)
     again = Again()
 
     async def main() -> None:
@@ -987,7 +988,7 @@ def test_work_without_end_does_not_keep_a_server_that_stops(
 def test_work_that_hangs_does_not_keep_a_server_that_stops(
     work: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unigate.background.EXIT_SECONDS", 0.2)
+    monkeypatch.setattr("unigate.background_tasks.EXIT_SECONDS", 0.2)
     over = threading.Event()
 
     async def coroutine() -> None:

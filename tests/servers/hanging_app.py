@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 import unigate
-from unigate import background
+from unigate import background, background_tasks
 
-background.HOST_SECONDS = background.EXIT_SECONDS = 0.5
+background.HOST_SECONDS = background_tasks.EXIT_SECONDS = 0.5
 
 
 async def stubborn() -> None:

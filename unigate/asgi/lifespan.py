@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import Any, Literal
 
-from unigate.background import finish_background
 from unigate.errors import LifespanFailed, failure_of
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -178,6 +177,8 @@ class Lifespans:
 
     async def serve(self, receive: Receive, send: Send) -> None:
         """Answer the lifespan of an ASGI server."""
+        from unigate.background_tasks import finish_background  # only servers need it
+
         await receive()
         started_before = self.started  # by an event, on another loop, which must also stop it
         try:
