@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 from .errors import failure_of
 from .exits import end_within
 from .forking import after_in_child
+from .isolation import append_result, isolated
 
 T = TypeVar("T")
 
@@ -107,10 +108,10 @@ class ProcessLoop:
     def _submit(
         self, coroutine: Coroutine[Any, Any, T], at_end: Callable[[], object] | None = None
     ) -> Future[T]:
-        """Start a coroutine in the thread of the loop; to cancel the future cancels its task.
+        """Start a coroutine in the thread of the loop; cancelling the future cancels its task.
 
-        Unlike asyncio's `run_coroutine_threadsafe`, this tells such a cancellation from one of the
-        coroutine's own, which keeps its traceback.
+        A CancelledError that the coroutine raises itself keeps its traceback; with asyncio's
+        `run_coroutine_threadsafe`, it would cancel the future.
         """
         loop = self.in_thread()
         future: Future[T] = Future()
@@ -160,7 +161,7 @@ class ProcessLoop:
         if self.is_running_here():
             return await isolated(coroutine)
         results: list[T] = []
-        running = _append_result(coroutine, results)
+        running = append_result(coroutine, results)
         # On its own loop, where the coroutine may go on after this was cancelled.
         error = await asyncio.wrap_future(self._submit(running, at_end=coroutine.close))
         if error is None:
@@ -232,71 +233,12 @@ def _wait(loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]) -> set
 
 def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
     if not future.set_running_or_notify_cancel():
-        _ = task.cancelled() or task.exception()  # else asyncio reports that nobody took it
+        _ = task.cancelled() or task.exception()  # else asyncio logs that it was never retrieved
         return
     try:
         future.set_result(task.result())
     except BaseException as error:
         future.set_exception(failure_of(error))
-
-
-async def isolated(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Await a coroutine in a task of its own, so that what cancels that does not cancel the caller.
-
-    A cancellation of the caller reaches the coroutine and is raised.
-
-    Raises:
-        ApplicationAborted: The coroutine was cancelled, although the caller was not.
-    """
-    caller = asyncio.current_task()
-    before = caller.cancelling() if caller is not None else 0
-    results: list[T] = []
-    try:
-        error = await asyncio.get_running_loop().create_task(_append_result(coroutine, results))
-    except asyncio.CancelledError as cancelled:  # before its first step
-        error = cancelled
-    finally:
-        coroutine.close()
-    if error is None:
-        return results[0]
-    try:
-        if isinstance(error, asyncio.CancelledError) and caller is not None:
-            raise error if caller.cancelling() > before else failure_of(error)
-        raise failure_of(error)
-    finally:
-        # Their tracebacks refer to this frame, and to all that the request holds.
-        del error, caller
-
-
-async def in_pool(function: Callable[..., T], *args: Any) -> T:
-    """Call a function in the pool of the running loop; what it raises is raised as it is.
-
-    `asyncio.to_thread` would raise the CancelledError of concurrent.futures as that of asyncio.
-    """
-    results: list[T] = []
-
-    def call() -> BaseException | None:
-        try:
-            results.append(function(*args))
-        except BaseException as error:
-            return error
-        return None
-
-    error = await asyncio.to_thread(call)
-    if error is None:
-        return results[0]
-    raise failure_of(error)
-
-
-async def _append_result(
-    coroutine: Coroutine[Any, Any, T], results: list[T]
-) -> BaseException | None:
-    """Append a coroutine's result; return its error, since an exit would end the event loop."""
-    try:
-        results.append(await coroutine)
-    except BaseException as error:
-        return error
-    return None
 
 
 _process_loop = ProcessLoop()

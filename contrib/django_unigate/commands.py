@@ -1,4 +1,4 @@
-"""Management commands of a function: `app.on_event("manage")(django_unigate.manage)`."""
+"""Management commands in a deployed function: `app.on_event("manage")(django_unigate.manage)`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unigate.events.commands import command_arguments, one_command
 
 
 class Outcome(TypedDict):
-    """What a command wrote to both of its streams, and its exit status."""
+    """The output of a command, stdout and stderr together, and its exit status."""
 
     output: str
     exit_status: int
@@ -19,9 +19,9 @@ class Outcome(TypedDict):
 def manage(event: Any, context: Any = None) -> Outcome:
     """Run what `manage.py` would for the arguments in an event: `{"manage": "migrate --noinput"}`.
 
-    Register it for the kind "manage"; nobody can send such an event through HTTP, but whoever may
-    invoke the function can. A command that asks for input fails: there is nobody to answer. What
-    other threads print while it runs is in its output too.
+    Register it for the kind "manage". An HTTP request cannot be such an event: it takes the
+    permission to invoke the function. A command that asks for input fails. The output includes what
+    other threads print meanwhile.
 
     Raises:
         ValueError: The event has no command.

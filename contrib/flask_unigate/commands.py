@@ -1,4 +1,4 @@
-"""`flask unigate dev` and so on: the program `unigate`; and commands of a deployed function."""
+"""The command `flask unigate`, and Flask's commands in a deployed function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from unigate import Gateway
 
-# A module that exists in this process only: where import strings find a gateway without a name.
+# A module in memory, for the import string of a gateway that is not in a variable.
 _LOADED = "flask_unigate.loaded"
 
 
@@ -48,8 +48,9 @@ def command_for(app: Flask, gateway: Gateway) -> click.Command:
 def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
     """Return the import string of a gateway.
 
-    It names the variable that holds the gateway in the application's module. Without one, commands
-    that run in this process find it in a module made for them; what `build` writes could not.
+    It names the variable of the application's module that holds the gateway. If there is none,
+    commands in this process find the gateway in a module in memory. `build` needs the variable,
+    because platforms import what it writes.
     """
     module = sys.modules.get(app.import_name)
     for name, value in list(vars(module).items() if module else ()):
@@ -68,11 +69,11 @@ def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
 def manage(app: Flask) -> Callable[[Any, Any], dict[str, Any]]:
     """Return a function that runs commands of `flask`: `gateway.on_event("manage")(manage(app))`.
 
-    The event is `{"manage": "db upgrade"}`, the result has `output` and `exit_status`. Nobody can
-    send such an event through HTTP, but whoever may invoke the function can.
+    The event is `{"manage": "db upgrade"}`, the result has `output` and `exit_status`. An HTTP
+    request cannot be such an event: it takes the permission to invoke the function.
 
     Args:
-        app: The application whose commands, and those of whose extensions, can be run.
+        app: The application; its commands and those of its extensions can be run.
     """
 
     def run(event: Any, context: Any = None) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from unigate.background import Deferred
 from unigate.context import current_request_var
 from unigate.errors import ApplicationAborted
 from unigate.http import Response
-from unigate.loop import at_exit, in_pool, isolated, process_loop
+from unigate.isolation import in_pool, isolated
+from unigate.loop import at_exit, process_loop
 from unigate.request import Request
 from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
