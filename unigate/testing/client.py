@@ -1,32 +1,22 @@
-"""A test client that sends requests to an application in the way of any host.
-
-    client = Client(app, source="rest_api")
-    assert client.get("/users/ada").json() == {"name": "ada"}
-
-An exception in the application becomes a 500 response, as on a host; to raise it in the test, wrap
-the application with `on_error="raise"`.
-"""
+"""The client, and the response that it returns."""
 
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from email.message import Message
-from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
-from types import SimpleNamespace
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlencode, urljoin, urlsplit
-from urllib.request import Request as UrllibRequest
 
-from .emulator import BASE_URL, find_host, make_request
-from .events import EventSource, name_of
-from .gateway import Gateway, wrap
-from .http import Headers, latin1
-from .interfaces import import_from
-from .request import Request
+from unigate.emulator import BASE_URL, find_host, make_request
+from unigate.events import EventSource, name_of
+from unigate.gateway import Gateway, wrap
+from unigate.http import Headers, latin1
+from unigate.interfaces import import_from
+from unigate.request import Request
 
-__all__ = ["Client", "Cookies", "Response"]
+from .cookies import Cookies
 
 MAX_REDIRECTS = 20
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -230,66 +220,6 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status_code}, {len(self.content)} bytes>"
-
-
-class Cookies(MutableMapping[str, str]):
-    """Cookies by name, kept and expired as a browser does it."""
-
-    def __init__(self, base_url: str) -> None:
-        self._base = base_url
-        self._jar = CookieJar(_Policy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain))
-
-    def take(self, headers: Headers, url: str) -> None:
-        """Store the cookies that a response sets, and drop those that it expires.
-
-        Args:
-            headers: The header fields of the response.
-            url: The URL of the request.
-        """
-        response: Any = SimpleNamespace(
-            info=lambda: SimpleNamespace(get_all=lambda name, default: headers.getlist(name))
-        )
-        self._jar.extract_cookies(response, UrllibRequest(url))
-
-    def header(self, url: str) -> str:
-        """Return the Cookie header of a request to a URL; "" if no cookie applies."""
-        request = UrllibRequest(url)
-        self._jar.add_cookie_header(request)
-        return str(request.get_header("Cookie", ""))
-
-    def _live(self) -> dict[str, Cookie]:
-        return {cookie.name: cookie for cookie in self._jar if not cookie.is_expired()}
-
-    def __getitem__(self, name: str) -> str:
-        return self._live()[name].value or ""
-
-    def __setitem__(self, name: str, value: str) -> None:
-        """Set a cookie for every path of the base URL's host."""
-        self.take(Headers([("set-cookie", f"{name}={value}; Path=/")]), self._base)
-
-    def __delitem__(self, name: str) -> None:
-        """Delete all cookies of a name, on every path and domain."""
-        del self._live()[name]
-        for cookie in list(self._jar):
-            if cookie.name == name:
-                self._jar.clear(cookie.domain, cookie.path, cookie.name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._live())
-
-    def __len__(self) -> int:
-        return len(self._live())
-
-    def __repr__(self) -> str:
-        return f"Cookies({dict(self)!r})"
-
-
-class _Policy(DefaultCookiePolicy):
-    """The rules of RFC 6265; by default, `Domain=localhost` is stored but never sent back."""
-
-    def return_ok_domain(self, cookie: Cookie, request: UrllibRequest) -> bool:
-        host = urlsplit(request.full_url).hostname
-        return cookie.domain == f".{host}" or super().return_ok_domain(cookie, request)
 
 
 def _body(data: bytes | str | Mapping[str, Any] | None, json: Any) -> tuple[bytes, str]:
