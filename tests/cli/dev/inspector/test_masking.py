@@ -16,7 +16,7 @@ from tests.cli.dev.inspector.test_inspector import SECRETS, echo
 from unigate import Headers, Request, Response
 from unigate.cli.dev.inspector.exchanges import Exchange
 from unigate.cli.dev.inspector.masking import masked
-from unigate.cli.dev.inspector.secret_text import MASK
+from unigate.cli.dev.inspector.secret_names import MASK
 from unigate.cli.dev.local_host import Setup
 from unigate.emulator import EVENT_SOURCES
 

@@ -18,7 +18,8 @@ from unigate import Request
 from unigate.cli.dev.inspector.exchanges import Exchange
 from unigate.cli.dev.inspector.exports import Recorder
 from unigate.cli.dev.inspector.masking import masked, shown
-from unigate.cli.dev.inspector.secret_text import MASK, is_secret, mask_bytes, mask_text
+from unigate.cli.dev.inspector.secret_names import MASK, is_secret
+from unigate.cli.dev.inspector.secret_text import mask_bytes, mask_text
 from unigate.cli.dev.local_host import Setup
 from unigate.types import Environ, StartResponse
 

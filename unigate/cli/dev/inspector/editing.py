@@ -12,7 +12,7 @@ from unigate.emulator import make_request
 from unigate.http import is_token
 
 from .exports import origin_of, readable
-from .secret_text import MASK
+from .secret_names import MASK
 from .sections import MOST_SHOWN
 
 

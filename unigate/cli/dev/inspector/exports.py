@@ -22,7 +22,7 @@ from unigate import Request, Response
 from unigate.http import is_token, remove_path_prefix
 
 from .exchanges import Exchange
-from .secret_text import MASK
+from .secret_names import MASK
 
 # The fields that a client adds by itself.
 _AUTOMATIC = ("host", "content-length", "connection")

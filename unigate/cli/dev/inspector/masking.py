@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from unigate import Headers, Request, Response
 
 from .exchanges import Exchange
-from .secret_text import MASK, is_secret, mask_bytes, mask_secret, mask_text, mask_value
+from .secret_names import MASK, is_secret, mask_secret
+from .secret_text import mask_bytes, mask_text, mask_value
 
 Message = TypeVar("Message", Request, Response)
 
