@@ -416,9 +416,9 @@ def test_size_is_that_of_the_json() -> None:
 
 
 def test_names_that_clients_invent_are_not_kept_for_ever() -> None:
+    from unigate.environ import _KEYS
     from unigate.http.headers import _ENCODED, _LOWER
     from unigate.http.response_fields import _FIELD_NAMES
-    from unigate.wsgi import _KEYS
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         name = next(key for key in environ if key.startswith("HTTP_X_INVENTED"))

@@ -1,15 +1,19 @@
-"""The applications of a gateway: loaded at first use, found by the path of a request."""
+"""The applications of a gateway: loaded at first use, found by path, and run in this process."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import interfaces
 from .http import remove_path_prefix
 from .request import Request
 from .routing import Interface, Mount, Router, check_prefixes
+
+if TYPE_CHECKING:
+    from .asgi.lifespan import Mode
+    from .asgi.runtime import ASGIRuntime
 
 
 class Applications:
@@ -20,8 +24,10 @@ class Applications:
         mounts: The others, by prefix.
         interface: The interface of the root application, or None to determine it.
         base_path: A prefix that the host leaves on the path.
+        lifespan: Whether ASGI applications have a lifespan; see `unigate.wrap`.
 
     Attributes:
+        base_path: The prefix, with a "/" at its start, or "".
         only: The mount that answers every path, once it is loaded and if there is just one.
     """
 
@@ -31,6 +37,7 @@ class Applications:
         mounts: Mapping[str, Any] | None,
         interface: Interface | None,
         base_path: str | None,
+        lifespan: Mode,
     ) -> None:
         self._given = dict(mounts or {})
         check_prefixes(self._given)
@@ -45,6 +52,8 @@ class Applications:
         self.base_path = f"/{prefix}" if prefix else ""
         self.only: Mount | None = None
         self._interface = interface
+        self._lifespan: Mode = lifespan
+        self._runtime: ASGIRuntime | None = None
         self._router: Router | None = None
         self._lock = threading.Lock()
         if not any(isinstance(app, str) for app in self._given.values()):
@@ -84,3 +93,28 @@ class Applications:
                 request.root_path += self.base_path
                 path = rest
         return router.match(path)
+
+    @property
+    def runtime(self) -> ASGIRuntime:
+        """What runs ASGI applications in this process: made at first use, and after a fork."""
+        runtime = self._runtime
+        if runtime is None or runtime.loop.left_behind:
+            from .asgi.runtime import ASGIRuntime
+
+            router = self.load()
+            with self._lock:
+                if self._runtime is runtime:
+                    self._runtime = ASGIRuntime(router, self._lifespan)
+                runtime = self._runtime
+        assert runtime is not None
+        return runtime
+
+    def start(self) -> None:
+        """Load the applications, and run the start-up of those that are ASGI applications."""
+        if any(mount.interface == "asgi" for mount in self.load()):
+            self.runtime.start()
+
+    def stop(self) -> None:
+        """Run the shutdown of the applications that were started in this process."""
+        if self._runtime is not None:
+            self._runtime.stop()

@@ -11,18 +11,10 @@ from .context import current_request_var
 from .deployment import deployment_of
 from .errors import InvalidEvent
 from .http.bodies import decode_body
-from .http.headers import Headers, is_token, latin1
-from .http.hosts import (
-    CLIENTS,
-    NOTHING,
-    SERVERS,
-    Address,
-    Forwarded,
-    port_number,
-    split_host,
-)
+from .http.headers import Headers, is_token
+from .http.hosts import CLIENTS, NOTHING, SERVERS, Address, Forwarded
 from .http.identity import Identity
-from .http.urls import DECODED_PATHS, decode_path, quote_path, remove_path_prefix
+from .http.urls import DECODED_PATHS
 from .memo import Memo
 from .types import Environ, Scope
 
@@ -34,9 +26,6 @@ if TYPE_CHECKING:
 _deferral_lock = threading.Lock()
 
 _new = object.__new__
-
-# CGI's two header keys without the prefix; some servers give them with it as well.
-_CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
 def _method(method: Any) -> str:
@@ -222,84 +211,31 @@ class Request:
     @classmethod
     def from_scope(cls, scope: Scope) -> Request:
         """Read the request of an ASGI HTTP or WebSocket scope; its body stays with `receive`."""
-        path: str = scope["path"]
-        raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # daphne leaves the query on
-        root_path = scope.get("root_path", "").rstrip("/")
-        # Servers older than ASGI 2.4 leave the root path out of the path.
-        if remove_path_prefix(path, root_path) is None:
-            path = root_path + path
-        if decode_path(raw) != path:  # rewritten on the way, or missing
-            raw = quote_path(path)
-        outer: Request | None = scope.get("unigate.request")  # of a gateway around this one
-        scheme = scope.get("scheme") or "http"
-        client = scope.get("client")
-        server = scope.get("server")
-        headers = Headers(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in scope.get("headers") or ()
-        )
-        headers.join_cookies()  # HTTP/2 clients may send a field for each cookie
-        request = cls(
-            scope.get("method", "GET"),
-            raw,
-            query_string=scope.get("query_string", b""),
-            headers=headers,
-            scheme=scheme,
-            # A server on a Unix socket has a path and no port; granian gives it as text.
-            server=(server[0], int(server[1] or 0)) if server else split_host("localhost", scheme),
-            client=(client[0], int(client[1])) if client else None,
-            root_path=root_path,
-            http_version=scope.get("http_version", "1.1"),
-            source=outer.source if outer else "asgi",
-            event=outer.event if outer else None,
-            context=outer.context if outer else None,
-        )
+        from .server_requests import read_scope  # functions for events do without it
+
+        arguments, path = read_scope(scope)
+        request = cls(**arguments)
         request._path = path
-        if outer is not None:
-            request.identify = outer.identify
+        request._take_origin(scope.get("unigate.request"), "asgi")
         return request
 
     @classmethod
     def from_environ(cls, environ: Environ) -> Request:
-        """Read the request of a WSGI environ (PEP 3333); its body stays in `wsgi.input`.
+        """Read the request of a WSGI environ (PEP 3333); its body stays in `wsgi.input`."""
+        from .server_requests import read_environ
 
-        Servers leave members out, or give them another type than str: see `environ_text`.
-        """
-        root = environ_text(environ, "SCRIPT_NAME").encode("latin-1")
-        path = root + environ_text(environ, "PATH_INFO").encode("latin-1") or b"/"
-        target = environ_text(environ, "REQUEST_URI") or environ_text(environ, "RAW_URI")
-        raw = target.partition("?")[0].encode("latin-1")
-        if decode_path(raw) != path.decode("utf-8", "replace"):  # rewritten, or in absolute form
-            raw = quote_path(path)
-        outer: Request | None = environ.get("unigate.request")  # of a gateway around this one
-        remote = environ_text(environ, "REMOTE_ADDR")
-        fields: dict[Any, Any] = environ  # keys of the server's own may have any type
-        request = cls(
-            environ_text(environ, "REQUEST_METHOD", "GET"),
-            raw,
-            query_string=environ_text(environ, "QUERY_STRING").encode("latin-1"),
-            headers=Headers(
-                (key.removeprefix("HTTP_").replace("_", "-"), environ_text(environ, key))
-                for key, value in fields.items()
-                if (key in _CONTENT_KEYS and value)
-                or (isinstance(key, str) and key.startswith("HTTP_") and _is_field(key[5:]))
-            ),
-            scheme=environ_text(environ, "wsgi.url_scheme", "http"),
-            server=(
-                environ_text(environ, "SERVER_NAME", "localhost"),
-                # waitress puts the path of a Unix socket here, gunicorn what Host says.
-                port_number(environ_text(environ, "SERVER_PORT")),
-            ),
-            client=(remote, port_number(environ_text(environ, "REMOTE_PORT"))) if remote else None,
-            root_path=root.decode("utf-8", "replace"),
-            http_version=environ_text(environ, "SERVER_PROTOCOL").partition("/")[2] or "1.1",
-            source=outer.source if outer else "wsgi",
-            event=outer.event if outer else None,
-            context=outer.context if outer else None,
-        )
-        if outer is not None:
-            request.identify = outer.identify
+        request = cls(**read_environ(environ))
+        request._take_origin(environ.get("unigate.request"), "wsgi")
         return request
+
+    def _take_origin(self, outer: Request | None, server: str) -> None:
+        """Take what the request of a gateway around this one knows, else the server's interface."""
+        self.source = server
+        if outer is not None:
+            self.source = outer.source
+            self.event = outer.event
+            self.context = outer.context
+            self.identify = outer.identify
 
     def move(self, raw_path: bytes, root_path: str) -> None:
         """Give this another path and root path, both as clients see them."""
@@ -422,19 +358,6 @@ _COMPARED = (
     *("method", "raw_path", "query_string", "headers", "body", "scheme", "server", "client"),
     *("root_path", "http_version"),
 )
-
-
-def environ_text(environ: Environ, key: str, default: str = "") -> str:
-    """Return a member of a WSGI environ as Latin-1 text; the default if it is missing or empty."""
-    value = environ.get(key)
-    if not value:
-        return default
-    return value.decode("latin-1") if isinstance(value, bytes) else latin1(value)
-
-
-def _is_field(key: str) -> bool:
-    """Return True if a key of an environ, without "HTTP_", is the name of a header field."""
-    return key not in _CONTENT_KEYS and is_token(key)
 
 
 def current_request() -> Request:

@@ -13,10 +13,11 @@ from contextvars import copy_context
 from functools import partial
 from typing import IO
 
+from unigate.environ import build_environ
 from unigate.http import Response, reason_phrase
 from unigate.request import Request
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
-from unigate.wsgi import build_environ, drive
+from unigate.wsgi import drive
 
 from .disconnects import Client, ClientGone
 from .driver import send_response

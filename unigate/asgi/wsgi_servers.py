@@ -16,7 +16,7 @@ from typing import Any
 
 from unigate.errors import failure_of
 from unigate.http import reason_phrase
-from unigate.request import environ_text
+from unigate.server_requests import environ_text
 from unigate.types import Environ, Message, Receive, Send, StartResponse, WSGIApp
 
 from .driver import WatchedResponse

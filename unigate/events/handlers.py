@@ -12,6 +12,7 @@ from . import kinds
 from .kinds import kind_of
 
 EventHandler = Callable[[Any, Any], Any]
+Decorator = Callable[[EventHandler], EventHandler]
 Handler = TypeVar("Handler", bound=EventHandler)
 
 

@@ -184,7 +184,7 @@ class _Run:
         """Run an application until it has answered; the rest of its run is left for later."""
         from . import asgi
 
-        runtime, out = self.gateway.runtime, self._out
+        runtime, out = self.gateway.applications.runtime, self._out
         answer: Any = None
 
         async def run() -> asyncio.Task[None]:

@@ -10,12 +10,13 @@ import io
 from collections.abc import Mapping
 
 from unigate.context import current_request_var
+from unigate.environ import build_environ
 from unigate.events import EventSource
 from unigate.http import Headers, Response, carries_body
 from unigate.http.start_response import LiveResponse
 from unigate.request import Request
 from unigate.types import Event, Reply, WSGIApp
-from unigate.wsgi import build_environ, drive
+from unigate.wsgi import drive
 
 from .client import RuntimeClient, chunk, last_chunk
 from .errors import ErrorReport
