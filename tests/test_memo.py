@@ -34,6 +34,7 @@ def test_arguments_without_end_do_not_fill_it() -> None:
         assert memo.learn(number) == str(number)
         assert len(memo) <= 10
     assert memo.get(999) == "999"
+    assert memo.plain == memo
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         fields = request.headers.as_map(",")
     try:
         for name, value in fields.items():
-            environ[_KEYS[name]] = value
+            environ[_KNOWN_KEYS[name]] = value
     except KeyError:
         for name, value in fields.items():
             if "_" not in name and is_token(name):
@@ -116,6 +116,7 @@ def _environ_key(name: str) -> str:
 
 
 _KEYS = Memo(_environ_key, 1000)
+_KNOWN_KEYS = _KEYS.plain
 
 
 def _path(raw: bytes) -> str:

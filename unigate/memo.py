@@ -21,13 +21,18 @@ class Memo(dict[K, V]):
     Args:
         function: Called for an argument that is not in the memory.
         most: How many results are held; before the next one is added, all are dropped.
+
+    Attributes:
+        plain: The same results, for loops over arguments that are nearly always known: a plain
+            dict's `plain[argument]` takes about 0.7 of the time that a subclass's takes.
     """
 
-    __slots__ = ("_function", "_most")
+    __slots__ = ("_function", "_most", "plain")
 
     def __init__(self, function: Callable[[K], V], most: int = 256) -> None:
         self._function = function
         self._most = most
+        self.plain: dict[K, V] = {}
 
     def learn(self, argument: K) -> V:
         """Call the function and return its result; remember it unless it or `argument` is long."""
@@ -35,7 +40,8 @@ class Memo(dict[K, V]):
         if _size(argument) <= LONGEST and _size(result) <= LONGEST:
             if len(self) >= self._most:
                 self.clear()
-            self[argument] = result
+                self.plain.clear()
+            self[argument] = self.plain[argument] = result
         return result
 
 

@@ -34,7 +34,8 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
         if type(body) is list and response.status and not response.chunks:
             data = join_chunks(body)
             size = str(len(data))
-            if response.headers.get("content-length", size) == size:  # nothing to cut or close
+            fields = response.headers.single or response.headers  # a dict answers faster
+            if fields.get("content-length", size) == size:  # nothing to cut or close
                 response.body = data
                 return response
         _write_body(body, request, response, response.write)

@@ -247,7 +247,7 @@ class Headers:
         if single is None:
             return [(n.encode("latin-1", "replace"), v.encode("latin-1")) for n, v in self.pairs]
         try:
-            return [(_ENCODED[name], value.encode()) for name, value in single.items()]
+            return [(_KNOWN[name], value.encode()) for name, value in single.items()]
         except KeyError:
             return [
                 (_ENCODED.get(name) or _ENCODED.learn(name), value.encode())
@@ -273,6 +273,7 @@ def _encoded(name: str) -> bytes:
 
 
 _ENCODED = Memo(_encoded, _MOST)
+_KNOWN = _ENCODED.plain
 
 
 def _learn(names: Collection[str]) -> bool:
