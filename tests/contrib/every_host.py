@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from unigate import Gateway, Request, emulator, testing
+from unigate import Gateway, Request, emulator
 from unigate.events import EventSource
+from unigate.testing import client
 
 # "handle" is the door for programs that already have an event loop.
 HOSTS = (*emulator.EVENT_SOURCES, "google", "azure", "asgi", "wsgi", "handle")
 
 
 def pytest_configure() -> None:
-    testing.find_host = find_host
+    client.find_host = find_host
     if "django" in sys.modules:
         from django.conf import settings
 
