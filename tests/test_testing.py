@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import django
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import override_settings
@@ -23,6 +24,7 @@ from unigate.emulator import EVENT_SOURCES
 from unigate.events import generic
 from unigate.testing import Client, Response
 
+django.setup()  # override_settings needs settings to override
 pytestmark = pytest.mark.usefixtures("bounded")
 SOURCES = [*EVENT_SOURCES, "google", "azure", "asgi", "wsgi"]
 Fields = list[tuple[str, str]]
