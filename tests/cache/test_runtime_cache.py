@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -486,27 +487,43 @@ def test_error_of_the_cache_is_not_raised_to_waiters(
         leader.result(SECONDS)
 
 
-def test_every_error_reaches_waiting_tasks(
-    awaited: AsyncRuntimeCache, cache: RuntimeCache, pool: ThreadPoolExecutor
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (StopIteration(), RuntimeError),
+        (FutureCancelled(), FutureCancelled),  # not a cancellation of the waiting task
+        (TimeoutError(), TimeoutError),
+        (LookupError(), LookupError),
+    ],
+)
+def test_every_error_reaches_waiting_tasks_and_threads(
+    error: Exception,
+    raised: type[Exception],
+    awaited: AsyncRuntimeCache,
+    cache: RuntimeCache,
+    pool: ThreadPoolExecutor,
 ) -> None:
-    class Empty(Slow):
+    class Failing(Slow):
         def __call__(self) -> Any:
             super().__call__()
-            return next(iter(()))
+            raise error
 
-    slow = Empty()
+    slow = Failing()
     leader = slow.start(pool, cache)
+    thread = pool.submit(cache.get_or_set, "key", dict)
+    until(lambda: cache.stats()["misses"] >= 2)
 
     async def main() -> None:
         waiting = asyncio.create_task(awaited.get_or_set("key", dict))
         await joined(awaited, 1)
         slow.over.set()
-        with pytest.raises(RuntimeError, match="StopIteration"):
+        with pytest.raises(raised):
             await waiting
 
     asyncio.run(main())
-    with pytest.raises(RuntimeError):
-        leader.result(SECONDS)
+    for caller in (leader, thread):
+        with pytest.raises(raised):
+            caller.result(SECONDS)
 
 
 def test_every_caller_gets_a_copy(cache: RuntimeCache, pool: ThreadPoolExecutor) -> None:

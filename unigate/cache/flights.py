@@ -69,8 +69,11 @@ class Flight:
         self.needs: set[Flight] = set()  # the flights that its factory waits for
         self.storing = threading.Lock()
         self.overtaken = separate
-        self.data: Future[bytes | None] = Future()  # None if the call was cut off
+        self.data: Future[bytes | None] = Future()  # None if the call failed or was cut off
         self.data.set_running_or_notify_cancel()  # one waiter cannot cancel it for others
+        # Not in the future: asyncio would raise the CancelledError of concurrent.futures as its own
+        # in waiting tasks, as if they had been cancelled.
+        self.error: Exception | None = None
 
     def fail(self, error: BaseException) -> None:
         """Raise an error to all waiters, or let them try again if it is only the leader's.
@@ -78,12 +81,9 @@ class Flight:
         A cancellation or interruption is only the leader's, and so is a CacheError, which a strict
         cache raises and others do not.
         """
-        if isinstance(error, StopIteration):
-            error = RuntimeError("The factory raised StopIteration.")  # which a future cannot hold
         if isinstance(error, Exception) and not isinstance(error, CacheError):
-            self.data.set_exception(error)
-        else:
-            self.data.set_result(None)
+            self.error = error
+        self.data.set_result(None)
 
     def overtake(self) -> None:
         """Prevent the value from being stored; if that has begun, wait until it is done."""

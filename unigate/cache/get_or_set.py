@@ -46,6 +46,8 @@ def find_or_make(
                 look_again = changes != flights.changes
                 return (yield from _lead(flight, entries, factory, options, look_again))
             data: bytes | None = yield "wait", flight
+            if flight.error is not None:
+                raise flight.error
             if data is not None:
                 return decode(data)
         finally:
