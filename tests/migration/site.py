@@ -39,7 +39,8 @@ def wsgi_site(event_key: str, context_key: str) -> Any:
             invocation=context.aws_request_id,
         )
         response.set_cookie("first", "1")
-        response.set_cookie("second", "2")
+        if "one" not in request.args:
+            response.set_cookie("second", "2")
         return response, 201
 
     return site
@@ -70,7 +71,8 @@ def asgi_site(event_key: str, context_key: str) -> Any:
             201,
         )
         response.set_cookie("first", "1")
-        response.set_cookie("second", "2")
+        if "one" not in request.query_params:
+            response.set_cookie("second", "2")
         return response
 
     return Starlette(routes=[Route("/{path:path}", echo, methods=METHODS)])

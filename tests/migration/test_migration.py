@@ -52,15 +52,31 @@ def query(**members: str) -> Callable[[Event], None]:
     return change
 
 
+def single_query(name: str) -> Callable[[Event], None]:
+    def change(made: Event) -> None:
+        made["path"] = "/books"
+        if "path" in made["requestContext"]:
+            made["requestContext"]["path"] = f"/{made['requestContext']['stage']}/books"
+        made["queryStringParameters"] = {name: "1"}
+        if "multiValueQueryStringParameters" in made:
+            made["multiValueQueryStringParameters"] = {name: ["1"]}
+
+    return change
+
+
 EVENTS = {
     "HTTP API": event("http_api/get", plain_http_api),
     "HTTP API, binary": event("http_api/get", query(image="1")),
     "HTTP API, redirect": event("http_api/get", query(away="1")),
     "function URL": event("http_api/function_url"),
     "REST API": event("rest_api/multi_value"),
+    "REST API, one cookie": event("rest_api/multi_value", single_query("one")),
+    "REST API, binary": event("rest_api/multi_value", single_query("image")),
+    "REST API, redirect": event("rest_api/multi_value", single_query("away")),
     "REST API, custom domain": event("rest_api/custom_domain"),
     "REST API, sam local": event("rest_api/sam_local"),
     "ALB": event("alb/single_value"),
+    "ALB, one cookie": event("alb/single_value", single_query("one")),
     "ALB, multiple values": event("alb/multi_value", one_cookie_field),
 }
 ALB = ("ALB", "ALB, multiple values")
@@ -106,6 +122,17 @@ from tests.migration.site import wsgi_site
 
 site = wsgi_site("apig_wsgi.full_event", "apig_wsgi.context")
 handler = make_lambda_handler(site, binary_support=True)
+"""
+AWS_WSGI = """
+import awsgi
+
+from tests.migration.site import wsgi_site
+
+site = wsgi_site("awsgi.event", "awsgi.context")
+
+
+def handler(event, context):
+    return awsgi.response(site, event, context, base64_content_types={"image/png"})
 """
 # What `zappa deploy` writes of zappa_settings.json: {"dev": {"app_function": "site.site"}}.
 ZAPPA_SETTINGS = """
@@ -168,6 +195,13 @@ ZAPPA_WRONG = {
     **dict.fromkeys(ALB, "It encodes the query again, and says https."),
     "REST API, sam local": "It says https.",
 }
+AWS_WSGI_ANSWERS = {
+    *("REST API, one cookie", "REST API, binary", "REST API, redirect", "ALB, one cookie")
+}
+AWS_WSGI_WRONG = {
+    about: "It fails on payload 2.0, decodes no path, and of several cookies sends the last."
+    for about in EVENTS.keys() - AWS_WSGI_ANSWERS
+}
 MOVES = {
     "Mangum": Move(
         {"main.py": MANGUM},
@@ -196,6 +230,12 @@ MOVES = {
         "from apig_wsgi import make_lambda_handler",
         "handler = make_lambda_handler(site, binary_support=True)",
     )._replace(wrong={"ALB": "Of several cookies it sends the last."}),
+    "aws-wsgi": to_wrap(
+        AWS_WSGI,
+        "import awsgi",
+        "def handler(event, context):\n"
+        '    return awsgi.response(site, event, context, base64_content_types={"image/png"})',
+    )._replace(wrong=AWS_WSGI_WRONG),
     "Zappa": zappa("wsgi", ZAPPA_WRONG),
     "Zappa, ASGI": zappa("asgi", ZAPPA_WRONG),
 }
