@@ -133,7 +133,14 @@ async def api(scope, receive, send):
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+async def ignoring_root_path(scope, receive, send):
+    status = 200 if scope["path"] == "/users" else 404
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body"})
+
+
 app = unigate.wrap(site, mounts={"/v2": api})
+mounted = unigate.wrap(mounts={"/v3": ignoring_root_path}, lifespan="off")
 raising = unigate.wrap(site, on_error="raise")
 app.on_event("sqs")(lambda event, context: b"no JSON")
 
@@ -588,6 +595,25 @@ def test_an_invocation_is_reported_on_until_its_end(host: LambdaHost) -> None:
         return weakref.ref(reports)
 
     until_forgotten(ask())
+
+
+@pytest.mark.parametrize("source", ["function_url", "http_api"])
+def test_an_application_that_answers_only_404_below_a_prefix_is_warned_of(
+    folder: Path, source: str
+) -> None:
+    reports = Reports()
+    host = LambdaHost("teapot:mounted")
+    try:
+        for count in range(1, 5):
+            reply = host.invoke(event("/v3/users", source), reports)
+            assert isinstance(reply, StreamedReply) == (source == "function_url")
+            if isinstance(reply, StreamedReply):
+                assert text(reply) == ""
+            until(lambda count=count: reports.count({}) == count)
+    finally:
+        host.close()
+    [line] = [report["line"] for report in reports if "line" in report]
+    assert "All 3 requests below /v3 were a 404" in str(line)
 
 
 def test_the_end_of_the_process_ends_all_reports() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from unigate import Request, Response
 from unigate.cli.dev.inspector.logs import line_of, on_record
 from unigate.cli.dev.inspector.sections import describe_request
+from unigate.cli.dev.prefix_watch import PrefixWatch
 from unigate.cli.dev.timing import TimedSource, Timings, as_source
 from unigate.cli.project.target import Unloadable, load
 from unigate.lambda_runtime import on_invocation_end
@@ -50,9 +51,12 @@ class _ReportingSource(TimedSource):
     def to_reply(self, response: Response, event: Event) -> Reply:
         reply = super().to_reply(response, event)
         _writer.write(laps=self.timings.laps)
+        if self.timings.request is not None:
+            _prefixes.note(self.timings.request, response.status)
         return reply
 
 
+_prefixes = PrefixWatch(app)
 app.wrap_sources(lambda source: as_source(_ReportingSource(source, Timings())))
 _writer.write_start(
     platform=app.deployment.platform, trusted_proxies=app.deployment.trusted_proxies
