@@ -23,6 +23,12 @@ def home():
 
 
 app = unigate.wrap(site)
+
+
+def handler(event, context):
+    reply = app(event, context)
+    reply["headers"]["x-marked"] = "1"
+    return reply
 """
 
 SETTINGS = """
@@ -55,6 +61,20 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     return Project(pytester)
+
+
+def test_a_handler_around_the_application_can_be_configured(project: Project) -> None:
+    tests = """
+import main
+
+
+def test_it(unigate_client):
+    assert unigate_client.app is main.app
+    response = unigate_client.get("/")
+    assert response.headers["x-marked"] == "1"
+    assert response.json() == {"seen": 1, "source": "http_api"}
+"""
+    project.run(tests, 'unigate_app = "main:handler"').assert_outcomes(passed=1)
 
 
 def test_the_client_uses_the_configured_application(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import subprocess
@@ -15,6 +16,7 @@ from urllib.parse import parse_qs
 
 import django
 import pytest
+import wrapt
 from django.core.handlers.wsgi import WSGIRequest
 from django.test import override_settings
 
@@ -568,6 +570,81 @@ def test_the_client_accepts_whatever_wrap_accepts() -> None:
 
 
 GATEWAY = unigate.wrap(echo)
+
+
+def marked(handler: Any) -> Any:
+    """Return a decorated handler, which adds to the reply and has no `__wrapped__`."""
+
+    def decorated(event: Any, context: Any) -> Any:
+        reply = handler(event, context)
+        reply.setdefault("headers", {})["x-marked"] = context.function_name
+        return reply
+
+    return decorated
+
+
+@wrapt.decorator
+def proxy(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    return marked(wrapped)(*args, **kwargs)
+
+
+async def asynchronous(event: Any, context: Any) -> Any:
+    reply = await GATEWAY.handle(event, context)
+    return reply | {"headers": {"x-marked": context.function_name}}
+
+
+HANDLERS = {
+    "a function": marked(GATEWAY),
+    "a function around a method": marked(GATEWAY.lambda_handler),
+    "functools.wraps": functools.wraps(GATEWAY)(marked(GATEWAY)),
+    "functools.wraps with any arguments": functools.wraps(GATEWAY)(
+        lambda *args: marked(GATEWAY)(*args)
+    ),
+    "any arguments": lambda *args: marked(GATEWAY)(*args),
+    "a proxy": proxy(GATEWAY),
+    "a proxy of a method": proxy(GATEWAY.lambda_handler),
+    "a proxy of a function": proxy(lambda event, context: GATEWAY(event, context)),
+    "a coroutine function": asynchronous,
+}
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("source", ["http_api", "function_url", "alb", "lattice", "netlify"])
+def test_events_reach_the_gateway_through_what_is_around_it(source: str, name: str) -> None:
+    client = Client(HANDLERS[name], source)
+    assert client.app is GATEWAY
+    response = client.get("/x")
+    assert response.headers["x-marked"] == "local"
+    if name != "a coroutine function":
+        assert facts_of(response)["path"] == "/x"
+
+
+@pytest.mark.parametrize("name", HANDLERS)
+@pytest.mark.parametrize("source", ["google", "azure", "asgi", "wsgi"])
+def test_requests_that_are_no_events_are_sent_to_the_gateway(source: str, name: str) -> None:
+    response = Client(HANDLERS[name], source).get("/x")
+    assert facts_of(response)["path"] == "/x"
+    assert "x-marked" not in response.headers
+
+
+def test_what_a_handler_around_a_gateway_raises_is_raised() -> None:
+    def refusing(event: Any, context: Any) -> Any:
+        raise PermissionError(GATEWAY)
+
+    with pytest.raises(PermissionError):
+        Client(refusing).get("/")
+
+
+@pytest.mark.parametrize("source", ["http_api", "asgi"])
+def test_middleware_around_a_gateway_is_an_application(source: str) -> None:
+    class Middleware:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.app({**scope, "path": "/changed"}, receive, send)
+
+    assert Client(Middleware(GATEWAY), source).get("/x").json()["path"] == "/changed"
 
 
 def test_a_custom_source_can_be_used() -> None:

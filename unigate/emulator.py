@@ -18,6 +18,7 @@ from . import wsgi
 from .errors import FailedInvocation
 from .events import EventSource
 from .events.detection import all_sources
+from .events.handlers import EventHandler
 from .gateway import Gateway
 from .http import Headers, Response, carries_body, latin1, split_host
 from .request import Request
@@ -66,23 +67,25 @@ class Delivery(NamedTuple):
 Host = Callable[[Gateway, Request, bool], Delivery]
 
 
-def find_host(source: str | EventSource) -> Host:
+def find_host(source: str | EventSource, handler: EventHandler | None = None) -> Host:
     """Return the emulated host of an event source or a server.
 
     It is called with a gateway, a request, and whether the body of the event must be base64.
 
     Args:
         source: The name of a source, "google", "azure", "asgi" or "wsgi"; or a source of your own.
+        handler: What platforms that pass events call in place of the gateway, such as a decorated
+            one.
 
     Raises:
         ValueError: For an unknown name.
     """
     if not isinstance(source, str):
-        return partial(_ask_event, source)
+        return partial(_ask_event, source, handler)
     if source in _FUNCTIONS:
         return partial(_ask_function, import_module(f"unigate.events.{source}"), _FUNCTIONS[source])
     if source in EVENT_SOURCES:
-        return partial(_ask_event, EVENT_SOURCES[source])
+        return partial(_ask_event, EVENT_SOURCES[source], handler)
     if source in _SERVERS:
         return partial(_ask_server, _SERVERS[source])
     names = ", ".join((*EVENT_SOURCES, *_FUNCTIONS, *_SERVERS))
@@ -94,10 +97,10 @@ def through_json(message: Any) -> Any:
     return json.loads(json.dumps(message, allow_nan=False))
 
 
-def invoke(app: Gateway, event: Any) -> Any:
+def invoke(handler: EventHandler, event: Any) -> Any:
     """Return the reply to an event as the platform sees it, that of an expected failure too."""
     try:
-        reply = app.lambda_handler(event, LocalContext())
+        reply = handler(event, LocalContext())
     except FailedInvocation as failure:
         reply = failure.report
     return through_json(reply)
@@ -128,11 +131,17 @@ def make_request(
 # --- platforms that pass an event as JSON --------------------------------------------------------
 
 
-def _ask_event(source: EventSource, app: Gateway, request: Request, base64: bool) -> Delivery:
+def _ask_event(
+    source: EventSource,
+    handler: EventHandler | None,
+    app: Gateway,
+    request: Request,
+    base64: bool,
+) -> Delivery:
     event = through_json(source.make_event(request))
     if base64:
         _encode(event)
-    reply = invoke(app, through_json(event))
+    reply = invoke(handler or app, through_json(event))
     return Delivery(event, reply, source.from_reply(reply))
 
 

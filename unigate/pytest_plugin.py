@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from .gateway import Gateway, wrap
 from .interfaces import import_from
+from .lambda_runtime.wrapped import handler_of
 from .testing import Client
 
 
@@ -38,7 +38,7 @@ def unigate_app(pytestconfig: pytest.Config) -> Any:
         app = import_from(target)
     except ImportError as error:
         pytest.fail(f"unigate_app = {target!r} cannot be imported: {error}", pytrace=False)
-    return app if isinstance(app, Gateway) else wrap(app)
+    return handler_of(app)[0]  # the same gateway for all clients
 
 
 @pytest.fixture

@@ -198,10 +198,10 @@ ZAPPA_WRONG = {
 AWS_WSGI_ANSWERS = {
     *("REST API, one cookie", "REST API, binary", "REST API, redirect", "ALB, one cookie")
 }
-AWS_WSGI_WRONG = {
-    about: "It fails on payload 2.0, decodes no path, and of several cookies sends the last."
-    for about in EVENTS.keys() - AWS_WSGI_ANSWERS
-}
+AWS_WSGI_WRONG = dict.fromkeys(
+    EVENTS.keys() - AWS_WSGI_ANSWERS,
+    "It fails on payload 2.0, decodes no path, and of several cookies sends the last.",
+)
 MOVES = {
     "Mangum": Move(
         {"main.py": MANGUM},

@@ -10,15 +10,17 @@ from __future__ import annotations
 import logging
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from unigate.context import event_host_var
+from unigate.errors import UnknownInterface
 from unigate.events import parse_event
-from unigate.gateway import Gateway
+from unigate.gateway import Gateway, wrap
 
 from .client import RuntimeClient
+from .handlers import resolve
 from .invocation import Context, Invocation
 from .marshalling import marshal
 from .serving import (
@@ -196,6 +198,30 @@ def _is_entry(function: Any, gateway: Gateway) -> bool:
     if function is gateway or function is gateway.lambda_handler:
         return True
     return type(function) is MethodType and function in (gateway.lambda_handler, gateway.handle)
+
+
+def handler_of(app: Any) -> tuple[Callable[[Any, Any], Any], Gateway]:
+    """Return what Lambda calls with (event, context), and the gateway that answers in the end.
+
+    Args:
+        app: A gateway, a function or proxy around one, or an application, which is wrapped.
+
+    Raises:
+        UnknownInterface: It is none of them.
+    """
+    from inspect import unwrap  # the runtime itself does without it, to start faster
+
+    if issubclass(type(app), Gateway):
+        return app, app
+    # `functools.wraps` and wrapt give their functions the signature of the gateway.
+    if not issubclass(type(unwrap(app)), Gateway):
+        try:
+            gateway = wrap(app)
+            return gateway, gateway
+        except UnknownInterface:
+            if not gateways_in(app):
+                raise
+    return lambda event, context: resolve(app(event, context)), gateways_in(app)[0]
 
 
 def gateways_in(function: Any) -> list[Gateway]:

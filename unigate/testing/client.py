@@ -11,9 +11,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from unigate.emulator import BASE_URL, find_host, make_request
 from unigate.events import EventSource, name_of
-from unigate.gateway import Gateway, wrap
 from unigate.http import Headers, latin1
 from unigate.interfaces import import_from
+from unigate.lambda_runtime.wrapped import handler_of
 from unigate.request import Request
 
 from .cookies import Cookies
@@ -39,7 +39,9 @@ class Client:
     """Send requests to an application in this process, as a given host would, and keep cookies.
 
     Args:
-        app: A gateway, or anything that `unigate.wrap` accepts, such as "main:app".
+        app: A gateway, or anything that `unigate.wrap` accepts, such as "main:app". It may also be
+            a handler of events around a gateway, such as a decorated one: platforms that pass
+            events call it, and others the gateway.
         source: The name of an event source ("http_api", "function_url", "rest_api", "alb", ...),
             "google", "azure", or a server ("asgi", "wsgi"); or a custom event source.
         base_url: What relative URLs are appended to; its host must be in Django's ALLOWED_HOSTS,
@@ -55,10 +57,10 @@ class Client:
     ) -> None:
         if isinstance(app, str):
             app = import_from(app)
-        self.app: Gateway = app if isinstance(app, Gateway) else wrap(app)
+        handler, self.app = handler_of(app)
         self.cookies = Cookies(base_url)
         self._base = base_url.rstrip("/")
-        self._host = find_host(source)
+        self._host = find_host(source, handler)
         self._source = source if isinstance(source, str) else name_of(source)
 
     def get(self, url: str, **options: Unpack[Options]) -> Response:
