@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 
 from tests.applications.environments import environment
 from tests.samples import load
 from tests.servers.processes import ROOT
+from unigate.testing import Client
 
 from .function import Function, event
 from .runtime_api import Posted
+from .wrapper_rows import PAGE, ROWS, cases, with_tables
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -27,55 +30,12 @@ TRACE = {
 SQS, SNS = load("not_http/sqs"), load("not_http/sns")
 NOT_STREAMED = "are not streamed: the handler"
 
-# What README says of each place.
-STREAMS, WHOLE, NO = "streams", "whole", "no"
-WHOLE_FUNCTION = "whole, around a function"
-
-
-class Row(NamedTuple):
-    """A decorator.
-
-    Attributes:
-        title: Its name in README.
-        around: What it does in `wrap(..., around=[decorator])`.
-        outside: What it does as `decorator(app)`.
-        mark: What it writes for each event.
-        only_failures: Whether it writes that for an event that fails only.
-    """
-
-    title: str
-    around: str = STREAMS
-    outside: str = WHOLE
-    mark: str = "wrapper: seen"
-    only_failures: bool = False
-
-
-ROWS = {
-    "powertools_tracer": Row("Powertools `Tracer.capture_lambda_handler`"),
-    "powertools_logger": Row("Powertools `Logger.inject_lambda_context`", mark="_request_id"),
-    "powertools_metrics": Row("Powertools `Metrics.log_metrics`", mark='"Calls":[1.0]'),
-    "powertools_event_source": Row("Powertools `event_source`", mark="seen APIGatewayProxyEventV2"),
-    "powertools_idempotency": Row("Powertools `idempotent`", around=NO, outside=WHOLE_FUNCTION),
-    "powertools_handler_decorator": Row(
-        "Powertools `lambda_handler_decorator`", outside=WHOLE_FUNCTION
-    ),
-    "opentelemetry": Row("OpenTelemetry `AwsLambdaInstrumentor`", around=NO),
-    "datadog": Row("Datadog `datadog_lambda_wrapper`", mark='{"m":"calls"'),
-    "xray": Row("AWS X-Ray `xray_recorder.capture`"),
-    "sentry_function": Row("Sentry `serverless_function`", only_failures=True),
-    "plain": Row("a plain decorator"),
-    "functools_wraps": Row("a decorator with `functools.wraps`"),
-    "wrapt_decorator": Row("a decorator made with `wrapt`"),
-}
-PLACES = [(name, "around") for name, row in ROWS.items() if row.around == STREAMS] + [
-    (name, "outside" if row.outside == WHOLE else "function") for name, row in ROWS.items()
-]
-RUNTIMES = {
+COMMANDS = {
     "awslambdaric": ("awslambdaric", "0"),
     "buffered": ("unigate.lambda_runtime", "0"),
     "streaming": ("unigate.lambda_runtime", "1"),
 }
-every_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
+every_runtime = pytest.mark.parametrize("runtime", COMMANDS)
 
 
 @contextmanager
@@ -83,7 +43,7 @@ def running(
     wrapper: str, place: str, runtime: str, folder: Path, handler: str = HANDLER, **more: str
 ) -> Iterator[Function]:
     """Run the handler with a decorator in a place, and with more environment variables."""
-    module, streaming = RUNTIMES[runtime]
+    module, streaming = COMMANDS[runtime]
     env = {
         "WRAPPER": wrapper,
         "PLACE": place,
@@ -118,10 +78,9 @@ def text_of(posted: Posted) -> str:
     return posted.streamed.decode()
 
 
-@every_runtime
-@pytest.mark.parametrize(("wrapper", "place"), PLACES)
+@pytest.mark.parametrize(("wrapper", "place", "runtime", "streams"), list(cases()))
 def test_a_decorator_and_the_gateway_both_work(
-    wrapper: str, place: str, runtime: str, tmp_path: Path
+    wrapper: str, place: str, runtime: str, streams: bool, tmp_path: Path
 ) -> None:
     row = ROWS[wrapper]
     with running(wrapper, place, runtime, tmp_path) as function:
@@ -130,7 +89,6 @@ def test_a_decorator_and_the_gateway_both_work(
         if runtime != "awslambdaric":
             assert "lifespan.startup" in server.output()  # before the first event
 
-        streams = runtime == "streaming" and place == "around"
         posted = api.invoke(event("/parts"), TRACE)
         assert (text_of(posted), is_streamed(posted)) == ("one two", streams)
         assert text_of(api.invoke(event("/parts", "http_api"), TRACE)) == "one two"
@@ -164,6 +122,7 @@ def test_a_kept_reply_is_repeated_whole_or_refused(
     with running("powertools_idempotency", place, runtime, tmp_path) as function:
         first = function.api.invoke(event("/parts"))
         second = function.api.invoke(event("/parts"))
+        assert function.api.invoke(SQS).json() == {"seen": 1}
         output = function.server.output()
     assert text_of(first) == "one two"
     assert output.count("site: ") == 1
@@ -296,7 +255,25 @@ def test_a_failure_of_the_application_passes_through_decorators(
         assert text_of(function.api.invoke(event("/parts"))) == "one two"
 
 
-def test_readme_has_the_rows() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    table = "".join(f"| {row.title} | {row.around} | {row.outside} |\n" for row in ROWS.values())
-    assert table in readme
+def test_the_documentation_has_the_tables() -> None:
+    text = PAGE.read_text("utf-8")
+    assert text == with_tables(text)
+    assert "](docs/wrappers.md)" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_examples_of_the_documentation_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "main.py").write_text("from tests.apps.plain import wsgi_app as site\n")
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert len(examples) == 2
+    try:
+        for example in examples:
+            names: dict[str, Any] = {}
+            exec(example, names)
+            for handler in (names["app"], names["handler"]):
+                assert Client(handler).get("/chunks").text == "one,two,three"
+    finally:
+        sys.modules.pop("main", None)
