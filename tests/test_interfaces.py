@@ -14,6 +14,7 @@ import a2wsgi
 import fastapi
 import flask
 import pytest
+import sanic
 from asgiref.wsgi import WsgiToAsgi
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
@@ -561,6 +562,7 @@ circle.app.app = circle
             r"FastAPI is a class\. Pass an instance.* as FastAPI\(\.\.\.\)",
         ),
         (Starlette, "Starlette is a class"),
+        (sanic.Sanic, "Sanic is a class"),  # with asgiref's mark, which is for its instances
         (NeedsOne(1), "NeedsOne object cannot be called"),
         (handler, r"handler, called with \(event: 'Any', context: 'Any'\)"),
         (lambda event, _: {}, r"<lambda>, called with \(event, _\)"),

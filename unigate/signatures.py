@@ -16,7 +16,8 @@ _INSTANCE_METHOD = {"wsgi": "__iter__", "asgi": "__await__"}
 
 def shape_of(app: Any, depth: int = 0) -> str | None:
     """Return "asgi", "asgi2", "wsgi", "factory", or None if the signature fits none of them."""
-    if getattr(app, "_asgi_single_callable", False):  # asgiref's marks
+    # asgiref's marks; on a class, that of ASGI 3 is for its instances.
+    if getattr(app, "_asgi_single_callable", False) and not isinstance(app, type):
         return "asgi"
     if getattr(app, "_asgi_double_callable", False):
         return "asgi2"
