@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.samples import load
+
 from .function import Function
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -40,6 +42,34 @@ def handler(event, context):
 
 async def aside():
     await asyncio.to_thread(log.warning, "in another thread")
+"""
+
+
+FILTERED = """
+import logging
+
+import unigate
+from unigate.logging import RequestIDFilter
+
+log = logging.getLogger("shop")
+handler = logging.getLogger().handlers[0]
+handler.addFilter(RequestIDFilter())
+handler.setFormatter(logging.Formatter("%(request_id)s: %(message)s; "))
+
+
+def site(environ, start_response):
+    log.warning("a request")
+    start_response("204 No Content", [])
+    return []
+
+
+app = unigate.wrap(site)
+log.warning("at the start")
+
+
+@app.on_event("sqs")
+def take(event, context):
+    log.warning("an event")
 """
 
 
@@ -94,6 +124,19 @@ def test_json_records_have_the_members_of_the_aws_client(tmp_path: Path) -> None
         last = lines[-1]
         assert (last["errorType"], last["requestId"]) == ("ValueError", call.id)
         assert last["level"] == "ERROR"
+
+
+@pytest.mark.parametrize("runtime", ["awslambdaric", "unigate.lambda_runtime"])
+def test_the_filter_puts_an_identifier_on_records_of_requests_and_other_events(
+    tmp_path: Path, runtime: str
+) -> None:
+    (tmp_path / "shop.py").write_text(FILTERED)
+    with Function("shop.app", tmp_path, runtime=runtime) as run:
+        run.api.invoke(load("http_api/get"))
+        taken = run.api.call(load("not_http/sqs"))
+        taken.wait()
+        for line in ("-: at the start", "Qx7wZhJtDoEEMDw=: a request", f"{taken.id}: an event"):
+            run.server.wait_for_output(f"{line};")
 
 
 def test_an_error_is_one_line_of_text(tmp_path: Path) -> None:
