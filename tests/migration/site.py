@@ -79,4 +79,5 @@ def asgi_site(event_key: str, context_key: str) -> Any:
 
 
 def _member(event: Any) -> Any:
-    return event["requestContext"].get("requestId") or event["requestContext"].get("elb")
+    about = event.get("requestContext", {})
+    return about.get("requestId") or about.get("elb")

@@ -75,6 +75,8 @@ EVENTS = {
     "REST API, redirect": event("rest_api/multi_value", single_query("away")),
     "REST API, custom domain": event("rest_api/custom_domain"),
     "REST API, sam local": event("rest_api/sam_local"),
+    "integration: lambda": event("lambda_integration/get"),
+    "integration: lambda, body": event("lambda_integration/post"),
     "ALB": event("alb/single_value"),
     "ALB, one cookie": event("alb/single_value", single_query("one")),
     "ALB, multiple values": event("alb/multi_value", one_cookie_field),
@@ -191,7 +193,11 @@ def to_wrap(before: str, package: str, call: str) -> Move:
     )
 
 
+NOT_READ = dict.fromkeys(
+    ("integration: lambda", "integration: lambda, body"), "It fails on the event."
+)
 ZAPPA_WRONG = {
+    **NOT_READ,
     **dict.fromkeys(ALB, "It encodes the query again, and says https."),
     "REST API, sam local": "It says https.",
 }
@@ -200,7 +206,7 @@ AWS_WSGI_ANSWERS = {
 }
 AWS_WSGI_WRONG = dict.fromkeys(
     EVENTS.keys() - AWS_WSGI_ANSWERS,
-    "It fails on payload 2.0, decodes no path, and of several cookies sends the last.",
+    "It fails on other events, decodes no path, and of several cookies sends the last.",
 )
 MOVES = {
     "Mangum": Move(
@@ -210,6 +216,7 @@ MOVES = {
             ("from mangum import Mangum", "import unigate"),
             ("Mangum(api)", "unigate.wrap(api)"),
         ),
+        wrong=NOT_READ,
     ),
     "Mangum with a base path": Move(
         {"main.py": MANGUM.replace("(api)", '(api, api_gateway_base_path="/shop")')},
@@ -218,6 +225,7 @@ MOVES = {
             ("from mangum import Mangum", "import unigate"),
             ("Mangum(api)", 'unigate.wrap(api, base_path="/shop")'),
         ),
+        wrong=NOT_READ,
     ),
     "serverless-wsgi": to_wrap(
         SERVERLESS_WSGI,
@@ -229,7 +237,7 @@ MOVES = {
         APIG_WSGI,
         "from apig_wsgi import make_lambda_handler",
         "handler = make_lambda_handler(site, binary_support=True)",
-    )._replace(wrong={"ALB": "Of several cookies it sends the last."}),
+    )._replace(wrong={**NOT_READ, "ALB": "Of several cookies it sends the last."}),
     "aws-wsgi": to_wrap(
         AWS_WSGI,
         "import awsgi",
