@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import math
@@ -15,9 +16,11 @@ import fastapi
 import flask
 import pytest
 import sanic
+from apig_wsgi import make_lambda_handler
 from asgiref.wsgi import WsgiToAsgi
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
+from mangum import Mangum
 from sentry_sdk.integrations.asgi import SentryAsgiMiddleware
 from sentry_sdk.integrations.wsgi import SentryWsgiMiddleware
 from starlette.applications import Starlette
@@ -34,7 +37,8 @@ from whitenoise import WhiteNoise
 import unigate
 from tests.apps import flask_app, starlette_app
 from tests.apps.plain import asgi_app, wsgi_app
-from unigate import UnknownInterface
+from tests.hosts import HOSTS
+from unigate import Headers, Request, UnknownInterface
 from unigate.interfaces import load
 from unigate.lambda_runtime import handlers
 from unigate.lambda_runtime.errors import TypedError
@@ -626,6 +630,7 @@ HANDLERS = {
     "request, context": lambda request, context: {},
     "partial": functools.partial(handler_of_callbacks, callback=None),
     "functools.wraps": functools.wraps(handler)(lambda *args: handler(*args)),
+    "apig-wsgi": make_lambda_handler(wsgi_app),
     "lambda_handler of a gateway": unigate.wrap(wsgi_app).lambda_handler,
 }
 
@@ -638,11 +643,17 @@ def test_a_handler_of_lambda_is_no_application(kind: str) -> None:
         unigate.wrap(HANDLERS[kind])
 
 
-def test_an_adapter_for_lambda_is_named_with_its_application() -> None:
+async def mangum() -> Any:
+    return Mangum(asgi_app)  # which would make an event loop where there is none
+
+
+@pytest.mark.parametrize("adapter", [Adapter(asgi_app), asyncio.run(mangum())])
+def test_an_adapter_for_lambda_is_named_with_its_application(adapter: Any) -> None:
+    name = type(adapter).__name__
     with pytest.raises(
-        UnknownInterface, match=r"Adapter object.*that it calls, its attribute 'app'\."
+        UnknownInterface, match=rf"{name} object.*that it calls, its attribute 'app'\."
     ):
-        unigate.wrap(Adapter(asgi_app))
+        unigate.wrap(adapter)
 
 
 def test_a_file_named_like_this_library_is_named() -> None:
@@ -672,3 +683,17 @@ def test_a_function_that_demands_a_keyword_is_no_application() -> None:
 
     with pytest.raises(UnknownInterface, match="settings"):
         load(application)
+
+
+def create_with_two(config: str, debug: bool) -> Any:
+    return flask_app.app
+
+
+@pytest.mark.parametrize("host", ["http_api", "handle", "wsgi", "asgi"])
+def test_a_factory_that_looks_like_an_application_is_named_when_it_is_called(
+    host: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = Request("GET", headers=Headers([("host", "example.org")]))
+    assert HOSTS[host](unigate.wrap(create_with_two), request).status == 500
+    assert "must return an iterable of bytes, got <Flask 'contract'>." in caplog.text
+    assert "If it is a factory, pass what it returns" in caplog.text

@@ -9,7 +9,7 @@ from .context import current_request_var
 from .environ import build_environ
 from .errors import failure_of
 from .http import Response
-from .http.start_response import StartedResponse, join_chunks
+from .http.start_response import StartedResponse, check_iterable, join_chunks
 from .request import Request
 from .types import Environ, WSGIApp
 
@@ -93,6 +93,9 @@ def _write_body(
             response.length.check(request, request.method, response.status)
         if end is not None:
             end()
+    except TypeError:
+        check_iterable(body)
+        raise
     finally:
         if hasattr(body, "close"):
             body.close()

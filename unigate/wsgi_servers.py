@@ -20,7 +20,7 @@ from .http import (
     response_headers,
     unquote,
 )
-from .http.start_response import join_chunks, status_code
+from .http.start_response import check_iterable, join_chunks, status_code
 from .request import Request
 from .server_requests import environ_text
 from .types import Environ, StartResponse, WSGIApp
@@ -213,6 +213,7 @@ class _ServedBody:
 
     def _next(self) -> bytes | None:
         if self._parts is None:
+            check_iterable(self._body)
             self._parts = iter(self._body)
         if not self._response.full:
             for part in self._parts:

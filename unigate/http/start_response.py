@@ -17,6 +17,15 @@ UNREAD = BodyLength(0)
 _BEFORE_START = "The application sent a part of the body before it called start_response."
 
 
+def check_iterable(body: object) -> None:
+    """Raise a TypeError that says what an application must return, if its body is not iterable."""
+    if not (hasattr(body, "__iter__") or hasattr(body, "__getitem__")):
+        raise TypeError(
+            f"A WSGI application must return an iterable of bytes, got {body!r}. If it is a "
+            "factory, pass what it returns."
+        )
+
+
 class StartedResponse(Response):
     """A response in progress; its status is 0 until `start_response` is called.
 
