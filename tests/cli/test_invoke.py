@@ -167,6 +167,25 @@ def test_a_request_becomes_an_event(source: str, capsys: pytest.CaptureFixture[s
         assert facts["headers"]["content-length"] == "2"
 
 
+DJANGO = """
+import django.conf
+import django.core.wsgi
+from django.http import HttpResponse
+from django.urls import path
+
+django.conf.settings.configure(DEBUG=True, ROOT_URLCONF="fresh")
+urlpatterns = [path("", lambda request: HttpResponse(request.get_host()))]
+app = django.core.wsgi.get_wsgi_application()
+"""
+
+
+@pytest.mark.parametrize("source", ["http_api", "function_url", "rest_api", "alb"])
+def test_a_new_django_project_accepts_the_request(project: Path, source: str) -> None:
+    (project / "fresh.py").write_text(DJANGO)
+    run = process("fresh:app", "--as", source)
+    assert (run.returncode, json.loads(run.stdout)["body"]) == (0, "localhost"), run.stderr
+
+
 def test_a_non_http_event_goes_to_its_function(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
