@@ -31,6 +31,7 @@ from starlette.routing import Route
 import unigate
 from tests import samples
 from tests.hosts import HOSTS
+from tests.lambda_runtime.function import Function
 from unigate import Gateway, Headers, Request
 from unigate.logging import RequestIDFilter
 
@@ -119,6 +120,63 @@ def test_a_span_around_the_handler_is_the_parent(interface: str, host: str) -> N
         ask(GATEWAYS[interface], host)
     inside, outside = EXPORTER.get_finished_spans()
     assert inside.parent == handler.get_span_context() == outside.context
+
+
+SITES = {
+    "wsgi": """
+def site(environ, start_response):
+    start_response("204 No Content", [])
+    return []
+""",
+    "asgi": """
+async def site(scope, receive, send):
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+""",
+}
+# Spans that wait for an hour, unless they are flushed.
+BATCHED = """
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+
+import unigate
+
+provider = TracerProvider()
+exporter = ConsoleSpanExporter()
+provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=3_600_000))
+app = unigate.wrap(OpenTelemetryMiddleware(site, tracer_provider=provider), lifespan="off")
+"""
+FLUSHES = {
+    "awslambdaric": """
+def handler(event, context):
+    try:
+        return app.lambda_handler(event, context)
+    finally:
+        provider.force_flush()
+""",
+    "unigate.lambda_runtime": """
+import unigate.lambda_runtime
+
+unigate.lambda_runtime.on_invocation_end(provider.force_flush)
+handler = app
+""",
+}
+
+
+@pytest.mark.parametrize("runtime", FLUSHES)
+@pytest.mark.parametrize("interface", SITES)
+def test_spans_are_sent_before_lambda_freezes_the_process(
+    interface: str, runtime: str, tmp_path: Any
+) -> None:
+    middleware = f"from opentelemetry.instrumentation.{interface} import OpenTelemetryMiddleware\n"
+    code = middleware + SITES[interface] + BATCHED + FLUSHES[runtime]
+    (tmp_path / "traced.py").write_text(code)
+    with Function("traced.handler", tmp_path, runtime=runtime) as function:
+        for count in (1, 2):
+            posted = function.api.invoke(samples.load("http_api/get"))
+            assert posted.json()["statusCode"] == 204
+            function.api.wait_until_idle()
+            assert function.server.output().count('"kind": "SpanKind.SERVER"') == count
 
 
 # --- X-Ray ---------------------------------------------------------------------------------------
