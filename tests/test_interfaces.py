@@ -16,6 +16,7 @@ import fastapi
 import flask
 import pytest
 import sanic
+import serverless_wsgi
 from apig_wsgi import make_lambda_handler
 from asgiref.wsgi import WsgiToAsgi
 from django.core.asgi import get_asgi_application
@@ -631,6 +632,7 @@ HANDLERS = {
     "partial": functools.partial(handler_of_callbacks, callback=None),
     "functools.wraps": functools.wraps(handler)(lambda *args: handler(*args)),
     "apig-wsgi": make_lambda_handler(wsgi_app),
+    "serverless-wsgi": serverless_wsgi.handle_request,
     "lambda_handler of a gateway": unigate.wrap(wsgi_app).lambda_handler,
 }
 

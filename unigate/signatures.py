@@ -62,7 +62,11 @@ def _shape_of_parameters(names: list[str], *, all_optional: bool) -> str | None:
 def _takes_event(names: list[str]) -> bool:
     """Return True for the parameters of a handler of Lambda, which is not an application."""
     bare = [name.strip("_") for name in names]
-    return bare[:1] in (["event"], ["evt"]) or bare[1:] in (["context"], ["ctx"])
+    return (
+        bare[:1] in (["event"], ["evt"])
+        or bare[1:] in (["context"], ["ctx"])
+        or bare[1:3] == ["event", "context"]  # an adapter that takes the application too
+    )
 
 
 def _shape_of_inner(app: Any, depth: int) -> str | None:
