@@ -70,6 +70,11 @@ class Odd(unigate.Gateway):
 odd = Odd(site, source="rest_api")
 
 
+def handler(event, context):
+    reply = app(event, context)
+    return {**reply, "headers": {"x-marked": context.function_name}}
+
+
 async def living(scope, receive, send):
     if scope["type"] == "lifespan":
         await receive()
@@ -184,6 +189,16 @@ def test_a_new_django_project_accepts_the_request(project: Path, source: str) ->
     (project / "fresh.py").write_text(DJANGO)
     run = process("fresh:app", "--as", source)
     assert (run.returncode, json.loads(run.stdout)["body"]) == (0, "localhost"), run.stderr
+
+
+def test_a_handler_around_a_gateway_is_called_as_lambda_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = Invoked(capsys, "teapot:handler", "--path", "/tea")
+    assert run.facts["path"] == "/tea"
+    assert json.loads(run.out)["headers"] == {"x-marked": "local"}
+    run = Invoked(capsys, "teapot:handler", "--path", "/500")
+    assert run.code == 1
 
 
 def test_a_non_http_event_goes_to_its_function(

@@ -8,19 +8,19 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from typing import IO, Any
 
 import click
 
-from unigate import Gateway, InvalidEvent, UnknownEvent
+from unigate import InvalidEvent, UnknownEvent
 from unigate.emulator import BASE_URL, EVENT_SOURCES, make_request, through_json
 from unigate.emulator import invoke as call
 from unigate.events import EventSource, parse_event
 from unigate.http import is_token
 
-from .project.target import load, user_frames
+from .project.target import load_handler, user_frames
 
 
 @click.command()
@@ -72,11 +72,11 @@ def invoke(
         event = _read_event(file)
     with redirect_stdout(sys.stderr):
         began = time.perf_counter()
-        gateway = load(target)
+        handler, gateway = load_handler(target)
         import_time = time.perf_counter() - began
         try:
-            reply, first = _call(gateway, event)
-            warm = [_call(gateway, event)[1] for _ in range(repeat or 0)]
+            reply, first = _call(handler, event)
+            warm = [_call(handler, event)[1] for _ in range(repeat or 0)]
             failed = _is_failure(gateway.find_source(parse_event(event)), reply)
         except UnknownEvent as error:
             raise click.ClickException(str(error)) from error
@@ -123,11 +123,11 @@ def _read_event(file: IO[bytes]) -> Any:
         raise click.BadParameter(message, param_hint="'--event'") from error
 
 
-def _call(gateway: Gateway, event: Any) -> tuple[Any, float]:
+def _call(handler: Callable[[Any, Any], Any], event: Any) -> tuple[Any, float]:
     """Return the reply to a copy of an event, and the seconds that it took."""
     event = through_json(event)
     began = time.perf_counter()
-    reply = call(gateway, event)
+    reply = call(handler, event)
     return reply, time.perf_counter() - began
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -64,14 +66,34 @@ def load_target(import_string: str) -> Target:
     Raises:
         Unloadable: The import fails, or the object is not an application.
     """
-    current = os.getcwd()
-    if sys.path[0] != current:
-        sys.path.insert(0, current)
-    try:
+    with _importing(import_string):
         imported = import_from(import_string)
         is_gateway = isinstance(imported, unigate.Gateway)
         gateway = imported if is_gateway else unigate.wrap(imported)
         return Target(import_string, gateway, is_gateway)
+
+
+def load_handler(import_string: str) -> tuple[Callable[[Any, Any], Any], unigate.Gateway]:
+    """Import what Lambda calls with (event, context), and return it with its gateway.
+
+    It may be a function or a proxy around a gateway; otherwise this is `load_target`.
+
+    Raises:
+        Unloadable: The import fails, or the object is neither such a handler nor an application.
+    """
+    from unigate.lambda_runtime.wrapped import handler_of  # most commands do without it
+
+    with _importing(import_string):
+        return handler_of(import_from(import_string))
+
+
+@contextmanager
+def _importing(import_string: str) -> Iterator[None]:
+    current = os.getcwd()
+    if sys.path[0] != current:
+        sys.path.insert(0, current)
+    try:
+        yield
     except (Exception, SystemExit) as error:
         frames = user_frames(error.__traceback__)
         message = f"{import_string!r} cannot be loaded: {error}"
