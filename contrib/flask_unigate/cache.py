@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cachelib import BaseCache
@@ -23,6 +24,7 @@ from flask import Flask, current_app, has_app_context
 
 import unigate
 from unigate import CacheError
+from unigate.cache.backend import is_atomic
 from unigate.cache.pickles import SignedPickles
 
 if TYPE_CHECKING:
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
 _PICKLED = "flask_unigate.pickled"
 
 _MISSING = object()
+_ATTEMPTS = 1000  # to change a value that others change too
 
 
 class RuntimeCache(BaseCache):
     """The runtime cache with the methods of cachelib.
 
-    `add`, `inc` and `dec` read and then write, so concurrent calls can lose an update.
+    `add`, `inc`, `dec` and `delete` are atomic over all processes in Redis and Valkey, over all
+    threads in memory, and over the threads of one process in Vercel's Runtime Cache, which cannot
+    do more: do not use it for locks, counters and rate limits.
 
     Flask-Caching passes the application, its configuration, CACHE_ARGS and CACHE_OPTIONS, which
     take the arguments below; CACHE_KEY_PREFIX is the namespace.
@@ -123,16 +128,45 @@ class RuntimeCache(BaseCache):
 
     def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Store a value unless the key has one; return whether it was stored."""
-        return not self.has(key) and self.set(key, value, timeout)
+        ttl = self._ttl(timeout)
+        packed = self._packed(key, value, ttl)
+        try:
+            for _ in range(_ATTEMPTS):
+                if self._cache.add(key, packed, ttl=ttl):
+                    return True
+                stored = self._cache.get(key, _MISSING)
+                if stored is _MISSING or self._unpacked(key, stored) is not _MISSING:
+                    return False
+                # One that cannot be loaded is a missing one.
+                replaced = self._cache.replace(key, stored, packed, ttl=ttl)
+                if replaced is not False:
+                    return bool(replaced)
+        except CacheError:
+            pass
+        return False
+
+    def inc(self, key: str, delta: int = 1) -> int | None:
+        """Add to a number, whose timeout stays, and return the sum; None if that has failed.
+
+        A missing key begins at 0, with the default timeout. In Vercel's Runtime Cache every call
+        gives JSON numbers the default timeout anew.
+        """
+        try:
+            return self._counted(key, delta)
+        except CacheError:
+            return None
+
+    def dec(self, key: str, delta: int = 1) -> int | None:
+        """Subtract from a number; see `inc`."""
+        return self.inc(key, -delta)
 
     def delete(self, key: str) -> bool:
         """Remove a value; return whether it existed."""
-        existed = self.has(key)
         try:
-            self._cache.delete(key)
+            stored = self._cache.pop(key, _MISSING)
         except CacheError:
             return False
-        return existed
+        return stored is not _MISSING and self._unpacked(key, stored) is not _MISSING
 
     def has(self, key: str) -> bool:
         """Return True if the key has a value."""
@@ -145,6 +179,36 @@ class RuntimeCache(BaseCache):
         except CacheError:
             return False
         return True
+
+    def _counted(self, key: str, delta: int) -> int | None:
+        ttl = self._ttl(None)
+        packed = self._packed(key, delta, ttl)
+        for _ in range(_ATTEMPTS):
+            number: int | None = None
+            with suppress(TypeError):  # a pickle, or not a number
+                if is_atomic(self._cache.backend):
+                    number = self._cache.incr(key, delta)
+            if number is not None:
+                return number
+            if self._cache.add(key, packed, ttl=ttl):
+                return delta
+            stored = self._cache.get(key, _MISSING)
+            if stored is not _MISSING:
+                value, left = self._with_ttl(key, stored)
+                number = (value or 0) + delta
+                if self._cache.replace(key, stored, self._packed(key, number, left), ttl=left):
+                    return number
+        return None
+
+    def _with_ttl(self, key: str, stored: Any) -> tuple[Any, float | None]:
+        """Return a value and its remaining ttl, or the default one where that is unknown."""
+        if not _is_pickled(stored):
+            return stored, self._ttl(None)
+        loaded = self._pickles.loads(key, stored[_PICKLED])
+        if loaded is None:
+            return None, self._ttl(None)
+        expires = loaded.expires
+        return loaded.value, None if expires is None else max(0.0, expires - time.time())
 
     def _find(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return the values of keys, without those that are missing or cannot be read."""
@@ -161,14 +225,17 @@ class RuntimeCache(BaseCache):
         timeout: int | timedelta | None,
         tags: str | Iterable[str] | None = None,
     ) -> list[Any]:
-        seconds = self._normalize_timeout(timeout)
-        ttl = seconds if seconds > 0 else None
+        ttl = self._ttl(timeout)
         packed = {key: self._packed(key, value, ttl) for key, value in mapping.items()}
         try:
-            self._cache.set_many(packed, ttl=ttl, tags=tags)
+            failed = self._cache.set_many(packed, ttl=ttl, tags=tags)
         except CacheError:
             return []
-        return list(packed)
+        return [key for key in packed if key not in failed]
+
+    def _ttl(self, timeout: int | timedelta | None) -> float | None:
+        seconds = self._normalize_timeout(timeout)
+        return seconds if seconds > 0 else None
 
     def _packed(self, key: str, value: Any, ttl: float | None) -> Any:
         if _is_plain(value):
@@ -182,7 +249,7 @@ class RuntimeCache(BaseCache):
         return {_PICKLED: self._pickles.dumps(key, value, expires)}
 
     def _unpacked(self, key: str, value: Any) -> Any:
-        if not (isinstance(value, dict) and value.keys() == {_PICKLED}):
+        if not _is_pickled(value):
             return value
         loaded = self._pickles.loads(key, value[_PICKLED])
         return _MISSING if loaded is None else loaded.value
@@ -198,12 +265,16 @@ class RuntimeCache(BaseCache):
         return [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
 
 
+def _is_pickled(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {_PICKLED}
+
+
 def _is_plain(value: Any) -> bool:
     """Return True if JSON preserves a value, its types included."""
     kind = type(value)
     if kind is dict:
         return all(type(name) is str and _is_plain(child) for name, child in value.items()) and (
-            value.keys() != {_PICKLED}
+            not _is_pickled(value)
         )
     if kind is list:
         return all(map(_is_plain, value))

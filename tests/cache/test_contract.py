@@ -430,6 +430,8 @@ def test_an_expired_entry_is_missing_to_every_change(cache: Any, old: Any, new: 
     expire()
     assert cache.replace("key", 1, 2, tags=new) is False
     expire()
+    assert cache.remove("key", 1) is False
+    expire()
     assert cache.incr("key") is None
     expire()
     assert cache.touch("key", 1000) is False
@@ -453,6 +455,17 @@ def test_replace_stores_only_in_place_of_the_old_value(cache: Any) -> None:
     cache.set("key", 1)
     assert cache.replace("key", 1, 2, ttl=0) is True
     until(lambda: "key" not in cache)
+
+
+def test_remove_takes_only_the_old_value_away(cache: Any) -> None:
+    assert cache.remove("key", None) is False
+    cache.set("key", [1], tags=["a"])
+    cache.set("other", 2)
+    assert cache.remove("key", [2]) is False
+    assert cache.get("key") == [1]
+    assert cache.remove("key", [1]) is True
+    assert cache.remove("key", [1]) is False
+    assert cache.get_many(["key", "other"]) == {"other": 2}
 
 
 def test_incr_and_decr(cache: Any) -> None:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("bounded")
 
 
 OPERATIONS = {"get", "get_many", "set", "set_many", "delete", "expire_tags", "clear"}
-OPERATIONS |= {"add", "replace", "increment", "touch", "pop"}
+OPERATIONS |= {"add", "replace", "increment", "touch", "pop", "remove"}
 
 
 class Remote(MemoryBackend):
@@ -80,6 +80,7 @@ EVERYTHING: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda cache: cache.set_many({"key": 1, "other": 2}), ["key", "other"]),
     (lambda cache: cache.add("key", 1), False),
     (lambda cache: cache.replace("key", 1, 2), None),
+    (lambda cache: cache.remove("key", 1), None),
     (lambda cache: cache.incr("key"), None),
     (lambda cache: cache.decr("key"), None),
     (lambda cache: cache.touch("key", 9), False),

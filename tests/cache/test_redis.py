@@ -100,6 +100,7 @@ OPERATIONS: dict[str, tuple[Callable[[RedisBackend], object], list[str]]] = {
         lambda cache: cache.replace("k0", b"1", b"2", ttl=9, tags=["t"], name=None),
         ["EVALSHA"],
     ),
+    "remove": (lambda cache: cache.remove("k0", b"1"), ["EVALSHA"]),
     "increment": (lambda cache: cache.increment("k0", 1), ["EVALSHA"]),
     "increment of a missing key": (lambda cache: cache.increment("k", 1), ["EVALSHA"]),
     "touch": (lambda cache: cache.touch("k0", 9), ["EVALSHA"]),

@@ -97,6 +97,10 @@ class AsyncRuntimeCache:
             partial(self._cache.replace, key, old, new, ttl=ttl, tags=tags, name=name)
         )
 
+    async def remove(self, key: str, old: Any) -> bool | None:
+        """Remove a value if the key still has it; see `RuntimeCache.remove`."""
+        return await self._run(partial(self._cache.remove, key, old))
+
     async def incr(self, key: str, delta: float = 1) -> Any:
         """Add to a number and return the sum; see `RuntimeCache.incr`."""
         return await self._run(partial(self._cache.incr, key, delta))

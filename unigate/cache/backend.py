@@ -79,6 +79,9 @@ class AtomicBackend(Backend, Protocol):
     ) -> bool:
         """Store a value if the key has exactly the old one; return whether it was stored."""
 
+    def remove(self, key: str, old: bytes) -> bool:
+        """Remove a value if it is exactly the old one; return whether it was removed."""
+
     def increment(self, key: str, delta: float) -> float | bytes | None:
         """Add to a JSON number, whose ttl and tags stay, and return the sum.
 

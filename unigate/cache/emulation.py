@@ -47,6 +47,13 @@ class Emulation:
         with _lock:
             return self._backend.get(key) == old and self._set(key, new, ttl, tags, name)
 
+    def remove(self, key: str, old: bytes) -> bool:
+        with _lock:
+            found = self._backend.get(key) == old
+            if found:
+                self._backend.delete([key])
+            return found
+
     def increment(self, key: str, delta: float) -> float | bytes | None:
         with _lock:
             value = self._backend.get(key)

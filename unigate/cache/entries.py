@@ -157,6 +157,13 @@ class Entries:
         self._counters.add("sets", bool(replaced))
         return replaced
 
+    def remove(self, key: str, old: bytes) -> bool | None:
+        """Remove an entry with a JSON value; None if that has failed."""
+        removed = None
+        with self._failures, self._guard:
+            removed = self._atomic.remove(key, old)
+        return removed
+
     def increment(self, key: str, delta: float) -> float | bytes | None:
         """Add to a JSON number; see `AtomicBackend`. None is also returned after a failure."""
         answer = None

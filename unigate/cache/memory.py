@@ -122,6 +122,13 @@ class MemoryBackend:
         with self._lock:
             return self._get(key) == old and self._set(key, new, self._end(ttl), tags)
 
+    def remove(self, key: str, old: bytes) -> bool:
+        with self._lock:
+            found = self._get(key) == old
+            if found:
+                self._remove(key)
+            return found
+
     def increment(self, key: str, delta: float) -> float | bytes | None:
         with self._lock:
             value = self._get(key)

@@ -175,7 +175,8 @@ class RedisBackend:
     def add(
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
     ) -> bool:
-        return self._set_if("add", key, value, b"", ttl, tags)
+        layout = self._layouts.of_tags(tags)
+        return self._change_if("add", key, layout, new=value, ttl=ttl)
 
     def replace(
         self,
@@ -187,28 +188,31 @@ class RedisBackend:
         tags: Sequence[str],
         name: str | None,
     ) -> bool:
-        return self._set_if("replace", key, new, old, ttl, tags)
+        layout = self._layouts.of_tags(tags)
+        return self._change_if("replace", key, layout, old=old, new=new, ttl=ttl)
 
-    def _set_if(
+    def remove(self, key: str, old: bytes) -> bool:
+        return self._change_if("remove", key, self._layouts.guess(key), old=old)
+
+    def _change_if(
         self,
         condition: str,
         key: str,
-        value: bytes,
-        old: bytes,
-        ttl: float | None,
-        tags: Sequence[str],
+        layout: Layout,
+        *,
+        old: bytes | None = None,
+        new: bytes = b"",
+        ttl: float | None = None,
     ) -> bool:
-        layout, known = self._layouts.of_tags(tags), b""
-        keys = [*layout.records, self._entry(key)]
+        keys, known = [*layout.records, self._entry(key)], b""
         for _ in range(ATTEMPTS):
-            arguments = (*self._new(layout, ttl), value, condition, old, known)
+            arguments = (*self._new(layout, ttl), new, condition, old or b"", known)
             entry = self._run(SET_IF, keys, *arguments)
             if isinstance(entry, int):
                 if entry:
                     self._layouts.learn([key], layout)
                 return bool(entry)
-            present = self._values({key: entry}, {}).get(key)
-            if present != (None if condition == "add" else old):
+            if self._values({key: entry}, {}).get(key) != old:
                 return False
             known = entry
         return False  # others store values all the time

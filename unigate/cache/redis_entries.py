@@ -57,15 +57,15 @@ for i = count + 1, #KEYS do
 end
 {_EXTEND_RECORDS}"""
 
-# One entry. ARGV from 5: the value; "add" or "replace"; the value to replace; an entry that the
-# client has found to be replaceable, or nothing. Returns 1 if the value was stored, 0 if not, and
-# an entry with another head for the client to look at. Entries are read by MGET, to which a value
-# of another type is a missing one.
+# One entry. ARGV from 5: the value; "add", "replace" or "remove"; the old value for the last two;
+# an entry that the client has found to meet the condition, or nothing. Returns 1 if that was done,
+# 0 if the condition is not met, and an entry with another head for the client to look at. Entries
+# are read by MGET, to which a value of another type is a missing one.
 SET_IF = f"""{_RECORDS}
 local key, value, condition, old, known = KEYS[count + 1], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local entry = redis.call('MGET', key)[1]
 if not entry then
-  if condition == 'replace' then
+  if condition ~= 'add' then
     return 0
   end
 elseif entry ~= known then
@@ -76,9 +76,13 @@ elseif entry ~= known then
   if condition == 'add' and valid then
     return 0
   end
-  if condition == 'replace' and not (valid and string.sub(entry, #start + 1) == old) then
+  if condition ~= 'add' and not (valid and string.sub(entry, #start + 1) == old) then
     return 0
   end
+end
+if condition == 'remove' then
+  redis.call('UNLINK', key)
+  return 1
 end
 redis.call('SET', key, start .. value, 'PX', life)
 {_EXTEND_RECORDS}

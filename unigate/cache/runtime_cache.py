@@ -43,10 +43,10 @@ class RuntimeCache:
     `set`, `delete`, `expire_tag` and `clear` are attempted up to three times. One that has failed
     then is counted in `stats` and logged as an error, because the cache may return old values.
 
-    `add`, `replace`, `incr`, `decr`, `touch` and `pop` are atomic over all processes in Redis and
-    Valkey, and over all threads in memory. Vercel's Runtime Cache, and other backends that are not
-    a `unigate.cache.AtomicBackend`, cannot do this: there they read and then write, which is atomic
-    over the threads of this process only, so do not use them for locks between processes.
+    `add`, `replace`, `remove`, `incr`, `decr`, `touch` and `pop` are atomic over all processes in
+    Redis and Valkey, and over all threads in memory. Vercel's Runtime Cache, and other backends
+    that are not a `unigate.cache.AtomicBackend`, read and then write. That is atomic over the
+    threads of one process only, so do not use them for locks between processes.
     """
 
     def __init__(
@@ -154,6 +154,15 @@ class RuntimeCache:
         return self._change(
             [full_key], lambda entries: entries.replace(full_key, expected, data, options)
         )
+
+    def remove(self, key: str, old: Any) -> bool | None:
+        """Remove a value if the key still has it, as `get` has returned it.
+
+        Return True if it was removed, False if the key has no value or a different one, and None if
+        the backend has failed.
+        """
+        full_key, expected = self._full_key(key), encode(old)
+        return self._change([full_key], lambda entries: entries.remove(full_key, expected))
 
     def incr(self, key: str, delta: float = 1) -> Any:
         """Add to a number and return the sum; return None for a missing key.
