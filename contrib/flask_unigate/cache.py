@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cachelib import BaseCache
@@ -28,8 +29,6 @@ from unigate.cache.backend import is_atomic
 from unigate.cache.pickles import SignedPickles
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from unigate.cache import Backend
 
 # The only key of an object that represents a pickled value.
@@ -51,6 +50,7 @@ class RuntimeCache(BaseCache):
 
     Args:
         default_timeout: Seconds; 0, here and in every method, means as long as there is room.
+        ignore_delete_many_errors: False lets `delete_many` raise what it could not do.
         namespace: Caches of different namespaces share no entries; `clear` empties one namespace.
         backend: A backend or its URL. By default the application's UNIGATE_CACHE, the gateway's or
             that of the environment.
@@ -83,7 +83,8 @@ class RuntimeCache(BaseCache):
         backend: Backend | str | None = None,
         secret_key: str | bytes | None = None,
     ) -> None:
-        super().__init__(default_timeout, ignore_delete_many_errors)
+        super().__init__(default_timeout)  # cachelib before 0.16 takes nothing else
+        self.ignore_delete_many_errors = ignore_delete_many_errors
         self._secret_key = secret_key
         namespace = namespace or "flask"
         self._pickles = SignedPickles("flask_unigate.cache 2", namespace, self._secrets)
@@ -168,6 +169,18 @@ class RuntimeCache(BaseCache):
             return False
         return stored is not _MISSING and self._unpacked(key, stored) is not _MISSING
 
+    def delete_many(self, *keys: str) -> list[Any]:
+        """Remove values; return the keys that have no value now.
+
+        Raises:
+            RuntimeError: A value could not be removed, and `ignore_delete_many_errors` is False.
+        """
+        removed = [key for key in keys if self._remove(key)]
+        if len(removed) < len(keys) and not self.ignore_delete_many_errors:
+            failed = [key for key in keys if key not in removed]
+            raise RuntimeError(f"The cache's backend could not delete {failed}.")
+        return removed
+
     def has(self, key: str) -> bool:
         """Return True if the key has a value."""
         return bool(self._find([key]))
@@ -210,6 +223,14 @@ class RuntimeCache(BaseCache):
         expires = loaded.expires
         return loaded.value, None if expires is None else max(0.0, expires - time.time())
 
+    def _remove(self, key: str) -> bool:
+        """Remove a value, if it exists; return False if the backend failed."""
+        try:
+            self._cache.delete(key)
+        except CacheError:
+            return False
+        return True
+
     def _find(self, keys: Sequence[str]) -> dict[str, Any]:
         """Return the values of keys, without those that are missing or cannot be read."""
         try:
@@ -234,7 +255,9 @@ class RuntimeCache(BaseCache):
         return [key for key in packed if key not in failed]
 
     def _ttl(self, timeout: int | timedelta | None) -> float | None:
-        seconds = self._normalize_timeout(timeout)
+        """Return a timeout as a ttl; cachelib before 0.17 does not convert a timedelta."""
+        given: Any = self.default_timeout if timeout is None else timeout
+        seconds = given.total_seconds() if isinstance(given, timedelta) else given
         return seconds if seconds > 0 else None
 
     def _packed(self, key: str, value: Any, ttl: float | None) -> Any:
