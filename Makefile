@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test live applications programs builds fuzz lint format benchmark clean
+.PHONY: run test live lowest applications programs builds fuzz lint format benchmark clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
@@ -25,6 +25,13 @@ test: $(VENV)/ready programs
 live: PROGRAMS = redis-server openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs
 	$(PYTEST) $(LIVE)
+
+# What the dependencies touch, with the lowest version of each that pyproject.toml allows.
+LOWEST = .venv-lowest
+lowest: PROGRAMS = redis-server openssl curl
+lowest: $(LOWEST)/ready programs
+	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE)) \
+	    tests/cache tests/client tests/cli tests/contrib tests/test_matrix.py
 
 # Real applications on every kind of host, each in an environment of its own in .cache/applications.
 applications: PROGRAMS = git
@@ -75,6 +82,15 @@ $(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable ".[flask,django,cli]" --group dev
 	$(BIN)/python tests/servers/fetch_rie.py
+	@touch $@
+
+$(LOWEST)/ready: pyproject.toml
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet uv
+	$(LOWEST)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+	    --all-extras --group plugins --no-header pyproject.toml >$(LOWEST)/lowest.txt
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/lowest.txt \
+	    --editable ".[flask,django,cli,geoip,redis,vercel]" --group dev
 	@touch $@
 
 clean:

@@ -49,7 +49,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     yield {"store": Store(startups=next(_startups))}
 
 
-def opened_store(request: Request) -> Store:
+async def opened_store(request: Request) -> Store:
     """Return the store that the lifespan opened."""
     store: Store = request.state.store
     store.requests += 1

@@ -87,7 +87,7 @@ def cookies() -> AnyResponse:
     """Set two cookies in one response, or delete both and reset the visits."""
     response = redirect(f"{url_for('home')}#cookies", code=303)
     if request.form.get("action") == "forget":
-        request.runtime_cache.expire_tag("visits")
+        request.runtime_cache.delete("visits")
         response.delete_cookie("visits")
         response.delete_cookie("flavour")
         return response
@@ -136,8 +136,12 @@ def error(problem: HTTPException) -> tuple[str, int]:
 
 
 def count_visit(cache: RuntimeCache) -> None:
-    """Count a visit, for a day; instances share the count in Redis and in Vercel's cache."""
-    cache.set("visits", cache.get("visits", 0) + 1, ttl=24 * 60 * 60, tags=["visits"])
+    """Count a visit, for a day from the first one; in Redis, over all processes and instances.
+
+    Vercel's cache has no atomic operations: visits at the same time can count as one there.
+    """
+    cache.add("visits", 0, ttl=24 * 60 * 60)
+    cache.incr("visits")
 
 
 def api_prefix() -> str:

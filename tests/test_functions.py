@@ -125,18 +125,6 @@ def test_wrong_settings_are_refused_at_once(options: dict[str, Any], message: st
         unigate.wrap(application, **options)
 
 
-def test_functions_are_those_of_vercels_sdk() -> None:
-    assert functions.__all__ == [
-        "AsyncRuntimeCache",
-        "RuntimeCache",
-        "geolocation",
-        "get_env",
-        "ip_address",
-        "wait_until",
-    ]
-    assert all(getattr(unigate, name) is getattr(functions, name) for name in functions.__all__)
-
-
 def test_a_request_that_no_gateway_brought_goes_by_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

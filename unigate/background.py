@@ -58,10 +58,10 @@ class Deferred:
         context: The platform's context object. Its remaining time bounds the work.
     """
 
-    __slots__ = ("_closed", "_context", "_over", "_running", "_works")
+    __slots__ = ("_closed", "_over", "_running", "_works", "context")
 
     def __init__(self, context: Any) -> None:
-        self._context = context
+        self.context = context
         self._works: deque[Work] = deque()
         self._running: list[Work] = []
         self._closed = False
@@ -134,7 +134,7 @@ class Deferred:
 
     def limit(self) -> float | None:
         """Return how many seconds work may take from now on; None without a limit."""
-        return seconds_for_work(self._context)
+        return seconds_for_work(self.context)
 
     def drop(self, reason: str) -> None:
         """Drop the work that is unfinished, and what is added from now on."""
@@ -180,6 +180,12 @@ def remaining_seconds(context: Any) -> float | None:
     """Return how long the platform lets an invocation run; None if its context has no deadline."""
     left = getattr(context, "get_remaining_time_in_millis", None)
     return max(0.0, left() / 1000) if callable(left) else None
+
+
+def remaining_time() -> float | None:
+    """Return how long the platform lets the current request or event run; None without a limit."""
+    current = current_request_var.get(None) or _event_var.get(None)
+    return None if current is None else remaining_seconds(current.context)
 
 
 def seconds_for_work(context: Any) -> float | None:

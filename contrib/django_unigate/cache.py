@@ -7,16 +7,25 @@ UNIGATE_CACHE_URL, Vercel's Runtime Cache on Vercel, or memory. OPTIONS are `nam
 which separates the entries from those of `request.runtime_cache` and is what `clear` clears, and
 `strict`, which raises `unigate.CacheError` when the store is down. Values are pickled, as in
 Django's other backends; pickles over 1.5 MB are not stored. MAX_ENTRIES is ignored, because the
-store limits its own size. `add`, `incr` and `touch` are atomic within a process only.
+store limits its own size.
+
+`add`, `incr`, `decr`, `touch` and `delete` are atomic over all processes in Redis and Valkey, over
+all threads in memory, and over the threads of one process in Vercel's Runtime Cache, which cannot
+do more: do not use it for locks, counters and rate limits. `add` returns True only if the value is
+stored, and `set_many` the keys of values that are not. A `set` that fails is logged, and the old
+value is removed; with `strict` it raises, so set that for sessions, or a user may log in whose
+session was not stored.
 
 A pickle can run code when it is loaded. Each is signed with SECRET_KEY for its namespace, key and
 expiry, and one that has expired or has no valid signature is a miss; SECRET_KEY_FALLBACKS are
 accepted. Entries of earlier versions of unigate, which did not sign, are misses too.
+
+Integers without tags are stored as plain JSON where the store can count them. They run no code and
+are not signed: who can write to the store can set any key to any integer, or restore an older one.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -26,15 +35,16 @@ from django.conf import settings
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 import unigate
+from unigate.cache.backend import is_atomic
 from unigate.cache.pickles import SignedPickles
 
-# Of the module, because Django has a cache object for each thread.
-_changing = threading.RLock()
 _MISSING = object()
+_PLAIN = (int, float)  # the types of entries that are not pickles; `incr` can make a float
+_ATTEMPTS = 1000  # to change a value that others change too
 
 
 class _Entry(NamedTuple):
-    """A value of the application, with what `touch` and `incr` keep of it."""
+    """A value of the application, with what `touch` and `incr` keep of it if it is a pickle."""
 
     value: Any
     expires: float | None
@@ -84,28 +94,38 @@ class RuntimeCache(BaseCache):
         *,
         tags: str | Iterable[str] = (),
     ) -> bool:
-        with _changing:
-            if self.has_key(key, version):
+        full, ttl, names = self._key(key, version), self._ttl(timeout), _names(tags)
+        packed = self._packed(full, _Entry.new(value, ttl, names))
+        for _ in range(_ATTEMPTS):
+            if self._cache.add(full, packed, ttl=ttl, tags=names):
+                return True
+            stored = self._cache.get(full, _MISSING)
+            if stored is _MISSING or self._loaded(full, stored) is not None:
                 return False
-            self.set(key, value, timeout, version, tags=tags)
-        return True
+            # One that cannot be loaded is a missing one.
+            replaced = self._cache.replace(full, stored, packed, ttl=ttl, tags=names)
+            if replaced is not False:
+                return bool(replaced)
+        return False
 
     def touch(
         self, key: Any, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        full = self._key(key, version)
-        with _changing:
-            entry = self._get(full)
-            if entry is None:
-                return False
-            ttl = self._ttl(timeout)
-            self._set(full, _Entry.new(entry.value, ttl, entry.tags), ttl)
-        return True
+        full, ttl = self._key(key, version), self._ttl(timeout)
+
+        def renewed(entry: _Entry) -> _Entry:
+            return _Entry.new(entry.value, ttl, entry.tags)
+
+        if ttl == 0:
+            return self.delete(key, version)
+        if type(self._cache.get(full)) in _PLAIN:
+            return self._cache.touch(full, ttl)
+        return self._changed(full, renewed) is not None
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        was_there = self.has_key(key, version)
-        self._cache.delete(self._key(key, version))
-        return was_there
+        full = self._key(key, version)
+        stored = self._cache.pop(full, _MISSING)
+        return stored is not _MISSING and self._loaded(full, stored) is not None
 
     def has_key(self, key: Any, version: int | None = None) -> bool:
         return self._get(self._key(key, version)) is not None
@@ -117,14 +137,28 @@ class RuntimeCache(BaseCache):
             ValueError: The key is missing.
         """
         full = self._key(key, version)
-        with _changing:
-            entry = self._get(full)
-            if entry is None:
-                raise ValueError(f"Key {key!r} not found")
-            value: int = entry.value + delta
-            left = None if entry.expires is None else max(0.0, entry.expires - time.time())
-            self._set(full, entry._replace(value=value), left)
+        try:
+            value: int | None = self._cache.incr(full, delta)
+        except TypeError:  # a pickle, or not a number
+            entry = self._changed(full, lambda entry: entry._replace(value=entry.value + delta))
+            value = entry and entry.value
+        if value is None:
+            raise ValueError(f"Key {key!r} not found")
         return value
+
+    def incr_version(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        """Move a value to another version, with the default timeout; its tags stay.
+
+        Raises:
+            ValueError: The key is missing.
+        """
+        version = self.version if version is None else version
+        entry = self._get(self._key(key, version))
+        if entry is None:
+            raise ValueError(f"Key {key!r} not found")
+        self.set(key, entry.value, version=version + delta, tags=entry.tags)
+        self.delete(key, version=version)
+        return version + delta
 
     def get_or_set(
         self,
@@ -142,7 +176,7 @@ class RuntimeCache(BaseCache):
         full, ttl, names = self._key(key, version), self._ttl(timeout), _names(tags)
         asked = time.time()  # a value that is made after this may expire at once
 
-        def make() -> str:
+        def make() -> str | int:
             value = default() if callable(default) else default
             return self._packed(full, _Entry.new(value, ttl, names))
 
@@ -171,8 +205,8 @@ class RuntimeCache(BaseCache):
         ttl, names = self._ttl(timeout), _names(tags)
         entries = {self._key(key, version): _Entry.new(data[key], ttl, names) for key in data}
         packed = {full: self._packed(full, entry) for full, entry in entries.items()}
-        self._cache.set_many(packed, ttl=ttl, tags=names)
-        return []
+        failed = set(self._cache.set_many(packed, ttl=ttl, tags=names))
+        return [key for full, key in zip(packed, data, strict=True) if full in failed]
 
     def clear(self) -> None:
         self._cache.clear()
@@ -201,6 +235,10 @@ class RuntimeCache(BaseCache):
         value: int = await _in_thread(self.incr, *args, **options)
         return value
 
+    async def aincr_version(self, *args: Any, **options: Any) -> int:
+        version: int = await _in_thread(self.incr_version, *args, **options)
+        return version
+
     async def aexpire_tag(self, tag: str | Iterable[str]) -> None:
         await _in_thread(self.expire_tag, tag)
 
@@ -215,15 +253,37 @@ class RuntimeCache(BaseCache):
         self._cache.set(full, self._packed(full, entry), ttl=ttl, tags=entry.tags)
 
     def _discard_invalid(self, full: str) -> None:
-        """Remove an entry that cannot be loaded; not while another thread is making its value."""
-        with _changing:
-            if full in self._cache and self._get(full) is None:
-                self._cache.delete(full)
+        """Remove an entry that cannot be loaded."""
+        stored = self._cache.get(full, _MISSING)
+        if stored is not _MISSING and self._loaded(full, stored) is None:
+            self._cache.remove(full, stored)
 
-    def _packed(self, full: str, entry: _Entry) -> str:
-        return self._pickles.dumps(full, (entry.value, entry.tags), entry.expires)
+    def _changed(self, full: str, change: Callable[[_Entry], _Entry]) -> _Entry | None:
+        """Store what `change` makes of an entry, and return that; None for a missing key."""
+        for _ in range(_ATTEMPTS):
+            stored = self._cache.get(full, _MISSING)
+            entry = None if stored is _MISSING else self._loaded(full, stored)
+            if entry is None:
+                return None
+            new = change(entry)
+            left = None if new.expires is None else max(0.0, new.expires - time.time())
+            packed = self._packed(full, new)
+            replaced = self._cache.replace(full, stored, packed, ttl=left, tags=new.tags)
+            if replaced is not False:
+                return new if replaced else None
+        raise unigate.CacheError(f"{_ATTEMPTS} attempts to change a value met other changes.")
+
+    def _packed(self, full: str, entry: _Entry) -> str | int:
+        value = entry.value
+        small = type(value) is int and value.bit_length() < 64
+        # Not with tags, which `incr_version` could not find out then.
+        if small and not entry.tags and is_atomic(self._cache.backend):
+            return int(value)
+        return self._pickles.dumps(full, (value, entry.tags), entry.expires)
 
     def _loaded(self, full: str, stored: object, now: float | None = None) -> _Entry | None:
+        if type(stored) in _PLAIN:
+            return _Entry(stored, None, [])
         loaded = self._pickles.loads(full, stored, now)
         if loaded is None:
             return None

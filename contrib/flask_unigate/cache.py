@@ -16,6 +16,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cachelib import BaseCache
@@ -23,29 +25,32 @@ from flask import Flask, current_app, has_app_context
 
 import unigate
 from unigate import CacheError
+from unigate.cache.backend import is_atomic
 from unigate.cache.pickles import SignedPickles
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from unigate.cache import Backend
 
 # The only key of an object that represents a pickled value.
 _PICKLED = "flask_unigate.pickled"
 
 _MISSING = object()
+_ATTEMPTS = 1000  # to change a value that others change too
 
 
 class RuntimeCache(BaseCache):
     """The runtime cache with the methods of cachelib.
 
-    `add`, `inc` and `dec` read and then write, so concurrent calls can lose an update.
+    `add`, `inc`, `dec` and `delete` are atomic over all processes in Redis and Valkey, over all
+    threads in memory, and over the threads of one process in Vercel's Runtime Cache, which cannot
+    do more: do not use it for locks, counters and rate limits.
 
     Flask-Caching passes the application, its configuration, CACHE_ARGS and CACHE_OPTIONS, which
     take the arguments below; CACHE_KEY_PREFIX is the namespace.
 
     Args:
         default_timeout: Seconds; 0, here and in every method, means as long as there is room.
+        ignore_delete_many_errors: False lets `delete_many` raise what it could not do.
         namespace: Caches of different namespaces share no entries; `clear` empties one namespace.
         backend: A backend or its URL. By default the application's UNIGATE_CACHE, the gateway's or
             that of the environment.
@@ -78,7 +83,8 @@ class RuntimeCache(BaseCache):
         backend: Backend | str | None = None,
         secret_key: str | bytes | None = None,
     ) -> None:
-        super().__init__(default_timeout, ignore_delete_many_errors)
+        super().__init__(default_timeout)  # cachelib before 0.16 takes nothing else
+        self.ignore_delete_many_errors = ignore_delete_many_errors
         self._secret_key = secret_key
         namespace = namespace or "flask"
         self._pickles = SignedPickles("flask_unigate.cache 2", namespace, self._secrets)
@@ -123,16 +129,57 @@ class RuntimeCache(BaseCache):
 
     def add(self, key: str, value: Any, timeout: int | timedelta | None = None) -> bool:
         """Store a value unless the key has one; return whether it was stored."""
-        return not self.has(key) and self.set(key, value, timeout)
+        ttl = self._ttl(timeout)
+        packed = self._packed(key, value, ttl)
+        try:
+            for _ in range(_ATTEMPTS):
+                if self._cache.add(key, packed, ttl=ttl):
+                    return True
+                stored = self._cache.get(key, _MISSING)
+                if stored is _MISSING or self._unpacked(key, stored) is not _MISSING:
+                    return False
+                # One that cannot be loaded is a missing one.
+                replaced = self._cache.replace(key, stored, packed, ttl=ttl)
+                if replaced is not False:
+                    return bool(replaced)
+        except CacheError:
+            pass
+        return False
+
+    def inc(self, key: str, delta: int = 1) -> int | None:
+        """Add to a number, whose timeout stays, and return the sum; None if that has failed.
+
+        A missing key begins at 0, with the default timeout. In Vercel's Runtime Cache every call
+        gives JSON numbers the default timeout anew.
+        """
+        try:
+            return self._counted(key, delta)
+        except CacheError:
+            return None
+
+    def dec(self, key: str, delta: int = 1) -> int | None:
+        """Subtract from a number; see `inc`."""
+        return self.inc(key, -delta)
 
     def delete(self, key: str) -> bool:
         """Remove a value; return whether it existed."""
-        existed = self.has(key)
         try:
-            self._cache.delete(key)
+            stored = self._cache.pop(key, _MISSING)
         except CacheError:
             return False
-        return existed
+        return stored is not _MISSING and self._unpacked(key, stored) is not _MISSING
+
+    def delete_many(self, *keys: str) -> list[Any]:
+        """Remove values; return the keys that have no value now.
+
+        Raises:
+            RuntimeError: A value could not be removed, and `ignore_delete_many_errors` is False.
+        """
+        removed = [key for key in keys if self._remove(key)]
+        if len(removed) < len(keys) and not self.ignore_delete_many_errors:
+            failed = [key for key in keys if key not in removed]
+            raise RuntimeError(f"The cache's backend could not delete {failed}.")
+        return removed
 
     def has(self, key: str) -> bool:
         """Return True if the key has a value."""
@@ -142,6 +189,44 @@ class RuntimeCache(BaseCache):
         """Remove every value of the namespace; return whether that succeeded."""
         try:
             self._cache.clear()
+        except CacheError:
+            return False
+        return True
+
+    def _counted(self, key: str, delta: int) -> int | None:
+        ttl = self._ttl(None)
+        packed = self._packed(key, delta, ttl)
+        for _ in range(_ATTEMPTS):
+            number: int | None = None
+            with suppress(TypeError):  # a pickle, or not a number
+                if is_atomic(self._cache.backend):
+                    number = self._cache.incr(key, delta)
+            if number is not None:
+                return number
+            if self._cache.add(key, packed, ttl=ttl):
+                return delta
+            stored = self._cache.get(key, _MISSING)
+            if stored is not _MISSING:
+                value, left = self._with_ttl(key, stored)
+                number = (value or 0) + delta
+                if self._cache.replace(key, stored, self._packed(key, number, left), ttl=left):
+                    return number
+        return None
+
+    def _with_ttl(self, key: str, stored: Any) -> tuple[Any, float | None]:
+        """Return a value and its remaining ttl, or the default one where that is unknown."""
+        if not _is_pickled(stored):
+            return stored, self._ttl(None)
+        loaded = self._pickles.loads(key, stored[_PICKLED])
+        if loaded is None:
+            return None, self._ttl(None)
+        expires = loaded.expires
+        return loaded.value, None if expires is None else max(0.0, expires - time.time())
+
+    def _remove(self, key: str) -> bool:
+        """Remove a value, if it exists; return False if the backend failed."""
+        try:
+            self._cache.delete(key)
         except CacheError:
             return False
         return True
@@ -161,14 +246,19 @@ class RuntimeCache(BaseCache):
         timeout: int | timedelta | None,
         tags: str | Iterable[str] | None = None,
     ) -> list[Any]:
-        seconds = self._normalize_timeout(timeout)
-        ttl = seconds if seconds > 0 else None
+        ttl = self._ttl(timeout)
         packed = {key: self._packed(key, value, ttl) for key, value in mapping.items()}
         try:
-            self._cache.set_many(packed, ttl=ttl, tags=tags)
+            failed = self._cache.set_many(packed, ttl=ttl, tags=tags)
         except CacheError:
             return []
-        return list(packed)
+        return [key for key in packed if key not in failed]
+
+    def _ttl(self, timeout: int | timedelta | None) -> float | None:
+        """Return a timeout as a ttl; cachelib before 0.17 does not convert a timedelta."""
+        given: Any = self.default_timeout if timeout is None else timeout
+        seconds = given.total_seconds() if isinstance(given, timedelta) else given
+        return seconds if seconds > 0 else None
 
     def _packed(self, key: str, value: Any, ttl: float | None) -> Any:
         if _is_plain(value):
@@ -182,7 +272,7 @@ class RuntimeCache(BaseCache):
         return {_PICKLED: self._pickles.dumps(key, value, expires)}
 
     def _unpacked(self, key: str, value: Any) -> Any:
-        if not (isinstance(value, dict) and value.keys() == {_PICKLED}):
+        if not _is_pickled(value):
             return value
         loaded = self._pickles.loads(key, value[_PICKLED])
         return _MISSING if loaded is None else loaded.value
@@ -198,12 +288,16 @@ class RuntimeCache(BaseCache):
         return [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
 
 
+def _is_pickled(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {_PICKLED}
+
+
 def _is_plain(value: Any) -> bool:
     """Return True if JSON preserves a value, its types included."""
     kind = type(value)
     if kind is dict:
         return all(type(name) is str and _is_plain(child) for name, child in value.items()) and (
-            value.keys() != {_PICKLED}
+            not _is_pickled(value)
         )
     if kind is list:
         return all(map(_is_plain, value))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import signal
 import socket
@@ -104,6 +105,8 @@ class Server:
         """Yield a list of the commands that clients send meanwhile, in order of arrival."""
         names: list[str] = []
         with self._connect() as own, own.monitor() as monitor:
+            # redis-py 5.0 takes the last bracket, which may be in a script.
+            monitor.monitor_re = re.compile(r"\[(\d+) (.*?)\] (.*)")
             yield names
             self.run("ECHO", "the end")
             for entry in monitor.listen():

@@ -15,6 +15,7 @@ import pytest
 from tests.cache.concurrency import in_threads
 from tests.waiting import until
 from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
+from unigate.cache.backend import is_atomic
 from unigate.cache.keys import namespace_tag, stored_tag
 from unigate.cache.options import MAX_BYTES, MAX_TAG_BYTES, MAX_TAGS
 
@@ -395,9 +396,189 @@ def test_stats_count_what_happened(cache: Any, backend: Backend) -> None:
     stats = cache.stats()
     counted = {name: stats.pop(name) for name in ("hits", "misses", "sets", "errors")}
     assert counted == {"hits": 4, "misses": 3, "sets": 4, "errors": 0}
+    assert stats.pop("unconfirmed") == 0
     assert set(stats) <= {"entries", "bytes"}
     if hasattr(backend, "size"):
         assert stats["entries"] == 4
+
+
+# Changes that depend on what is there
+
+
+def test_add_stores_only_what_is_missing(cache: Any) -> None:
+    assert cache.add("key", None) is True
+    assert cache.add("key", 2) is False
+    assert cache.get("key", "missing") is None
+    cache.delete("key")
+    assert cache.add("key", 3, ttl=1000, tags=["a"], name="Three") is True
+    assert cache.add("key", 4, tags=["b"]) is False
+    assert cache.get("key") == 3
+    assert cache.add("other", 1, ttl=0) is True
+    assert cache.add("key", 1, ttl=0) is False
+    assert cache.get_many(["key", "other"]) == {"key": 3}
+
+
+@pytest.mark.parametrize(("old", "new"), [((), ()), (("a",), ("a",)), (("a",), ()), (("a",), "b")])
+def test_an_expired_entry_is_missing_to_every_change(cache: Any, old: Any, new: Any) -> None:
+    def expire() -> None:
+        cache.set("key", 1, tags=old)
+        if old:
+            cache.expire_tag("a")
+        else:
+            cache.clear()
+
+    expire()
+    assert cache.replace("key", 1, 2, tags=new) is False
+    expire()
+    assert cache.remove("key", 1) is False
+    expire()
+    assert cache.incr("key") is None
+    expire()
+    assert cache.touch("key", 1000) is False
+    expire()
+    assert cache.pop("key", "missing") == "missing"
+    expire()
+    assert cache.add("key", 3, tags=new) is True
+    assert cache.get("key") == 3
+
+
+def test_replace_stores_only_in_place_of_the_old_value(cache: Any) -> None:
+    assert cache.replace("key", None, 1) is False
+    cache.set("key", {"a": [1.5, "ä"]}, tags=["a"])
+    assert cache.replace("key", {"a": [1.5, "a"]}, 1) is False
+    assert cache.replace("key", {"a": [1.5, "ä"]}, 2, ttl=1000, tags=["a"]) is True
+    assert cache.replace("key", 2, 3, tags=["b", "c"], name="Three") is True
+    cache.expire_tag("a")
+    assert cache.get("key") == 3
+    cache.expire_tag("c")
+    assert "key" not in cache
+    cache.set("key", 1)
+    assert cache.replace("key", 1, 2, ttl=0) is True
+    until(lambda: "key" not in cache)
+
+
+def test_remove_takes_only_the_old_value_away(cache: Any) -> None:
+    assert cache.remove("key", None) is False
+    cache.set("key", [1], tags=["a"])
+    cache.set("other", 2)
+    assert cache.remove("key", [2]) is False
+    assert cache.get("key") == [1]
+    assert cache.remove("key", [1]) is True
+    assert cache.remove("key", [1]) is False
+    assert cache.get_many(["key", "other"]) == {"other": 2}
+
+
+def test_incr_and_decr(cache: Any) -> None:
+    assert cache.incr("key") is None
+    assert cache.decr("key", 5) is None
+    assert "key" not in cache
+    cache.set("key", 3)
+    assert [cache.incr("key"), cache.incr("key", 40), cache.decr("key", 50)] == [4, 44, -6]
+    assert [cache.incr("key", 6), cache.incr("key", 0), cache.decr("key")] == [0, 0, -1]
+    assert cache.get("key") == -1
+
+
+@pytest.mark.parametrize("power", [52, 53, 54, 63, 64, 200])
+def test_integers_of_any_size_are_counted_exactly(cache: Any, power: int) -> None:
+    for start in (2**power - 1, -(2**power) - 1):
+        cache.set("key", start)
+        assert [cache.incr("key"), cache.incr("key"), cache.get("key")] == [
+            start + 1,
+            start + 2,
+            start + 2,
+        ]
+        assert cache.incr("key", 3 - start) == 5
+        assert cache.incr("key", start) == start + 5
+        assert cache.get("key") == start + 5
+
+
+def test_fractions_are_added_as_python_does(cache: Any) -> None:
+    cache.set("key", 0.1)
+    assert cache.incr("key", 0.2) == 0.1 + 0.2 == cache.get("key")
+    cache.set("key", 1)
+    assert cache.incr("key", 0.5) == 1.5
+    cache.set("key", 1e16)
+    assert cache.decr("key") == 1e16 - 1
+
+
+@pytest.mark.parametrize("value", [None, True, "1", "", [1], {"a": 1}, "x" * 100_000, 1e308])
+def test_only_numbers_are_counted(cache: Any, value: Any) -> None:
+    cache.set("key", value)
+    with pytest.raises(TypeError, match="'key' must be a number"):
+        cache.incr("key", 1e308)
+    assert cache.get("key") == value
+
+
+@pytest.mark.parametrize("delta", [True, "1", None])
+def test_only_numbers_are_added(cache: Any, delta: Any) -> None:
+    cache.set("key", 1)
+    with pytest.raises(TypeError, match="delta must be a number"):
+        cache.incr("key", delta)
+
+
+@pytest.mark.parametrize("start", [1, 2**60, 1.5])
+def test_a_counter_keeps_its_ttl_and_tags(cache: Any, backend: Backend, start: float) -> None:
+    cache.set("short", start, ttl=1, tags=["b"])
+    cache.set("tagged", start, ttl=1000, tags=["a"])
+    assert [cache.incr("short"), cache.incr("tagged")] == [start + 1, start + 1]
+    cache.expire_tag("a")
+    if not is_atomic(backend):  # as documented: it cannot keep them
+        assert cache.get("tagged") == start + 1
+        return
+    assert "tagged" not in cache
+    until(lambda: "short" not in cache)
+
+
+def test_touch_gives_a_new_ttl_and_keeps_the_tags(cache: Any, backend: Backend) -> None:
+    assert cache.touch("key", 1000) is False
+    cache.set("short", 1, ttl=1000)
+    cache.set("long", 2, ttl=1, tags=["a"])
+    assert cache.touch("short", 0.5) is True
+    assert cache.touch("long") is True
+    until(lambda: "short" not in cache)
+    time.sleep(1)
+    assert cache.get("long") == 2
+    if is_atomic(backend):
+        cache.expire_tag("a")
+        assert "long" not in cache
+    cache.set("key", 1)
+    assert cache.touch("key", 0) is True
+    assert cache.touch("key", 0) is False
+    assert "key" not in cache
+
+
+def test_pop_removes_and_returns(cache: Any) -> None:
+    cache.set("key", [1], tags=["a"])
+    assert cache.pop("key") == [1]
+    assert cache.pop("key") is None
+    assert cache.pop("key", 7) == 7
+    assert "key" not in cache
+
+
+def test_changes_stay_in_their_namespace(open_cache: OpenCache) -> None:
+    one, other = open_cache(namespace="one"), open_cache(namespace="other")
+    assert one.add("key", 1)
+    assert other.add("key", 10)
+    assert [one.incr("key"), other.incr("key")] == [2, 11]
+    assert one.replace("key", 2, 3)
+    assert one.touch("key", 1000)
+    one.clear()
+    assert one.add("key", 4)
+    assert other.pop("key") == 11
+    assert one.get("key") == 4
+
+
+def test_set_says_what_was_stored(cache: Any) -> None:
+    large = "x" * MAX_BYTES
+    assert cache.set("key", 1) is True
+    assert cache.set_many({"a": 1, "b": 2}) == []
+    assert cache.set("key", large) is False
+    assert cache.set_many({"a": 1, "key": large, "b": 2}) == ["key"]
+    assert cache.set_many({"a": 1, "b": 2}, ttl=0) == []
+    assert cache.add("key", large) is False
+    cache.set("key", 1)
+    assert cache.replace("key", 1, large) is None
+    assert cache.get_many(["a", "b", "key"]) == {"key": 1}
 
 
 # 32 threads and 200 tasks on one cache.
@@ -548,3 +729,45 @@ def test_failing_factory_raises_to_all_waiters(backend: Backend) -> None:
     assert in_threads(work, THREADS) == ["nothing to cache"] * THREADS
     assert len(calls) == 1
     assert "key" not in cache
+
+
+def test_one_of_many_threads_adds(backend: Backend) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+    for number in range(20):
+        added = in_threads(lambda thread, n=number: cache.add(f"lock {n}", thread), 8)
+        assert sorted(added) == [False] * 7 + [True]
+        assert added[cache.get(f"lock {number}")]
+
+
+def test_one_of_many_threads_pops(backend: Backend) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+    for number in range(20):
+        cache.set("key", number)
+        popped = in_threads(lambda _: cache.pop("key"), 8)
+        assert [value for value in popped if value is not None] == [number]
+
+
+@pytest.mark.parametrize("start", [0, 2**60, 0.5])
+def test_no_increment_of_threads_is_lost(backend: Backend, start: Any) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+    cache.set("key", start, tags=["a"])
+    sums = in_threads(lambda _: [cache.incr("key") for _ in range(10)], 8)
+    assert sorted(each for sums_of_one in sums for each in sums_of_one) == [
+        start + number for number in range(1, 81)
+    ]
+    assert cache.get("key") == start + 80
+
+
+def test_no_replacement_of_threads_is_lost(backend: Backend) -> None:
+    cache = RuntimeCache(backend=backend, strict=True)
+    cache.set("key", [])
+
+    def append(thread: int) -> None:
+        for number in range(5):
+            while True:
+                values = cache.get("key")
+                if cache.replace("key", values, [*values, [thread, number]], tags=[str(thread)]):
+                    break
+
+    in_threads(append, 8)
+    assert sorted(cache.get("key")) == [[thread, n] for thread in range(8) for n in range(5)]

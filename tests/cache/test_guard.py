@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,6 +26,10 @@ from unigate.cache.memory import MemoryBackend
 pytestmark = pytest.mark.usefixtures("bounded")
 
 
+OPERATIONS = {"get", "get_many", "set", "set_many", "delete", "expire_tags", "clear"}
+OPERATIONS |= {"add", "replace", "increment", "touch", "pop", "remove"}
+
+
 class Remote(MemoryBackend):
     """A backend that connects to `address`, if set, for each call."""
 
@@ -36,11 +41,14 @@ class Remote(MemoryBackend):
         self.calls = 0
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("get", "get_many", "set", "set_many", "delete", "expire_tags", "clear"):
-            self.calls += 1
-            if self.address:
-                socket.create_connection(self.address, timeout=1).close()
-        return super().__getattribute__(name)
+        value = super().__getattribute__(name)
+        return partial(self.connected, value) if name in OPERATIONS else value
+
+    def connected(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        self.calls += 1
+        if self.address:
+            socket.create_connection(self.address, timeout=1).close()
+        return call(*args, **options)
 
 
 @pytest.fixture
@@ -68,8 +76,16 @@ EVERYTHING: list[tuple[Callable[[Any], Any], Any]] = [
     (lambda cache: cache.get("key"), None),
     (lambda cache: cache.get("key", 7), 7),
     (lambda cache: cache.get_many(["key", "other"]), {}),
-    (lambda cache: cache.set("key", 1), None),
-    (lambda cache: cache.set_many({"key": 1, "other": 2}), None),
+    (lambda cache: cache.set("key", 1), False),
+    (lambda cache: cache.set_many({"key": 1, "other": 2}), ["key", "other"]),
+    (lambda cache: cache.add("key", 1), False),
+    (lambda cache: cache.replace("key", 1, 2), None),
+    (lambda cache: cache.remove("key", 1), None),
+    (lambda cache: cache.incr("key"), None),
+    (lambda cache: cache.decr("key"), None),
+    (lambda cache: cache.touch("key", 9), False),
+    (lambda cache: cache.touch("key", 0), False),
+    (lambda cache: cache.pop("key", 7), 7),
     (lambda cache: cache.delete("key"), None),
     (lambda cache: cache.expire_tag("tag"), None),
     (lambda cache: cache.clear(), None),
@@ -273,7 +289,7 @@ def test_failing_store_keeps_what_was_made(clock: Clock) -> None:
     cache = RuntimeCache(backend=backend)
     assert cache.get_or_set("key", lambda: 1) == 1
     assert cache.stats() | {"entries": 0, "bytes": 0} == {
-        "hits": 0, "misses": 1, "sets": 0, "errors": 1, "entries": 0, "bytes": 0
+        "hits": 0, "misses": 1, "sets": 0, "errors": 1, "unconfirmed": 0, "entries": 0, "bytes": 0
     }  # fmt: skip
     with pytest.raises(CacheError, match="read-only"):
         RuntimeCache(backend=backend, strict=True).get_or_set("key", lambda: 1)

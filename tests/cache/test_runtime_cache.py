@@ -194,7 +194,7 @@ def test_in_counts_no_hit_or_miss(cache: RuntimeCache) -> None:
     cache.set("key", 1)
     assert "key" in cache
     assert cache.stats() | {"bytes": 0} == {
-        "hits": 0, "misses": 0, "sets": 1, "errors": 0, "entries": 1, "bytes": 0
+        "hits": 0, "misses": 0, "sets": 1, "errors": 0, "unconfirmed": 0, "entries": 1, "bytes": 0
     }  # fmt: skip
 
 
@@ -202,7 +202,8 @@ def test_stats_of_a_backend_without_a_size() -> None:
     class Silent(MemoryBackend):
         size = property()
 
-    assert RuntimeCache(backend=Silent()).stats().keys() == {"hits", "misses", "sets", "errors"}
+    counted = {"hits", "misses", "sets", "errors", "unconfirmed"}
+    assert RuntimeCache(backend=Silent()).stats().keys() == counted
 
 
 # Options
@@ -229,10 +230,7 @@ def test_options_reach_the_backend(cache: RuntimeCache, backend: Remote) -> None
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"ttl": -1}, ValueError),
-        ({"ttl": -0.001}, ValueError),
         ({"ttl": float("nan")}, ValueError),
-        ({"ttl": timedelta(seconds=-1)}, ValueError),
         ({"ttl": "60"}, TypeError),
         ({"ttl": True}, TypeError),
         ({"ttl": Decimal(1)}, TypeError),
@@ -260,9 +258,26 @@ def test_options_are_checked(options: dict[str, Any], error: type[Exception]) ->
     assert "key" not in cache
 
 
-def test_unknown_options_are_an_error(cache: RuntimeCache) -> None:
-    with pytest.raises(TypeError, match=r"\['expires'\]"):
-        cache.set("key", 1, {"expires": 5})
+@pytest.mark.parametrize("ttl", [-1, -0.001, float("-inf"), timedelta(seconds=-1)])
+def test_a_negative_ttl_has_expired(ttl: Any, cache: RuntimeCache) -> None:
+    cache.set("key", 1)
+    cache.set("key", 2, {"ttl": ttl})
+    assert cache.get("key") is None
+    assert cache.get_or_set("key", lambda: 3, ttl=ttl) == 3
+    assert "key" not in cache
+
+
+def test_unknown_options_are_ignored_with_one_warning(
+    cache: RuntimeCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        cache.set("key", 1, {"stale": 5, "tags": ["a"]})
+    assert cache.get("key") == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "The option 'stale' of a cache entry is ignored: the options are ttl, tags, name."
+    ]
+    with pytest.raises(TypeError):
+        cache.set("key", 1, stale=5)  # type: ignore[call-arg]
 
 
 def test_128_tags_are_counted_once_each(cache: RuntimeCache) -> None:
@@ -826,7 +841,7 @@ def test_change_of_something_else_overtakes_nothing(
 
 
 def test_factory_may_store_its_value_itself(cache: RuntimeCache) -> None:
-    assert cache.get_or_set("key", lambda: cache.set("key", "own") or "made") == "made"
+    assert cache.get_or_set("key", lambda: cache.set("key", "own") and "made") == "made"
     assert cache.get("key") == "own"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
@@ -17,6 +18,7 @@ from django.test import override_settings
 
 import unigate
 from django_unigate.cache import RuntimeCache
+from tests.cache.clock import Clock
 from tests.cache.concurrency import in_threads
 from unigate.cache.memory import MemoryBackend
 
@@ -153,25 +155,113 @@ def test_timeouts() -> None:
     lives = {"usual": 600, "short": 60, "always": None, "many": 60, "default": 300}
     assert backend.lives == lives
 
-    backend.lives.clear()
-    cache.incr("short")
-    cache.incr("always")
-    assert backend.lives == {"short": 60, "always": None}
-    assert cache.touch("short")
-    assert cache.touch("always", 60)
-    assert backend.lives == {"short": 600, "always": 60}
-    cache.incr("always")
-    assert backend.lives == {"short": 600, "always": 60}
-    assert not cache.touch("nothing")
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return a function that lets seconds go by."""
+    clock = Clock()
+    clock.now = time.time()
+    monkeypatch.setattr(time, "time", clock)
+    monkeypatch.setattr(MemoryBackend.__init__, "__kwdefaults__", {"clock": clock})
+
+    def let_pass(seconds: float) -> None:
+        clock.now += seconds
+
+    return let_pass
 
 
-def test_an_incremented_value_still_ends_when_it_would_have() -> None:
-    now = [time.time()]
-    cache = RuntimeCache(MemoryBackend(clock=lambda: now[0]), {})
-    cache.set("cups", 1, 60)
-    cache.incr("cups")
-    now[0] += 120
+# With tags, and as a fraction, a number is a pickle.
+NUMBERS = pytest.mark.parametrize(("number", "tags"), [(1, ()), (1, ["t"]), (1.5, ()), (2**64, ())])
+
+
+@NUMBERS
+def test_an_incremented_value_still_ends_when_it_would_have(
+    later: Callable[[float], None], number: float, tags: list[str]
+) -> None:
+    cache = RuntimeCache(MemoryBackend(), {})  # type: ignore[arg-type]
+    cache.set("cups", number, 60, tags=tags)
+    cache.set("always", number, None, tags=tags)
+    later(50)
+    assert cache.incr("cups") == number + 1
+    cache.incr("always")
+    later(5)
+    assert cache.get("cups") == cache.decr("cups", 0) == number + 1
+    later(6)
     assert "cups" not in cache
+    later(1e9)
+    assert cache.get("always") == number + 1
+
+
+@NUMBERS
+def test_touch_gives_a_value_another_end(
+    later: Callable[[float], None], number: float, tags: list[str]
+) -> None:
+    cache = RuntimeCache(MemoryBackend(), {"TIMEOUT": 600})  # type: ignore[arg-type]
+    assert not cache.touch("nothing")
+    for key in ("usual", "short", "always", "gone"):
+        cache.set(key, number, 60, tags=tags)
+    assert cache.touch("usual")
+    assert cache.touch("short", 30)
+    assert cache.touch("always", None)
+    assert cache.touch("gone", 0)
+    assert cache.get_many(["usual", "short", "always", "gone"]).keys() == {
+        "usual", "short", "always"
+    }  # fmt: skip
+    later(31)
+    assert "short" not in cache
+    later(500)
+    assert cache.get("usual") == number
+    later(70)
+    assert "usual" not in cache
+    later(1e9)
+    assert cache.get("always") == number
+    cache.expire_tag("t")
+    assert ("always" in cache) is (not tags)
+
+
+@NUMBERS
+def test_a_value_of_another_version_keeps_its_tags(
+    location: str, number: float, tags: list[str]
+) -> None:
+    cache = RuntimeCache(location, {})
+    cache.set("key", number, tags=tags)
+    assert cache.incr_version("key") == 2
+    assert asyncio.run(cache.aincr_version("key", version=2)) == 3
+    assert cache.decr_version("key", 2, version=3) == 1
+    assert cache.get("key") == number
+    cache.expire_tag("t")
+    assert ("key" in cache) is (not tags)
+    with pytest.raises(ValueError, match="'nothing' not found"):
+        cache.incr_version("nothing")
+
+
+def test_what_is_not_stored_is_not_said_to_be() -> None:
+    small = RuntimeCache(MemoryBackend(10_000), {})  # type: ignore[arg-type]
+    large = b"x" * 10_000
+    assert small.add("key", large) is False
+    assert small.set_many({"a": 1, "key": large, "b": "2"}) == ["key"]
+    assert small.get_many(["a", "key", "b"]) == {"a": 1, "b": "2"}
+    small.set("a", large)
+    assert "a" not in small  # nor the old value
+
+    down = RuntimeCache("redis://127.0.0.1:1/0", {})
+    assert down.add("key", 1) is False
+    assert down.set_many({"a": 1, "b": "2"}) == ["a", "b"]
+    assert down.touch("key") is False
+    assert down.delete("key") is False
+    with pytest.raises(ValueError, match="'key' not found"):
+        down.incr("key")
+
+
+def test_no_session_is_created_that_was_not_stored() -> None:
+    from django.contrib.sessions.backends.cache import SessionStore
+
+    down = {"BACKEND": "django_unigate.cache.RuntimeCache", "LOCATION": "redis://127.0.0.1:1/0"}
+    with override_settings(CACHES={"default": down}):
+        session = SessionStore()
+        session["user"] = "zoe"
+        with pytest.raises(RuntimeError, match="cache is unavailable"):
+            session.cycle_key()
 
 
 def test_versions_and_prefixes_keep_entries_apart(location: str) -> None:

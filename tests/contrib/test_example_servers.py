@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.cache.redis_server import Server as RedisServer
 from tests.servers.processes import Server, module
 from tests.waiting import until
 
@@ -25,6 +29,7 @@ SERVERS = {
     "uvicorn": (*UVICORN, "api.index:app"),
     "uvicorn, Django ASGI": (*UVICORN, "guestbook_asgi:app"),
 }
+VISITS = 80
 # The example with Django's ASGI application in the gateway.
 ASGI_MODULE = """
 import unigate
@@ -166,6 +171,29 @@ def test_visits_are_counted_after_the_response(site: str) -> None:
     with browser(site) as client:
         first = count()
         until(lambda: count() > first)
+
+
+@pytest.mark.parametrize("server", ["gunicorn gthread", "gunicorn, 4 processes", "uvicorn"])
+def test_no_visit_is_lost(server: str, tmp_path: Path) -> None:
+    commands = {**SERVERS, "gunicorn, 4 processes": (*GUNICORN, "--workers=4", "api.index:app")}
+    paths = [str(ROOT), str(ROOT / "contrib"), str(ROOT / "example_flask")]
+    environment = {"PYTHONPATH": os.pathsep.join(paths)}
+    with ExitStack() as stack:
+        if "processes" in server:
+            environment["UNIGATE_CACHE_URL"] = stack.enter_context(RedisServer()).url()
+        site = Server(module(*commands[server]), tmp_path / "log", env=environment)
+        stack.enter_context(site).wait_until_it_listens()
+        client = stack.enter_context(browser(f"http://127.0.0.1:{site.port}"))
+
+        def count(_: object = None) -> int:
+            [shown] = re.findall(r"Visits before</th><td>(\d+)</td>", client.get("/").text)
+            return int(shown)
+
+        with ThreadPoolExecutor(8) as visitors:
+            assert len(list(visitors.map(count, range(VISITS)))) == VISITS
+        # Each look is a visit itself, and a visit is counted after its response.
+        looks = itertools.count(VISITS)
+        until(lambda: count() == next(looks))
 
 
 def test_the_other_application_answers_beside_it(site: str) -> None:

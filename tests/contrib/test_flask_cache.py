@@ -197,8 +197,29 @@ def test_a_backend_that_is_down_is_a_miss_or_false() -> None:
     assert cache.add("key", 1) is False
     assert cache.delete("key") is False
     assert cache.has("key") is False
+    assert cache.delete_many("a", "b") == []
     assert cache.clear() is False
     assert cache.inc("key") is None
+
+
+def test_what_delete_many_could_not_do_is_raised_on_request() -> None:
+    cache = make_cache(backend=BrokenBackend(), ignore_delete_many_errors=False)
+
+    with pytest.raises(RuntimeError, match=r"could not delete \['a', 'b'\]"):
+        cache.delete_many("a", "b")
+    assert make_cache(ignore_delete_many_errors=False).delete_many("a") == ["a"]
+
+
+def test_the_default_timeout_may_be_a_timedelta() -> None:
+    clock = Clock(1000.0)
+    cache = make_cache(backend=MemoryBackend(clock=clock), default_timeout=timedelta(minutes=1))
+    cache.set("key", 1)
+
+    alive = []
+    for clock.now in (1059, 1061):
+        alive.append(cache.has("key"))
+
+    assert alive == [True, False]
 
 
 # Flask-Caching

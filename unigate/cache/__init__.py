@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .async_runtime_cache import AsyncRuntimeCache
-from .backend import Backend
+from .backend import AtomicBackend, Backend
 from .runtime_cache import RuntimeCache
 from .selection import check_url, default_backend, open_backend
 
 __all__ = [
     "AsyncRuntimeCache",
+    "AtomicBackend",
     "Backend",
     "RuntimeCache",
     "check_url",

@@ -64,11 +64,58 @@ class AsyncRuntimeCache:
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
-    ) -> None:
+    ) -> bool:
         """Store a value; see `RuntimeCache.set`."""
-        await self._run(
+        return await self._run(
             partial(self._cache.set, key, value, options, ttl=ttl, tags=tags, name=name)
         )
+
+    async def add(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl: float | timedelta | None = None,
+        tags: str | Iterable[str] | None = None,
+        name: str | None = None,
+    ) -> bool:
+        """Store a value unless the key has one; see `RuntimeCache.add`."""
+        return await self._run(partial(self._cache.add, key, value, ttl=ttl, tags=tags, name=name))
+
+    async def replace(
+        self,
+        key: str,
+        old: Any,
+        new: Any,
+        *,
+        ttl: float | timedelta | None = None,
+        tags: str | Iterable[str] | None = None,
+        name: str | None = None,
+    ) -> bool | None:
+        """Store a value if the key still has another one; see `RuntimeCache.replace`."""
+        return await self._run(
+            partial(self._cache.replace, key, old, new, ttl=ttl, tags=tags, name=name)
+        )
+
+    async def remove(self, key: str, old: Any) -> bool | None:
+        """Remove a value if the key still has it; see `RuntimeCache.remove`."""
+        return await self._run(partial(self._cache.remove, key, old))
+
+    async def incr(self, key: str, delta: float = 1) -> Any:
+        """Add to a number and return the sum; see `RuntimeCache.incr`."""
+        return await self._run(partial(self._cache.incr, key, delta))
+
+    async def decr(self, key: str, delta: float = 1) -> Any:
+        """Subtract from a number; see `RuntimeCache.incr`."""
+        return await self._run(partial(self._cache.decr, key, delta))
+
+    async def touch(self, key: str, ttl: float | timedelta | None = None) -> bool:
+        """Give a value a new ttl; see `RuntimeCache.touch`."""
+        return await self._run(partial(self._cache.touch, key, ttl))
+
+    async def pop(self, key: str, default: Any = None) -> Any:
+        """Remove a value and return it; see `RuntimeCache.pop`."""
+        return await self._run(partial(self._cache.pop, key, default))
 
     async def delete(self, key: str) -> None:
         """Remove a value, if it exists."""
@@ -122,9 +169,9 @@ class AsyncRuntimeCache:
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
-    ) -> None:
-        """Store values with the same ttl and tags, as `set` does."""
-        await self._run(partial(self._cache.set_many, values, options, ttl=ttl, tags=tags))
+    ) -> list[str]:
+        """Store values with the same ttl and tags; see `RuntimeCache.set_many`."""
+        return await self._run(partial(self._cache.set_many, values, options, ttl=ttl, tags=tags))
 
     async def clear(self) -> None:
         """Remove every value of the namespace; without a namespace, of the whole backend."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol, TypeGuard
 
 
 class Backend(Protocol):
@@ -12,7 +12,7 @@ class Backend(Protocol):
     Keys, values and tags are checked and namespaced already. Methods must be safe to call from many
     threads at once. A failure may be any exception; the cache turns it into a miss. A backend that
     can count what it holds also has a method `size`, which returns the `entries` and `bytes` of
-    `RuntimeCache.stats`.
+    `RuntimeCache.stats`. One that can change an entry in one step is an `AtomicBackend`.
     """
 
     waits: bool
@@ -26,8 +26,8 @@ class Backend(Protocol):
 
     def set(
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
-    ) -> None:
-        """Store a value.
+    ) -> bool | None:
+        """Store a value; return False if it is too large, in which case the key has none then.
 
         Args:
             key: The key.
@@ -39,8 +39,8 @@ class Backend(Protocol):
 
     def set_many(
         self, values: Mapping[str, bytes], *, ttl: float | None, tags: Sequence[str]
-    ) -> None:
-        """Store values with the same ttl and tags."""
+    ) -> Collection[str] | None:
+        """Store values with the same ttl and tags; return the keys of those that are too large."""
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove values; missing keys are ignored."""
@@ -53,3 +53,49 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""
+
+
+class AtomicBackend(Backend, Protocol):
+    """A backend that can change an entry in one step, for all that use the store.
+
+    These operations are optional. On a backend without them the cache reads and then writes, which
+    is atomic in one process only. An entry that has expired is a missing one to all of them.
+    """
+
+    def add(
+        self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
+    ) -> bool:
+        """Store a value unless the key has one; return whether it was stored."""
+
+    def replace(
+        self,
+        key: str,
+        old: bytes,
+        new: bytes,
+        *,
+        ttl: float | None,
+        tags: Sequence[str],
+        name: str | None,
+    ) -> bool:
+        """Store a value if the key has exactly the old one; return whether it was stored."""
+
+    def remove(self, key: str, old: bytes) -> bool:
+        """Remove a value if it is exactly the old one; return whether it was removed."""
+
+    def increment(self, key: str, delta: float) -> float | bytes | None:
+        """Add to a JSON number, whose ttl and tags stay, and return the sum.
+
+        Integers are exact. None is returned for a missing key, and the value itself where it is not
+        a number.
+        """
+
+    def touch(self, key: str, ttl: float | None) -> bool:
+        """Give a value, whose tags stay, a new ttl; return whether the key has a value."""
+
+    def pop(self, key: str) -> bytes | None:
+        """Remove and return a value; return None for a missing key. Only one caller gets it."""
+
+
+def is_atomic(backend: Backend) -> TypeGuard[AtomicBackend]:
+    """Return True if a backend has the operations of `AtomicBackend`."""
+    return hasattr(backend, "increment")

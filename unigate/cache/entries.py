@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Any
 
 from unigate.errors import CacheError
 
-from .backend import Backend
-from .guard import GuardedBackend, guard_of
+from .backend import Backend, is_atomic
+from .changes import Changes
+from .emulation import Emulation
+from .guard import guard_of
 from .options import MAX_BYTES, Options
 from .values import decode
 
 _log = logging.getLogger("unigate")
+
+SHORTEST = 0.001
+"""The ttl in seconds of a value that replaces another and expires at once."""
 
 Entry = tuple[bytes, Any]
 """The bytes in the backend and the value decoded from them."""
 
 
 class Counters:
-    """The `hits`, `misses`, `sets` and `errors` of a cache, over all threads."""
+    """The counts in `RuntimeCache.stats`, over all threads."""
 
     def __init__(self) -> None:
-        self._numbers = {"hits": 0, "misses": 0, "sets": 0, "errors": 0}
+        self._numbers = dict.fromkeys(("hits", "misses", "sets", "errors", "unconfirmed"), 0)
         self._lock = threading.Lock()
 
     def add(self, name: str, number: int = 1) -> None:
@@ -46,7 +52,7 @@ class Entries:
         backend: The store.
         tags: Tags that every entry has in addition to its options.
         strict: Raise CacheError where the backend fails or an entry is not JSON. Otherwise a read
-            is a miss then, and a write does nothing.
+            is a miss then, and a write returns that it was not done.
         counters: The counters of the cache.
     """
 
@@ -55,7 +61,9 @@ class Entries:
     ) -> None:
         self.backend = backend
         self.tags = tags
-        self._guarded = GuardedBackend(backend)
+        self._atomic = backend if is_atomic(backend) else Emulation(backend, tags)
+        self._guard = guard_of(backend)
+        self._changes = Changes(self._guard)
         self._failures = _Failures(strict, counters)
         self._counters = counters
 
@@ -69,8 +77,8 @@ class Entries:
         """Return the entry of each key, None for a miss, and count them; one backend call."""
         data: dict[str, bytes] = {}
         if keys:
-            with self._failures:
-                data = self._guarded.get_many(keys)
+            with self._failures, self._guard:
+                data = self.backend.get_many(keys)
         entries = [self._decoded(data.get(key)) for key in keys]
         misses = entries.count(None)
         self._counters.add("hits", len(entries) - misses)
@@ -80,48 +88,142 @@ class Entries:
     def read(self, key: str) -> Entry | None:
         """Return an entry or None, without counting a hit or a miss."""
         data = None
-        with self._failures:
-            data = self._guarded.get(key)
+        with self._failures, self._guard:
+            data = self.backend.get(key)
         return self._decoded(data)
 
-    def write(self, values: Mapping[str, bytes], options: Options) -> None:
-        """Store JSON values; those over 2 MB, and all with a ttl of 0, are removed instead."""
-        kept = {}
-        for key, data in values.items():
-            if len(data) > MAX_BYTES:
-                _log.warning("Not cached: %r has %d bytes, over 2 MB.", key, len(data))
-            elif options.ttl != 0:
-                kept[key] = data
-        if len(kept) < len(values):  # their old values are out of date
+    def write(self, values: Mapping[str, bytes], options: Options) -> AbstractSet[str]:
+        """Store JSON values and return the keys of those that are stored.
+
+        The old values of the others are removed, since they are out of date. Values over 2 MB are
+        not stored; with a ttl of 0, all have been stored and have expired.
+        """
+        if options.ttl == 0:
+            return set(values) if self.delete(values) else set()
+        kept = {key: data for key, data in values.items() if _fits(key, data)}
+        if len(kept) < len(values):
             self.delete(values.keys() - kept.keys())
-        with self._failures:
-            self._write(kept, options)
-            self._counters.add("sets", len(kept))
+        stored: set[str] = set()
+        if kept:
+            with self._failures:
+                stored = kept.keys() - self._write(kept, options)
+                self._counters.add("sets", len(stored))
+        return stored
 
-    def _write(self, values: Mapping[str, bytes], options: Options) -> None:
-        ttl, tags = options.ttl, options.tags + self.tags
-        if len(values) == 1:
+    def _write(self, values: Mapping[str, bytes], options: Options) -> Collection[str]:
+        ttl, tags, backend = options.ttl, options.tags + self.tags, self.backend
+
+        def change() -> Collection[str]:
+            if len(values) > 1:
+                return backend.set_many(values, ttl=ttl, tags=tags) or ()
             ((key, data),) = values.items()
-            self._guarded.set(key, data, ttl=ttl, tags=tags, name=options.name)
-        elif values:
-            self._guarded.set_many(values, ttl=ttl, tags=tags)
+            stored = backend.set(key, data, ttl=ttl, tags=tags, name=options.name)
+            return (key,) if stored is False else ()
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """Remove entries."""
+        try:
+            return self._changes.make(change)
+        except CacheError as error:
+            self._discard(list(values), error)
+            raise
+
+    def _discard(self, keys: list[str], error: CacheError) -> None:
+        """Remove the old values of keys whose new ones could not be stored."""
+        try:
+            with self._guard:
+                self.backend.delete(keys)
+        except CacheError:
+            self._report("a set", error)
+
+    def add(self, key: str, data: bytes, options: Options) -> bool:
+        """Store a JSON value unless there is an entry; return whether it was stored."""
+        if not _fits(key, data):
+            return False
+        if options.ttl == 0:
+            return self.read(key) is None
+        added, tags = False, options.tags + self.tags
+        with self._failures, self._guard:
+            added = self._atomic.add(key, data, ttl=options.ttl, tags=tags, name=options.name)
+        self._counters.add("sets", added)
+        return added
+
+    def replace(self, key: str, old: bytes, new: bytes, options: Options) -> bool | None:
+        """Store a JSON value in place of another; None if that has failed, or it is too large."""
+        if not _fits(key, new):
+            return None
+        ttl = SHORTEST if options.ttl == 0 else options.ttl
+        replaced, tags = None, options.tags + self.tags
+        with self._failures, self._guard:
+            replaced = self._atomic.replace(key, old, new, ttl=ttl, tags=tags, name=options.name)
+        self._counters.add("sets", bool(replaced))
+        return replaced
+
+    def remove(self, key: str, old: bytes) -> bool | None:
+        """Remove an entry with a JSON value; None if that has failed."""
+        removed = None
+        with self._failures, self._guard:
+            removed = self._atomic.remove(key, old)
+        return removed
+
+    def increment(self, key: str, delta: float) -> float | bytes | None:
+        """Add to a JSON number; see `AtomicBackend`. None is also returned after a failure."""
+        answer = None
+        with self._failures, self._guard:
+            answer = self._atomic.increment(key, delta)
+        return answer
+
+    def touch(self, key: str, ttl: float | None) -> bool:
+        """Give an entry a new ttl; return whether there is one."""
+        if ttl == 0:
+            return self.pop(key) is not None
+        touched = False
+        with self._failures, self._guard:
+            touched = self._atomic.touch(key, ttl)
+        return touched
+
+    def pop(self, key: str) -> Entry | None:
+        """Remove and return an entry."""
+        data = None
         with self._failures:
-            self._guarded.delete(keys)
+            try:
+                with self._guard:
+                    data = self._atomic.pop(key)
+            except CacheError:
+                self._make("a delete", lambda: self.backend.delete([key]))
+                raise
+        return self._decoded(data)
 
-    def expire_tags(self, tags: Sequence[str]) -> None:
-        """Expire every entry of the backend that has one of the tags."""
-        with self._failures:
-            self._guarded.expire_tags(tags)
+    def delete(self, keys: Iterable[str]) -> bool:
+        """Remove entries; return whether that succeeded."""
+        names = list(keys)
+        return self._done("a delete", lambda: self.backend.delete(names))
 
-    def clear(self) -> None:
+    def expire_tags(self, tags: Sequence[str]) -> bool:
+        """Expire every entry of the backend that has one of the tags; return the success."""
+        return self._done("an expire_tag", lambda: self.backend.expire_tags(tags))
+
+    def clear(self) -> bool:
         """Remove the entries with the tags of this cache; without tags, all of the backend."""
         if self.tags:
             return self.expire_tags(self.tags)
+        return self._done("a clear", lambda: self.backend.clear())
+
+    def _done(self, name: str, change: Callable[[], object]) -> bool:
+        done = False
         with self._failures:
-            self._guarded.clear()
+            self._make(name, change)
+            done = True
+        return done
+
+    def _make(self, name: str, change: Callable[[], object]) -> None:
+        try:
+            self._changes.make(change)
+        except CacheError as error:
+            self._report(name, error)
+            raise
+
+    def _report(self, name: str, error: CacheError) -> None:
+        self._counters.add("unconfirmed")
+        self._changes.report(name, error)
 
     def _decoded(self, data: bytes | None) -> Entry | None:
         if data is None:
@@ -129,10 +231,17 @@ class Entries:
         try:
             return data, decode(data)
         except (ValueError, RecursionError) as error:
-            guard_of(self.backend).report(error)
+            self._guard.report(error)
             with self._failures:
                 raise CacheError(f"An entry of the cache is not JSON: {error}") from error
         return None
+
+
+def _fits(key: str, data: bytes) -> bool:
+    if len(data) <= MAX_BYTES:
+        return True
+    _log.warning("Not cached: %r has %d bytes, over 2 MB.", key, len(data))
+    return False
 
 
 class _Failures:

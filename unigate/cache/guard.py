@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from weakref import WeakKeyDictionary
 
@@ -73,46 +73,6 @@ class Guard:
                 return
             self._silent_until = self._clock() + BETWEEN_LINES
         _log.warning("The cache is not working, so its values count as missing: %r", error)
-
-
-class GuardedBackend:
-    """A backend behind the guard that all of its caches share; calls raise only CacheError."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._guard = guard_of(backend)
-
-    def get(self, key: str) -> bytes | None:
-        with self._guard:
-            return self._backend.get(key)
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        with self._guard:
-            return self._backend.get_many(keys)
-
-    def set(
-        self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
-    ) -> None:
-        with self._guard:
-            self._backend.set(key, value, ttl=ttl, tags=tags, name=name)
-
-    def set_many(
-        self, values: Mapping[str, bytes], *, ttl: float | None, tags: Sequence[str]
-    ) -> None:
-        with self._guard:
-            self._backend.set_many(values, ttl=ttl, tags=tags)
-
-    def delete(self, keys: Iterable[str]) -> None:
-        with self._guard:
-            self._backend.delete(keys)
-
-    def expire_tags(self, tags: Sequence[str]) -> None:
-        with self._guard:
-            self._backend.expire_tags(tags)
-
-    def clear(self) -> None:
-        with self._guard:
-            self._backend.clear()
 
 
 _guards: WeakKeyDictionary[Backend, Guard] = WeakKeyDictionary()

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import getsizeof
 
+from .values import increased
+
 # Memory besides the key and the value (measured on CPython 3.11 to 3.13): of an entry and its slot
 # in the table, of a tag with its set, and of the slot of an entry under a tag.
 ENTRY_BYTES = 210
@@ -90,18 +92,65 @@ class MemoryBackend:
 
     def set(
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
-    ) -> None:
-        self.set_many({key: value}, ttl=ttl, tags=tags)
+    ) -> bool:
+        with self._lock:
+            return self._set(key, value, self._end(ttl), tags)
 
     def set_many(
         self, values: Mapping[str, bytes], *, ttl: float | None, tags: Sequence[str]
-    ) -> None:
-        expires = None if ttl is None else self._clock() + ttl
+    ) -> list[str]:
+        end = self._end(ttl)
         with self._lock:
-            for key, value in values.items():
+            return [key for key, value in values.items() if not self._set(key, value, end, tags)]
+
+    def add(
+        self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
+    ) -> bool:
+        with self._lock:
+            return self._get(key) is None and self._set(key, value, self._end(ttl), tags)
+
+    def replace(
+        self,
+        key: str,
+        old: bytes,
+        new: bytes,
+        *,
+        ttl: float | None,
+        tags: Sequence[str],
+        name: str | None,
+    ) -> bool:
+        with self._lock:
+            return self._get(key) == old and self._set(key, new, self._end(ttl), tags)
+
+    def remove(self, key: str, old: bytes) -> bool:
+        with self._lock:
+            found = self._get(key) == old
+            if found:
                 self._remove(key)
-                self._add(key, value, expires, tags)
-                self._make_room()
+            return found
+
+    def increment(self, key: str, delta: float) -> float | bytes | None:
+        with self._lock:
+            value = self._get(key)
+            changed = None if value is None else increased(value, delta)
+            if changed is None:
+                return value
+            entry = self._entries[key]
+            self._set(key, changed[1], entry.expires, [tag.name for tag in entry.tags])
+            return changed[0]
+
+    def touch(self, key: str, ttl: float | None) -> bool:
+        with self._lock:
+            if self._get(key) is None:
+                return False
+            self._entries[key].expires = self._end(ttl)
+            return True
+
+    def pop(self, key: str) -> bytes | None:
+        with self._lock:
+            value = self._get(key)
+            self._remove(key)
+            return value
 
     def delete(self, keys: Iterable[str]) -> None:
         with self._lock:
@@ -127,6 +176,15 @@ class MemoryBackend:
         """Return the number of `entries`, expired ones included, and the `bytes` they take."""
         with self._lock:
             return {"entries": len(self._entries), "bytes": self._bytes}
+
+    def _end(self, ttl: float | None) -> float | None:
+        return None if ttl is None else self._clock() + ttl
+
+    def _set(self, key: str, value: bytes, expires: float | None, tags: Sequence[str]) -> bool:
+        self._remove(key)
+        self._add(key, value, expires, tags)
+        self._make_room()
+        return key in self._entries
 
     def _add(self, key: str, value: bytes, expires: float | None, names: Sequence[str]) -> None:
         cost = ENTRY_BYTES + TAGGED_BYTES * len(names) + getsizeof(key) + getsizeof(value)

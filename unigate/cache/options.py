@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .keys import stored_tag
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+_log = logging.getLogger("unigate")
 
 # Vercel, "Runtime Cache", limits. They hold for all backends, so that these are interchangeable.
 MAX_BYTES = 2 * 1024 * 1024
@@ -35,13 +39,13 @@ class Options(NamedTuple):
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
     ) -> Options:
-        """Merge Vercel's mapping of options with keywords, which win, and check them."""
+        """Merge Vercel's mapping of options with keywords, which win, and check them.
+
+        Like Vercel's SDK, this ignores options that it does not know, but it logs each once.
+        """
         if options:
-            if unknown := options.keys() - set(cls._fields):
-                raise TypeError(
-                    f"The options of a cache entry are {', '.join(cls._fields)}; "
-                    f"got {sorted(map(str, unknown))}."
-                )
+            for unknown in options.keys() - set(cls._fields):
+                _warn_of_unknown(str(unknown))
             ttl = options.get("ttl") if ttl is None else ttl
             tags = options.get("tags") if tags is None else tags
             name = options.get("name") if name is None else name
@@ -53,16 +57,25 @@ class Options(NamedTuple):
         return cls(checked_ttl(ttl), unique, name)
 
 
+@lru_cache
+def _warn_of_unknown(option: str) -> None:
+    _log.warning(
+        "The option %r of a cache entry is ignored: the options are %s.",
+        option,
+        ", ".join(Options._fields),
+    )
+
+
 def checked_ttl(ttl: float | timedelta | None) -> float | None:
-    """Return a ttl in seconds, 0 or more, or None for as long as there is room."""
+    """Return a ttl in seconds, 0 for what has expired, or None for as long as there is room."""
     if ttl is None:
         return None
     seconds: Any = getattr(ttl, "total_seconds", lambda: ttl)()
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
         raise TypeError(f"ttl must be a number of seconds, a timedelta or None, got {ttl!r}.")
-    if not seconds >= 0:  # true for nan, too
-        raise ValueError(f"ttl must be 0 or more seconds, or None for no limit, got {ttl!r}.")
-    return min(seconds, LONGEST)
+    if seconds != seconds:
+        raise ValueError("ttl must be a number of seconds, or None for no limit, got nan.")
+    return max(0, min(seconds, LONGEST))
 
 
 def checked_tags(tags: str | Iterable[str]) -> tuple[str, ...]:

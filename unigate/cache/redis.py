@@ -13,16 +13,20 @@ Every key has a TTL, so that policies like `volatile-lru` can evict it and no ex
 for ever: an entry without a ttl has 30 days, a record as long as the longest of its entries.
 
 All keys of a namespace are in one hash slot, that is, on one node of a cluster; MOVED replies are
-followed. Entries are read by a script that learns from the entry which records to read, so servers
-that require all keys of a script to be declared cannot run it.
-Source: Redis, "Scripting with Lua", "Cluster specification" (hash tags, redirection), "EXPIRE".
+followed. An entry is read by MGET together with the records that entries of its key had last, and
+only one that has others takes a second MGET. It is valid if its records have the same contents in
+the second reply as in the entry, because no later record is the same.
+Source: Redis, "Scripting with Lua", "Cluster specification" (hash tags, redirection), "EXPIRE",
+"SET" (KEEPTTL, from Redis 6.0).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from hashlib import sha1
+from itertools import chain
 from math import ceil
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
@@ -41,45 +45,25 @@ try:
 except ImportError as error:
     raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
 
-# KEYS: entries. Returns their values, false for a missing or invalid entry.
-GET = """
-local values = {}
-for i, key in ipairs(KEYS) do
-  values[i] = false
-  local entry = redis.call('GET', key)
-  if entry then
-    local records, contents, value = cmsgpack.unpack(entry)
-    local valid = true
-    for j, content in ipairs(redis.call('MGET', unpack(records))) do
-      valid = valid and content == contents[j]
-    end
-    values[i] = valid and value
-  end
-end
-return values
-"""
-
-# KEYS: records, then entries. ARGV: the number of records, the content of new ones, the ttl in
-# milliseconds, then the value of each entry. Entries are written first, so that no record ends
-# before them. A full server refuses only the first write of a script, if that takes memory.
-SET = """
-local count, fresh, life = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local records, contents = {}, {}
-for i = 1, count do
-  records[i], contents[i] = KEYS[i], redis.call('GET', KEYS[i]) or fresh
-end
-local head = cmsgpack.pack(records, contents)
-for i = count + 1, #KEYS do
-  redis.call('SET', KEYS[i], head .. cmsgpack.pack(ARGV[3 + i - count]), 'PX', life)
-end
-for i, record in ipairs(records) do
-  if redis.call('PTTL', record) < life then
-    redis.call('SET', record, contents[i], 'PX', life)
-  end
-end
-"""
+from .redis_entries import (
+    CONTENT,
+    EXCHANGE,
+    INCREMENT,
+    POP,
+    SET,
+    SET_IF,
+    TOUCH,
+    Layout,
+    Layouts,
+    encoded,
+)
+from .values import increased
 
 LIFE = 30 * 24 * 60 * 60.0  # seconds
+MOST_IN_LUA = 2**53  # its numbers are floats
+
+# How often a change is tried again because another client has changed the entry meanwhile.
+ATTEMPTS = 1000
 
 
 class _Connections(NamedTuple):
@@ -114,8 +98,9 @@ class RedisBackend:
         scheme, colon, where = address.partition(":")
         self._url = f"{scheme.replace('valkey', 'redis')}{colon}{where}?{rest}"
         # Quoted, because a brace in it would end the hash tag too early.
-        self._prefix = b"{%b}:" % quote(namespace, errors="surrogatepass").encode()
-        self._all = self._prefix + b"all"
+        prefix = b"{%b}:" % quote(namespace, errors="surrogatepass").encode()
+        self._key_prefix = prefix + b"key:"
+        self._layouts = Layouts(prefix)
         self._open()
         try:
             self.pool.connection_class(**self.pool.connection_kwargs)
@@ -128,13 +113,50 @@ class RedisBackend:
         return self._connections.pool
 
     def get(self, key: str) -> bytes | None:
-        return self.get_many([key]).get(key)
+        guess = self._layouts.guess(key)
+        return self._value(key, guess, self._call("MGET", self._entry(key), *guess.records))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         if not keys:
             return {}
-        values = self._run(GET, self._entries(keys))
-        return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+        guesses = map(self._layouts.guess, keys)
+        records = list(dict.fromkeys(chain.from_iterable(guess.records for guess in guesses)))
+        found = self._call("MGET", *self._entries(keys), *records)
+        contents = dict(zip(records, found[len(keys) :], strict=True))
+        return self._values(dict(zip(keys, found[: len(keys)], strict=True)), contents)
+
+    def _value(self, key: str, guess: Layout, found: Sequence[bytes | None]) -> bytes | None:
+        """Return the value in the reply to an MGET of the key and the records of a guess."""
+        entry, *contents = found
+        if entry is None:
+            return None
+        if entry.startswith(guess.head):
+            return guess.value(entry, contents)
+        return self._values({key: entry}, dict(zip(guess.records, contents, strict=True))).get(key)
+
+    def _values(
+        self, entries: Mapping[str, bytes | None], contents: dict[bytes, bytes | None]
+    ) -> dict[str, bytes]:
+        """Return the values of valid entries, after reading the records not in `contents`."""
+        layouts = {key: self._learn(key, entry) for key, entry in entries.items() if entry}
+        known = [layout for layout in layouts.values() if layout]
+        records = dict.fromkeys(chain.from_iterable(layout.records for layout in known))
+        unread = [record for record in records if record not in contents]
+        if unread:
+            contents.update(zip(unread, self._call("MGET", *unread), strict=True))
+        values = {}
+        for key, entry in entries.items():
+            if entry and (layout := layouts[key]):
+                value = layout.value(entry, [contents[record] for record in layout.records])
+                if value is not None:
+                    values[key] = value
+        return values
+
+    def _learn(self, key: str, entry: bytes) -> Layout | None:
+        layout = self._layouts.of_entry(entry)
+        if layout:
+            self._layouts.learn([key], layout)
+        return layout
 
     def set(
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
@@ -145,38 +167,131 @@ class RedisBackend:
         self, values: Mapping[str, bytes], *, ttl: float | None, tags: Sequence[str]
     ) -> None:
         if values:
-            records = [self._all, *self._records(tags)]
-            life = ceil((LIFE if ttl is None else ttl) * 1000)
-            keys = [*records, *self._entries(values)]
-            self._run(SET, keys, len(records), os.urandom(8), life, *values.values())
+            layout = self._layouts.of_tags(tags)
+            keys = [*layout.records, *self._entries(values)]
+            self._run(SET, keys, *self._new(layout, ttl), *values.values())
+            self._layouts.learn(values, layout)
+
+    def add(
+        self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
+    ) -> bool:
+        layout = self._layouts.of_tags(tags)
+        return self._change_if("add", key, layout, new=value, ttl=ttl)
+
+    def replace(
+        self,
+        key: str,
+        old: bytes,
+        new: bytes,
+        *,
+        ttl: float | None,
+        tags: Sequence[str],
+        name: str | None,
+    ) -> bool:
+        layout = self._layouts.of_tags(tags)
+        return self._change_if("replace", key, layout, old=old, new=new, ttl=ttl)
+
+    def remove(self, key: str, old: bytes) -> bool:
+        return self._change_if("remove", key, self._layouts.guess(key), old=old)
+
+    def _change_if(
+        self,
+        condition: str,
+        key: str,
+        layout: Layout,
+        *,
+        old: bytes | None = None,
+        new: bytes = b"",
+        ttl: float | None = None,
+    ) -> bool:
+        keys, known = [*layout.records, self._entry(key)], b""
+        for _ in range(ATTEMPTS):
+            arguments = (*self._new(layout, ttl), new, condition, old or b"", known)
+            entry = self._run(SET_IF, keys, *arguments)
+            if isinstance(entry, int):
+                if entry:
+                    self._layouts.learn([key], layout)
+                return bool(entry)
+            if self._values({key: entry}, {}).get(key) != old:
+                return False
+            known = entry
+        return False  # others store values all the time
+
+    def increment(self, key: str, delta: float) -> float | bytes | None:
+        entry_key = self._entry(key)
+        while isinstance(delta, int) and abs(delta) < MOST_IN_LUA:
+            layout = self._layouts.guess(key)
+            answer = self._run(INCREMENT, [entry_key, *layout.records], layout.head, delta)
+            if not isinstance(answer, list):
+                return None if answer is None else int(answer)
+            if answer[0].startswith(layout.head):
+                break  # not a small integer
+            if not self._learn(key, answer[0]):
+                return None
+        return self._increment_here(key, delta)
+
+    def _increment_here(self, key: str, delta: float) -> float | bytes | None:
+        entry_key = self._entry(key)
+        for _ in range(ATTEMPTS):
+            guess = self._layouts.guess(key)
+            found = self._call("MGET", entry_key, *guess.records)
+            value = self._value(key, guess, found)
+            if value is None:
+                return None
+            changed = increased(value, delta)
+            if changed is None:
+                return value
+            number, new = changed
+            entry = found[0][: -len(value)] + new
+            if self._run(EXCHANGE, [entry_key], found[0], entry):
+                return number
+        raise RuntimeError(f"{ATTEMPTS} attempts to add to a number have met other changes.")
+
+    def touch(self, key: str, ttl: float | None) -> bool:
+        for _ in range(ATTEMPTS):
+            layout = self._layouts.guess(key)
+            keys = [self._entry(key), *layout.records]
+            answer = self._run(TOUCH, keys, layout.head, milliseconds(ttl))
+            if isinstance(answer, int):
+                return bool(answer)
+            if not self._learn(key, answer):
+                break
+        return False
+
+    def pop(self, key: str) -> bytes | None:
+        guess = self._layouts.guess(key)
+        return self._value(key, guess, self._run(POP, [self._entry(key), *guess.records]))
 
     def delete(self, keys: Iterable[str]) -> None:
         self._unlink(self._entries(keys))
 
     def expire_tags(self, tags: Sequence[str]) -> None:
-        self._unlink(self._records(tags))
+        self._unlink(self._layouts.records(tags))
 
     def clear(self) -> None:
-        self._unlink([self._all])
+        self._unlink([self._layouts.all])
 
     def close(self) -> None:
         if self._connections.pid == os.getpid():
             self.pool.disconnect()
 
-    def _entries(self, keys: Iterable[str]) -> list[bytes]:
-        return [self._prefix + b"key:" + key.encode("utf-8", "surrogatepass") for key in keys]
+    def _entry(self, key: str) -> bytes:
+        return self._key_prefix + encoded(key)
 
-    def _records(self, tags: Iterable[str]) -> list[bytes]:
-        return [self._prefix + b"tag:" + tag.encode("utf-8", "surrogatepass") for tag in tags]
+    def _entries(self, keys: Iterable[str]) -> list[bytes]:
+        return [self._entry(key) for key in keys]
+
+    def _new(self, layout: Layout, ttl: float | None) -> tuple[bytes | int, ...]:
+        """Return the first arguments of the scripts that store entries."""
+        return len(layout.records), os.urandom(CONTENT), milliseconds(ttl), layout.head
 
     def _unlink(self, keys: Sequence[bytes]) -> None:
         if keys:
             self._call("UNLINK", *keys)
 
-    def _run(self, script: str, keys: Sequence[bytes], *arguments: bytes | int) -> Any:
-        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
+    def _run(self, script: str, keys: Sequence[bytes], *arguments: bytes | str | int) -> Any:
         try:
-            return self._call("EVALSHA", digest, len(keys), *keys, *arguments)
+            return self._call("EVALSHA", digest(script), len(keys), *keys, *arguments)
         except NoScriptError:  # the first call since the server started
             return self._call("EVAL", script, len(keys), *keys, *arguments)
 
@@ -212,6 +327,17 @@ class RedisBackend:
         execute = Redis(connection_pool=pool).execute_command
         self._connections = _Connections(pool, execute, os.getpid(), node is not None)
         return self._connections
+
+
+def milliseconds(ttl: float | None) -> int:
+    """Return the life of an entry in milliseconds."""
+    return ceil((LIFE if ttl is None else ttl) * 1000)
+
+
+@cache
+def digest(script: str) -> str:
+    """Return the name of a script in the server."""
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 def moved_to(error: ResponseError) -> tuple[str, int] | None:

@@ -7,20 +7,23 @@ down costs a miss. Names and limits are those of Vercel's `vercel.functions`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import flights
 from .backend import Backend
 from .entries import Counters, Entries
 from .get_or_set import Steps, find_or_make, run_steps
 from .keys import key_maker, namespace_tag
-from .options import Options, checked_tags
+from .options import Options, checked_tags, checked_ttl
 from .selection import default_backend, open_backend
 from .values import encode
 
 if TYPE_CHECKING:
     from datetime import timedelta
+
+T = TypeVar("T")
 
 
 class RuntimeCache:
@@ -36,6 +39,14 @@ class RuntimeCache:
             Vercel's Runtime Cache on Vercel, or the memory of this process.
         strict: Raise CacheError when the backend fails. By default that is a miss, with at most
             one line a minute in the log.
+
+    `set`, `delete`, `expire_tag` and `clear` are attempted up to three times. One that has failed
+    then is counted in `stats` and logged as an error, because the cache may return old values.
+
+    `add`, `replace`, `remove`, `incr`, `decr`, `touch` and `pop` are atomic over all processes in
+    Redis and Valkey, and over all threads in memory. Vercel's Runtime Cache, and other backends
+    that are not a `unigate.cache.AtomicBackend`, read and then write. That is atomic over the
+    threads of one process only, so do not use them for locks between processes.
     """
 
     def __init__(
@@ -83,8 +94,11 @@ class RuntimeCache:
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
-    ) -> None:
-        """Store a value; one of more than 2 MB is not stored, with a warning in the log.
+    ) -> bool:
+        """Store a value and return whether it was stored.
+
+        One of more than 2 MB, or more than a cache in memory may hold, is not stored, and the key
+        has no value then.
 
         Args:
             key: Any text.
@@ -99,7 +113,95 @@ class RuntimeCache:
             ValueError: The ttl is negative or a tag breaks the limits.
         """
         checked = Options.checked(options, ttl=ttl, tags=tags, name=name)
-        self._write({self._full_key(key): encode(value)}, checked)
+        return bool(self._write({self._full_key(key): encode(value)}, checked))
+
+    def add(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl: float | timedelta | None = None,
+        tags: str | Iterable[str] | None = None,
+        name: str | None = None,
+    ) -> bool:
+        """Store a value unless the key has one; return whether it was stored.
+
+        Of any number of concurrent callers, one gets True. It is False, too, if the backend fails.
+        Arguments and errors are those of `set`.
+        """
+        options = Options.checked(ttl=ttl, tags=tags, name=name)
+        full_key, data = self._full_key(key), encode(value)
+        return self._change([full_key], lambda entries: entries.add(full_key, data, options))
+
+    def replace(
+        self,
+        key: str,
+        old: Any,
+        new: Any,
+        *,
+        ttl: float | timedelta | None = None,
+        tags: str | Iterable[str] | None = None,
+        name: str | None = None,
+    ) -> bool | None:
+        """Store a value if the key still has another one, as `get` has returned that.
+
+        Return True if it was stored, False if the key has no value or a different one, and None if
+        the backend has failed or the value is too large. The new entry has only the ttl, tags and
+        name that are given here. Arguments and errors are those of `set`.
+        """
+        options = Options.checked(ttl=ttl, tags=tags, name=name)
+        full_key, expected, data = self._full_key(key), encode(old), encode(new)
+        return self._change(
+            [full_key], lambda entries: entries.replace(full_key, expected, data, options)
+        )
+
+    def remove(self, key: str, old: Any) -> bool | None:
+        """Remove a value if the key still has it, as `get` has returned it.
+
+        Return True if it was removed, False if the key has no value or a different one, and None if
+        the backend has failed.
+        """
+        full_key, expected = self._full_key(key), encode(old)
+        return self._change([full_key], lambda entries: entries.remove(full_key, expected))
+
+    def incr(self, key: str, delta: float = 1) -> Any:
+        """Add to a number and return the sum; return None for a missing key.
+
+        The ttl and the tags of the entry stay; a backend that is not atomic removes both. Integers
+        are exact. None is also returned if the backend fails.
+
+        Raises:
+            TypeError: The value, or `delta`, is not a number.
+        """
+        if isinstance(delta, bool) or not isinstance(delta, (int, float)):
+            raise TypeError(f"delta must be a number, got {delta!r}.")
+        full_key = self._full_key(key)
+        answer = self._change([full_key], lambda entries: entries.increment(full_key, delta))
+        if isinstance(answer, bytes):
+            raise TypeError(f"The value of {key!r} must be a number that fits JSON to be counted.")
+        return answer
+
+    def decr(self, key: str, delta: float = 1) -> Any:
+        """Subtract from a number; see `incr`."""
+        return self.incr(key, -delta)
+
+    def touch(self, key: str, ttl: float | timedelta | None = None) -> bool:
+        """Give a value a new ttl, from now on; return whether the key has a value.
+
+        Its tags stay, except in a backend that is not atomic. It is False if the backend fails.
+        """
+        seconds, full_key = checked_ttl(ttl), self._full_key(key)
+        return self._change([full_key], lambda entries: entries.touch(full_key, seconds))
+
+    def pop(self, key: str, default: Any = None) -> Any:
+        """Remove a value and return it, or `default` for a missing key.
+
+        Of any number of concurrent callers, one gets the value.
+        """
+        full_key, entries = self._full_key(key), self._entries()
+        flights.overtake(entries.backend, [full_key])
+        entry = entries.pop(full_key)
+        return default if entry is None else entry[1]
 
     def delete(self, key: str) -> None:
         """Remove a value, if it exists."""
@@ -157,10 +259,15 @@ class RuntimeCache:
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
-    ) -> None:
-        """Store values with the same ttl and tags, as `set` does."""
+    ) -> list[str]:
+        """Store values with the same ttl and tags; return the keys of those that were not stored.
+
+        The rest is as with `set`.
+        """
         checked = Options.checked(options, ttl=ttl, tags=tags)
-        self._write({self._full_key(key): encode(value) for key, value in values.items()}, checked)
+        full_keys = {key: self._full_key(key) for key in values}
+        stored = self._write({full_keys[key]: encode(values[key]) for key in values}, checked)
+        return [key for key in values if full_keys[key] not in stored]
 
     def clear(self) -> None:
         """Remove every value of the namespace; without a namespace, of the whole backend."""
@@ -171,7 +278,9 @@ class RuntimeCache:
     def stats(self) -> dict[str, int]:
         """Return the hits, misses, sets and errors of this object.
 
-        `entries` and `bytes` are added where the backend has a method `size`.
+        `unconfirmed` counts each `set`, `delete`, `expire_tag` and `clear` that has failed in a way
+        that old values may be returned. `entries` and `bytes` are added where the backend has a
+        method `size`.
         """
         size: Callable[[], dict[str, int]] = getattr(self.backend, "size", dict)
         return {**self._counters.read(), **size()}
@@ -195,13 +304,17 @@ class RuntimeCache:
 
     __iter__ = None  # backends cannot list their keys
 
-    def _write(self, values: Mapping[str, bytes], options: Options) -> None:
+    def _write(self, values: Mapping[str, bytes], options: Options) -> AbstractSet[str]:
+        return self._change(values, lambda entries: entries.write(values, options))
+
+    def _change(self, full_keys: Collection[str], change: Callable[[Entries], T]) -> T:
+        """Make a change after which no flight of the keys stores what it made before."""
         entries = self._entries()
-        flights.begin_write(entries.backend, values)
+        flights.begin_write(entries.backend, full_keys)
         try:
-            entries.write(values, options)
+            return change(entries)
         finally:
-            flights.end_write(entries.backend, values)
+            flights.end_write(entries.backend, full_keys)
 
 
 def _on_event_loop() -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
+_number = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 
 
 def encode(value: Any) -> bytes:
@@ -42,6 +44,22 @@ def decode(data: bytes) -> Any:
         RecursionError: The value is nested too deeply.
     """
     return _decode(data.decode())
+
+
+def increased(data: bytes, delta: float) -> tuple[float, bytes] | None:
+    """Return the sum of a JSON number and `delta`, also as JSON; None for any other JSON.
+
+    An integer stays one if `delta` is one. None is also returned for an infinite sum, and for
+    integers of thousands of digits, which Python does not convert to text.
+    """
+    match = _number(data)
+    if match is None:
+        return None
+    try:
+        number = (float if match[1] or match[2] else int)(data) + delta
+        return number, encode(number)
+    except (TypeError, ValueError, OverflowError):  # infinite, or more digits than Python converts
+        return None
 
 
 def _has_other_keys(value: Any) -> bool:
