@@ -154,6 +154,17 @@ FORCED = [
         without("content-length"),
     ),
     Forced(
+        ("waitress",),
+        "waitress counts a body of one part: Radicale's empty list has one, as hypercorn needs it.",
+        lambda site, exchange: (
+            site == "radicale"
+            and not exchange.answer.body
+            and exchange.answer.status != 204
+            and not exchange.answer.values("content-length")
+        ),
+        lambda answer: answer._replace(headers=[*answer.headers, ("content-length", "0")]),
+    ),
+    Forced(
         ("azure",),
         "App Service names no port: Radicale takes that of Host, which the destination has too.",
         lambda site, exchange: exchange.method == "MOVE" and exchange.answer.status == 502,
