@@ -259,11 +259,29 @@ def test_a_decorator_must_return_a_function(around: Any) -> None:
         ({"application": plain.wsgi_app, "source": "fax"}, ValueError, "http_api"),
         ({"application": 7}, unigate.UnknownInterface, "cannot be called"),
         ({"application": plain.wsgi_app, "around": noting}, TypeError, "a list of decorators"),
+        ({"application": plain.wsgi_app, "around": 7}, TypeError, "a list of decorators, got 7"),
+        ({"application": plain.wsgi_app, "sources": 7}, TypeError, "a list of event sources"),
+        ({"application": plain.wsgi_app, "sources": "alb"}, TypeError, "a list of event sources"),
+        ({"mounts": [("/v2", plain.wsgi_app)]}, TypeError, "mounts must map prefixes"),
+        ({"mounts": {"/a//b": plain.wsgi_app}}, ValueError, "a path like"),
+        (
+            {"application": plain.wsgi_app, "base_path": ["/a"]},
+            TypeError,
+            "base_path must be a str",
+        ),
+        ({"application": plain.wsgi_app, "base_path": "/a//b"}, ValueError, "a path like"),
+        ({"application": plain.wsgi_app, "base_path": "https://a/b"}, ValueError, "public_url"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: Any, error: Any, words: str) -> None:
     with pytest.raises(error, match=words):
         unigate.wrap(**arguments)
+
+
+@pytest.mark.parametrize("name", ["sources", "around", "mounts", "base_path", "text_types"])
+def test_none_and_nothing_are_the_same(name: str) -> None:
+    arguments: Any = {name: None}
+    assert unigate.wrap(plain.wsgi_app, **arguments)(GET, None)["statusCode"] == 200
 
 
 # --- events ---------------------------------------------------------------------------------------

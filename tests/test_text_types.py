@@ -61,7 +61,13 @@ def test_a_type_that_the_deployer_names_is_text(host: str, interface: str) -> No
 @pytest.mark.parametrize("host", [host for host in EVENTS if host not in ALWAYS_BASE64])
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json5", "application/vnd.my; charset=utf-8", "application/x; charset='utf8'"],
+    [
+        "application/json5",
+        "application/openapi",
+        "application/openmetrics-text; version=1.0.0",
+        "application/vnd.my; charset=utf-8",
+        "application/x; charset='utf8'",
+    ],
 )
 def test_a_known_type_and_one_with_a_charset_are_text(host: str, content_type: str) -> None:
     assert has_text(EVENTS[host], wrapped("wsgi"), content_type)
@@ -77,6 +83,10 @@ def test_text_types_count_within_a_running_loop_too() -> None:
         assert asyncio.run(gateway.handle(event))["isBase64Encoded"] is is_base64
 
 
-def test_a_wrong_text_type_is_refused_at_once() -> None:
-    with pytest.raises(ValueError, match=r'such as "application/vnd\.my", got \'vnd\.my\''):
-        wrapped("wsgi", "vnd.my")
+@pytest.mark.parametrize(
+    "name", ["vnd.my", "application/", "/x", "application/vnd.", "application/*", "text/x;a=b", 7]
+)
+def test_a_wrong_text_type_is_refused_at_once(name: Any) -> None:
+    with pytest.raises(ValueError, match=r'such as "application/vnd\.my", got ') as raised:
+        wrapped("wsgi", name)
+    assert f"got {name!r}." in str(raised.value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import interfaces
 from .http import remove_path_prefix
 from .request import Request
-from .routing import Interface, Mount, Router, check_prefixes
+from .routing import Interface, Mount, Router, check_prefixes, read_base_path
 
 if TYPE_CHECKING:
     from .asgi.lifespan import Mode
@@ -39,6 +39,8 @@ class Applications:
         base_path: str | None,
         lifespan: Mode,
     ) -> None:
+        if not isinstance(mounts, Mapping | None):
+            raise TypeError(f"mounts must map prefixes to applications, got {mounts!r}.")
         self._given = dict(mounts or {})
         check_prefixes(self._given)
         if root is not None:
@@ -48,8 +50,7 @@ class Applications:
                 "wrap() takes an application, mounts, or both, got neither. If an application was "
                 "passed, it was None: a decorator or a factory must return it."
             )
-        prefix = (base_path or "").strip("/")
-        self.base_path = f"/{prefix}" if prefix else ""
+        self.base_path = read_base_path(base_path)
         self.only: Mount | None = None
         self._interface = interface
         self._lifespan: Mode = lifespan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,8 @@ class EventGateway:
         deployment: Deployment,
         placement: Placement | None,
         source: str | None,
-        sources: Iterable[EventSource],
-        around: Iterable[Decorator],
+        sources: tuple[EventSource, ...],
+        around: tuple[Decorator, ...],
         *,
         raising: bool,
     ) -> None:
@@ -61,13 +61,11 @@ class EventGateway:
         self.deployment = deployment
         self.placement = placement
         self.raising = raising
-        self._sources = tuple(sources)
+        self._sources = sources
         self._source = source_named(source, self._sources) if source is not None else None
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
         self._handlers = EventHandlers()
-        if callable(around):
-            raise TypeError(f"around must be a list of decorators, got {around!r}.")
-        self.around = tuple(around)
+        self.around = around
         if self.around:
             from .handler_decorators import surround  # most gateways do without it
 

@@ -49,14 +49,14 @@ class Gateway(EventGateway):
         lifespan: Mode = "auto",
         base_path: str | None = None,
         source: str | None = None,
-        sources: Iterable[EventSource] = (),
+        sources: Iterable[EventSource] | None = (),
         platform: str | Provider | None = None,
         trusted_proxies: int | str | Sequence[str] | None = None,
         cache: str | Backend | None = None,
         public_url: str | None = None,
         stage: Stage = "auto",
         text_types: Iterable[str] | None = (),
-        around: Iterable[Callable[[EventHandler], EventHandler]] = (),
+        around: Iterable[Callable[[EventHandler], EventHandler]] | None = (),
         on_error: Literal["respond", "raise"] = "respond",
     ) -> None:
         _check_choice("interface", interface, (None, "asgi", "wsgi"))
@@ -66,13 +66,21 @@ class Gateway(EventGateway):
         applications = Applications(application, mounts, interface, base_path, lifespan)
         deployment = Deployment(platform, trusted_proxies, cache, text_types=text_types)
         placement: Placement | None = None
-        if public_url is not None or stage != "auto" or deployment.names_origin:
+        public_url = None if public_url == "" else public_url
+        base_path = applications.base_path
+        if public_url is not None or stage != "auto" or base_path or deployment.names_origin:
             from .placement import Placement  # most gateways do without it
 
-            placement = Placement(deployment, public_url, stage, applications.base_path)
+            placement = Placement(deployment, public_url, stage, base_path)
         raising = on_error == "raise"
         super().__init__(
-            applications, deployment, placement, source, sources, around, raising=raising
+            applications,
+            deployment,
+            placement,
+            source,
+            _items_of("sources", "event sources", sources),
+            _items_of("around", "decorators", around),
+            raising=raising,
         )
         # Servers look at `app.__call__` to recognise ASGI; Python calls `type(app).__call__`.
         vars(self)["__call__"] = self.asgi
@@ -218,6 +226,12 @@ def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None
         raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
 
 
+def _items_of(name: str, what: str, value: Any) -> tuple[Any, ...]:
+    if callable(value) or isinstance(value, str) or not isinstance(value, Iterable | None):
+        raise TypeError(f"{name} must be a list of {what}, got {value!r}.")
+    return tuple(value or ())
+
+
 def wrap(
     application: Any = None,
     *,
@@ -226,14 +240,14 @@ def wrap(
     lifespan: Mode = "auto",
     base_path: str | None = None,
     source: str | None = None,
-    sources: Iterable[EventSource] = (),
+    sources: Iterable[EventSource] | None = (),
     platform: str | Provider | None = None,
     trusted_proxies: int | str | Sequence[str] | None = None,
     cache: str | Backend | None = None,
     public_url: str | None = None,
     stage: Stage = "auto",
     text_types: Iterable[str] | None = (),
-    around: Iterable[Callable[[EventHandler], EventHandler]] = (),
+    around: Iterable[Callable[[EventHandler], EventHandler]] | None = (),
     on_error: Literal["respond", "raise"] = "respond",
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.
@@ -255,6 +269,7 @@ def wrap(
         cache: The runtime cache: a URL ("redis://...", "memory://") or a backend.
         public_url: The URL at which clients see the root of the applications, with its path, where
             a CDN or a proxy hides it: "https://www.example.com". Links and redirects begin with it.
+            "" means that nothing is known.
         stage: What a named stage of API Gateway is to clients. "auto" decides by the event, "keep"
             has it in links, "strip" has it neither in links nor in the application's path, and
             "ignore" takes a path that begins with its name for the application's own.

@@ -27,15 +27,34 @@ def check_prefixes(prefixes: Iterable[str]) -> None:
 
     Raises:
         TypeError: A prefix is not a str.
-        ValueError: A prefix does not start with "/" or ends with it, so it could never match.
+        ValueError: A prefix does not start with "/", ends with it, or has an empty segment, so it
+            could never match.
     """
     for prefix in prefixes:
         if not isinstance(prefix, str):
             raise TypeError(f"The prefix of a mount must be a str, got {prefix!r}.")
-        if not prefix.startswith("/") or prefix.endswith("/"):
+        if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix:
             raise ValueError(
                 f'A mount must be a path like "/v2", without "/" at its end, got {prefix!r}.'
             )
+
+
+def read_base_path(base_path: str | None) -> str:
+    """Return a base path with a "/" at its start and none at its end, or "".
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It is a URL, or has an empty segment, so it could never match.
+    """
+    if not isinstance(base_path, str | None):
+        raise TypeError(f"base_path must be a str, got {base_path!r}.")
+    path = (base_path or "").strip("/")
+    if "//" in path:
+        raise ValueError(
+            f'base_path must be a path like "/api", got {base_path!r}. A whole URL is passed as '
+            "public_url."
+        )
+    return f"/{path}" if path else ""
 
 
 class Router:

@@ -158,12 +158,17 @@ def test_proxies_may_be_words_and_lists(given: Any, ours: list[str], others: lis
     "wrong",
     [
         *(-1, True, "10.0.0.0/99", ["10.0.0.1", "proxy.local"], [""], "", "private,", "Private"),
-        *("1", [1], [None], [b"\x01\x02\x03\x04"], b"\x01\x02\x03\x04"),
+        *("1", 1.5, object(), [1], [None], [b"\x01\x02\x03\x04"], b"\x01\x02\x03\x04"),
     ],
 )
 def test_proxies_that_make_no_sense(wrong: Any) -> None:
     with pytest.raises(ValueError, match="trusted_proxies must be"):
         addresses.read_trusted(wrong)
+
+
+def test_a_number_as_text_is_shown_as_a_number() -> None:
+    with pytest.raises(ValueError, match=r"got '2'\. Write the number of hops as an int: 2\."):
+        addresses.read_trusted("2")
 
 
 def test_range_may_be_named_by_any_of_its_addresses() -> None:

@@ -7,7 +7,7 @@ proxy that wrote it does not vouch for the entries to its left.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from unigate.http import Headers
 
@@ -60,6 +60,8 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
         if isinstance(value, bool) or value < 0:
             raise ValueError(f"trusted_proxies must be 0 or more hops, got {value!r}.")
         return value
+    if not isinstance(value, Iterable):
+        raise _untrusted(value)
     ranges: list[Network] = []
     for item in [value] if isinstance(value, str) else value:
         for one in str(item).split(","):  # as text: a number or bytes would count as an address
@@ -67,11 +69,17 @@ def read_trusted(value: int | str | Sequence[str] | None) -> Trusted:
             try:
                 ranges += [ipaddress.ip_network(n, strict=False) for n in _WORDS.get(name, (name,))]
             except ValueError:
-                raise ValueError(
-                    "trusted_proxies must be a number of hops, or addresses and ranges such as "
-                    f'"10.0.0.0/8", "private" or "loopback", got {item!r}.'
-                ) from None
+                raise _untrusted(item) from None
     return tuple(ranges)
+
+
+def _untrusted(value: object) -> ValueError:
+    number = isinstance(value, str) and value.isdecimal()
+    hops = f" Write the number of hops as an int: {value}." if number else ""
+    return ValueError(
+        "trusted_proxies must be a number of hops, or addresses and ranges such as "
+        f'"10.0.0.0/8", "private" or "loopback", got {value!r}.{hops}'
+    )
 
 
 def is_ours(address: str | None, trusted: Trusted) -> bool:

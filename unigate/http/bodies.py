@@ -27,7 +27,8 @@ _TEXT_TYPES = frozenset(
         ),
         *("application/jwt", "application/link-format", "application/linkset"),
         *("application/mpegurl", "application/n-quads", "application/n-triples"),
-        *("application/ndjson", "application/node", "application/pem-certificate-chain"),
+        *("application/ndjson", "application/node", "application/openapi"),
+        *("application/openmetrics-text", "application/pem-certificate-chain"),
         *("application/pgp-keys", "application/pgp-signature"),
         *("application/relax-ng-compact-syntax", "application/rtf", "application/sdp"),
         *("application/sgml", "application/sieve", "application/sparql-query"),
@@ -120,8 +121,10 @@ def text_types(more: Iterable[str] | None = ()) -> TextTypes:
 
 
 def _checked_type(name: object) -> str:
-    kind, slash, subtype = name.partition("/") if isinstance(name, str) else ("", "", "")
-    if not (kind and slash and subtype) or set(" ,;*").intersection(kind + subtype):
+    kind, _, subtype = name.partition("/") if isinstance(name, str) else ("", "", "")
+    # "application/vnd." would stand for no type: prefixes are not read.
+    ends = [part[:1] + part[-1:] for part in (kind, subtype)]
+    if not all(map(str.isalnum, ends)) or set(" ,;*").intersection(kind + subtype):
         raise ValueError(
             f'text_types must hold media types such as "application/vnd.my", got {name!r}.'
         )

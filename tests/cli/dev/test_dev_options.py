@@ -258,6 +258,7 @@ def test_without_options_the_client_has_no_location(project: Path) -> None:
         (["--stage", ""], "got ''."),
         (["--stage", "prod", "--base-path", "/api"], "--base-path cannot be used with"),
         (["--base-path", "/api", "--stream"], "--base-path cannot be used with"),
+        (["--base-path", "/a//b"], "base_path must be a path like"),
         (["--ip", "tea"], "must be an IP address, got 'tea'."),
         (["--ip", "203.0.113.7:80"], "must be an IP address, got '203.0.113.7:80'."),
         (

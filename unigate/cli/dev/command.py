@@ -18,6 +18,7 @@ from unigate.cli.project.target import load
 from unigate.deployment import default_deployment
 from unigate.emulator import EVENT_SOURCES
 from unigate.interfaces import import_from
+from unigate.routing import read_base_path
 from unigate.types import Environ, StartResponse
 
 from .functions import Functions, Here, InFolder, InRuntime
@@ -46,7 +47,10 @@ def _stage(context: click.Context, option: click.Parameter, value: str | None) -
 
 def _base_path(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Normalize a prefix to one slash at the start and none at the end."""
-    return f"/{value.strip('/')}" if value and value.strip("/") else None
+    try:
+        return read_base_path(value) or None
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from error
 
 
 def _recorder(context: click.Context, option: click.Parameter, value: Path | None) -> Any:
