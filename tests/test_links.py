@@ -53,6 +53,8 @@ def rest(
         event["path"] = given + inner
         about = event["requestContext"]
         about |= {"domainName": domain, "stage": "dev", "path": seen + inner}
+        if inner == "/":
+            event |= {"resource": "/", "pathParameters": None}
         if version:
             event |= {"version": version}
         return event
@@ -124,11 +126,17 @@ FRONTS = {
     "payload 1.0, custom, mapped at a path": Front(
         f"https://{CUSTOM}/shop", rest(CUSTOM, "/shop", "/shop", "1.0"), {"base_path": "/shop"}
     ),
+    "payload 1.0, custom, mapped at the stage's name": Front(
+        f"https://{CUSTOM}/dev", rest(CUSTOM, "/dev", "/dev", "1.0")
+    ),
     "HTTP": Front(f"https://{OWN}", http(OWN, "$default")),
     "HTTP, stage": Front(f"https://{OWN}/dev", http(OWN)),
     "HTTP, custom": Front(f"https://{CUSTOM}", http(CUSTOM, "$default")),
     "HTTP, custom, stage": Front(f"https://{CUSTOM}", http(CUSTOM)),
     "HTTP, custom, stage, kept": Front(f"https://{CUSTOM}/dev", http(CUSTOM), {"stage": "keep"}),
+    "HTTP, custom, stage, mapped at its name": Front(
+        f"https://{CUSTOM}/dev", http(CUSTOM), {"base_path": "/dev"}
+    ),
     "HTTP, custom, stage, mapped at a path": Front(
         f"https://{CUSTOM}/shop", http(CUSTOM), {"public_url": f"https://{CUSTOM}/shop"}
     ),

@@ -106,15 +106,28 @@ def test_a_public_url_stands_for_the_stage_too(stage: Any) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("", "www.example.com", "//www.example.com", "/shop", "ftp://www.example.com"),
+        *("www.example.com", "//www.example.com", "/shop", "ftp://www.example.com"),
         *("https://", "https:///x", "https://a@www.example.com", "https://www.example.com?a=1"),
         *("https://www.example.com/#a", "https://www.example.com?", "https://[::1", "https://a b"),
         *("https://b\xfccher.example", "https://a,b", "https://%61.example", "https://:443"),
+        *("https://a:0", "https://a:65536", "https://a:99999", "https://a:b", "https://[::1]:0"),
     ],
 )
 def test_a_public_url_must_be_a_url(url: str) -> None:
     with pytest.raises(ValueError, match="public_url must be a URL such as"):
         unigate.wrap(site, public_url=url)
+
+
+def test_a_name_beyond_ascii_is_shown_as_links_have_it() -> None:
+    with pytest.raises(ValueError, match=r"Write the host as 'xn--bcher-kva\.example:81'"):
+        unigate.wrap(site, public_url="https://b\xfccher.example:81/x")
+    with pytest.raises(ValueError, match="Write the host in ASCII"):
+        unigate.wrap(site, public_url="https://" + "\xfc" * 70)
+
+
+def test_an_empty_public_url_is_none() -> None:
+    address = seen("rest_api", unigate.wrap(site))
+    assert seen("rest_api", unigate.wrap(site, public_url="")) == address
 
 
 def test_a_public_url_must_be_text() -> None:
@@ -199,6 +212,39 @@ def test_the_deployer_says_what_the_stage_is(name: str, stage: Any) -> None:
     assert addresses == [expected[stage]]
 
 
+BASE_PATHS = {
+    "http, custom": (http_event(CUSTOM), "/dev", ("/dev", "/x")),
+    "http, custom, longer": (http_event(CUSTOM, "/dev/shop/x"), "/dev/shop", ("/dev/shop", "/x")),
+    "http, custom, below the stage": (http_event(CUSTOM, "/dev/shop/x"), "/shop", ("/shop", "/x")),
+    "http, custom, another word": (http_event(CUSTOM, "/dev/x"), "/develop", ("", "/x")),
+    "http, custom, twice": (http_event(CUSTOM, "/dev/dev/x"), "/dev", ("/dev", "/x")),
+    "http, own": (http_event(OWN), "/dev", ("/dev", "/x")),
+    "http, own, below the stage": (http_event(OWN, "/dev/dev/x"), "/dev", ("/dev/dev", "/x")),
+    "rest, own": (rest_event(OWN, seen="/dev/x"), "/dev", ("/dev", "/x")),
+    "rest, own, twice": (rest_event(OWN, "/dev/x", "/dev/dev/x"), "/dev", ("/dev/dev", "/x")),
+    "rest, custom": (rest_event(CUSTOM, "/dev/x", "/dev/x"), "/dev", ("/dev", "/x")),
+    "payload 1.0, custom": (
+        rest_event(CUSTOM, "/dev/x", "/dev/x") | {"version": "1.0"},
+        "/dev",
+        ("/dev", "/x"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BASE_PATHS)
+def test_a_base_path_counts_before_the_stage_of_that_name(name: str) -> None:
+    event, base_path, expected = BASE_PATHS[name]
+    addresses = []
+
+    def address(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        addresses.append((environ["SCRIPT_NAME"], environ["PATH_INFO"]))
+        start_response("204 No Content", [])
+        return []
+
+    unigate.wrap(address, base_path=base_path)(event, None)
+    assert addresses == [expected]
+
+
 @pytest.mark.parametrize("door", HOSTS)
 def test_a_request_without_a_stage_is_not_changed(door: str) -> None:
     plain = seen(door, unigate.wrap(site))
@@ -277,6 +323,7 @@ def test_a_named_platform_names_the_host_in_its_field(door: str) -> None:
         ({"x_forwarded_host": "a@evil.example"}, "http inner.example"),
         ({"x_forwarded_host": "evil.example/x"}, "http inner.example"),
         ({"x_forwarded_host": "a b"}, "http inner.example"),
+        ({"x_forwarded_host": "evil.example:99999"}, "http inner.example"),
         ({"x_forwarded_host": ":80"}, "http inner.example"),
         ({"x_forwarded_host": "b\xfccher.example"}, "http inner.example"),
         ({"forwarded": 'For="[2001:db8::1]:47";HOST="a.example:81";proto=https'}, "https a.exam"),

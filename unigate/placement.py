@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from .client.trust import evidence_of
 from .deployment import Deployment
 from .http import decode_path, json_object, quote_path, raw_path, remove_path_prefix, split_host
 from .http.public_address import PublicURL, stage_prefix
@@ -24,7 +23,8 @@ class Placement:
         deployment: Its proxies name scheme and host, unless there is a `public_url`.
         public_url: The whole address: scheme, host and root path.
         stage: What is said of the stage.
-        base_path: The prefix that the host leaves on the path.
+        base_path: The prefix that the host leaves on the path. With "auto", it decides before the
+            stage of the same name.
     """
 
     def __init__(
@@ -41,18 +41,36 @@ class Placement:
         Returns:
             Whether anything has changed; that of an event's stage is not counted.
         """
-        if self._stage != "auto" and request.source in _STAGED:
-            _place_stage(request, self._stage)
+        if request.source in _STAGED:
+            if self._stage != "auto":
+                _place_stage(request, self._stage)
+            elif self._base_path and self._begins_with_stage(request):
+                _place_stage(request, "ignore")
         if self._url is not None:
             _set_origin(request, self._url.scheme, self._url.host)
             self._place_below(request, self._url.path)
             return True
         if self._deployment.names_origin:
+            from .client.trust import evidence_of  # a tenth of a cold start, which few need
+
             origin = self._deployment.trust.origin(evidence_of(request))
             if origin is not None:
                 _set_origin(request, origin.scheme, origin.host)
                 return True
         return False
+
+    def _begins_with_stage(self, request: Request) -> bool:
+        """Return True if the base path is on the path of the event only with the stage on it.
+
+        It begins with the stage's name then, as the mapping of a custom domain may.
+        """
+        given = _path_of(json_object(request.event))
+        below = decode_path(_path_below(request))
+        return (
+            given is not None
+            and remove_path_prefix(given, self._base_path) is not None
+            and remove_path_prefix(below, self._base_path) is None
+        )
 
     def _place_below(self, request: Request, root: bytes) -> None:
         """Replace everything in front of the application's own path by a root path."""
@@ -78,11 +96,17 @@ def _place_stage(request: Request, stage: Stage) -> None:
     elif stage == "strip":
         request.move(path, "")
     else:
-        given = event.get("rawPath") or event.get("path")
-        rest = remove_path_prefix(given, prefix) if isinstance(given, str) else None
+        given = _path_of(event)
+        rest = remove_path_prefix(given, prefix) if given is not None else None
         if rest is not None and path in (quote_path(rest or "/"), raw_path(rest or "/")):
             path = raw_path(prefix) + path
         request.move(path, "")
+
+
+def _path_of(event: dict[str, Any]) -> str | None:
+    """Return the path in an event, which may have the stage; None if there is none."""
+    given = event.get("rawPath") or event.get("path")
+    return given if isinstance(given, str) else None
 
 
 def _path_below(request: Request) -> bytes:

@@ -177,6 +177,8 @@ class Request:
             proto = known.get("x-forwarded-proto")
             if proto == "https" or proto == "http":
                 scheme = proto
+            elif proto and proto.lower() in ("https", "http"):  # LocalStack's is "HTTP"
+                scheme = proto.lower()
         request = _new(cls)  # this runs for every event, and a constructor takes longer
         request.method = _METHODS.get(method) or _METHODS.learn(method)
         request.raw_path = raw_path

@@ -52,6 +52,16 @@ def test_scheme_and_port_come_from_fields_that_the_platform_writes(name: str) ->
 
 
 @pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize(
+    ("sent", "scheme"), [("HTTP", "http"), ("Https", "https"), ("HTTPS", "https"), ("WS", None)]
+)
+def test_a_scheme_is_read_in_any_case(name: str, sent: str, scheme: str | None) -> None:
+    plain = arrived(name, {}).scheme
+    expected = scheme if scheme and BELIEVED[name][0] else plain
+    assert arrived(name, {"x-forwarded-proto": sent}).scheme == expected
+
+
+@pytest.mark.parametrize("name", SOURCES)
 def test_host_and_prefix_come_from_no_forwarded_field(name: str) -> None:
     sent = {"x-forwarded-host": "evil.example", "x-forwarded-prefix": "/evil"}
     request = arrived(name, {**sent, "forwarded": "host=evil.example;proto=http"})

@@ -116,6 +116,10 @@ def test_every_domain_of_the_platforms_own_has_the_stage(domain: str | None) -> 
         ("/dev", "GET /dev", None, "/dev"),
         ("/developers", "$default", None, "/developers"),
         ("/admin/", "$default", None, "/admin/"),
+        # SAM's local API: the whole path is a parameter.
+        ("/dev/x", "$default", {"any_path": "dev/x"}, "/dev/x"),
+        ("/dev", "$default", {"any_path": "dev"}, "/dev"),
+        ("/dev/x", "$default", {"any_path": "x"}, "/x"),
         ("/dev/x", None, None, "/x"),
         ("/dev/x", 7, "dev", "/x"),
     ],

@@ -24,6 +24,15 @@ def read(event: dict[str, Any]) -> Request:
     return lambda_integration.to_request(event, None)
 
 
+def test_an_event_without_the_resource_says_what_is_missing() -> None:
+    event = load("lambda_integration/post")
+    del event["requestPath"]
+    gateway = unigate.wrap(answering(200), source="lambda_integration")
+    for missing in (event, event | {"requestPath": None}, event | {"requestPath": ""}):
+        with pytest.raises(unigate.UnknownEvent, match=r"requestPath.*\$context\.resourcePath"):
+            gateway(missing, None)
+
+
 def changed(**members: Any) -> dict[str, Any]:
     return load("lambda_integration/post") | members
 

@@ -186,13 +186,22 @@ def test_a_path_of_a_custom_domain_begins_with_the_stage_if_the_resource_does_no
         assert (read(event).root_path, read(event).path) == (root, "/live/x")
 
 
+@pytest.mark.parametrize("path", ["/live", "/live/"])
+@pytest.mark.parametrize("version", [None, "1.0"])
+def test_the_root_resource_shows_that_the_path_is_the_stage(path: str, version: str) -> None:
+    event = load("rest_api/custom_domain") | {"path": path, "pathParameters": None}
+    event |= {"resource": "/", "version": version}
+    event["requestContext"] |= {"stage": "live", "path": path}
+    assert (read(event).root_path, read(event).path) == ("/live", "/live/")
+
+
 @pytest.mark.parametrize(
     ("path", "seen", "root", "public"),
     [
         ("/beta/x", "/beta/x", "/beta", "/beta/x"),
         ("/beta/x", "/x", "", "/x"),
-        ("/beta/x", None, "", "/x"),
-        ("/beta", None, "", "/"),
+        ("/beta/x", None, "/beta", "/beta/x"),
+        ("/beta", None, "/beta", "/beta/"),
         ("/betamax", None, "", "/betamax"),
         ("/v1/x", "/v1/x", "", "/v1/x"),
         ("/x", "/x", "", "/x"),

@@ -107,7 +107,9 @@ def _public_path(event: Event, path: str, prefix: str, domain: Any) -> tuple[str
         return path, ""
     if not domain or is_own_domain(domain):
         return path, prefix
-    route = (json_text(event.get("routeKey")) or "").partition(" ")[2]
+    key = json_text(event.get("routeKey")) or ""
+    # "$default" has no parameters, but SAM's local API gives it the whole path in this one.
+    route = "/{any_path+}" if key == "$default" else key.partition(" ")[2]
     filled = fill_route(route, event.get("pathParameters"))
     return without_stage(path, prefix, filled, kept=True), ""
 

@@ -64,10 +64,20 @@ def matches(event: Event) -> bool:
 
 
 def to_request(event: Event, context: Any) -> Request:
-    """Read an event."""
+    """Read an event.
+
+    Raises:
+        ValueError: The event has no `requestPath`: the path cannot be known.
+    """
     headers = Headers.from_map(event.get("headers"))
     caller = json_object(event.get("identity"))
-    path = fill_route(event["requestPath"], event.get("path"))
+    route = json_text(event.get("requestPath"))
+    if not route:
+        raise ValueError(
+            "The event must have the member requestPath. Add it to the API's mapping template: "
+            '"requestPath": "$context.resourcePath"'
+        )
+    path = fill_route(route, event.get("path"))
     root = public_root(path, None, stage_prefix(event.get("stage")), headers.get("host"))
     return Request.from_event(
         event.get("method"),

@@ -113,6 +113,8 @@ def _target(key: tuple[Any, Any, Any, Any, Any], route: str = "") -> tuple[bytes
     prefix = stage_prefix(stage)
     path, _, query = (path or "/").partition("?")  # some gateways in front leave the query on it
     path = path if path.startswith("/") else f"/{path}"
+    if seen is None and version == "1.0":
+        seen = path
     inner = without_stage(path, prefix, route, kept=version == "1.0")
     root = public_root(inner, seen, prefix, domain)
     staged = bool(prefix) and remove_path_prefix(path, prefix) is not None

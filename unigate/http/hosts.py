@@ -24,15 +24,21 @@ _ADDRESS = "0123456789abcdefABCDEF.:"
 
 def split_host(value: str, scheme: str) -> Address:
     """Split "host", "host:port" or "[v6]:port" into a host without brackets and a port."""
+    host, port = _split_port(value)
+    return host, port_number(port) or _DEFAULT_PORTS.get(scheme, 443)
+
+
+def _split_port(value: str) -> tuple[str, str]:
     host, colon, port = value.rpartition(":")
     if not colon or port.endswith("]") or (":" in host and not host.endswith("]")):
         host, port = value, ""  # without a port: a plain name or an IPv6 address
-    return host.strip("[]"), port_number(port) or _DEFAULT_PORTS.get(scheme, 443)
+    return host.strip("[]"), port
 
 
 def is_host(value: str) -> bool:
     """Return True for a host as links can have it: a name or an address, perhaps with a port."""
-    return _HOST.issuperset(value) and bool(split_host(value, "https")[0])
+    host, port = _split_port(value)
+    return _HOST.issuperset(value) and bool(host) and (not port or port_number(port) > 0)
 
 
 def _server(key: tuple[str | None, str, str | None]) -> Address:

@@ -4,11 +4,13 @@
 
 On an API's own domain, a named stage is the first segment of the path that clients see. On a custom
 domain its mapping stands there instead. The event of a REST API has the path without the stage, and
-beside it the path that clients see, in `requestContext.path`. An HTTP API keeps the stage at the
-start of the path, even on a custom domain, and does not name the mapping.
+beside it the path that clients see, in `requestContext.path`. An HTTP API with payload 2.0 keeps
+the stage at the start of the path, even on a custom domain, and does not name the mapping. With
+payload 1.0, its path is what clients see: the stage on the API's own domain, the mapping on others.
 
-Sources: the API Gateway developer guide, "Lambda proxy integrations"; on custom domains,
-localstack/localstack pull request 12296 and CodeGenieApp/serverless-express issue 465.
+Sources: the API Gateway developer guide, "Lambda proxy integrations" and "Payload format
+differences"; on custom domains, localstack/localstack pull request 12296 (REST APIs),
+CodeGenieApp/serverless-express issue 465 (2.0), and the README of logandk/serverless-wsgi (1.0).
 """
 
 from __future__ import annotations
@@ -52,14 +54,14 @@ def without_stage(path: str, prefix: str, route: str, *, kept: bool) -> str:
         path: The path of the event.
         prefix: The prefix of the stage.
         route: The path of the route, with its parameters filled in: API Gateway finds the route
-            without the stage, so this shows whether the path begins with it. Else "".
+            without the stage, so this shows whether the path begins with it. "" if it is unknown.
         kept: Whether events of this format have the stage in their path. It decides where the
             route does not.
     """
     rest = remove_path_prefix(path, prefix) if prefix else None
-    if rest is None or path.rstrip("/") == route.rstrip("/") != "":
+    if rest is None or (route and path.rstrip("/") == route.rstrip("/")):
         return path
-    return (rest or "/") if kept or rest.rstrip("/") == route.rstrip("/") != "" else path
+    return (rest or "/") if kept or (route and rest.rstrip("/") == route.rstrip("/")) else path
 
 
 def public_root(path: str, seen: str | None, prefix: str, domain: object) -> str:
@@ -113,8 +115,18 @@ class PublicURL:
         if scheme not in ("http", "https") or not is_host(host) or "?" in url or "#" in url:
             raise ValueError(
                 'public_url must be a URL such as "https://www.example.com" or '
-                f'"https://www.example.com/shop", got {url!r}.'
+                f'"https://www.example.com/shop", got {url!r}.{_in_ascii(host)}'
             )
         self.scheme = scheme
         self.host = host
         self.path = raw_path(path).rstrip(b"/")
+
+
+def _in_ascii(host: str) -> str:
+    """Return what to write for a name beyond ASCII, which links have in Punycode (RFC 3492)."""
+    if host.isascii():
+        return ""
+    try:
+        return f" Write the host as {host.encode('idna').decode()!r}."
+    except UnicodeError:
+        return " Write the host in ASCII."
