@@ -153,6 +153,16 @@ class OfAsgiApp:
         return self.asgi_app(*args)
 
 
+class OfServer:
+    """Dash: it calls the server in it with whatever it is called with."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.server(*args, **kwargs)
+
+
 class ObjectProxy:
     """A proxy of wrapt, with which monitoring agents instrument applications."""
 
@@ -301,6 +311,8 @@ APPLICATIONS: dict[str, tuple[Any, str]] = {
     "anything around ASGI 2": (OfApp(Asgi2Class), "asgi"),
     "anything around an application": (OfApplication(wsgi_app), "wsgi"),
     "anything around an asgi_app": (OfAsgiApp(asgi_app), "asgi"),
+    "anything around a server": (OfServer(flask_app.app), "wsgi"),
+    "anything around an ASGI server": (OfServer(starlette_app.app), "asgi"),
     "anything around __wrapped__": (ObjectProxy(wsgi_app), "wsgi"),
     "async anything": (AsyncOfApplication(asgi_app), "asgi"),
     "partial of async anything": (functools.partial(AsyncOfApplication(asgi_app)), "asgi"),

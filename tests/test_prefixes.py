@@ -141,11 +141,52 @@ async def _nothing(*args: Any) -> Any:
     return {"type": "websocket.connect"}
 
 
-def test_a_wsgi_application_is_returned_as_it_is() -> None:
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        raise NotImplementedError
+def echo_environ(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps([environ["SCRIPT_NAME"], environ["PATH_INFO"]]).encode()]
 
-    assert unigate.without_prefix(app) is app
+
+@every_door
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        (b"/v2/users", ["", "/users"]),
+        (b"/v2", ["", "/"]),
+        (b"/v2/", ["", "/"]),
+        (b"/v2/v2/x", ["", "/v2/x"]),
+    ],
+)
+def test_a_wsgi_application_gets_an_empty_script_name(
+    door: str, path: bytes, expected: list[str]
+) -> None:
+    app = unigate.without_prefix(echo_environ, keep_root_path=False)
+    gateway = unigate.wrap(mounts={"/v2": app})
+    assert json.loads(ask(door, gateway, path).body) == expected
+
+
+@pytest.mark.parametrize("door", ["asgi", "http_api", "rest_api"])
+def test_stage_base_path_and_mount_are_taken_from_a_wsgi_application(door: str) -> None:
+    app = unigate.without_prefix(echo_environ, keep_root_path=False)
+    gateway = unigate.wrap(app, mounts={"/in": app}, base_path="/shop")
+    for path in (b"/prod/x", b"/prod/shop/x", b"/prod/shop/in/x"):
+        assert json.loads(ask(door, gateway, path, "/prod").body) == ["", "/x"]
+
+
+def test_a_wsgi_application_without_a_prefix_is_left_alone() -> None:
+    gateway = unigate.wrap(unigate.without_prefix(echo_environ, keep_root_path=False))
+    assert json.loads(ask("wsgi", gateway, b"/x").body) == ["", "/x"]
+
+
+def test_a_wsgi_application_that_would_get_the_same_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"without_prefix\(application, keep_root_path=False\)"):
+        unigate.without_prefix(echo_environ)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("app", [echo, echo_environ])
+def test_a_gateway_is_refused(app: Any, keep: bool) -> None:
+    with pytest.raises(TypeError, match=r"Write wrap\(without_prefix\(application\)\)"):
+        unigate.without_prefix(unigate.wrap(app), keep_root_path=keep)
 
 
 def test_an_import_string_and_a_factory_are_taken() -> None:
@@ -178,10 +219,23 @@ def muffin_app() -> Any:
 
 
 def without_prefix(framework: str, app: Any) -> Any:
-    return unigate.without_prefix(app, keep_root_path=framework != "muffin")
+    return unigate.without_prefix(app, keep_root_path=framework == "falcon")
 
 
-FRAMEWORKS = {"falcon": falcon_app, "muffin": muffin_app}
+def before_path_app() -> Any:
+    """Return a WSGI application that puts SCRIPT_NAME before its path, as Microdot's do."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+        start_response(
+            "200 OK" if path == "/users" else "404 Not Found", [("Content-Type", "text/plain")]
+        )
+        return [json.dumps({"path": path}).encode()]
+
+    return app
+
+
+FRAMEWORKS = {"falcon": falcon_app, "muffin": muffin_app, "before the path": before_path_app}
 
 
 @every_door

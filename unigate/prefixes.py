@@ -1,12 +1,13 @@
-"""Applications that do not know `root_path`: they get their path without its prefix."""
+"""Applications that do not know their prefix: they get their path without it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from . import interfaces
 from .http.urls import decode_path, quote_path, remove_path_prefix
-from .types import Receive, Scope, Send
+from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 
 def without_prefix(application: Any, *, keep_root_path: bool = True) -> Any:
@@ -15,22 +16,49 @@ def without_prefix(application: Any, *, keep_root_path: bool = True) -> Any:
     ASGI applications get the whole path and a `root_path` that it begins with (ASGI 2.4). Some
     ignore `root_path`, such as Falcon and Sanic, and answer 404 to every request below a prefix.
     With this they get `path` and `raw_path` without it; `root_path` stays, for the links that they
-    make. WSGI applications get their path without the prefix in any case (PEP 3333), and are
-    returned as they are.
+    make. WSGI applications get PATH_INFO without the prefix in any case (PEP 3333), so only those
+    need this that put SCRIPT_NAME before it, such as Microdot's and CherryPy's.
 
     Args:
         application: The application, an import string, or a factory, as for `wrap`.
-        keep_root_path: False for an application that puts `root_path` before `path` itself, such as
-            one in muffin: it gets an empty one.
+        keep_root_path: False for an application that puts `root_path` or SCRIPT_NAME before the
+            path itself: it gets an empty one, and its links lack the prefix.
 
     Raises:
         ImportError: The import string does not lead to an object.
         UnknownInterface: The object is neither a WSGI nor an ASGI application.
+        TypeError: The object is a gateway.
+        ValueError: The application is a WSGI one, and `keep_root_path` is True.
     """
     app, interface = interfaces.load(application)
+    if hasattr(app, "lambda_handler") and hasattr(app, "mounts"):
+        raise TypeError(
+            "without_prefix() takes an application, got the gateway that wrap() returns. Write "
+            "wrap(without_prefix(application)), or mount the applications themselves."
+        )
     if interface == "wsgi":
-        return app
+        if keep_root_path:
+            raise ValueError(
+                "A WSGI application gets its path without the prefix in any case: mount it without "
+                "without_prefix(). If it puts SCRIPT_NAME before the path, write "
+                "without_prefix(application, keep_root_path=False)."
+            )
+        return _without_script_name(app)
+    return _without_asgi_prefix(app, keep_root_path=keep_root_path)
 
+
+def _without_script_name(app: WSGIApp) -> WSGIApp:
+    def script_name_removed(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("SCRIPT_NAME"):
+            path = environ.get("PATH_INFO") or "/"
+            environ = {**environ, "SCRIPT_NAME": "", "PATH_INFO": path}
+        return app(environ, start_response)
+
+    vars(script_name_removed)["__wrapped__"] = app  # where tools look for what it has
+    return script_name_removed
+
+
+def _without_asgi_prefix(app: ASGIApp, *, keep_root_path: bool) -> ASGIApp:
     async def prefix_removed(scope: Scope, receive: Receive, send: Send) -> None:
         root_path = scope.get("root_path")
         rest = remove_path_prefix(scope["path"], root_path) if root_path else None
@@ -41,6 +69,7 @@ def without_prefix(application: Any, *, keep_root_path: bool = True) -> Any:
                 scope["root_path"] = ""
         await app(scope, receive, send)
 
+    vars(prefix_removed)["__wrapped__"] = app  # where tools look for what it has
     return prefix_removed
 
 

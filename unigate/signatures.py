@@ -8,8 +8,9 @@ import inspect
 import types
 from typing import Any
 
-# Attributes in which middleware that accepts `*args` keeps the application that it wraps.
-_INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app")
+# Attributes in which middleware that accepts `*args` keeps the application that it wraps, and Dash
+# its server.
+_INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app", "server")
 # The method that instances need if the class itself is the application.
 _INSTANCE_METHOD = {"wsgi": "__iter__", "asgi": "__await__"}
 
@@ -143,8 +144,9 @@ def undecided(app: Any) -> str:
         return f"{seen} asynchronous. A factory must not be: pass what it returns."
     return (
         f"Cannot determine whether {seen.removesuffix(' is')} is a WSGI or an ASGI application. If "
-        'it is one, pass wrap(..., interface="wsgi") or interface="asgi". If it is a factory, it '
-        "must be callable without arguments: pass what it returns."
+        'it is one, pass wrap(..., interface="wsgi") or interface="asgi" at the root, and as a '
+        "mount a function (environ, start_response) or (scope, receive, send) that returns what it "
+        "returns. If it is a factory, it must be callable without arguments: pass what it returns."
     )
 
 

@@ -115,6 +115,14 @@ def test_a_gateway_in_a_gateway_adds_its_prefixes() -> None:
     assert table(None, outer=inner) == [("GET", "/outer/inner/tea", "view")]
 
 
+@pytest.mark.parametrize("app", [fastapi.FastAPI(docs_url=None), Starlette()])
+def test_an_application_without_its_prefix_has_its_routes(app: Any) -> None:
+    app.router.routes.append(StarletteRoute("/users", view))
+    assert table(site(), v2=unigate.without_prefix(app)) == table(site(), v2=app)
+    stripped = unigate.without_prefix(site(), keep_root_path=False)
+    assert table(stripped) == table(site())
+
+
 def test_werkzeugs_dispatcher_is_a_mount() -> None:
     one = flask.Flask("one", static_folder=None)
     one.get("/tea")(view)

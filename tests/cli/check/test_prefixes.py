@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +26,58 @@ class Home:
 
 
 api = falcon.asgi.App()
-api.add_route("/", Home())
+api.add_route("ROUTE", Home())
+"""
+MUFFIN = """
+import muffin
+
+import unigate
+
+api = muffin.Application()
+
+
+@api.route("ROUTE")
+async def home(request):
+    return "home"
+"""
+# Microdot's: it puts SCRIPT_NAME before the path, and shows its routes in this way.
+BEFORE_PATH = """
+import time
+
+import unigate
+
+
+class Pattern:
+    url_pattern = "ROUTE"
+
+
+class Site:
+    url_map = [(["GET"], Pattern(), None, "", None)]
+
+    def __call__(self, environ, start_response):
+        FIRST
+        path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+        found = path == Pattern.url_pattern.replace("<id>", "1")
+        start_response("200 OK" if found else "404 Not Found", [])
+        return []
+
+
+api = Site()
+"""
+SANIC = """
+import sanic
+
+import unigate
+
+api = sanic.Sanic("site", configure_logging=False)
+
+
+@api.get("/hello/<number:int>")
+async def hello(request, number):
+    return sanic.text("hello")
+
+
+app = unigate.wrap(mounts={"/v2": api})
 """
 PLAIN = """
 import asyncio
@@ -57,6 +110,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield made
 
 
+def written(application: str, wrapped: str, route: str, first: str = "") -> dict[str, str]:
+    text = application.replace("ROUTE", route).replace("FIRST", first)
+    return {"main.py": f"{text}\napp = {wrapped}\n"}
+
+
 def plain(status: str, lifespan: str = "complete") -> dict[str, str]:
     return {"main.py": PLAIN.replace("STATUS", status).replace("LIFESPAN", lifespan)}
 
@@ -69,11 +127,11 @@ def plain(status: str, lifespan: str = "complete") -> dict[str, str]:
         ('unigate.wrap(mounts={"/v2": api}, base_path="/shop")', "/shop/v2"),
     ],
 )
+@pytest.mark.parametrize("route", ["/", "/users", "/users/{number:int}", "/{name}/shelf"])
 def test_falcon_below_a_prefix_is_found(
-    capsys: pytest.CaptureFixture[str], wrapped: str, prefix: str
+    capsys: pytest.CaptureFixture[str], route: str, wrapped: str, prefix: str
 ) -> None:
-    files = {"main.py": f"{FALCON}\napp = {wrapped}\n"}
-    assert check(capsys, files=files) == [("prefix", prefix)]
+    assert check(capsys, files=written(FALCON, wrapped, route)) == [("prefix", prefix)]
 
 
 @pytest.mark.parametrize(
@@ -84,10 +142,48 @@ def test_falcon_below_a_prefix_is_found(
         'unigate.wrap(unigate.without_prefix(api), base_path="/shop")',
     ],
 )
+@pytest.mark.parametrize("route", ["/", "/users"])
 def test_nothing_is_found_without_a_prefix(
-    capsys: pytest.CaptureFixture[str], wrapped: str
+    capsys: pytest.CaptureFixture[str], route: str, wrapped: str
 ) -> None:
-    assert check(capsys, files={"main.py": f"{FALCON}\napp = {wrapped}\n"}) == []
+    assert check(capsys, files=written(FALCON, wrapped, route)) == []
+
+
+MOUNTED = 'unigate.wrap(mounts={"/v2": api})'
+STRIPPED = 'unigate.wrap(mounts={"/v2": unigate.without_prefix(api)})'
+EMPTIED = 'unigate.wrap(mounts={"/v2": unigate.without_prefix(api, keep_root_path=False)})'
+KEEP_NOT = "unigate.without_prefix(application, keep_root_path=False)"
+
+
+@pytest.mark.parametrize(
+    ("application", "wrapped", "route"),
+    [
+        *((MUFFIN, wrapped, route) for wrapped in (MOUNTED, STRIPPED) for route in ("/", "/{id}")),
+        *((BEFORE_PATH, MOUNTED, route) for route in ("/", "/users/<id>")),
+    ],
+)
+def test_one_that_puts_the_prefix_before_its_path_needs_an_empty_one(
+    capsys: pytest.CaptureFixture[str], application: str, wrapped: str, route: str
+) -> None:
+    assert KEEP_NOT in message(capsys, "prefix", written(application, wrapped, route))
+
+
+@pytest.mark.parametrize("application", [MUFFIN, BEFORE_PATH], ids=["muffin", "wsgi"])
+def test_that_advice_helps(capsys: pytest.CaptureFixture[str], application: str) -> None:
+    assert check(capsys, files=written(application, EMPTIED, "/")) == []
+
+
+def test_a_wsgi_application_that_fails_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
+    files = written(BEFORE_PATH, MOUNTED, "/", first="raise ValueError")
+    assert check(capsys, files=files) == []
+
+
+def test_a_route_of_sanic_is_asked_for(folder: Path) -> None:
+    # In a process of its own, because Sanic rewrites its classes for one site.
+    (folder / "main.py").write_text(SANIC)
+    command = [sys.executable, "-m", "unigate", "check", "main:app"]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert "mount unigate.without_prefix(application). [prefix]" in ran.stdout, ran.stderr
 
 
 def test_any_application_that_ignores_it_is_found(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,8 +213,16 @@ def test_the_shutdown_is_run(capsys: pytest.CaptureFixture[str], folder: Path) -
     assert (folder / "stopped").exists()
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        plain("await asyncio.Event().wait()"),
+        written(BEFORE_PATH, MOUNTED, "/", first="time.sleep(1)"),
+    ],
+    ids=["asgi", "wsgi"],
+)
 def test_one_that_hangs_is_given_up(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, files: dict[str, str]
 ) -> None:
     monkeypatch.setattr(prefixes, "SECONDS", 0.05)
-    assert check(capsys, files=plain("await asyncio.Event().wait()")) == []
+    assert check(capsys, files=files) == []

@@ -20,7 +20,9 @@ async def ignoring(scope: Any, receive: Any, send: Any) -> None:
 
 
 def wsgi(environ: Any, start_response: Any) -> list[bytes]:
-    start_response("404 Not Found", [])
+    """Answer as one that puts SCRIPT_NAME before its path."""
+    path = environ["SCRIPT_NAME"] + environ["PATH_INFO"]
+    start_response("200 OK" if path == "/users" else "404 Not Found", [])
     return []
 
 
@@ -47,13 +49,21 @@ def test_the_third_404_and_no_other_is_a_warning(caplog: pytest.LogCaptureFixtur
     assert "unigate.without_prefix" in warning
 
 
+def test_a_wsgi_application_is_warned_about_with_what_helps_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    [warning] = warnings(caplog, gateway(None, mounts={"/v2": wsgi}), *["/v2/users"] * 3)
+    assert "keep_root_path=False" in warning
+
+
 @pytest.mark.parametrize(
     "app",
     [
         gateway(ignoring),
         gateway(None, mounts={"/v2": unigate.without_prefix(ignoring)}),
-        gateway(None, mounts={"/v2": wsgi}),
+        gateway(None, mounts={"/v2": unigate.without_prefix(wsgi, keep_root_path=False)}),
         gateway(None, mounts={"/v3": ignoring}),
+        gateway(wsgi),
     ],
 )
 def test_others_are_not_warned_about(caplog: pytest.LogCaptureFixture, app: Gateway) -> None:

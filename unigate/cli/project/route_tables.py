@@ -18,7 +18,9 @@ ANY = "ANY"
 REST = "/{path:path}"  # every path below a prefix
 
 # The attributes in which middleware and bridges keep the application that they wrap.
-_INNER = ("app", "application", "wsgi_app", "wsgi_application", "asgi_app", "__wrapped__")
+_INNER = (
+    *("app", "application", "wsgi_app", "wsgi_application", "asgi_app", "server", "__wrapped__"),
+)
 _DEPTH = 20
 _RULE = re.compile(r"<(?:(\w+)(?:\([^>]*\))?:)?(\w+)>")
 _PLAIN = ("", "str", "string", "default")
