@@ -204,17 +204,18 @@ class RedisBackend:
         new: bytes = b"",
         ttl: float | None = None,
     ) -> bool:
-        keys, known = [*layout.records, self._entry(key)], b""
+        keys = [*layout.records, self._entry(key)]
+        known: tuple[bytes, ...] = ()
         for _ in range(ATTEMPTS):
-            arguments = (*self._new(layout, ttl), new, condition, old or b"", known)
-            entry = self._run(SET_IF, keys, *arguments)
+            arguments = (*self._new(layout, ttl), new, condition, old or b"")
+            entry = self._run(SET_IF, keys, *arguments, *known)
             if isinstance(entry, int):
                 if entry:
                     self._layouts.learn([key], layout)
                 return bool(entry)
             if self._values({key: entry}, {}).get(key) != old:
                 return False
-            known = entry
+            known = (entry,)
         return False  # others store values all the time
 
     def increment(self, key: str, delta: float) -> float | bytes | None:

@@ -58,9 +58,9 @@ end
 {_EXTEND_RECORDS}"""
 
 # One entry. ARGV from 5: the value; "add", "replace" or "remove"; the old value for the last two;
-# an entry that the client has found to meet the condition, or nothing. Returns 1 if that was done,
-# 0 if the condition is not met, and an entry with another head for the client to look at. Entries
-# are read by MGET, to which a value of another type is a missing one.
+# if there is one, an entry that the client has found to meet the condition. Returns 1 if that was
+# done, 0 if the condition is not met, and an entry with another head, for the client to look at.
+# Entries are read by MGET, to which a value of another type is a missing one.
 SET_IF = f"""{_RECORDS}
 local key, value, condition, old, known = KEYS[count + 1], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local entry = redis.call('MGET', key)[1]
