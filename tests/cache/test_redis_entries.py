@@ -250,6 +250,28 @@ def test_a_full_server_stores_nothing_and_says_so() -> None:
         assert cache.stats()["unconfirmed"] == 0
 
 
+# Changes that others make all the time
+
+
+def test_a_change_that_always_comes_too_late_ends(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.put("k", b"1", "t")
+    monkeypatch.setattr("unigate.cache.redis.ATTEMPTS", 1)  # which finds out the tags
+    for late in (
+        lambda cache: replace(cache, "k", b"1", b"2"),
+        lambda cache: cache.remove("k", b"1"),
+        lambda cache: cache.touch("k", 60),
+    ):
+        with opened(shared().url(namespace=pair.namespace)) as another:
+            assert late(another) is False
+    assert pair.other.get("k") == b"1"
+    monkeypatch.setattr("unigate.cache.redis.ATTEMPTS", 0)
+    with pytest.raises(RuntimeError, match="0 attempts"):
+        pair.one.increment("k", 1)
+    assert pair.other.get("k") == b"1"
+
+
 # Layouts
 
 
@@ -283,6 +305,8 @@ def test_the_memory_of_layouts_is_bounded() -> None:
     assert layouts.guess("long") == layouts.of_tags(["x" * Layouts.LONGEST])  # the latest
     layouts.learn(["last"], last)
     assert layouts.guess("long") == layouts.guess("k" * (Layouts.LONGEST + 1)) == last
+    layouts.learn(["many"], layouts.of_tags([str(number) for number in range(Layouts.GUESSED)]))
+    assert layouts.guess("another") == last
     memories = [value for value in vars(layouts).values() if isinstance(value, dict)]
     assert len(memories) == 3
     assert all(0 < len(memory) <= Layouts.MOST for memory in memories)

@@ -220,9 +220,10 @@ class RedisBackend:
 
     def increment(self, key: str, delta: float) -> float | bytes | None:
         entry_key = self._entry(key)
-        while isinstance(delta, int) and abs(delta) < MOST_IN_LUA:
+        in_lua = isinstance(delta, int) and abs(delta) < MOST_IN_LUA
+        for _ in range(ATTEMPTS if in_lua else 0):
             layout = self._layouts.guess(key)
-            answer = self._run(INCREMENT, [entry_key, *layout.records], layout.head, delta)
+            answer = self._run(INCREMENT, [entry_key, *layout.records], layout.head, int(delta))
             if not isinstance(answer, list):
                 return None if answer is None else int(answer)
             if answer[0].startswith(layout.head):

@@ -190,6 +190,8 @@ class Layouts:
     # A layout of more bytes is not remembered, nor that of a longer key.
     LONGEST = 1024
     MOST = 1024
+    # An unknown key is not read with more records than this.
+    GUESSED = 8
 
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix
@@ -228,12 +230,13 @@ class Layouts:
         return layout if layout.start <= len(entry) else None
 
     def guess(self, key: str) -> Layout:
-        """Return the layout that a key had last, or else that of the last key that had one."""
+        """Return the layout that a key had last, or that of the last key, if it has few tags."""
         return self._of_keys.get(key, self._latest)
 
     def learn(self, keys: Iterable[str], layout: Layout) -> None:
         """Remember the layout of keys."""
-        self._latest = layout
+        if len(layout.records) <= self.GUESSED:
+            self._latest = layout
         for key in keys:
             if len(key) <= self.LONGEST and self._of_keys.get(key) is not layout:
                 self._remember(self._of_keys, key, layout)

@@ -126,12 +126,17 @@ class RuntimeCache:
     ) -> bool:
         """Store a value unless the key has one; return whether it was stored.
 
-        Of any number of concurrent callers, one gets True. It is False, too, if the backend fails.
-        Arguments and errors are those of `set`.
+        Of any number of concurrent callers, one gets True. It is False, too, if the backend fails;
+        the value may be stored if only the reply was lost. Arguments and errors are those of `set`.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         full_key, data = self._full_key(key), encode(value)
-        return self._change(full_key, lambda entries: entries.add(full_key, data, options))
+        entries = self._entries()
+        flights.begin_write(entries.backend, [full_key])
+        try:
+            return entries.add(full_key, data, options)
+        finally:
+            flights.end_write(entries.backend, [full_key])
 
     def replace(
         self,
@@ -313,13 +318,15 @@ class RuntimeCache:
             flights.end_write(entries.backend, values)
 
     def _change(self, full_key: str, change: Callable[[Entries], T]) -> T:
-        """Make a change of an entry, after which no flight stores what it made before."""
-        entries, full_keys = self._entries(), (full_key,)
-        flights.begin_write(entries.backend, full_keys)
-        try:
-            return change(entries)
-        finally:
-            flights.end_write(entries.backend, full_keys)
+        """Make a change of an entry, and overtake a flight of its key if there is an entry.
+
+        What stored the entry has overtaken the flights before it, so this need not come first.
+        """
+        entries = self._entries()
+        answer = change(entries)
+        if answer is not None and answer is not False:
+            flights.overtake(entries.backend, [full_key])
+        return answer
 
 
 def _on_event_loop() -> bool:
