@@ -1,8 +1,8 @@
 """Compare the runtime cache with other caches.
 
-Measured are the time of a hit, a miss and a write, the time to expire a tag, which must not depend
-on the number of its entries, and the memory of an entry. README.md in this directory explains the
-tables.
+Measured are the time of a hit, a miss, a write, an `add` of a missing and of a present key, and a
+count, the time to expire a tag, which must not depend on the number of its entries, and the memory
+of an entry. README.md in this directory explains the tables.
 """
 
 from __future__ import annotations
@@ -60,8 +60,17 @@ VALUE = {
 }
 KEYS = [f"product:{number}" for number in range(1000)]
 ABSENT = [f"absent:{number}" for number in range(1000)]
+COUNTER = "visits"
 TAG = "products"
 TAGS = [TAG]
+OPERATIONS: dict[str, tuple[str, list[str]]] = {
+    "hit": ("get", KEYS),
+    "miss": ("get", ABSENT),
+    "set": ("set", KEYS),
+    "add": ("add", []),  # to keys that are new in each round
+    "add to a present key": ("add", KEYS),
+    "count": ("count", KEYS),
+}
 BATCH = 1000
 CALLS = {"memory": 1000, "Redis": 100, "Vercel": 20}
 TAKES = {1: 31, 10_000: 7, 100_000: 3, 1_000_000: 1}
@@ -71,7 +80,8 @@ TAKES = {1: 31, 10_000: 7, 100_000: 3, 1_000_000: 1}
 class Contender:
     """A cache by name and its timed calls; `expire` and `fill` are None for caches without tags.
 
-    `fill` stores a number of small values with the tag.
+    `fill` stores a number of small values with the tag. `add` stores a value unless the key has one
+    and `count` adds 1 to a number; both are None for caches that cannot do that.
     """
 
     name: str
@@ -79,6 +89,8 @@ class Contender:
     set: Callable[[str], Any]
     expire: Callable[[str], Any] | None = None
     fill: Callable[[int], None] | None = None
+    add: Callable[[str], Any] | None = None
+    count: Callable[[str], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,12 +140,15 @@ def fill(backend: Backend, entries: int, tags: Sequence[str] = TAGS) -> None:
 def unigate_cache(backend: Backend) -> Contender:
     """Return unigate's cache as applications use it."""
     cache = RuntimeCache(backend=backend, strict=True)
+    cache.set(COUNTER, 0, ttl=TTL)
     return Contender(
         UNIGATE,
         cache.get,
         lambda key: cache.set(key, VALUE, ttl=TTL, tags=TAGS),
         cache.expire_tag,
         partial(fill, backend),
+        lambda key: cache.add(key, VALUE, ttl=TTL, tags=TAGS),
+        lambda key: cache.incr(COUNTER),
     )
 
 
@@ -166,7 +181,14 @@ def vercel_cache(cache: Any) -> Contender:
 
 
 def django_cache(cache: Any) -> Contender:
-    return Contender("Django", cache.get, lambda key: cache.set(key, VALUE))
+    cache.set(COUNTER, 0)
+    return Contender(
+        "Django",
+        cache.get,
+        lambda key: cache.set(key, VALUE),
+        add=lambda key: cache.add(key, VALUE),
+        count=lambda key: cache.incr(COUNTER),
+    )
 
 
 def locked_json() -> Contender:
@@ -290,14 +312,16 @@ def calls(stores: dict[str, list[Contender]], rounds: int) -> Iterator[Call]:
     for contenders in stores.values():
         for contender in contenders:
             check(contender)
-    for _ in range(rounds):
+    for number in range(rounds):
+        new = [f"new:{number}:{key}" for key in KEYS]
         for store, contenders in stores.items():
             part = slice(CALLS[store])
-            for operation, keys in (("hit", KEYS), ("miss", ABSENT), ("set", KEYS)):
-                samples = times.setdefault((store, operation), {c.name: [] for c in contenders})
-                for contender in shuffle(contenders, len(contenders)):
-                    call = contender.set if operation == "set" else contender.get
-                    samples[contender.name].append(time_calls(call, keys[part]))
+            for operation, (method, keys) in OPERATIONS.items():
+                able = [each for each in contenders if getattr(each, method) is not None]
+                samples = times.setdefault((store, operation), {each.name: [] for each in able})
+                for contender in shuffle(able, len(able)):
+                    taken = time_calls(getattr(contender, method), (keys or new)[part])
+                    samples[contender.name].append(taken)
     for (store, operation), samples in times.items():
         for name, own in samples.items():
             pairs = zip(samples[UNIGATE], own, strict=True)

@@ -96,17 +96,13 @@ class RuntimeCache(BaseCache):
     ) -> bool:
         full, ttl, names = self._key(key, version), self._ttl(timeout), _names(tags)
         packed = self._packed(full, _Entry.new(value, ttl, names))
-        for _ in range(_ATTEMPTS):
-            if self._cache.add(full, packed, ttl=ttl, tags=names):
-                return True
-            stored = self._cache.get(full, _MISSING)
-            if stored is _MISSING or self._loaded(full, stored) is not None:
-                return False
-            # One that cannot be loaded is a missing one.
-            replaced = self._cache.replace(full, stored, packed, ttl=ttl, tags=names)
-            if replaced is not False:
-                return bool(replaced)
-        return False
+        if self._cache.add(full, packed, ttl=ttl, tags=names):
+            return True
+        stored = self._cache.get(full, _MISSING)
+        if stored is _MISSING or self._loaded(full, stored) is not None:
+            return False
+        # One that cannot be loaded is a missing one.
+        return bool(self._cache.replace(full, stored, packed, ttl=ttl, tags=names))
 
     def touch(
         self, key: Any, timeout: float | None = DEFAULT_TIMEOUT, version: int | None = None

@@ -170,7 +170,8 @@ def check_memory(app_configs: Apps, **_: Any) -> list[CheckMessage]:
         _warning(
             10,
             f"The cache {alias!r} is local to one instance: the others do not see its entries.",
-            'Use "django_unigate.cache.RuntimeCache" or a cache server.',
+            'Use "django_unigate.cache.RuntimeCache" or a cache server: Redis or Valkey if locks, '
+            "counters or rate limits are in it, which Vercel's Runtime Cache cannot keep.",
         )
         for alias in sorted(local)
     ]

@@ -132,19 +132,15 @@ class RuntimeCache(BaseCache):
         ttl = self._ttl(timeout)
         packed = self._packed(key, value, ttl)
         try:
-            for _ in range(_ATTEMPTS):
-                if self._cache.add(key, packed, ttl=ttl):
-                    return True
-                stored = self._cache.get(key, _MISSING)
-                if stored is _MISSING or self._unpacked(key, stored) is not _MISSING:
-                    return False
-                # One that cannot be loaded is a missing one.
-                replaced = self._cache.replace(key, stored, packed, ttl=ttl)
-                if replaced is not False:
-                    return bool(replaced)
+            if self._cache.add(key, packed, ttl=ttl):
+                return True
+            stored = self._cache.get(key, _MISSING)
+            if stored is _MISSING or self._unpacked(key, stored) is not _MISSING:
+                return False
+            # One that cannot be loaded is a missing one.
+            return bool(self._cache.replace(key, stored, packed, ttl=ttl))
         except CacheError:
-            pass
-        return False
+            return False
 
     def inc(self, key: str, delta: int = 1) -> int | None:
         """Add to a number, whose timeout stays, and return the sum; None if that has failed.

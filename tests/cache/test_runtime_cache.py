@@ -845,6 +845,31 @@ def test_factory_may_store_its_value_itself(cache: RuntimeCache) -> None:
     assert cache.get("key") == "own"
 
 
+def test_a_value_that_was_added_meanwhile_stays(cache: RuntimeCache) -> None:
+    assert cache.get_or_set("key", lambda: cache.add("key", "own") and "made") == "made"
+    assert cache.get("key") == "own"
+    cache.delete("key")
+
+    def make() -> str:
+        cache.add("key", 1)
+        return f"made after {cache.incr('key')}, {cache.replace('key', 2, 3)}, {cache.pop('key')}"
+
+    assert cache.get_or_set("key", make) == "made after 2, True, 3"
+    assert "key" not in cache
+
+
+def test_a_change_that_found_nothing_lets_the_made_value_be_stored(cache: RuntimeCache) -> None:
+    def make() -> list[Any]:
+        return [
+            cache.remove("key", 1),
+            cache.replace("key", 1, 2),
+            cache.incr("key"),
+            cache.touch("key", 9),
+        ]
+
+    assert cache.get_or_set("key", make) == [False, False, None, False] == cache.get("key")
+
+
 def test_write_waits_for_the_value_that_is_being_stored(
     cache: RuntimeCache, backend: Remote, pool: ThreadPoolExecutor
 ) -> None:

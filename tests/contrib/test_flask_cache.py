@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import flask
@@ -19,6 +21,7 @@ import unigate
 from flask_unigate import Unigate
 from flask_unigate.cache import RuntimeCache
 from tests.cache.clock import Clock
+from tests.cache.concurrency import in_threads
 from unigate.cache.memory import MemoryBackend
 
 
@@ -35,6 +38,15 @@ class BrokenBackend(MemoryBackend):
         raise OSError("no route")
 
     def set_many(self, values: Mapping[str, bytes], **options: Any) -> None:
+        raise OSError("no route")
+
+    def add(self, *args: Any, **options: Any) -> bool:
+        raise OSError("no route")
+
+    def increment(self, key: str, delta: float) -> float | bytes | None:
+        raise OSError("no route")
+
+    def pop(self, key: str) -> bytes | None:
         raise OSError("no route")
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -163,6 +175,65 @@ def test_a_value_lives_as_long_as_its_timeout() -> None:
         ["always"],
         ["always"],
     ]
+
+
+# JSON numbers, and one that is pickled.
+NUMBERS = pytest.mark.parametrize("number", [1, 2**70, 0.5, Decimal("1.5")])
+
+
+@NUMBERS
+def test_a_counter_keeps_its_life(number: Any) -> None:
+    clock = Clock(time.time())
+    cache = make_cache(backend=MemoryBackend(clock=clock), default_timeout=60)
+    cache.set("short", number, timeout=30)
+    cache.set("always", number, timeout=0)
+    for key in ("short", "always"):
+        assert (cache.inc(key), cache.dec(key, 3)) == (number + 1, number - 2)
+    assert cache.inc("new") == 1
+    clock.now += 29
+    assert cache.has("short")
+    clock.now += 2
+    assert not cache.has("short")
+    assert cache.get("new") == 1
+    clock.now += 30
+    assert not cache.has("new")
+    assert cache.get("always") == number - 2
+
+
+def test_a_counter_keeps_its_tags() -> None:
+    backend = MemoryBackend()
+    cache = make_cache(backend=backend)
+    cache.set("visits", 1, tags=["tea"])
+    cache.inc("visits")
+    unigate.RuntimeCache(backend=backend).expire_tag("tea")
+    assert cache.get("visits") is None
+
+
+@pytest.mark.parametrize("value", [None, "", False])
+def test_counting_begins_at_zero_for_what_is_false(value: Any) -> None:
+    cache = make_cache()
+    cache.set("key", value)
+    assert cache.inc("key", 2) == 2
+
+
+def test_no_increment_of_threads_is_lost() -> None:
+    cache = make_cache()
+
+    def visit(_: int) -> None:
+        for _ in range(50):
+            cache.inc("visits")
+
+    in_threads(visit, 8)
+    assert cache.get("visits") == 400
+
+
+def test_what_is_not_stored_is_not_said_to_be() -> None:
+    cache = make_cache(backend=MemoryBackend(10_000))
+    large = "x" * 10_000
+    assert cache.set("key", large) is False
+    assert cache.add("key", large) is False
+    assert cache.set_many({"a": 1, "key": large, "b": (2,)}) == ["a", "b"]
+    assert cache.get_many("a", "key", "b") == [1, None, (2,)]
 
 
 def test_clearing_one_namespace_leaves_the_others() -> None:

@@ -12,6 +12,7 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -416,6 +417,24 @@ def test_concurrent_callers_make_the_value_of_an_invalid_entry_once() -> None:
     assert in_threads(ask, 8) == [7] * 8
     assert calls == [1]
     assert plugin.get("key") == 7
+
+
+def test_counting_a_pickle_that_is_not_ones_own_begins_anew() -> None:
+    plugin: Any = Flask(MemoryBackend(), "tea")
+    with plugin.secrets("new"):
+        plugin.raw.set("key", plugin.signed("key", Decimal(5), secret="another"))
+        assert plugin.cache.inc("key", 2) == 2 == plugin.get("key")
+
+
+def test_a_pickled_number_that_never_expires_still_does_not(
+    plugin: Any, later: Callable[[float], None]
+) -> None:
+    forever = 0 if isinstance(plugin, Flask) else None
+    plugin.cache.set("key", Decimal("1.5"), forever)
+    count = plugin.cache.inc if isinstance(plugin, Flask) else plugin.cache.incr
+    assert count("key") == Decimal("2.5")
+    later(1e9)
+    assert plugin.get("key") == Decimal("2.5")
 
 
 class Gone:

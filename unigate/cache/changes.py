@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from unigate.errors import CacheError
 
 from .guard import BETWEEN_LINES, Guard
 
 _log = logging.getLogger("unigate")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PAUSES = (0.02, 0.1)  # seconds before the second and the third attempt
@@ -29,8 +30,8 @@ class Changes:
         self._guard = guard
         self._silent_until = float("-inf")
 
-    def make(self, change: Callable[[], T]) -> T:
-        """Make a change that can be repeated, and return its result.
+    def make(self, change: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Call a function that can be repeated, and return its result.
 
         Raises:
             CacheError: The last attempt has failed, or the guard allows none.
@@ -39,12 +40,12 @@ class Changes:
         with self._guard:
             for pause in PAUSES:
                 try:
-                    return change()
+                    return change(*args, **options)
                 except Exception:
                     if time.monotonic() + pause > end:
                         raise
                 time.sleep(pause)
-            return change()
+            return change(*args, **options)
 
     def report(self, change: str, error: CacheError) -> None:
         """Log a change that was not made, at most one line in `BETWEEN_LINES` seconds."""

@@ -100,31 +100,33 @@ class Entries:
         """
         if options.ttl == 0:
             return set(values) if self.delete(values) else set()
-        kept = {key: data for key, data in values.items() if _fits(key, data)}
-        if len(kept) < len(values):
-            self.delete(values.keys() - kept.keys())
-        stored: set[str] = set()
-        if kept:
-            with self._failures:
-                stored = kept.keys() - self._write(kept, options)
-                self._counters.add("sets", len(stored))
-        return stored
+        kept = values
+        for data in values.values():
+            if len(data) > MAX_BYTES:
+                kept = {key: data for key, data in values.items() if _fits(key, data)}
+                self.delete(values.keys() - kept.keys())
+                break
+        return self._write(kept, options) if kept else set()
 
-    def _write(self, values: Mapping[str, bytes], options: Options) -> Collection[str]:
-        ttl, tags, backend = options.ttl, options.tags + self.tags, self.backend
+    def _write(self, values: Mapping[str, bytes], options: Options) -> AbstractSet[str]:
+        with self._failures:
+            try:
+                refused = self._changes.make(self._store, values, options)
+            except CacheError as error:
+                self._discard(list(values), error)
+                raise
+            stored = values.keys() - refused if refused else values.keys()
+            self._counters.add("sets", len(stored))
+            return stored
+        return set()
 
-        def change() -> Collection[str]:
-            if len(values) > 1:
-                return backend.set_many(values, ttl=ttl, tags=tags) or ()
-            ((key, data),) = values.items()
-            stored = backend.set(key, data, ttl=ttl, tags=tags, name=options.name)
-            return (key,) if stored is False else ()
-
-        try:
-            return self._changes.make(change)
-        except CacheError as error:
-            self._discard(list(values), error)
-            raise
+    def _store(self, values: Mapping[str, bytes], options: Options) -> Collection[str] | None:
+        ttl, tags = options.ttl, options.tags + self.tags
+        if len(values) > 1:
+            return self.backend.set_many(values, ttl=ttl, tags=tags)
+        ((key, data),) = values.items()
+        stored = self.backend.set(key, data, ttl=ttl, tags=tags, name=options.name)
+        return (key,) if stored is False else None
 
     def _discard(self, keys: list[str], error: CacheError) -> None:
         """Remove the old values of keys whose new ones could not be stored."""

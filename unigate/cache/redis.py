@@ -204,24 +204,26 @@ class RedisBackend:
         new: bytes = b"",
         ttl: float | None = None,
     ) -> bool:
-        keys, known = [*layout.records, self._entry(key)], b""
+        keys = [*layout.records, self._entry(key)]
+        known: tuple[bytes, ...] = ()
         for _ in range(ATTEMPTS):
-            arguments = (*self._new(layout, ttl), new, condition, old or b"", known)
-            entry = self._run(SET_IF, keys, *arguments)
+            arguments = (*self._new(layout, ttl), new, condition, old or b"")
+            entry = self._run(SET_IF, keys, *arguments, *known)
             if isinstance(entry, int):
                 if entry:
                     self._layouts.learn([key], layout)
                 return bool(entry)
             if self._values({key: entry}, {}).get(key) != old:
                 return False
-            known = entry
+            known = (entry,)
         return False  # others store values all the time
 
     def increment(self, key: str, delta: float) -> float | bytes | None:
         entry_key = self._entry(key)
-        while isinstance(delta, int) and abs(delta) < MOST_IN_LUA:
+        in_lua = isinstance(delta, int) and abs(delta) < MOST_IN_LUA
+        for _ in range(ATTEMPTS if in_lua else 0):
             layout = self._layouts.guess(key)
-            answer = self._run(INCREMENT, [entry_key, *layout.records], layout.head, delta)
+            answer = self._run(INCREMENT, [entry_key, *layout.records], layout.head, int(delta))
             if not isinstance(answer, list):
                 return None if answer is None else int(answer)
             if answer[0].startswith(layout.head):

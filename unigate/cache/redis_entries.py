@@ -58,9 +58,9 @@ end
 {_EXTEND_RECORDS}"""
 
 # One entry. ARGV from 5: the value; "add", "replace" or "remove"; the old value for the last two;
-# an entry that the client has found to meet the condition, or nothing. Returns 1 if that was done,
-# 0 if the condition is not met, and an entry with another head for the client to look at. Entries
-# are read by MGET, to which a value of another type is a missing one.
+# if there is one, an entry that the client has found to meet the condition. Returns 1 if that was
+# done, 0 if the condition is not met, and an entry with another head, for the client to look at.
+# Entries are read by MGET, to which a value of another type is a missing one.
 SET_IF = f"""{_RECORDS}
 local key, value, condition, old, known = KEYS[count + 1], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local entry = redis.call('MGET', key)[1]
@@ -190,6 +190,8 @@ class Layouts:
     # A layout of more bytes is not remembered, nor that of a longer key.
     LONGEST = 1024
     MOST = 1024
+    # An unknown key is not read with more records than this.
+    GUESSED = 8
 
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix
@@ -228,12 +230,13 @@ class Layouts:
         return layout if layout.start <= len(entry) else None
 
     def guess(self, key: str) -> Layout:
-        """Return the layout that a key had last, or else that of the last key that had one."""
+        """Return the layout that a key had last, or that of the last key, if it has few tags."""
         return self._of_keys.get(key, self._latest)
 
     def learn(self, keys: Iterable[str], layout: Layout) -> None:
         """Remember the layout of keys."""
-        self._latest = layout
+        if len(layout.records) <= self.GUESSED:
+            self._latest = layout
         for key in keys:
             if len(key) <= self.LONGEST and self._of_keys.get(key) is not layout:
                 self._remember(self._of_keys, key, layout)

@@ -7,7 +7,7 @@ down costs a miss. Names and limits are those of Vercel's `vercel.functions`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -126,12 +126,17 @@ class RuntimeCache:
     ) -> bool:
         """Store a value unless the key has one; return whether it was stored.
 
-        Of any number of concurrent callers, one gets True. It is False, too, if the backend fails.
-        Arguments and errors are those of `set`.
+        Of any number of concurrent callers, one gets True. It is False, too, if the backend fails;
+        the value may be stored if only the reply was lost. Arguments and errors are those of `set`.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         full_key, data = self._full_key(key), encode(value)
-        return self._change([full_key], lambda entries: entries.add(full_key, data, options))
+        entries = self._entries()
+        flights.begin_write(entries.backend, [full_key])
+        try:
+            return entries.add(full_key, data, options)
+        finally:
+            flights.end_write(entries.backend, [full_key])
 
     def replace(
         self,
@@ -152,7 +157,7 @@ class RuntimeCache:
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         full_key, expected, data = self._full_key(key), encode(old), encode(new)
         return self._change(
-            [full_key], lambda entries: entries.replace(full_key, expected, data, options)
+            full_key, lambda entries: entries.replace(full_key, expected, data, options)
         )
 
     def remove(self, key: str, old: Any) -> bool | None:
@@ -162,7 +167,7 @@ class RuntimeCache:
         the backend has failed.
         """
         full_key, expected = self._full_key(key), encode(old)
-        return self._change([full_key], lambda entries: entries.remove(full_key, expected))
+        return self._change(full_key, lambda entries: entries.remove(full_key, expected))
 
     def incr(self, key: str, delta: float = 1) -> Any:
         """Add to a number and return the sum; return None for a missing key.
@@ -176,7 +181,7 @@ class RuntimeCache:
         if isinstance(delta, bool) or not isinstance(delta, (int, float)):
             raise TypeError(f"delta must be a number, got {delta!r}.")
         full_key = self._full_key(key)
-        answer = self._change([full_key], lambda entries: entries.increment(full_key, delta))
+        answer = self._change(full_key, lambda entries: entries.increment(full_key, delta))
         if isinstance(answer, bytes):
             raise TypeError(f"The value of {key!r} must be a number that fits JSON to be counted.")
         return answer
@@ -191,7 +196,7 @@ class RuntimeCache:
         Its tags stay, except in a backend that is not atomic. It is False if the backend fails.
         """
         seconds, full_key = checked_ttl(ttl), self._full_key(key)
-        return self._change([full_key], lambda entries: entries.touch(full_key, seconds))
+        return self._change(full_key, lambda entries: entries.touch(full_key, seconds))
 
     def pop(self, key: str, default: Any = None) -> Any:
         """Remove a value and return it, or `default` for a missing key.
@@ -305,16 +310,23 @@ class RuntimeCache:
     __iter__ = None  # backends cannot list their keys
 
     def _write(self, values: Mapping[str, bytes], options: Options) -> AbstractSet[str]:
-        return self._change(values, lambda entries: entries.write(values, options))
-
-    def _change(self, full_keys: Collection[str], change: Callable[[Entries], T]) -> T:
-        """Make a change after which no flight of the keys stores what it made before."""
         entries = self._entries()
-        flights.begin_write(entries.backend, full_keys)
+        flights.begin_write(entries.backend, values)
         try:
-            return change(entries)
+            return entries.write(values, options)
         finally:
-            flights.end_write(entries.backend, full_keys)
+            flights.end_write(entries.backend, values)
+
+    def _change(self, full_key: str, change: Callable[[Entries], T]) -> T:
+        """Make a change of an entry, and overtake a flight of its key if there is an entry.
+
+        What stored the entry has overtaken the flights before it, so this need not come first.
+        """
+        entries = self._entries()
+        answer = change(entries)
+        if answer is not None and answer is not False:
+            flights.overtake(entries.backend, [full_key])
+        return answer
 
 
 def _on_event_loop() -> bool:
