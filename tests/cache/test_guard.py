@@ -305,3 +305,86 @@ def test_guard_goes_with_its_backend() -> None:
     gc.collect()
     assert gone() is None
     assert guard_module._guards is not None
+
+
+class Refusing(MemoryBackend):
+    """A backend that raises a chosen error, and names one kind that concerns a single entry."""
+
+    class EntryError(Exception):
+        pass
+
+    entry_errors = (EntryError,)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error: Exception | None = None
+
+    def get(self, key: str) -> bytes | None:
+        if self.error:
+            raise self.error
+        return super().get(key)
+
+
+class Certificate(OSError, ValueError):
+    """Like ssl.SSLCertVerificationError."""
+
+
+@pytest.mark.parametrize(
+    ("error", "opens"),
+    [
+        (Refusing.EntryError("one"), False),
+        (ValueError("one"), False),
+        (KeyError("one"), False),
+        (TypeError("one"), False),
+        (TimeoutError("slow"), True),
+        (Certificate("expired"), True),
+        (RuntimeError("unknown"), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_of_one_entry_are_misses_and_no_more(
+    clock: Clock, error: Exception, opens: bool
+) -> None:
+    backend = Refusing()
+    cache = RuntimeCache(backend=backend)
+    cache.set("key", 1)
+    backend.error = error
+    for _ in range(FAILURES + 1):
+        assert cache.get("key") is None
+    backend.error = None
+    assert cache.get("key") == (None if opens else 1)
+    assert cache.stats()["errors"] == FAILURES + 1 + opens
+
+
+def test_an_error_of_one_entry_shows_that_the_backend_is_back(clock: Clock) -> None:
+    backend = Refusing()
+    cache = RuntimeCache(backend=backend)
+    cache.set("key", 1)
+    backend.error = TimeoutError()
+    for _ in range(FAILURES):
+        cache.get("key")
+    clock.now += REST
+    backend.error = Refusing.EntryError()
+    assert cache.get("key") is None
+    backend.error = None
+    assert cache.get("key") == 1
+
+
+def test_both_kinds_of_errors_have_lines_of_their_own(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = Refusing()
+    cache = RuntimeCache(backend=backend)
+    for error in [ValueError("odd"), TimeoutError("slow"), KeyError("k"), TimeoutError("again")]:
+        backend.error = error
+        cache.get("key")
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["odd", "slow"]
+
+
+def test_notes_of_an_error_are_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    backend = Refusing()
+    backend.error = TimeoutError("No reply from 192.0.2.1:9")
+    backend.error.add_note("192.0.2.1:9")
+    backend.error.add_note("attempt 2")
+    RuntimeCache(backend=backend).get("key")
+    assert "TimeoutError: No reply from 192.0.2.1:9 (attempt 2)" in caplog.text

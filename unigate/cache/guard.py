@@ -20,20 +20,35 @@ FAILURES = 3
 REST = 5.0  # seconds
 BETWEEN_LINES = 60.0  # seconds
 
+# What no network raises: an entry that is not what its reader expects.
+_ENTRY_ERRORS = (ValueError, TypeError, LookupError)
+
 
 class Guard:
     """A context manager for calls of a backend, which raises CacheError for every failure.
 
     After `FAILURES` failures in a row, calls are not made for `REST` seconds. Then one call is let
-    through: if it succeeds, so are all others; if it fails, the next `REST` seconds begin.
+    through: if it succeeds, so are all others; if it fails, the next `REST` seconds begin. An error
+    of one entry is not such a failure, because it shows that the backend responds.
+
+    Args:
+        clock: A clock in seconds.
+        entry_errors: Exceptions of the backend that concern one entry, in addition to ValueError,
+            TypeError and LookupError.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        entry_errors: tuple[type[Exception], ...] = (),
+    ) -> None:
         self._clock = clock
+        self._entry_errors = _ENTRY_ERRORS + entry_errors
         self._lock = threading.Lock()
         self._failures = 0
         self._rest_until = 0.0
-        self._silent_until = float("-inf")
+        self._silent_until = {True: float("-inf"), False: float("-inf")}
 
     def __enter__(self) -> None:
         # Read without the lock: a thread that reads too early makes one call too many.
@@ -48,7 +63,7 @@ class Guard:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
+        if error is None or self._of_an_entry(error):
             if self._failures:
                 with self._lock:
                     self._failures = 0
@@ -56,8 +71,9 @@ class Guard:
             with self._lock:
                 self._failures += 1
                 self._rest_until = self._clock() + REST
+        if isinstance(error, Exception):
             self.report(error)
-            raise CacheError(f"The backend of the cache has failed: {error!r}") from error
+            raise CacheError(f"The backend of the cache has failed: {describe(error)}") from error
 
     def _may_try(self) -> bool:
         with self._lock:
@@ -66,13 +82,32 @@ class Guard:
             self._rest_until = self._clock() + REST  # for all other threads
             return True
 
+    def _of_an_entry(self, error: BaseException) -> bool:
+        # An error of a certificate is both a ValueError and an OSError.
+        return isinstance(error, self._entry_errors) and not isinstance(error, OSError)
+
     def report(self, error: Exception) -> None:
-        """Log an error of the backend, at most one line in `BETWEEN_LINES` seconds."""
+        """Log an error, at most one line of each kind in `BETWEEN_LINES` seconds."""
+        of_an_entry = self._of_an_entry(error)
         with self._lock:
-            if self._clock() < self._silent_until:
+            if self._clock() < self._silent_until[of_an_entry]:
                 return
-            self._silent_until = self._clock() + BETWEEN_LINES
-        _log.warning("The cache is not working, so its values count as missing: %r", error)
+            self._silent_until[of_an_entry] = self._clock() + BETWEEN_LINES
+        if of_an_entry:
+            _log.warning(
+                "A call of the cache has failed, as if no value were there: %s", describe(error)
+            )
+        else:
+            _log.warning(
+                "The cache is not working, so its values count as missing: %s", describe(error)
+            )
+
+
+def describe(error: Exception) -> str:
+    """Return the type and text of an error, and its notes, such as the address of a server."""
+    text = f"{type(error).__name__}: {error}"
+    notes = dict.fromkeys(getattr(error, "__notes__", ()))
+    return " ".join([text, *(f"({note})" for note in notes if note not in text)])
 
 
 _guards: WeakKeyDictionary[Backend, Guard] = WeakKeyDictionary()
@@ -84,7 +119,8 @@ def guard_of(backend: Backend) -> Guard:
     guard = _guards.get(backend)
     if guard is None:
         with _lock:
-            guard = _guards.setdefault(backend, Guard())
+            errors = getattr(backend, "entry_errors", ())
+            guard = _guards.setdefault(backend, Guard(entry_errors=errors))
     return guard
 
 
