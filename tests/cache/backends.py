@@ -20,5 +20,6 @@ BACKENDS: dict[str, Callable[[], AbstractContextManager[Backend]]] = {
     "memory": memory,
     "redis": redis_server.backend,
     "redis-cluster": redis_server.cluster_backend,
+    "redis-client": redis_server.client_backend,
     "vercel": vercel_stub.backend,
 }

@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 
 import redis
 
+from tests.cache.certificate import Certificate
 from tests.waiting import until
 from unigate.cache.redis import RedisBackend
 
@@ -32,10 +33,16 @@ PATIENT = {"socket_connect_timeout": 10, "socket_timeout": 10}
 
 
 class Server:
-    """A server that runs while entered; it persists nothing unless its options say so."""
+    """A server that runs while entered; it persists nothing unless its options say so.
 
-    def __init__(self, *options: str) -> None:
+    With a certificate it speaks TLS only, and asks clients for a certificate too.
+    """
+
+    password: str | None = None
+
+    def __init__(self, *options: str, certificate: Certificate | None = None) -> None:
         self._options = options
+        self._certificate = certificate
 
     def __enter__(self) -> Server:
         self._folder = tempfile.TemporaryDirectory(prefix="unigate-redis-")
@@ -60,14 +67,30 @@ class Server:
 
     def start(self) -> None:
         """Start the server on its port and wait until it answers."""
-        command = [program(), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--dir", self.folder, "--save", "", *self._options]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        self.client = self._connect()
+        self.begin()
         until(self._answers)
 
+    def begin(self, *options: str) -> None:
+        """Start the server without waiting."""
+        command = [program(), *self._arguments(), *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self.client = self._connect()
+
+    def _arguments(self) -> list[str]:
+        return [*self._where(), "--save", "", *self._options]
+
+    def _where(self) -> list[str]:
+        port = ["--port", str(self.port)]
+        if self._certificate:
+            port = self._certificate.options(self.port)
+        return [*port, "--bind", "127.0.0.1", "--dir", self.folder]
+
     def _connect(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=10, protocol=2)
+        options: dict[str, Any] = {"socket_timeout": 10, "protocol": 2, "password": self.password}
+        if certificate := self._certificate:
+            own = {"ssl_certfile": certificate.path, "ssl_keyfile": certificate.key}
+            options |= {"ssl": True, "ssl_ca_certs": certificate.path, **own}
+        return redis.Redis("127.0.0.1", self.port, **options)
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:
@@ -119,10 +142,11 @@ class Server:
 class Cluster:
     """A cluster of servers that runs while entered."""
 
+    OPTIONS = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
+    OPTIONS += ["--cluster-require-full-coverage", "no"]
+
     def __init__(self, size: int) -> None:
-        options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]
-        options += ["--cluster-require-full-coverage", "no"]
-        self.nodes = [Server(*options) for _ in range(size)]
+        self.nodes = [Server(*self.OPTIONS) for _ in range(size)]
 
     def __enter__(self) -> Cluster:
         self._entered: list[Server] = []
@@ -211,6 +235,19 @@ def backend() -> Iterator[RedisBackend]:
     """Yield a backend with an unused namespace."""
     with opened(shared().url(namespace=next(_namespaces))) as fresh:
         yield fresh
+
+
+@cache
+def shared_client() -> redis.RedisCluster:
+    """Return a client of the shared cluster that decodes replies for its owner."""
+    node = shared_cluster().nodes[0]
+    return redis.RedisCluster("127.0.0.1", node.port, decode_responses=True, **PATIENT)
+
+
+@contextmanager
+def client_backend() -> Iterator[RedisBackend]:
+    """Yield a backend with a client that was made elsewhere."""
+    yield RedisBackend(client=shared_client(), namespace=next(_namespaces))
 
 
 @contextmanager

@@ -12,39 +12,24 @@ that restores an old snapshot also restores entries that expired after it, until
 Every key has a TTL, so that policies like `volatile-lru` can evict it and no expired entry stays
 for ever: an entry without a ttl has 30 days, a record as long as the longest of its entries.
 
-All keys of a namespace are in one hash slot, that is, on one node of a cluster; MOVED replies are
-followed. An entry is read by MGET together with the records that entries of its key had last, and
-only one that has others takes a second MGET. It is valid if its records have the same contents in
-the second reply as in the entry, because no later record is the same.
-Source: Redis, "Scripting with Lua", "Cluster specification" (hash tags, redirection), "EXPIRE",
+All keys of a namespace are in one hash slot, that is, on one node of a cluster. An entry is read by
+MGET together with the records that entries of its key had last, and only one that has others takes
+a second MGET. It is valid if its records have the same contents in the second reply as in the
+entry, because no later record is the same.
+Source: Redis, "Scripting with Lua", "Cluster specification" (hash tags), "EXPIRE",
 "SET" (KEEPTTL, from Redis 6.0).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
-from hashlib import sha1
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from math import ceil
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, quote, urlencode
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-try:
-    from redis import ConnectionPool, Redis
-    from redis.backoff import NoBackoff
-    from redis.exceptions import (
-        ConnectionError,
-        MovedError,
-        NoScriptError,
-        ResponseError,
-        TimeoutError,
-    )
-    from redis.retry import Retry
-except ImportError as error:
-    raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
-
+from .redis_connections import Connections
 from .redis_entries import (
     CONTENT,
     EXCHANGE,
@@ -57,7 +42,14 @@ from .redis_entries import (
     Layouts,
     encoded,
 )
+from .redis_urls import RedisURL, parse
 from .values import increased
+
+# Behind the imports above, which say what to install if redis-py is missing.
+from redis.exceptions import DataError, ResponseError  # isort: skip
+
+if TYPE_CHECKING:
+    from redis import ConnectionPool, CredentialProvider, Redis, RedisCluster
 
 LIFE = 30 * 24 * 60 * 60.0  # seconds
 MOST_IN_LUA = 2**53  # its numbers are floats
@@ -65,65 +57,81 @@ MOST_IN_LUA = 2**53  # its numbers are floats
 # How often a change is tried again because another client has changed the entry meanwhile.
 ATTEMPTS = 1000
 
-
-class _Connections(NamedTuple):
-    pool: ConnectionPool
-    execute: Callable[..., Any]
-    pid: int
-    redirected: bool
+# Seconds in which a read or removal whose connection was lost is repeated; not after a time-out.
+REPEAT_WITHIN = 0.25
 
 
 class RedisBackend:
-    """Store values in a Redis or Valkey server or cluster.
+    """Store values in Redis or Valkey: a server, a cluster, or a primary behind Sentinels.
 
     A server has 0.25 s to accept a connection (`socket_connect_timeout`) and 0.5 s for each reply
-    (`socket_timeout`). Failed commands are not retried.
+    (`socket_timeout`).
 
     Args:
-        url: A URL of redis-py: `redis://user:password@host:port/database`, `rediss://` for TLS,
-            `unix:///path?db=`; `valkey://` and `valkeys://` are synonyms. The query takes the
-            options of redis-py and `namespace`, which is "unigate" by default.
+        url: One of
+
+            - `redis://user:password@host:port/database`; `rediss://` for TLS;
+            - `unix:///path?db=`;
+            - `redis+sentinel://user:password@host:port,host2:port/service/database`, the hosts of
+              Sentinels; options that begin with `sentinel_` are those of connections to them, such
+              as `sentinel_password`; `rediss+sentinel://` for TLS to both;
+            - `redis+cluster://user:password@host:port,host2:port`, some nodes of a cluster;
+              `rediss+cluster://` for TLS.
+
+            `valkey` and `valkeys` are synonyms of `redis` and `rediss`. The query takes the options
+            of redis-py, such as `socket_timeout` and `ssl_ca_certs`, and `namespace`.
+        client: Instead of a URL, a `redis.Redis`, `redis.RedisCluster` or `redis.ConnectionPool`,
+            such as one that `redis.sentinel.Sentinel.master_for` returns. It remains the caller's:
+            it is not closed, and its own timeouts and retries apply.
+        namespace: A prefix of all keys; "unigate" by default.
+        credential_provider: With a URL: an object of redis-py that returns the user and password of
+            each new connection, such as tokens of AWS IAM or Microsoft Entra ID.
 
     Raises:
         ValueError: The scheme or an option is unknown, or an option has a wrong value.
+        TypeError: The client is of another kind.
     """
 
     waits = True
+    entry_errors = (ResponseError, DataError)
 
-    def __init__(self, url: str) -> None:
-        address, _, query = url.partition("?")
-        options = parse_qsl(query, keep_blank_values=True)
-        namespace = dict(options).get("namespace") or "unigate"
-        rest = urlencode([option for option in options if option[0] != "namespace"])
-        scheme, colon, where = address.partition(":")
-        self._url = f"{scheme.replace('valkey', 'redis')}{colon}{where}?{rest}"
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        client: Redis | RedisCluster | ConnectionPool | None = None,
+        namespace: str | None = None,
+        credential_provider: CredentialProvider | None = None,
+    ) -> None:
+        source: Redis | RedisCluster | ConnectionPool | RedisURL
+        if url is not None and client is None:
+            source = parse(url)
+            namespace = namespace or source.namespace
+        elif client is not None and url is None:
+            source = client
+        else:
+            raise ValueError("RedisBackend must get either a URL or a client.")
         # Quoted, because a brace in it would end the hash tag too early.
-        prefix = b"{%b}:" % quote(namespace, errors="surrogatepass").encode()
+        prefix = b"{%b}:" % quote(namespace or "unigate", errors="surrogatepass").encode()
         self._key_prefix = prefix + b"key:"
         self._layouts = Layouts(prefix)
-        self._open()
-        try:
-            self.pool.connection_class(**self.pool.connection_kwargs)
-        except TypeError as error:  # raised here, or every call would be a miss
-            raise ValueError(f"The URL of the cache has an unknown option: {error}") from error
-
-    @property
-    def pool(self) -> ConnectionPool:
-        """The connection pool in use."""
-        return self._connections.pool
+        self._connections = Connections(source, credential_provider)
 
     def get(self, key: str) -> bytes | None:
         guess = self._layouts.guess(key)
-        return self._value(key, guess, self._call("MGET", self._entry(key), *guess.records))
+        return self._value(key, guess, self._read(self._entry(key), *guess.records))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         if not keys:
             return {}
         guesses = map(self._layouts.guess, keys)
         records = list(dict.fromkeys(chain.from_iterable(guess.records for guess in guesses)))
-        found = self._call("MGET", *self._entries(keys), *records)
+        found = self._read(*self._entries(keys), *records)
         contents = dict(zip(records, found[len(keys) :], strict=True))
         return self._values(dict(zip(keys, found[: len(keys)], strict=True)), contents)
+
+    def _read(self, *keys: bytes) -> Any:
+        return self._connections.execute("MGET", *keys, repeat_within=REPEAT_WITHIN)
 
     def _value(self, key: str, guess: Layout, found: Sequence[bytes | None]) -> bytes | None:
         """Return the value in the reply to an MGET of the key and the records of a guess."""
@@ -143,7 +151,7 @@ class RedisBackend:
         records = dict.fromkeys(chain.from_iterable(layout.records for layout in known))
         unread = [record for record in records if record not in contents]
         if unread:
-            contents.update(zip(unread, self._call("MGET", *unread), strict=True))
+            contents.update(zip(unread, self._read(*unread), strict=True))
         values = {}
         for key, entry in entries.items():
             if entry and (layout := layouts[key]):
@@ -169,7 +177,7 @@ class RedisBackend:
         if values:
             layout = self._layouts.of_tags(tags)
             keys = [*layout.records, *self._entries(values)]
-            self._run(SET, keys, *self._new(layout, ttl), *values.values())
+            self._connections.run(SET, keys, *self._new(layout, ttl), *values.values())
             self._layouts.learn(values, layout)
 
     def add(
@@ -208,7 +216,7 @@ class RedisBackend:
         known: tuple[bytes, ...] = ()
         for _ in range(ATTEMPTS):
             arguments = (*self._new(layout, ttl), new, condition, old or b"")
-            entry = self._run(SET_IF, keys, *arguments, *known)
+            entry = self._connections.run(SET_IF, keys, *arguments, *known)
             if isinstance(entry, int):
                 if entry:
                     self._layouts.learn([key], layout)
@@ -223,7 +231,9 @@ class RedisBackend:
         in_lua = isinstance(delta, int) and abs(delta) < MOST_IN_LUA
         for _ in range(ATTEMPTS if in_lua else 0):
             layout = self._layouts.guess(key)
-            answer = self._run(INCREMENT, [entry_key, *layout.records], layout.head, int(delta))
+            answer = self._connections.run(
+                INCREMENT, [entry_key, *layout.records], layout.head, int(delta)
+            )
             if not isinstance(answer, list):
                 return None if answer is None else int(answer)
             if answer[0].startswith(layout.head):
@@ -236,7 +246,7 @@ class RedisBackend:
         entry_key = self._entry(key)
         for _ in range(ATTEMPTS):
             guess = self._layouts.guess(key)
-            found = self._call("MGET", entry_key, *guess.records)
+            found = self._read(entry_key, *guess.records)
             value = self._value(key, guess, found)
             if value is None:
                 return None
@@ -245,7 +255,7 @@ class RedisBackend:
                 return value
             number, new = changed
             entry = found[0][: -len(value)] + new
-            if self._run(EXCHANGE, [entry_key], found[0], entry):
+            if self._connections.run(EXCHANGE, [entry_key], found[0], entry):
                 return number
         raise RuntimeError(f"{ATTEMPTS} attempts to add to a number have met other changes.")
 
@@ -253,7 +263,7 @@ class RedisBackend:
         for _ in range(ATTEMPTS):
             layout = self._layouts.guess(key)
             keys = [self._entry(key), *layout.records]
-            answer = self._run(TOUCH, keys, layout.head, milliseconds(ttl))
+            answer = self._connections.run(TOUCH, keys, layout.head, milliseconds(ttl))
             if isinstance(answer, int):
                 return bool(answer)
             if not self._learn(key, answer):
@@ -262,7 +272,8 @@ class RedisBackend:
 
     def pop(self, key: str) -> bytes | None:
         guess = self._layouts.guess(key)
-        return self._value(key, guess, self._run(POP, [self._entry(key), *guess.records]))
+        found = self._connections.run(POP, [self._entry(key), *guess.records])
+        return self._value(key, guess, found)
 
     def delete(self, keys: Iterable[str]) -> None:
         self._unlink(self._entries(keys))
@@ -274,8 +285,7 @@ class RedisBackend:
         self._unlink([self._layouts.all])
 
     def close(self) -> None:
-        if self._connections.pid == os.getpid():
-            self.pool.disconnect()
+        self._connections.close()
 
     def _entry(self, key: str) -> bytes:
         return self._key_prefix + encoded(key)
@@ -289,65 +299,9 @@ class RedisBackend:
 
     def _unlink(self, keys: Sequence[bytes]) -> None:
         if keys:
-            self._call("UNLINK", *keys)
-
-    def _run(self, script: str, keys: Sequence[bytes], *arguments: bytes | str | int) -> Any:
-        try:
-            return self._call("EVALSHA", digest(script), len(keys), *keys, *arguments)
-        except NoScriptError:  # the first call since the server started
-            return self._call("EVAL", script, len(keys), *keys, *arguments)
-
-    def _call(self, *command: bytes | str | int) -> Any:
-        connections = self._connections
-        if connections.pid != os.getpid():
-            # redis-py's pool is unusable here if another thread held its lock at the fork.
-            connections = self._open()
-        try:
-            return connections.execute(*command)
-        except ResponseError as error:
-            node = moved_to(error)
-            if node is None:
-                raise
-            return self._open(node).execute(*command)
-        except (ConnectionError, TimeoutError):
-            if connections.redirected:  # the node in the URL may know the new owner by now
-                self._open()
-            raise
-
-    def _open(self, node: tuple[str, int] | None = None) -> _Connections:
-        pool = ConnectionPool.from_url(
-            self._url,
-            max_connections=2**31,  # one per thread; running out would be an error
-            protocol=2,  # RESP3 would take a round trip more to connect
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=0.25,
-            socket_timeout=0.5,
-        )
-        if node is not None:
-            host, port = node
-            pool.connection_kwargs.update({"host": host} if host else {}, port=port)
-        execute = Redis(connection_pool=pool).execute_command
-        self._connections = _Connections(pool, execute, os.getpid(), node is not None)
-        return self._connections
+            self._connections.execute("UNLINK", *keys, repeat_within=REPEAT_WITHIN)
 
 
 def milliseconds(ttl: float | None) -> int:
     """Return the life of an entry in milliseconds."""
     return ceil((LIFE if ttl is None else ttl) * 1000)
-
-
-@cache
-def digest(script: str) -> str:
-    """Return the name of a script in the server."""
-    return sha1(script.encode(), usedforsecurity=False).hexdigest()
-
-
-def moved_to(error: ResponseError) -> tuple[str, int] | None:
-    """Return host and port of the node in a MOVED reply, None for any other error.
-
-    An empty host means the node that sent the reply.
-    """
-    code, _, where = str(error).partition(" ")
-    if code == "MOVED":  # redis-py before 6 parses these only in its cluster client
-        error = MovedError(where)
-    return (error.host, error.port) if isinstance(error, MovedError) else None

@@ -28,7 +28,8 @@ def open_backend(url: str) -> Backend:
 
     Args:
         url: `memory://` (a separate store for each name after it; `?max_bytes=` limits its size),
-            `redis://`, `rediss://`, `valkey://`, `valkeys://` or `unix://`.
+            `redis://`, `rediss://` for TLS, `unix://`, `redis+sentinel://`, `redis+cluster://`
+            and others of `RedisBackend`.
 
     Raises:
         ValueError: The scheme or an option is unknown.
@@ -65,7 +66,7 @@ def _from_headers(headers: Headers) -> VercelBackend | None:
 
 def check_url(url: str) -> None:
     """Raise ValueError unless the scheme of a URL names a backend."""
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url)
     if scheme not in SCHEMES:
         # Only the scheme: the rest may contain a password.
         raise ValueError(
@@ -75,7 +76,13 @@ def check_url(url: str) -> None:
 
 def _open(url: str) -> Backend:
     check_url(url)
-    return SCHEMES[urlsplit(url).scheme](url)
+    return SCHEMES[_scheme(url)](url)
+
+
+def _scheme(url: str) -> str:
+    # urlsplit() refuses a list of hosts with an IPv6 address in it.
+    scheme, colon, _ = url.partition(":")
+    return scheme.lower() if colon else ""
 
 
 def _memory(url: str) -> Backend:
@@ -106,11 +113,12 @@ def _vercel_or_memory() -> Backend:
 
 SCHEMES: dict[str, Callable[[str], Backend]] = {
     "memory": _memory,
-    "redis": _redis,
-    "rediss": _redis,
+    **{
+        name + kind: _redis
+        for kind in ("", "+sentinel", "+cluster")
+        for name in ("redis", "rediss", "valkey", "valkeys")
+    },
     "unix": _redis,
-    "valkey": _redis,
-    "valkeys": _redis,
 }
 """The schemes of cache URLs, each with the function that opens its backend."""
 

@@ -1,0 +1,167 @@
+"""Commands to Redis, repeated where a failover has made a connection useless.
+
+A server that refuses a command because of its role or state (a replica, a node that is loading, the
+former owner of a slot) does so for as long as a connection to it lives. So the connections are
+dropped, and the command, which was not executed, is sent once more: to the node that a MOVED reply
+names, to another node of the cluster, or to where DNS or the Sentinels say that the primary is now.
+
+All keys of a namespace are in one hash slot, so a backend needs one node of a cluster. It finds the
+node by asking any other, without reading the map of the cluster at every cold start.
+Source: Redis, "Cluster specification" (redirection, ASK), "Guidelines for Redis clients with
+support for Redis Sentinel".
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any
+
+from .redis_clients import GivenClient, Opened, Opener, URLClients
+from .redis_refusals import UNAVAILABLE, refusal_of, was_not_sent
+from .redis_urls import Node, RedisURL
+
+# Behind the imports above, which say what to install if redis-py is missing.
+from redis.exceptions import (  # isort: skip
+    ConnectionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    TimeoutError,
+)
+
+if TYPE_CHECKING:
+    from redis import ConnectionPool, CredentialProvider, Redis, RedisCluster
+
+_MOVES = 2
+
+
+class Connections:
+    """The connections of a backend.
+
+    Args:
+        source: A URL, or a client or pool of redis-py, which remains the caller's: it is not
+            closed, and its own retries and timeouts apply.
+        credential_provider: For a URL: what returns the credentials of each new connection.
+
+    Raises:
+        ValueError: The URL has an unknown option, or `credential_provider` is not for a URL.
+        TypeError: The client is of another kind.
+    """
+
+    def __init__(
+        self,
+        source: RedisURL | Redis | RedisCluster | ConnectionPool,
+        credential_provider: CredentialProvider | None = None,
+    ) -> None:
+        self._opener: Opener
+        if isinstance(source, RedisURL):
+            self._opener = URLClients(source, credential_provider)
+        elif credential_provider is None:
+            self._opener = GivenClient(source)
+        else:
+            raise ValueError("credential_provider must be an option of the client that is given.")
+        self._opened = self._opener.open()
+
+    @property
+    def pool(self) -> ConnectionPool | None:
+        """The connection pool in use; None for a `RedisCluster`."""
+        return self._opened.pool
+
+    def close(self) -> None:
+        """Close the connections of this process; a later command opens new ones."""
+        self._opener.close(self._opened)
+
+    def run(
+        self,
+        script: str,
+        keys: Sequence[bytes],
+        *arguments: bytes | str | int,
+        repeat_within: float = 0.0,
+    ) -> Any:
+        """Run a Lua script like a command, sent whole only where the server does not have it."""
+        rest = (len(keys), *keys, *arguments)
+        try:
+            return self.execute("EVALSHA", _digest(script), *rest, repeat_within=repeat_within)
+        except NoScriptError:  # the first call since the server started
+            return self.execute("EVAL", script, *rest, repeat_within=repeat_within)
+
+    def execute(self, *command: bytes | str | int, repeat_within: float = 0.0) -> Any:
+        """Run a command and return its reply, in bytes.
+
+        Args:
+            command: The command. If a server refuses it without executing it, it is repeated once
+                on a new connection.
+            repeat_within: Seconds from the start in which a command is repeated once although a
+                server may have executed it: the connection was lost, or the reply took too long.
+                0 for a command whose repetition could give a wrong answer.
+
+        Raises:
+            redis.RedisError: The command failed. The error has the server's address as a note.
+        """
+        opened = self._opened
+        if opened.pid != os.getpid():
+            # redis-py's pool is unusable here if another thread held its lock at the fork.
+            opened = self._opened = self._opener.open()
+        end = time.monotonic() + repeat_within
+        moves, repetitions = _MOVES, 1
+        while True:
+            try:
+                return opened.execute(*command, NEVER_DECODE=True)
+            except (RedisError, RedisClusterException) as error:
+                error.add_note(opened.address)
+                refusal = refusal_of(error)
+                if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
+                    raise
+                node = refusal.node if refusal else None
+                if node and refusal and refusal.code == "ASK":
+                    return self._ask(node, command)
+                elsewhere = self._opener.alternatives or opened.node is not None
+                opened = self._replace(opened, node)
+                if node and moves:
+                    moves -= 1
+                elif repetitions and (
+                    refusal or (elsewhere and was_not_sent(error)) or time.monotonic() < end
+                ):
+                    repetitions -= 1
+                elif refusal and refusal.code in UNAVAILABLE:
+                    raise _unavailable(error, refusal.code) from None
+                else:
+                    raise
+
+    def _replace(self, opened: Opened, node: Node | None) -> Opened:
+        # Another thread with the same connections may have been first.
+        if self._opened is opened:
+            self._opened = self._opener.replace(opened, node)
+        return self._opened
+
+    def _ask(self, node: Node, command: tuple[bytes | str | int, ...]) -> Any:
+        """Send a command to the node to which the keys of a slot are being moved."""
+        opened = self._opener.open(node)
+        try:
+            with opened.client.pipeline(transaction=False) as pipeline:
+                queue: Callable[..., object] = pipeline.execute_command
+                queue("ASKING")
+                queue(*command, NEVER_DECODE=True)
+                reply = pipeline.execute(raise_on_error=False)[-1]
+        finally:
+            self._opener.close(opened)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+@cache
+def _digest(script: str) -> str:
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def _unavailable(error: Exception, code: str) -> ConnectionError:
+    """Return the error of a server that refuses every command, which is like no connection."""
+    unavailable = ConnectionError(f"{code} {error}")
+    for note in error.__notes__:
+        unavailable.add_note(note)
+    return unavailable

@@ -1,0 +1,70 @@
+"""What an error of redis-py says about a command: refused without being executed, or not sent."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from redis.exceptions import (
+    AskError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+
+from .redis_urls import Node
+
+# Subclasses come first.
+_CLASSES: dict[type[RedisError], str] = {
+    MovedError: "MOVED",
+    AskError: "ASK",
+    MasterDownError: "MASTERDOWN",
+    ClusterDownError: "CLUSTERDOWN",
+    TryAgainError: "TRYAGAIN",
+    ReadOnlyError: "READONLY",
+    BusyLoadingError: "LOADING",
+}
+
+# redis-py before 6 has these classes only for replies in its cluster client. Redis before 7 wraps
+# an error inside a script: "ERR Error running script (...): -READONLY You can't write ...".
+_CODE = re.compile(rf"(?:ERR Error running script .*?-)?({'|'.join(_CLASSES.values())}) (.*)", re.S)
+
+UNAVAILABLE = frozenset({"MASTERDOWN", "CLUSTERDOWN"})
+"""Codes with which a server refuses every command. LOADING is a ConnectionError in redis-py."""
+
+
+class Refusal(NamedTuple):
+    """The reply of a server that has not executed a command, because of its role or state."""
+
+    code: str
+    node: Node | None = None
+    """Where MOVED and ASK send the client; an empty host is that of the server that replied."""
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """Return the refusal in an error, None if the error is of another kind."""
+    # redis-py's Sentinel client raises a ConnectionError where a former primary is read-only.
+    for each in (error, error.__context__):
+        for kind, code in _CLASSES.items():
+            if isinstance(each, kind):
+                node = (each.host, each.port) if isinstance(each, AskError) else None
+                return Refusal(code, node)
+        if isinstance(each, ResponseError) and (match := _CODE.match(str(each))):
+            code, rest = match.groups()
+            return Refusal(code, _node(rest) if code in ("MOVED", "ASK") else None)
+    return None
+
+
+def _node(text: str) -> Node:
+    host, _, port = text.partition(" ")[2].rpartition(":")
+    return host, int(port)
+
+
+def was_not_sent(error: BaseException) -> bool:
+    """Return True if no connection was made, so that no server has the command."""
+    return isinstance(error.__context__, ConnectionRefusedError)
