@@ -9,7 +9,7 @@ run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 # Tests that start servers, databases, a browser or processes, and spend most of their time waiting for them.
-LIVE = tests/browser tests/servers tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
+LIVE = tests/browser tests/servers tests/cache/test_redis_faults.py tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
     tests/cli/check/test_check.py tests/cli/check/test_django.py tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
     tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_host.py \
     tests/contrib/test_django_postgresql.py \
