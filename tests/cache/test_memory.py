@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -217,4 +218,20 @@ def test_bytes_add_up_after_many_threads() -> None:
     for _ in range(200):
         put(backend, "last")
     backend.delete(["last"])
+    assert backend.size() == {"entries": 0, "bytes": 0}
+
+
+def test_what_is_too_large_is_not_said_to_be_stored() -> None:
+    backend = MemoryBackend(1000)
+    options: Any = {"ttl": None, "tags": []}
+    large = b"x" * 1000
+    assert backend.set("k", b"1", name=None, **options) is True
+    assert backend.set("k", large, name=None, **options) is False
+    assert backend.get("k") is None
+    assert backend.set_many({"a": b"1", "b": large}, **options) == ["b"]
+    assert backend.add("k", large, name=None, **options) is False
+    assert backend.replace("a", b"1", large, name=None, **options) is False
+    assert backend.size()["entries"] == 0
+    # A tag that takes more than there is room for.
+    assert backend.set("k", b"1", ttl=None, tags=["t" * 900], name=None) is False
     assert backend.size() == {"entries": 0, "bytes": 0}

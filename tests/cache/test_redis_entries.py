@@ -136,7 +136,9 @@ def test_a_client_that_does_not_know_the_tags_finds_that_they_have_expired(
 
 def test_an_increment_and_a_touch_keep_unknown_tags_and_the_life(pair: Pair) -> None:
     pair.put("k", b"1", "t", ttl=1000)
-    assert pair.other.increment("k", 2**53) == 2**53 + 1
+    assert pair.other.increment("k", 1) == 2
+    assert 990 < shared().run("TTL", pair.raw("key:k")) <= 1000
+    assert pair.other.increment("k", 2**53) == 2**53 + 2
     assert 990 < shared().run("TTL", pair.raw("key:k")) <= 1000
     assert pair.other.touch("k", 5000)
     for record in ("key:k", "tag:t", "all"):

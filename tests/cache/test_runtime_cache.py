@@ -870,6 +870,30 @@ def test_a_change_that_found_nothing_lets_the_made_value_be_stored(cache: Runtim
     assert cache.get_or_set("key", make) == [False, False, None, False] == cache.get("key")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cache: cache.remove("key", 1),
+        lambda cache: cache.replace("key", 1, 2),
+        lambda cache: cache.incr("key", -1) == 0,
+        lambda cache: cache.touch("key", 9),
+        lambda cache: cache.pop("key"),
+    ],
+)
+def test_a_change_of_what_another_process_stored_overtakes_a_flight(
+    backend: Remote, change: Callable[[RuntimeCache], Any]
+) -> None:
+    cache = RuntimeCache(backend=backend, key_hash_function=str)
+
+    def make() -> str:
+        backend.set("key", b"1", ttl=None, tags=[], name=None)
+        assert change(cache)
+        return "made"
+
+    assert cache.get_or_set("key", make) == "made"
+    assert cache.get("key") != "made"
+
+
 def test_write_waits_for_the_value_that_is_being_stored(
     cache: RuntimeCache, backend: Remote, pool: ThreadPoolExecutor
 ) -> None:
