@@ -79,7 +79,7 @@ class EventGateway:
         UnknownEvent, because any reply would mean success; only a warm-up is answered at once.
 
         A function whose first parameter is annotated with an event class of Powertools, such as
-        `SQSEvent`, gets the event as that class.
+        `SQSEvent`, or a model of its parser, gets the event as that class, and may return it.
 
         Args:
             kind: A name of `unigate.events.kinds.NAMES`, such as "sqs", or "*" for every event
@@ -91,7 +91,7 @@ class EventGateway:
 
         Raises:
             TypeError: The kind has no such filter, its value is not text, or the function cannot be
-                called with (event, context).
+                called with (event, context), or its class is for events of another kind.
             ValueError: The kind is unknown, a filter is empty, or a function with the same filters
                 is registered already.
         """
@@ -275,11 +275,16 @@ class EventGateway:
         if handler is None:
             raise unknown_event(event, self._sources, self._handlers.filtered(event))
         try:
-            return handler(event, context)
+            result = handler(event, context)
         except BaseException as error:
             if (failure := failure_of(error)) is not error:
                 raise failure from error
             raise
+        if result is None or type(result) is dict:
+            return result
+        from .events.results import plain_result
+
+        return plain_result(result)
 
 
 def not_found() -> Response:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from unigate.errors import UnknownEvent
+from unigate.http import as_dicts
 
 from . import http_api, kinds, rest_api, sources
 from .kinds import kind_of
@@ -124,15 +125,8 @@ def parse_event(event: Any) -> Any:
         if isinstance(inner, dict):
             return inner
     elif isinstance(event, Mapping) and not isinstance(event, dict):
-        return _plain(event)
+        return as_dicts(event)
     return event
-
-
-def _plain(value: Any) -> Any:
-    """Return a value with dicts in place of other mappings."""
-    if isinstance(value, Mapping):
-        return {name: _plain(value[name]) for name in value}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def unknown_event(
@@ -143,14 +137,10 @@ def unknown_event(
     Args:
         filtered: The kinds with functions whose filters do not match the event.
     """
-    names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
-    tried = f"No event source matches it. Tried: {', '.join(names)}."
     kind = kind_of(event)
-    if not isinstance(event, dict) and kind is None:
-        return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
     if kind is None:
-        advice = f"{tried} If it is in the format of one of these, name it: wrap(..., source=...)."
-    elif filtered:
+        return UnknownEvent(f"{_seen(event)} {_advice_without_kind(event, extra)}")
+    if filtered:
         tried = " and ".join(f'@app.on_event("{name}")' for name in filtered)
         advice = (
             f"It is not an HTTP request (kind: {kind}), and the filters of no function match it: "
@@ -162,8 +152,34 @@ def unknown_event(
             f"It is not an HTTP request (kind: {kind}): register a function for it with "
             f'@app.on_event("{named}").'
         )
-    seen = f"with {_keys(event)}" if isinstance(event, dict) else f"of {len(event)} records"
-    return UnknownEvent(f"Got an event {seen}. {advice}")
+    return UnknownEvent(f"{_seen(event)} {advice}")
+
+
+def _seen(event: Any) -> str:
+    if isinstance(event, dict):
+        return f"Got an event with {_keys(event)}."
+    if isinstance(event, list):
+        return f"Got a list of length {len(event)} as the event."
+    return f"An event must be a JSON object, got {type(event).__name__}."
+
+
+def _advice_without_kind(event: Any, extra: tuple[EventSource, ...]) -> str:
+    """Return what to do about an event that is of no known source or kind."""
+    register = '@app.on_event("*")'
+    if isinstance(event, list):
+        return (
+            f"The items are not those of a kind that has lists ({', '.join(kinds.LISTS)}): "
+            f"register a function for it with {register}."
+        )
+    names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
+    tried = f"No event source matches it. Tried: {', '.join(names)}."
+    if not isinstance(event, dict):
+        return f"{tried} If it is the input of a function, register one with {register}."
+    return (
+        f"{tried} If it is an HTTP request in the format of one of these, name it: "
+        "wrap(..., source=...). If it is an event of another kind, register a function for it with "
+        f"{register}."
+    )
 
 
 def unreadable_event(source: EventSource, event: Any, error: Exception) -> UnknownEvent:
