@@ -309,7 +309,7 @@ def test_repeating_prints_the_times(capsys: pytest.CaptureFixture[str]) -> None:
         (["--event", "binary"], "'binary' is not valid JSON: "),
         (["--event", "deep"], "'deep' is not valid JSON: "),
         (["--event", "sqs.json"], "Got an event with the keys 'Records'"),
-        (["--event", "list.json"], "must be a JSON object, got list"),
+        (["--event", "list.json"], "Got a list of length 1"),
         (["--event", "event.json", "--path", "/"], "--event contains the whole request"),
         (["--event", "event.json", "--data", ""], "--event contains the whole request"),
         (["--event", "event.json", "--as", "alb"], "--event contains the whole request"),
