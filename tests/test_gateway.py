@@ -18,6 +18,7 @@ import unigate
 from tests.apps import plain
 from tests.hosts import HOSTS, asgi_scope, ask_asgi, ask_wsgi, wsgi_environ
 from unigate import Request, Response
+from unigate.events import alb
 
 GET = {"httpMethod": "GET", "path": "/here"}
 
@@ -246,6 +247,84 @@ def test_a_decorator_must_return_a_function(around: Any) -> None:
         unigate.wrap(sends(), around=around)
 
 
+def asynchronous(handler: Any) -> Any:
+    async def awaiting(event: Any, context: Any) -> Any:
+        return handler(event, context)
+
+    return awaiting
+
+
+async def asynchronous_itself(handler: Any) -> Any:
+    return handler
+
+
+class AsynchronousObject:
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    async def __call__(self, event: Any, context: Any) -> Any:
+        return self.handler(event, context)
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        *(asynchronous, asynchronous_itself, AsynchronousObject),
+        lambda handler: functools.partial(asynchronous(handler)),
+    ],
+)
+@pytest.mark.parametrize("more", [[], [lambda handler: handler]])
+def test_an_asynchronous_decorator_is_refused(decorator: Any, more: Any) -> None:
+    with pytest.raises(TypeError, match=r"returns the reply, .* is asynchronous, or what"):
+        unigate.wrap(sends(), around=[*more, decorator, *more])
+
+
+@pytest.mark.parametrize("door", EVENT_DOORS)
+@pytest.mark.parametrize("event", [GET, {"Records": [{"EventSource": "aws:sns"}]}])
+def test_a_decorator_that_returns_an_awaitable_is_refused_with_the_first_event(
+    door: str, event: Any
+) -> None:
+    def late(handler: Any) -> Any:
+        return lambda event, context: asynchronous(handler)(event, context)
+
+    app = unigate.wrap(sends(), around=[late])
+    app.on_event("sns")(lambda event, context: "noted")
+    with pytest.raises(TypeError, match=r"write `def` in place of `async def`"):
+        EVENT_DOORS[door](app, event)
+
+
+def a_handler(event: Any, context: Any) -> Any: ...
+
+
+class OfMethods:
+    def decorates(self, handler: Any) -> Any:
+        return handler
+
+    def handles(self, event: Any, context: Any) -> Any: ...
+
+    def takes_nothing(self) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("decorator", "count"),
+    [
+        *((a_handler, 2), (OfMethods().handles, 2), (OfMethods().takes_nothing, 0)),
+        (lambda: None, 0),
+    ],
+)
+def test_a_function_that_is_no_decorator_is_refused(decorator: Any, count: int) -> None:
+    with pytest.raises(TypeError, match=rf"take a handler .* needs {count} arguments"):
+        unigate.wrap(sends(), around=[decorator])
+
+
+def test_a_decorator_may_have_more_parameters_with_defaults() -> None:
+    decorators: list[Any] = [
+        *(OfMethods().decorates, lambda *args: args[0], lambda handler, more=None: handler),
+        *(lambda handler=None, more=None: handler, functools.partial(lambda more, h: h, 1)),
+    ]
+    assert unigate.wrap(sends(), around=decorators)(GET, None)["statusCode"] == 200
+
+
 # --- arguments ------------------------------------------------------------------------------------
 
 
@@ -258,10 +337,16 @@ def test_a_decorator_must_return_a_function(around: Any) -> None:
         ({"application": plain.wsgi_app, "on_error": "ignore"}, ValueError, "'respond', 'raise'"),
         ({"application": plain.wsgi_app, "source": "fax"}, ValueError, "http_api"),
         ({"application": 7}, unigate.UnknownInterface, "cannot be called"),
-        ({"application": plain.wsgi_app, "around": noting}, TypeError, "a list of decorators"),
+        *(
+            ({"application": plain.wsgi_app, "around": around}, TypeError, "a list of decorators")
+            for around in (noting, "noting", [5], ["noting"], [None])
+        ),
         ({"application": plain.wsgi_app, "around": 7}, TypeError, "a list of decorators, got 7"),
         ({"application": plain.wsgi_app, "sources": 7}, TypeError, "a list of event sources"),
-        ({"application": plain.wsgi_app, "sources": "alb"}, TypeError, "a list of event sources"),
+        *(
+            ({"application": plain.wsgi_app, "sources": given}, TypeError, "list of event sources")
+            for given in ("alb", [5], ["alb"], [None], alb)
+        ),
         ({"mounts": [("/v2", plain.wsgi_app)]}, TypeError, "mounts must map prefixes"),
         ({"mounts": {"/a//b": plain.wsgi_app}}, ValueError, "a path like"),
         (

@@ -14,6 +14,7 @@ from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed, failure_of
 from .events import (
     EventSource,
+    check_sources,
     find_source,
     name_of,
     parse_event,
@@ -61,14 +62,16 @@ class EventGateway:
         self.deployment = deployment
         self.placement = placement
         self.raising = raising
+        check_sources(sources)
         self._sources = sources
         self._source = source_named(source, self._sources) if source is not None else None
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
         self._handlers = EventHandlers()
         self.around = around
         if self.around:
-            from .handler_decorators import surround  # most gateways do without it
+            from .handler_decorators import check_decorators, surround  # most gateways do without it
 
+            check_decorators(around)
             vars(self)["lambda_handler"] = surround(self.lambda_handler, self.around)
 
     def on_event(self, kind: str, **filters: str) -> Callable[[Handler], Handler]:

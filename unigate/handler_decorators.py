@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from types import FunctionType, MethodType
 from typing import Any
 
 from .events.handlers import Decorator, EventHandler
+from .interfaces import is_async
+
+
+def check_decorators(decorators: Iterable[Any]) -> None:
+    """Check what is in `around`.
+
+    Raises:
+        TypeError: One of them is no decorator.
+    """
+    for decorator in decorators:
+        if not callable(decorator):
+            raise TypeError(f"around must be a list of decorators, got {decorator!r} in it.")
+        needed = _needed(decorator)
+        if needed is not None and needed != 1:
+            raise TypeError(
+                "A decorator in `around` must take a handler and return one, got "
+                f"{decorator!r}, which needs {needed} arguments. A handler itself, called with "
+                "(event, context), is not passed to wrap(): it calls what wrap() returns."
+            )
+
+
+def _needed(decorator: Any) -> int | None:
+    """Return how many arguments a plain function needs, None for what may take any number."""
+    function = decorator.__func__ if type(decorator) is MethodType else decorator
+    if type(function) is not FunctionType:
+        return None
+    code = function.__code__
+    has_one = code.co_argcount - (function is not decorator) >= 1 or code.co_flags & 0x04  # *args
+    needed = code.co_argcount - (function is not decorator) - len(function.__defaults__ or ())
+    return 1 if needed <= 0 and has_one else needed
 
 
 def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHandler:
@@ -16,7 +47,7 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
         decorators: The outermost first.
 
     Raises:
-        TypeError: For a decorator that returns no function.
+        TypeError: For a decorator that returns no function, or an asynchronous one.
     """
 
     def lambda_handler(event: Any, context: Any = None) -> Any:
@@ -27,9 +58,33 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
     handler: EventHandler = lambda_handler
     for decorator in reversed(decorators):
         handler = decorator(handler)
+        _refuse_awaitable(handler, decorator)
         if not callable(handler):
             raise TypeError(
                 f"A decorator in `around` must return a function, {decorator!r} returned "
                 f"{handler!r}."
             )
-    return handler
+        if is_async(handler):
+            raise TypeError(_asynchronous(decorator))
+
+    def surrounded(event: Any, context: Any = None) -> Any:
+        reply = handler(event, context)
+        _refuse_awaitable(reply, decorators[0])
+        return reply
+
+    return surrounded
+
+
+def _refuse_awaitable(value: Any, decorator: Decorator) -> None:
+    if hasattr(value, "__await__"):
+        if hasattr(value, "close"):
+            value.close()  # or Python warns that nobody has awaited it
+        raise TypeError(_asynchronous(decorator))
+
+
+def _asynchronous(decorator: Decorator) -> str:
+    return (
+        f"A decorator in `around` must return a function that returns the reply, {decorator!r} is "
+        "asynchronous, or what it returned is. Hosts of events do not await replies: write `def` "
+        "in place of `async def`, or make it a middleware of the application."
+    )

@@ -253,6 +253,20 @@ def changing() -> Handler:
     return decorator
 
 
+def repeating() -> Handler:
+    """A decorator that calls the handler twice for each event."""
+
+    def decorator(handler: Handler) -> Handler:
+        def repeated(event: Any, context: Any) -> Any:
+            say(MARK)
+            handler(event, context)
+            return handler(event, context)
+
+        return repeated
+
+    return decorator
+
+
 def asynchronous() -> Handler:
     """A handler that calls the gateway from a coroutine."""
 
@@ -262,6 +276,18 @@ def asynchronous() -> Handler:
             return await gateway.handle(event, context)
 
         return handler
+
+    return decorator
+
+
+def late() -> Handler:
+    """A decorator of which only a call shows that it is asynchronous."""
+
+    def decorator(handler: Handler) -> Handler:
+        async def awaiting(event: Any, context: Any) -> Any:
+            return handler(event, context)
+
+        return lambda event, context: awaiting(event, context)
 
     return decorator
 
@@ -298,7 +324,9 @@ WRAPPERS: dict[str, Callable[[], Any]] = {
     "wrapt_decorator": wrapt_decorator,
     "changing": changing,
     "asynchronous": asynchronous,
+    "repeating": repeating,
     "hidden": hidden,
+    "late": late,
 }
 
 

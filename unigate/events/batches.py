@@ -18,13 +18,13 @@ from functools import partial
 from typing import Any
 
 from unigate.http import json_object, json_text
+from unigate.interfaces import is_async
 
 from .handlers import registered
 from .parameters import check_parameters
 from .typed_events import check_kind, class_of_first, name_of, with_record_class
 
 _log = logging.getLogger("unigate")
-_COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
 _KINDS = ("dynamodb", "kinesis", "sqs", "s3", "ses", "sns")
 
 
@@ -65,7 +65,7 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
                 batch.fail(error)
         return batch.reply()
 
-    handler = handle_async if _is_async(function) else handle
+    handler = handle_async if is_async(function) else handle
     # Not functools.wraps: the annotation of a record would be taken for that of the event.
     handler.__module__ = function.__module__
     handler.__qualname__ = getattr(function, "__qualname__", repr(function))
@@ -95,13 +95,6 @@ def _check_kind(function: Any, record_class: type[Any] | None, kind: str) -> Non
             "takes the whole event."
         )
     check_kind(function, record_class, kind)
-
-
-def _is_async(function: Any) -> bool:
-    while isinstance(function, partial):
-        function = function.func
-    called = function if hasattr(function, "__code__") else type(function).__call__
-    return bool(getattr(getattr(called, "__code__", None), "co_flags", 0) & _COROUTINE)
 
 
 class _Batch:

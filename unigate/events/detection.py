@@ -7,7 +7,7 @@ mark of a source that stands before them; the other sources are not even importe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from unigate.errors import UnknownEvent
@@ -46,6 +46,10 @@ _MARKS = _unusual_marks()
 _SHARED_MARKS = HTTP_API.marks & frozenset().union(*(row.marks for row in _BEFORE_REST_API))
 _CONTEXT_MARKS = kinds.CONTEXT_MARKS.union(*(row.context_marks for row in _BEFORE_REST_API))
 _CONTEXT_SIZE = max(row.context_below for row in _BEFORE_REST_API)
+
+
+# What every event needs of a source; other members are for tests and tools.
+_MEMBERS = ("matches", "to_request", "to_reply", "__name__")
 
 
 def find_source(
@@ -109,6 +113,22 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     second = [row.also for row in _ROWS if row.also]
     names = dict.fromkeys([*second, *(row.module for row in _ROWS), *map(name_of, extra)])
     raise ValueError(f"source must be one of {', '.join(names)}, got {name!r}.")
+
+
+def check_sources(sources: Iterable[Any]) -> None:
+    """Check event sources from outside this package.
+
+    Raises:
+        TypeError: One of them is none.
+    """
+    for source in sources:
+        missing = [name for name in _MEMBERS if not hasattr(source, name)]
+        if missing:
+            raise TypeError(
+                "sources must be a list of event sources, which are modules or objects with "
+                f"{', '.join(_MEMBERS)}, got {source!r} in it, without {', '.join(missing)}. The "
+                'name of a source is passed as source="...".'
+            )
 
 
 def parse_event(event: Any) -> Any:

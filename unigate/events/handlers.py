@@ -61,6 +61,10 @@ class EventHandlers:
         from .typed_events import with_event_class
 
         known = (*kinds.NAMES, "*")
+        if callable(kind):
+            raise TypeError(
+                f'A function is registered for a kind of event, @app.on_event("sqs"), got {kind!r}.'
+            )
         if kind not in known:
             raise ValueError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
         wanted = filters.checked(kind, wanted)
