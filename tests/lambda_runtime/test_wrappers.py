@@ -133,8 +133,8 @@ def test_a_kept_reply_is_repeated_whole_or_refused(
         assert second.json() == first.json()
 
 
-@pytest.mark.parametrize("wrapper", ["powertools_handler_decorator", "powertools_idempotency"])
-def test_some_of_powertools_takes_only_functions(wrapper: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrapper", [name for name, row in ROWS.items() if row.function_only])
+def test_some_decorators_take_only_functions(wrapper: str, tmp_path: Path) -> None:
     with running(wrapper, "outside", "buffered", tmp_path) as function:
         assert function.wait() == 1
         assert "MiddlewareInvalidArgumentError" in function.server.output()
