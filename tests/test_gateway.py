@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
+import inspect
 import json
 import logging
+import re
 import threading
 from collections import UserDict
 from collections.abc import Callable
@@ -19,6 +22,7 @@ from tests.apps import plain
 from tests.hosts import HOSTS, asgi_scope, ask_asgi, ask_wsgi, wsgi_environ
 from unigate import Request, Response
 from unigate.events import alb
+from unigate.keywords import unknown_keywords
 
 GET = {"httpMethod": "GET", "path": "/here"}
 
@@ -331,6 +335,40 @@ def test_a_decorator_may_have_more_parameters_with_defaults() -> None:
 
 
 # --- arguments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"api_gateway_base_path": "/v1"}, "write base_path="),
+        ({"binary_support": True}, "leave it out: responses that are not text are sent as base64"),
+        ({"text_mime_types": []}, "write text_types="),
+        ({"exclude_headers": ["server"]}, "in a middleware"),
+        ({"mount": {}}, "did you mean mounts=...?"),
+        ({"trusted_proxy": 1}, "did you mean trusted_proxies=...?"),
+        ({"colour": 1}, "it has around, base_path, cache, interface, "),
+        ({"base_paht": "/", "binary_support": True}, "base_path=...? wrap() has no argument 'bin"),
+    ],
+)
+def test_a_keyword_that_wrap_does_not_have_is_refused_with_the_one_to_write(
+    keywords: Any, words: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)) as error:
+        unigate.wrap(sends(), **keywords)
+    assert str(error.value).startswith(f"wrap() has no argument '{next(iter(keywords))}': ")
+
+
+def test_what_other_gateways_call_arguments_leads_to_those_of_wrap() -> None:
+    known = {*inspect.signature(unigate.wrap).parameters}
+    for module, name in OTHER_GATEWAYS:
+        made = getattr(importlib.import_module(module), name)
+        for keyword in [*inspect.signature(made).parameters][1:]:
+            advice = unknown_keywords([keyword], known)
+            assert keyword in known or "it has" not in advice, advice
+
+
+# Their first parameter is the application.
+OTHER_GATEWAYS = [("mangum", "Mangum"), ("apig_wsgi", "make_lambda_handler")]
 
 
 @pytest.mark.parametrize(
