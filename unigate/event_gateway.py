@@ -71,9 +71,8 @@ class EventGateway:
         self._handlers = EventHandlers()
         self.around = around
         if self.around:
-            from .handler_decorators import check_decorators, surround  # most gateways do without it
+            from .handler_decorators import surround  # most gateways do without it
 
-            check_decorators(around)
             vars(self)["lambda_handler"] = surround(self.lambda_handler, self.around)
 
     def on_event(self, kind: str, **filters: str) -> Callable[[Handler], Handler]:

@@ -11,35 +11,6 @@ from .events.handlers import Decorator, EventHandler
 from .interfaces import COROUTINE, is_async
 
 
-def check_decorators(decorators: Iterable[Any]) -> None:
-    """Check what is in `around`.
-
-    Raises:
-        TypeError: One of them is no decorator.
-    """
-    for decorator in decorators:
-        if not callable(decorator):
-            raise TypeError(f"around must be a list of decorators, got {decorator!r} in it.")
-        needed = _needed(decorator)
-        if needed is not None and needed != 1:
-            raise TypeError(
-                "A decorator in `around` must take a handler and return one, got "
-                f"{decorator!r}, which needs {needed} arguments. A handler itself, called with "
-                "(event, context), is not passed to wrap(): it calls what wrap() returns."
-            )
-
-
-def _needed(decorator: Any) -> int | None:
-    """Return how many arguments a plain function needs, None for what may take any number."""
-    function = decorator.__func__ if type(decorator) is MethodType else decorator
-    if type(function) is not FunctionType:
-        return None
-    code = function.__code__
-    has_one = code.co_argcount - (function is not decorator) >= 1 or code.co_flags & 0x04  # *args
-    needed = code.co_argcount - (function is not decorator) - len(function.__defaults__ or ())
-    return 1 if needed <= 0 and has_one else needed
-
-
 def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHandler:
     """Return a handler of events with decorators around it.
 
@@ -48,8 +19,10 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
         decorators: The outermost first.
 
     Raises:
-        TypeError: For a decorator that returns no function, or an asynchronous one.
+        TypeError: For what is no decorator, and for one that returns no function, or an
+            asynchronous one.
     """
+    _check(decorators)
 
     def lambda_handler(event: Any, context: Any = None) -> Any:
         return answer(event, context)
@@ -79,6 +52,30 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
         return reply
 
     return surrounded
+
+
+def _check(decorators: Iterable[Any]) -> None:
+    for decorator in decorators:
+        if not callable(decorator):
+            raise TypeError(f"around must be a list of decorators, got {decorator!r} in it.")
+        needed = _needed(decorator)
+        if needed is not None and needed != 1:
+            raise TypeError(
+                "A decorator in `around` must take a handler and return one, got "
+                f"{decorator!r}, which needs {needed} arguments. A handler itself, called with "
+                "(event, context), is not passed to wrap(): it calls what wrap() returns."
+            )
+
+
+def _needed(decorator: Any) -> int | None:
+    """Return how many arguments a plain function needs, None for what may take any number."""
+    function = decorator.__func__ if type(decorator) is MethodType else decorator
+    if type(function) is not FunctionType:
+        return None
+    code = function.__code__
+    has_one = code.co_argcount - (function is not decorator) >= 1 or code.co_flags & 0x04  # *args
+    needed = code.co_argcount - (function is not decorator) - len(function.__defaults__ or ())
+    return 1 if needed <= 0 and has_one else needed
 
 
 def _refuse_awaitable(value: Any, decorator: Decorator) -> None:
