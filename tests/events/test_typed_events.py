@@ -484,6 +484,39 @@ def test_a_class_is_recognised_by_where_it_is_from() -> None:
     assert with_event_class(function) is not function
 
 
+HINTED = """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import collections.abc
+
+    from unigate.types import Event
+
+
+def plain(event: dict[str, Any], context): ...
+
+
+def hidden(event: Event | collections.abc.Mapping[str, Any], context): ...
+"""
+
+
+def test_without_powertools_annotations_of_others_cost_no_import(tmp_path: Path) -> None:
+    (tmp_path / "hinted.py").write_text(HINTED)
+    code = (
+        "import sys\n"
+        "import hinted, unigate\n"
+        "for name in ('inspect', 'ast'):\n"
+        "    sys.modules.pop(name, None)  # coverage has imported it\n"
+        "app = unigate.wrap(lambda environ, start: [], interface='wsgi')\n"
+        "app.on_event('sqs')(hinted.plain)\n"
+        "app.on_event('sns')(hinted.hidden)\n"
+        "assert sys.modules.keys().isdisjoint({'inspect', 'ast'})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
+
+
 def test_without_powertools_nothing_is_inspected() -> None:
     code = (
         "import sys\n"

@@ -124,10 +124,10 @@ def check_sources(sources: Iterable[Any]) -> None:
     for source in sources:
         missing = [name for name in _MEMBERS if not hasattr(source, name)]
         if missing:
+            named = f" The name of a source is source={source!r}." if type(source) is str else ""
             raise TypeError(
                 "sources must be a list of event sources, which are modules or objects with "
-                f"{', '.join(_MEMBERS)}, got {source!r} in it, without {', '.join(missing)}. The "
-                'name of a source is passed as source="...".'
+                f"{', '.join(_MEMBERS)}, got {source!r} in it, without {', '.join(missing)}.{named}"
             )
 
 

@@ -10,6 +10,7 @@ calling one could do anything.
 
 from __future__ import annotations
 
+import builtins
 import logging
 import re
 import sys
@@ -122,18 +123,14 @@ def class_of_first(function: Callable[..., Any]) -> type[Any] | None:
     Raises:
         TypeError: The class is out of reach, or one of several.
     """
-    is_loaded = not sys.modules.keys().isdisjoint((_CLASSES, _MODELS))
-    if not is_loaded and not _has_unknown_name(function):
+    if sys.modules.keys().isdisjoint((_CLASSES, _MODELS)) and not _may_be_out_of_reach(function):
         return None  # there is nothing to find, and no time is lost
     from .annotations import OutOfReach, classes_of_first, globals_of
 
-    names = globals_of(function)
-    if not is_loaded and _POWERTOOLS not in _source_of(names):
-        return None
     try:
         found = [each for each in classes_of_first(function) if _reader(each) is not None]
     except OutOfReach as error:
-        _report(error.name, function, names)
+        _report(error.name, function, globals_of(function))
         return None
     if len(found) > 1:
         classes = " and ".join(each.__name__ for each in found)
@@ -154,18 +151,25 @@ def _reader(annotation: Any) -> Callable[[Any], Any] | None:
     return None
 
 
-def _has_unknown_name(function: Any) -> bool:
-    """Return True if the first annotation is text with a name that its module may not have."""
+def _may_be_out_of_reach(function: Any) -> bool:
+    """Return True if the first annotation has a name without a value, maybe one of Powertools.
+
+    Most annotations are settled here, without `inspect` and `ast`.
+    """
     code = getattr(function, "__code__", None)
     if code is None:
         return False
     is_bound = getattr(function, "__self__", None) is not None
+    names = getattr(getattr(function, "__func__", function), "__globals__", {})
     try:
         text = function.__annotations__.get(next(iter(code.co_varnames[is_bound:]), ""))
     except NameError:  # Python evaluates annotations when they are read, from 3.14 on
-        return True
-    names = getattr(getattr(function, "__func__", function), "__globals__", {})
-    return isinstance(text, str) and not names.keys() >= set(re.findall(r"[^\W\d]\w*", text))
+        return _POWERTOOLS in _source_of(names)
+    if not isinstance(text, str):
+        return False
+    used = re.findall(r"(?<![\w.])[^\W\d]\w*", text)
+    unknown = [name for name in used if name not in names and not hasattr(builtins, name)]
+    return bool(unknown) and _POWERTOOLS in _source_of(names)
 
 
 def _report(name: str, function: Any, names: dict[str, Any]) -> None:
