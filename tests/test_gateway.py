@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
+import inspect
 import json
 import logging
+import re
 import threading
 from collections import UserDict
 from collections.abc import Callable
@@ -18,6 +21,8 @@ import unigate
 from tests.apps import plain
 from tests.hosts import HOSTS, asgi_scope, ask_asgi, ask_wsgi, wsgi_environ
 from unigate import Request, Response
+from unigate.events import alb
+from unigate.keywords import unknown_keywords
 
 GET = {"httpMethod": "GET", "path": "/here"}
 
@@ -125,8 +130,9 @@ def test_a_call_of_no_door_says_how_to_call(args: Any, kwargs: Any, got: str) ->
 
 
 @pytest.mark.parametrize("app", [sends(), plain.asgi_app], ids=["wsgi", "asgi"])
-def test_awaiting_the_reply_to_an_event_names_handle(app: Any) -> None:
-    gateway = unigate.wrap(app)
+@pytest.mark.parametrize("around", [[], [lambda handler: handler]], ids=["bare", "around"])
+def test_awaiting_the_reply_to_an_event_names_handle(app: Any, around: Any) -> None:
+    gateway = unigate.wrap(app, around=around)
 
     async def awaits() -> Any:
         return await gateway(GET, None)
@@ -134,12 +140,16 @@ def test_awaiting_the_reply_to_an_event_names_handle(app: Any) -> None:
     async def awaits_alone() -> Any:
         return await gateway(GET)
 
+    async def awaits_the_door() -> Any:
+        return await gateway.lambda_handler(GET, None)
+
     async def calls() -> Any:
+        assert gateway.lambda_handler(GET)["statusCode"] == 200
         reply = gateway(GET, None)
         await asyncio.sleep(0)
         return reply
 
-    for coroutine in (awaits, awaits_alone):
+    for coroutine in (awaits, awaits_alone, awaits_the_door):
         with pytest.raises(TypeError, match=r"await app\.handle\(event, context\)"):
             asyncio.run(coroutine())
     assert "statusCode" in asyncio.run(calls())
@@ -246,7 +256,119 @@ def test_a_decorator_must_return_a_function(around: Any) -> None:
         unigate.wrap(sends(), around=around)
 
 
+def asynchronous(handler: Any) -> Any:
+    async def awaiting(event: Any, context: Any) -> Any:
+        return handler(event, context)
+
+    return awaiting
+
+
+async def asynchronous_itself(handler: Any) -> Any:
+    return handler
+
+
+class AsynchronousObject:
+    def __init__(self, handler: Any) -> None:
+        self.handler = handler
+
+    async def __call__(self, event: Any, context: Any) -> Any:
+        return self.handler(event, context)
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    [
+        *(asynchronous, asynchronous_itself, AsynchronousObject),
+        lambda handler: functools.partial(asynchronous(handler)),
+    ],
+)
+@pytest.mark.parametrize("more", [[], [lambda handler: handler]])
+def test_an_asynchronous_decorator_is_refused(decorator: Any, more: Any) -> None:
+    with pytest.raises(TypeError, match=r"returns the reply, .* is asynchronous, or what"):
+        unigate.wrap(sends(), around=[*more, decorator, *more])
+
+
+@pytest.mark.parametrize("door", EVENT_DOORS)
+@pytest.mark.parametrize("event", [GET, {"Records": [{"EventSource": "aws:sns"}]}])
+def test_a_decorator_that_returns_an_awaitable_is_refused_with_the_first_event(
+    door: str, event: Any
+) -> None:
+    def late(handler: Any) -> Any:
+        return lambda event, context: asynchronous(handler)(event, context)
+
+    app = unigate.wrap(sends(), around=[late])
+    app.on_event("sns")(lambda event, context: "noted")
+    with pytest.raises(TypeError, match=r"write `def` in place of `async def`"):
+        EVENT_DOORS[door](app, event)
+
+
+def a_handler(event: Any, context: Any) -> Any: ...
+
+
+class OfMethods:
+    def decorates(self, handler: Any) -> Any:
+        return handler
+
+    def handles(self, event: Any, context: Any) -> Any: ...
+
+    def takes_nothing(self) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("decorator", "count"),
+    [
+        *((a_handler, 2), (OfMethods().handles, 2), (OfMethods().takes_nothing, 0)),
+        (lambda: None, 0),
+    ],
+)
+def test_a_function_that_is_no_decorator_is_refused(decorator: Any, count: int) -> None:
+    with pytest.raises(TypeError, match=rf"take a handler .* needs {count} arguments"):
+        unigate.wrap(sends(), around=[decorator])
+
+
+def test_a_decorator_may_have_more_parameters_with_defaults() -> None:
+    decorators: list[Any] = [
+        *(OfMethods().decorates, lambda *args: args[0], lambda handler, more=None: handler),
+        *(lambda handler=None, more=None: handler, functools.partial(lambda more, h: h, 1)),
+    ]
+    assert unigate.wrap(sends(), around=decorators)(GET, None)["statusCode"] == 200
+
+
 # --- arguments ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"api_gateway_base_path": "/v1"}, "write base_path="),
+        ({"binary_support": True}, "leave it out: responses that are not text are sent as base64"),
+        ({"text_mime_types": []}, "write text_types="),
+        ({"exclude_headers": ["server"]}, "in a middleware"),
+        ({"mount": {}}, "did you mean mounts=...?"),
+        ({"trusted_proxy": 1}, "did you mean trusted_proxies=...?"),
+        ({"colour": 1}, "it has around, base_path, cache, interface, "),
+        ({"base_paht": "/", "binary_support": True}, "base_path=...? wrap() has no argument 'bin"),
+    ],
+)
+def test_a_keyword_that_wrap_does_not_have_is_refused_with_the_one_to_write(
+    keywords: Any, words: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)) as error:
+        unigate.wrap(sends(), **keywords)
+    assert str(error.value).startswith(f"wrap() has no argument '{next(iter(keywords))}': ")
+
+
+def test_what_other_gateways_call_arguments_leads_to_those_of_wrap() -> None:
+    known = {*inspect.signature(unigate.wrap).parameters}
+    for module, name in OTHER_GATEWAYS:
+        made = getattr(importlib.import_module(module), name)
+        for keyword in [*inspect.signature(made).parameters][1:]:
+            advice = unknown_keywords([keyword], known)
+            assert keyword in known or "it has" not in advice, advice
+
+
+# Their first parameter is the application.
+OTHER_GATEWAYS = [("mangum", "Mangum"), ("apig_wsgi", "make_lambda_handler")]
 
 
 @pytest.mark.parametrize(
@@ -258,10 +380,16 @@ def test_a_decorator_must_return_a_function(around: Any) -> None:
         ({"application": plain.wsgi_app, "on_error": "ignore"}, ValueError, "'respond', 'raise'"),
         ({"application": plain.wsgi_app, "source": "fax"}, ValueError, "http_api"),
         ({"application": 7}, unigate.UnknownInterface, "cannot be called"),
-        ({"application": plain.wsgi_app, "around": noting}, TypeError, "a list of decorators"),
+        *(
+            ({"application": plain.wsgi_app, "around": around}, TypeError, "a list of decorators")
+            for around in (noting, "noting", [5], ["noting"], [None])
+        ),
         ({"application": plain.wsgi_app, "around": 7}, TypeError, "a list of decorators, got 7"),
         ({"application": plain.wsgi_app, "sources": 7}, TypeError, "a list of event sources"),
-        ({"application": plain.wsgi_app, "sources": "alb"}, TypeError, "a list of event sources"),
+        *(
+            ({"application": plain.wsgi_app, "sources": given}, TypeError, "list of event sources")
+            for given in ("alb", [5], ["alb"], [None], alb)
+        ),
         ({"mounts": [("/v2", plain.wsgi_app)]}, TypeError, "mounts must map prefixes"),
         ({"mounts": {"/a//b": plain.wsgi_app}}, ValueError, "a path like"),
         (

@@ -443,6 +443,12 @@ def test_an_unheard_of_kind_is_refused_with_those_there_are() -> None:
         unigate.wrap(plain.wsgi_app).on_event("http")
 
 
+def test_a_registration_without_a_kind_is_refused_with_the_form_of_one() -> None:
+    app: Any = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(TypeError, match=r"@app\.on_event\(\"sqs\"\), got <function"):
+        app.on_event(lambda event, context: None)
+
+
 def test_a_synchronous_handler_imports_no_asyncio() -> None:
     code = (
         "import sys, unigate\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 import unigate
 from tests import samples
+from tests.apps import plain
 from tests.hosts import HOSTS, ask_asgi, ask_wsgi
 from unigate import Headers, Request
 from unigate.client import request_ids
@@ -317,6 +320,70 @@ def test_every_record_of_a_request_has_its_identifier(lines: list[str]) -> None:
     one = ["req-81 inside", "own-1 own", "req-81 deferred"]
     two = ["- inside", "own-1 own", "- deferred"]
     assert lines == ["- before", *one, *two, "- after"]
+
+
+CALLS: dict[str, Callable[[Any, Any], Any]] = {
+    "call": lambda app, context: app(samples.load("not_http/sqs"), context),
+    "lambda_handler": lambda app, context: app.lambda_handler(
+        samples.load("not_http/sqs"), context=context
+    ),
+    "handle": lambda app, context: asyncio.run(app.handle(samples.load("not_http/sqs"), context)),
+}
+
+
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["def", "async def"])
+@pytest.mark.parametrize("around", [False, True], ids=["bare", "around"])
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_every_record_of_a_function_for_events_has_that_of_the_invocation(
+    lines: list[str], call: Any, around: bool, is_async: bool, interface: str
+) -> None:
+    log = logging.getLogger("shop")
+
+    async def deferred() -> None:
+        log.error("deferred task")
+
+    def take(event: Any, context: Any) -> None:
+        log.error("inside")
+        unigate.wait_until(log.error, "deferred")
+        unigate.wait_until(deferred())
+
+    async def take_later(event: Any, context: Any) -> None:
+        await asyncio.sleep(0)
+        take(event, context)
+
+    site = plain.asgi_app if interface == "asgi" else plain.wsgi_app
+    app = unigate.wrap(site, around=[lambda handler: handler] if around else [])
+    app.on_event("sqs")(take_later if is_async else take)
+    call(app, LAMBDA)
+    call(app, {"request_id": "tencent-1"})
+    call(app, None)
+    log.error("after")
+    for name in ("invocation-1", "tencent-1", "-"):
+        assert sorted(lines[:3]) == [
+            *(f"{name} deferred", f"{name} deferred task", f"{name} inside"),
+        ]
+        del lines[:3]
+    assert lines == ["- after"]
+
+
+def test_a_request_within_a_function_for_events_has_its_own(lines: list[str]) -> None:
+    log = logging.getLogger("shop")
+
+    def site(environ: Any, start_response: Any) -> list[bytes]:
+        log.error("request")
+        start_response("204 No Content", [])
+        return []
+
+    app = unigate.wrap(site)
+
+    @app.on_event("sqs")
+    def take(event: Any, context: Any) -> None:
+        app(samples.load("huawei/get"), None)
+        log.error("event")
+
+    app(samples.load("not_http/sqs"), LAMBDA)
+    assert lines == ["req-81 request", "invocation-1 event"]
 
 
 @pytest.mark.parametrize("host", ["asgi", "wsgi", "http_api", "handle"])

@@ -105,6 +105,16 @@ def test_a_request_is_one_span_of_the_clients_trace(interface: str, host: str) -
     assert "/orders/7" in str(about.get("http.target") or about.get("http.url"))
 
 
+@pytest.mark.parametrize("host", ["asgi", "http_api"])
+def test_under_asgi_each_message_is_a_span_unless_it_is_excluded(host: str) -> None:
+    middleware = traced("asgi")
+    middleware.exclude_send_span = middleware.exclude_receive_span = False
+    ask(unigate.wrap(middleware), host)
+    spans = EXPORTER.get_finished_spans()
+    assert len(spans) > 1
+    assert [span.kind for span in spans].count(trace.SpanKind.SERVER) == 1
+
+
 @pytest.mark.parametrize("host", ["asgi", "wsgi", "http_api", "handle", "google", "azure"])
 @every_interface
 def test_requests_without_a_trace_begin_one_each(interface: str, host: str) -> None:

@@ -55,7 +55,8 @@ class Deferred:
     that no work keeps the host from its other requests or from its end.
 
     Args:
-        context: The platform's context object. Its remaining time bounds the work.
+        context: The platform's context object, kept as an attribute. Its remaining time bounds the
+            work.
     """
 
     __slots__ = ("_closed", "_over", "_running", "_works", "context")
@@ -251,6 +252,15 @@ def _count_start() -> int:
 
 
 _event_var: ContextVar[Deferred] = ContextVar("unigate.event")
+
+
+def current_invocation() -> Any:
+    """Return the platform's context object for the non-HTTP event that is being handled, or None.
+
+    What `wait_until` was given within it has the same.
+    """
+    deferred = _event_var.get(None)
+    return deferred.context if deferred is not None else None
 
 
 @contextmanager

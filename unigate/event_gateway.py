@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed, failure_of
 from .events import (
     EventSource,
+    check_sources,
     find_source,
     name_of,
     parse_event,
@@ -24,6 +26,7 @@ from .events import (
 from .events.handlers import Decorator, EventHandlers, Handler
 from .events.replies import write_reply
 from .http import Response, reason_phrase
+from .interfaces import COROUTINE
 from .request import Request
 from .routing import Mount
 
@@ -61,6 +64,7 @@ class EventGateway:
         self.deployment = deployment
         self.placement = placement
         self.raising = raising
+        check_sources(sources)
         self._sources = sources
         self._source = source_named(source, self._sources) if source is not None else None
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
@@ -79,7 +83,7 @@ class EventGateway:
         UnknownEvent, because any reply would mean success; only a warm-up is answered at once.
 
         A function whose first parameter is annotated with an event class of Powertools, such as
-        `SQSEvent`, gets the event as that class.
+        `SQSEvent`, or a model of its parser, gets the event as that class, and may return it.
 
         Args:
             kind: A name of `unigate.events.kinds.NAMES`, such as "sqs", or "*" for every event
@@ -91,7 +95,7 @@ class EventGateway:
 
         Raises:
             TypeError: The kind has no such filter, its value is not text, or the function cannot be
-                called with (event, context).
+                called with (event, context), or its class is for events of another kind.
             ValueError: The kind is unknown, a filter is empty, or a function with the same filters
                 is registered already.
         """
@@ -101,6 +105,11 @@ class EventGateway:
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
+        caller = sys._getframe(1)
+        if caller.f_code.co_flags & COROUTINE:
+            from .signatures import refuse_awaiting
+
+            refuse_awaiting(caller)
         if type(event) is not dict:
             event = parse_event(event)
         host = event_host_var.get()
@@ -275,11 +284,16 @@ class EventGateway:
         if handler is None:
             raise unknown_event(event, self._sources, self._handlers.filtered(event))
         try:
-            return handler(event, context)
+            result = handler(event, context)
         except BaseException as error:
             if (failure := failure_of(error)) is not error:
                 raise failure from error
             raise
+        if result is None or type(result) is dict:
+            return result
+        from .events.results import plain_result
+
+        return plain_result(result)
 
 
 def not_found() -> Response:

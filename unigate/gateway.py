@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Never
 
 from .applications import Applications
 from .deployment import Deployment
@@ -113,13 +113,9 @@ class Gateway(EventGateway):
                 raise TypeError(wrong_call(args, kwargs))
         caller = sys._getframe(1)
         if caller.f_code.co_flags & COROUTINE:
-            from .signatures import is_awaiting
+            from .signatures import refuse_awaiting
 
-            if is_awaiting(caller):
-                raise TypeError(
-                    "The reply to an event cannot be awaited. Within an event loop, call "
-                    "`await app.handle(event, context)`."
-                )
+            refuse_awaiting(caller)
         return self.lambda_handler(*args, **kwargs)
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -249,6 +245,7 @@ def wrap(
     text_types: Iterable[str] | None = (),
     around: Iterable[Callable[[EventHandler], EventHandler]] | None = (),
     on_error: Literal["respond", "raise"] = "respond",
+    **unknown: Never,
 ) -> Gateway:
     """Turn a WSGI or ASGI application, or several, into one object that every host can run.
 
@@ -282,9 +279,15 @@ def wrap(
 
     Raises:
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
-        TypeError: Without an application and mounts, or for a decorator that returns no function.
+        TypeError: Without an application and mounts, for a keyword that is not known, and for an
+            argument of a wrong type, such as a decorator that returns no function.
         ValueError: For any other wrong argument.
     """
+    if unknown:
+        from .keywords import unknown_keywords
+
+        known = {*(wrap.__kwdefaults__ or {})}
+        raise TypeError(unknown_keywords(unknown, known))
     return Gateway(
         application,
         mounts=mounts,

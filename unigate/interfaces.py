@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
 from .errors import UnknownInterface
 
 COROUTINE = 0x80  # the flag of an `async def` (`inspect.COCOROUTINE`)
+
+
+def is_async(function: Any) -> bool:
+    """Return True for an `async def`, a method, a partial or an object that is one when called."""
+    while isinstance(function, partial):
+        function = function.func
+    called = function if hasattr(function, "__code__") else getattr(function, "__call__", None)  # noqa: B004
+    return bool(getattr(getattr(called, "__code__", None), "co_flags", 0) & COROUTINE)
 
 
 def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:

@@ -82,7 +82,7 @@ def manage(app: Flask) -> Callable[[Any, Any], dict[str, Any]]:
         group = FlaskGroup(create_app=lambda: app, load_dotenv=False, set_debug_flag=False)
         arguments = command_arguments(event)
         with one_command:
-            result = app.test_cli_runner().invoke(group, arguments)
+            result = app.test_cli_runner().invoke(group, arguments, prog_name="flask")
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return {"output": result.output, "exit_status": result.exit_code}

@@ -20,9 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 APPLICATION = """
 import json
+import logging
 import sys
 
 import unigate
+from unigate.logging import RequestIDFilter
 
 print("imported")
 calls = []
@@ -59,6 +61,15 @@ def site(environ, start_response):
 app = unigate.wrap(site)
 handling = unigate.wrap(site)
 handling.on_event("sqs")(lambda event, context: {"by": context.function_name})
+
+
+@handling.on_event("sns")
+async def tell(event, context):
+    record = logging.makeLogRecord({})
+    RequestIDFilter(default="none").filter(record)
+    return {"same": record.request_id == context.aws_request_id}
+
+
 raising = unigate.wrap(site, on_error="raise")
 
 
@@ -207,6 +218,10 @@ def test_a_non_http_event_goes_to_its_function(
     (project / "sqs.json").write_text(json.dumps(SQS))
     run = Invoked(capsys, "teapot:handling", "--event", "sqs.json")
     assert (run.code, json.loads(run.out)) == (0, {"by": "local"})
+    sns = {"Records": [{"EventSource": "aws:sns"}]}
+    (project / "sns.json").write_text(json.dumps(sns))
+    run = Invoked(capsys, "teapot:handling", "--event", "sns.json")
+    assert (run.code, json.loads(run.out)) == (0, {"same": True})
 
 
 def test_an_event_inside_json_text_is_answered(
@@ -294,7 +309,7 @@ def test_repeating_prints_the_times(capsys: pytest.CaptureFixture[str]) -> None:
         (["--event", "binary"], "'binary' is not valid JSON: "),
         (["--event", "deep"], "'deep' is not valid JSON: "),
         (["--event", "sqs.json"], "Got an event with the keys 'Records'"),
-        (["--event", "list.json"], "must be a JSON object, got list"),
+        (["--event", "list.json"], "Got a list of length 1"),
         (["--event", "event.json", "--path", "/"], "--event contains the whole request"),
         (["--event", "event.json", "--data", ""], "--event contains the whole request"),
         (["--event", "event.json", "--as", "alb"], "--event contains the whole request"),

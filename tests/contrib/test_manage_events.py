@@ -189,6 +189,8 @@ def test_flask_runs_a_command_and_returns_its_output() -> None:
     unknown = app({"manage": "bake"}, None)
     assert unknown["exit_status"] == 2
     assert "No such command 'bake'" in unknown["output"]
+    assert unknown["output"].startswith("Usage: flask [OPTIONS]")
+    assert app({"manage": "cook --help"}, None)["output"].startswith("Usage: flask cook ")
     with pytest.raises(LookupError, match="no pan"):
         app({"manage": "cook raise"}, None)
 

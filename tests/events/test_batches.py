@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 import unigate
 from tests.apps import plain
 from tests.samples import load
+from unigate.events import kinds
 from unigate.events.batches import each_record
 
 FIFO = "arn:aws:sqs:eu-west-1:210987654321:jobs.fifo"
@@ -125,6 +126,44 @@ def test_a_record_that_cannot_be_reported_fails_the_event(name: str) -> None:
 
     with pytest.raises(LookupError, match="no such thing"):
         app(load(f"not_http/{name}"), None)
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({*kinds.NAMES} - {"dynamodb", "kinesis", "sqs", "s3", "ses", "sns"})
+)
+def test_a_kind_without_such_records_is_refused(kind: str) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    take = each_record(lambda record, context: None)
+    with pytest.raises(TypeError, match=f"SQS, Kinesis or DynamoDB, .* of the kind '{kind}'"):
+        app.on_event(kind)(take)
+    with pytest.raises(TypeError, match=f"of the kind '{kind}' have no such records"):
+        app.on_event(kind)(functools.wraps(take)(lambda event, context: take(event, context)))
+    app.on_event("*")(take)
+    if kind in ("kafka", "firehose"):
+        with pytest.raises(TypeError, match="must get an event with Records, got dict with '"):
+            app(load(f"not_http/{kind}"), None)
+
+
+@pytest.mark.parametrize("event", [{}, {"Records": None}, "text", None])
+def test_an_event_without_records_is_an_error_that_says_so(event: Any) -> None:
+    with pytest.raises(TypeError, match="must get an event with Records, got "):
+        each_record(lambda record, context: None)(event, None)
+
+
+def test_the_decorators_in_the_other_order_are_refused() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(TypeError, match=r"take must be .* @each_record below @app\.on_event"):
+
+        @each_record
+        @app.on_event("sqs", queue="orders")
+        def take(record: Any, context: Any) -> None: ...
+
+
+def test_a_batch_without_records_has_no_failures() -> None:
+    arn = "arn:aws:kinesis:eu-west-1:210987654321:stream/orders"
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("kinesis")(each_record(lambda record, context: None))
+    assert failures(app({"Records": [], "eventSourceARN": arn}, None)) == []
 
 
 def test_the_context_is_passed_and_what_stops_the_process_is_not_caught() -> None:

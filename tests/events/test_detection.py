@@ -20,6 +20,7 @@ from unigate.events import (
     find_source,
     http_api,
     kind_of,
+    kinds,
     name_of,
     openwhisk,
     parse_event,
@@ -133,6 +134,7 @@ def test_what_is_no_request_is_refused_and_its_kind_named(name: str, kind: str |
     if kind is None:
         assert f"Tried: {', '.join(SOURCE_NAMES)}." in message
         assert "wrap(..., source=...)" in message
+        assert '@app.on_event("*")' in message
     else:
         assert f'@app.on_event("{"*" if kind == "other" else kind}")' in message
 
@@ -151,11 +153,21 @@ def test_a_source_that_was_named_takes_what_looks_like_another(source: EventSour
         assert find_source(load(name), named=source) is source
 
 
-@pytest.mark.parametrize("event", [None, [], [{"httpMethod": "GET"}], "GET /", b"{}", 7, True])
+@pytest.mark.parametrize("event", [None, "GET /", b"{}", 7, True])
 def test_what_is_no_dict_is_refused_by_its_type(event: Any) -> None:
     message = refusal(event)
     assert message.startswith(f"An event must be a JSON object, got {type(event).__name__}. ")
     assert f"Tried: {', '.join(SOURCE_NAMES)}." in message
+    assert '@app.on_event("*")' in message
+
+
+@pytest.mark.parametrize("event", [[], [{"httpMethod": "GET"}], ["hello", "world"], [None]])
+def test_a_list_of_an_unknown_kind_is_refused_with_those_that_lists_have(event: Any) -> None:
+    message = refusal(event)
+    assert message.startswith(f"Got a list of length {len(event)} as the event. ")
+    assert f"({', '.join(kinds.LISTS)})" in message
+    assert '@app.on_event("*")' in message
+    assert set(kinds.LISTS) <= set(kinds.NAMES)
 
 
 @pytest.mark.parametrize("as_text", [str, str.encode, lambda text: bytearray(text.encode())])
@@ -267,7 +279,24 @@ def test_a_list_of_records_is_of_their_kind(name: str) -> None:
     """EventBridge Pipes passes records without an object around them."""
     records = load(f"not_http/{name}")["Records"]
     assert kind_of(records) == name
-    assert f"an event of 1 records. It is not an HTTP request (kind: {name})" in refusal(records)
+    message = refusal(records)
+    assert f"a list of length 1 as the event. It is not an HTTP request (kind: {name})" in message
+
+
+@pytest.mark.parametrize("name", ["kinesis", "dynamodb"])
+def test_the_last_batch_of_a_window_has_no_records(name: str) -> None:
+    event: dict[str, Any] = load(f"not_http/{name}")
+    arn = event["Records"][0]["eventSourceARN"]
+    final = {"Records": [], "state": {}, "eventSourceARN": arn, "isFinalInvokeForWindow": True}
+    assert kind_of(final) == name
+    assert f"(kind: {name})" in refusal(final)
+    assert kind_of({"Records": [], "eventSourceARN": arn.replace(name, "sqs")}) == "other"
+    assert kind_of({"Records": [], "eventSourceARN": 7}) == "other"
+
+
+@pytest.mark.parametrize("name", ["aws:amq", "aws:mq"])
+def test_activemq_has_two_names(name: str) -> None:
+    assert kind_of(load("not_http/activemq") | {"eventSource": name}) == "activemq"
 
 
 def test_a_list_of_resolvers_is_of_appsync() -> None:

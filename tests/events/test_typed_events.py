@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
+import json
 import subprocess
 import sys
+import typing
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, Optional, Union
 
+import pydantic
 import pytest
+import typing_extensions
 from aws_lambda_powertools.utilities import data_classes
 from aws_lambda_powertools.utilities.data_classes import (
     CloudFormationCustomResourceEvent,
@@ -23,11 +29,17 @@ from aws_lambda_powertools.utilities.data_classes import (
     SQSEvent,
 )
 from aws_lambda_powertools.utilities.data_classes.active_mq_event import ActiveMQEvent
+from aws_lambda_powertools.utilities.data_classes.cognito_user_pool_event import (
+    PreSignUpTriggerEvent,
+)
 from aws_lambda_powertools.utilities.data_classes.common import DictWrapper
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.parser import models
 
 import unigate
 from tests.apps import plain
 from tests.samples import load
+from unigate.events.batches import each_record
 from unigate.events.typed_events import with_event_class
 
 CLASSES: list[tuple[str, str, type[Any]]] = [
@@ -91,6 +103,55 @@ def as_subclass(event: Orders, context: Any) -> Any:
     return type(event).__name__
 
 
+def as_optional(event: Optional[SQSEvent], context: Any) -> Any:  # noqa: UP045
+    return type(event).__name__
+
+
+def as_optional_of_typing(event: typing.Optional[SQSEvent], context: Any) -> Any:  # noqa: UP045
+    return type(event).__name__
+
+
+def as_union(event: SQSEvent | None, context: Any) -> Any:
+    return type(event).__name__
+
+
+def as_old_union(event: Union[dict[str, Any], SQSEvent], context: Any) -> Any:  # noqa: UP007
+    return type(event).__name__
+
+
+def as_annotated(event: Annotated[SQSEvent, "of orders"], context: Any) -> Any:
+    return type(event).__name__
+
+
+def as_text_within(event: Optional["SQSEvent"], context: Any) -> Any:  # noqa: UP037, UP045
+    return type(event).__name__
+
+
+Alias = SQSEvent | None
+
+
+def as_alias(event: Alias, context: Any) -> Any:
+    return type(event).__name__
+
+
+def evaluated(annotation: Any) -> Any:
+    """Return a function whose annotation is not text, as without the import from __future__."""
+
+    def function(event: Any, context: Any) -> Any:
+        return type(event).__name__
+
+    function.__annotations__["event"] = annotation
+    return function
+
+
+EVALUATED = [
+    *(SQSEvent, SQSEvent | None, Annotated[SQSEvent, "x"], "SQSEvent", "SQSEvent | None"),
+    *(Optional[SQSEvent], Optional["SQSEvent"], Annotated["SQSEvent", "x"]),  # noqa: UP045
+    *(Union[SQSEvent, dict[str, Any]], Annotated[SQSEvent | None, "x"]),  # noqa: UP007
+    typing_extensions.TypeAliasType("Event", SQSEvent),
+]
+
+
 async def asynchronous(event: SQSEvent, context: Any) -> Any:
     return type(event).__name__
 
@@ -107,6 +168,8 @@ def wrapper(*args: Any) -> Any:
 TYPED = [
     *(as_name, as_dotted_name, as_text, as_subclass, asynchronous, wrapper),
     *(Handlers().method, Handlers(), Handlers.static, functools.partial(before, "x")),
+    *(as_optional, as_optional_of_typing, as_union, as_old_union, as_annotated),
+    *(as_text_within, as_alias, *map(evaluated, EVALUATED)),
 ]
 
 
@@ -158,7 +221,28 @@ def as_code(event: "print('run')", context: Any) -> Any:  # type: ignore[valid-t
     return type(event).__name__
 
 
-PLAIN = [without, as_dict, as_mapping, as_any, as_foreign, as_unheard_of, as_expression, as_code]
+class Order(pydantic.BaseModel):
+    """A model that is not of an event, which Powertools' `event_parser` may unpack."""
+
+    number: int
+
+
+def as_own_model(event: Order, context: Any) -> Any:
+    return type(event).__name__
+
+
+def as_nothing(event: None, context: Any) -> Any:
+    return type(event).__name__
+
+
+def as_syntax(event: "SQSEvent[", context: Any) -> Any:  # type: ignore[name-defined,syntax] # noqa: F722
+    return type(event).__name__
+
+
+PLAIN = [
+    *(without, as_dict, as_mapping, as_any, as_foreign, as_unheard_of, as_expression, as_code),
+    *(as_own_model, as_nothing, as_syntax),
+]
 
 
 @pytest.mark.parametrize("function", PLAIN)
@@ -169,6 +253,212 @@ def test_any_other_annotation_leaves_the_event_as_it_is(
     app.on_event("sqs")(function)
     assert app(load("not_http/sqs"), None) == "dict"
     assert capsys.readouterr().out == ""
+
+
+def test_a_name_without_a_value_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("sqs")(as_unheard_of)
+    assert "'Unheard' in the annotation of as_unheard_of has no value" in caplog.text
+    caplog.clear()
+    for function in set(PLAIN) - {as_unheard_of}:
+        unigate.wrap(plain.wsgi_app).on_event("sqs")(function)
+    assert caplog.text == ""
+
+
+OUT_OF_REACH = """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Optional
+
+import unigate
+
+if TYPE_CHECKING:
+    {statement}
+
+app = unigate.wrap(lambda environ, start_response: [], interface="wsgi")
+
+
+def take(event: {annotation}, context):
+    return type(event).__name__
+"""
+CLASSES_MODULE = "aws_lambda_powertools.utilities.data_classes"
+MODELS_MODULE = "aws_lambda_powertools.utilities.parser.models"
+REFUSED = [
+    (f"from {CLASSES_MODULE} import SQSEvent", "SQSEvent", CLASSES_MODULE),
+    (f"from {CLASSES_MODULE} import SQSEvent", "Optional[SQSEvent]", CLASSES_MODULE),
+    (f"from {CLASSES_MODULE} import SQSEvent as Batch", "Batch | None", CLASSES_MODULE),
+    (f"from {CLASSES_MODULE}.sqs_event import SQSEvent", "'SQSEvent'", CLASSES_MODULE),
+    (f"import {CLASSES_MODULE} as classes", "classes.SQSEvent", CLASSES_MODULE),
+    (f"from {MODELS_MODULE} import SqsModel", "SqsModel", MODELS_MODULE),
+]
+SILENT = [
+    ("from collections.abc import Mapping", "Mapping[str, Any]"),
+    ("from unigate.types import Event", "Event"),
+    ("from . import nothing", "nothing"),
+]
+
+
+def out_of_reach(folder: Path, statement: str, annotation: str) -> None:
+    text = OUT_OF_REACH.format(statement=statement, annotation=annotation)
+    (folder / "reaching.py").write_text(text)
+
+
+@pytest.mark.parametrize("loaded", [True, False], ids=["loaded", "not loaded"])
+@pytest.mark.parametrize(("statement", "annotation", "named"), REFUSED)
+def test_a_class_that_only_type_checkers_import_is_refused(
+    statement: str, annotation: str, named: str, loaded: bool, tmp_path: Path
+) -> None:
+    out_of_reach(tmp_path, statement, annotation)
+    code = f"import {named}\n" if loaded else ""
+    code += "import reaching; reaching.app.on_event('sqs')(reaching.take)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 1
+    last = ran.stderr.splitlines()[-1]
+    assert last.startswith("TypeError: The annotation '")
+    assert f"Import it from {named}" in last
+
+
+@pytest.mark.parametrize(("statement", "annotation"), SILENT)
+def test_other_names_that_only_type_checkers_import_are_none_of_ours(
+    statement: str,
+    annotation: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    out_of_reach(tmp_path, statement, annotation)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "reaching", raising=False)
+    module = importlib.import_module("reaching")
+    module.app.on_event("sqs")(module.take)
+    assert module.app(load("not_http/sqs"), None) == "dict"
+    assert caplog.text == ""
+
+
+def test_a_class_of_your_own_that_only_type_checkers_import_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out_of_reach(tmp_path, f"from {__name__} import Orders", "Orders")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "reaching", raising=False)
+    module = importlib.import_module("reaching")
+    with pytest.raises(TypeError, match=f"Import it from {__name__} at the top"):
+        module.app.on_event("sqs")(module.take)
+
+
+def test_one_of_several_classes_is_refused() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(TypeError, match="must be annotated with one class, got SQSEvent and SNS"):
+        app.on_event("sqs")(evaluated(SQSEvent | SNSEvent))
+
+
+@pytest.mark.parametrize(
+    ("kind", "event_class"),
+    [
+        ("sqs", S3Event),
+        ("sns", Orders),
+        ("documentdb", SQSEvent),
+        ("eventbridge", SNSEvent),
+        ("sqs", models.SnsModel),
+        ("kafka", models.KinesisDataStreamModel),
+    ],
+)
+def test_a_class_for_another_kind_is_refused(kind: str, event_class: type[Any]) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    wanted = f"must be annotated with a class for events of the kind '{kind}', got "
+    with pytest.raises(TypeError, match=wanted + event_class.__name__):
+        app.on_event(kind)(evaluated(event_class))
+    app.on_event("*")(evaluated(event_class))
+    with pytest.raises(unigate.UnknownEvent):  # the refused function is not registered
+        unigate.wrap(plain.wsgi_app)(load("not_http/sqs"), None)
+
+
+def test_every_class_of_an_event_is_for_its_kind_or_for_none_that_is_known() -> None:
+    for kind, name, event_class in CLASSES:
+        unigate.wrap(plain.wsgi_app).on_event(kind)(evaluated(event_class))
+        assert load(f"not_http/{name}")
+
+
+BROKEN: dict[str, Any] = {
+    "dynamodb": {"Records": [{"eventSource": "aws:dynamodb"}]},
+    "logs": {"awslogs": {}},
+    "schedule": {"resources": 7},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "model"),
+    [
+        ("dynamodb", "dynamodb", models.DynamoDBStreamModel),
+        ("logs", "cloudwatch_logs", models.CloudWatchLogsModel),
+        ("schedule", "schedule", models.EventBridgeModel),
+    ],
+)
+def test_a_model_of_powertools_parses_the_event(kind: str, name: str, model: Any) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event(kind)(evaluated(model))
+    assert app(load(f"not_http/{name}"), None) == model.__name__
+    with pytest.raises(pydantic.ValidationError):
+        app(load(f"not_http/{name}") | BROKEN[kind], None)
+
+
+def test_a_model_that_is_returned_is_a_dict_again() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    @app.on_event("eventbridge")
+    def take(event: models.EventBridgeModel, context: Any) -> Any:
+        return event
+
+    event = load("not_http/schedule")
+    reply = app(event, None)
+    assert (reply["source"], reply["detail-type"]) == ("aws.events", "Scheduled Event")
+    assert json.loads(json.dumps(reply)) == reply
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_event_that_is_returned_is_a_dict_again(is_async: bool) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    def confirm(event: PreSignUpTriggerEvent, context: Any) -> Any:
+        event.response.auto_confirm_user = True
+        return event
+
+    async def confirm_later(event: PreSignUpTriggerEvent, context: Any) -> Any:
+        await asyncio.sleep(0)
+        return confirm(event, context)
+
+    app.on_event("cognito")(confirm_later if is_async else confirm)
+    for reply in (
+        app(load("not_http/cognito"), None),
+        asyncio.run(app.handle(load("not_http/cognito"), None)),
+    ):
+        assert type(reply) is dict
+        assert reply["response"]["autoConfirmUser"] is True
+        assert json.loads(json.dumps(reply)) == reply
+
+
+def test_a_function_with_the_decorator_of_powertools_may_return_its_event_too() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    @app.on_event("cognito")
+    @data_classes.event_source(data_class=PreSignUpTriggerEvent)
+    def confirm(event: Any, context: Any) -> Any:
+        return event
+
+    assert app(load("not_http/cognito"), None) == load("not_http/cognito")
+
+
+def test_a_record_of_another_kind_is_refused() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    @each_record
+    def take(record: SQSRecord, context: Any) -> None: ...
+
+    with pytest.raises(TypeError, match="for events of the kind 'kinesis', got SQSRecord"):
+        app.on_event("kinesis")(take)
+    app.on_event("sqs")(take)
 
 
 def test_what_has_no_signature_stays_as_it_is() -> None:
@@ -192,6 +482,39 @@ def test_a_class_is_recognised_by_where_it_is_from() -> None:
 
     function.__annotations__["event"] = type("Own", (DictWrapper,), {})
     assert with_event_class(function) is not function
+
+
+HINTED = """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import collections.abc
+
+    from unigate.types import Event
+
+
+def plain(event: dict[str, Any], context): ...
+
+
+def hidden(event: Event | collections.abc.Mapping[str, Any], context): ...
+"""
+
+
+def test_without_powertools_annotations_of_others_cost_no_import(tmp_path: Path) -> None:
+    (tmp_path / "hinted.py").write_text(HINTED)
+    code = (
+        "import sys\n"
+        "import hinted, unigate\n"
+        "for name in ('inspect', 'ast'):\n"
+        "    sys.modules.pop(name, None)  # coverage has imported it\n"
+        "app = unigate.wrap(lambda environ, start: [], interface='wsgi')\n"
+        "app.on_event('sqs')(hinted.plain)\n"
+        "app.on_event('sns')(hinted.hidden)\n"
+        "assert sys.modules.keys().isdisjoint({'inspect', 'ast'})\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
 
 
 def test_without_powertools_nothing_is_inspected() -> None:

@@ -70,6 +70,12 @@ log.warning("at the start")
 @app.on_event("sqs")
 def take(event, context):
     log.warning("an event")
+    unigate.wait_until(log.warning, "work after it")
+
+
+@app.on_event("sns")
+async def take_later(event, context):
+    log.warning("an event too")
 """
 
 
@@ -135,7 +141,12 @@ def test_the_filter_puts_an_identifier_on_records_of_requests_and_other_events(
         run.api.invoke(load("http_api/get"))
         taken = run.api.call(load("not_http/sqs"))
         taken.wait()
-        for line in ("-: at the start", "Qx7wZhJtDoEEMDw=: a request", f"{taken.id}: an event"):
+        later = run.api.call(load("not_http/sns"))
+        later.wait()
+        for line in (
+            *("-: at the start", "Qx7wZhJtDoEEMDw=: a request", f"{taken.id}: an event"),
+            *(f"{taken.id}: work after it", f"{later.id}: an event too"),
+        ):
             run.server.wait_for_output(f"{line};")
 
 

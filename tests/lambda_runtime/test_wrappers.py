@@ -133,8 +133,8 @@ def test_a_kept_reply_is_repeated_whole_or_refused(
         assert second.json() == first.json()
 
 
-@pytest.mark.parametrize("wrapper", ["powertools_handler_decorator", "powertools_idempotency"])
-def test_some_of_powertools_takes_only_functions(wrapper: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrapper", [name for name, row in ROWS.items() if row.function_only])
+def test_some_decorators_take_only_functions(wrapper: str, tmp_path: Path) -> None:
     with running(wrapper, "outside", "buffered", tmp_path) as function:
         assert function.wait() == 1
         assert "MiddlewareInvalidArgumentError" in function.server.output()
@@ -163,6 +163,30 @@ def test_a_change_of_a_streamed_reply_is_warned_of(tmp_path: Path) -> None:
         function.api.wait_until_idle()
         assert function.server.output().count("returned another reply than it got") == 1
     assert whole.json()["headers"]["x-changed"] == "1"
+
+
+def test_a_second_response_to_one_event_is_warned_of_as_that(tmp_path: Path) -> None:
+    with running("repeating", "around", "streaming", tmp_path) as function:
+        for _ in range(2):
+            assert text_of(function.api.invoke(event("/parts"))) == "one two"
+        assert text_of(function.api.invoke(event("/parts", "http_api"))) == "one two"
+        function.api.wait_until_idle()
+        output = function.server.output()
+    assert output.count("called the handler again") == 1
+    assert NOT_STREAMED not in output
+    assert "returned another reply" not in output
+
+
+@every_runtime
+def test_an_asynchronous_decorator_is_refused_by_every_runtime(
+    runtime: str, tmp_path: Path
+) -> None:
+    with running("late", "around", runtime, tmp_path) as function:
+        for given in (event("/parts"), event("/parts", "http_api"), SQS):
+            failed = function.api.invoke(given)
+            assert (failed.kind, failed.json()["errorType"]) == ("error", "TypeError")
+            assert "write `def` in place of `async def`" in failed.json()["errorMessage"]
+        assert "site: " not in function.server.output()
 
 
 def test_a_reply_of_the_decorator_itself_is_streamed(tmp_path: Path) -> None:

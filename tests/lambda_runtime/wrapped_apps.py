@@ -2,7 +2,8 @@
 
 WRAPPER is a name of `WRAPPERS`, PLACE is "around" (`wrap(..., around=...)`), "outside"
 (`decorator(app)`) or "function" (`decorator(call)`, a function that calls the gateway). Each
-decorator leaves a mark in the output when it has seen an event.
+decorator leaves a mark in the output when it has seen an event. No function of ours stands between
+a tool's decorator and what it decorates: it could take what the decorator does not.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tests.lambda_runtime.apps import a_later, lifespan, part, say, start
 
 Handler = Callable[..., Any]
 MARK = "wrapper: seen"
+# What the application does with a tool for each event.
+inside: list[Callable[[], object]] = []
 
 
 def marking(handler: Handler) -> Handler:
@@ -57,15 +60,8 @@ def powertools_logger() -> Handler:
 
     logger = Logger(service="s")
 
-    def inject(handler: Handler) -> Handler:
-        def logging_too(event: Any, context: Any) -> Any:
-            logger.info("inside")
-            return handler(event, context)
-
-        injected: Handler = logger.inject_lambda_context(logging_too)
-        return injected
-
-    return inject
+    inside.append(lambda: logger.info("inside"))
+    return logger.inject_lambda_context
 
 
 def powertools_metrics() -> Handler:
@@ -73,25 +69,19 @@ def powertools_metrics() -> Handler:
 
     metrics = Metrics(namespace="n", service="s")
 
-    def measure(handler: Handler) -> Handler:
-        def measured(event: Any, context: Any) -> Any:
-            metrics.add_metric(name="Calls", unit="Count", value=1)
-            return handler(event, context)
-
-        logged: Handler = metrics.log_metrics(measured)
-        return logged
-
-    return measure
+    inside.append(lambda: metrics.add_metric(name="Calls", unit="Count", value=1))
+    return metrics.log_metrics  # type: ignore[no-any-return]
 
 
 def powertools_event_source() -> Handler:
     from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2, event_source
 
-    def typed(handler: Handler) -> Handler:
-        made: Handler = event_source(data_class=APIGatewayProxyEventV2)(marking(handler))
-        return made
+    class Seen(APIGatewayProxyEventV2):
+        def __init__(self, data: Any) -> None:
+            say(MARK)
+            super().__init__(data)
 
-    return typed
+    return event_source(data_class=Seen)  # type: ignore[no-any-return]
 
 
 def powertools_idempotency() -> Handler:
@@ -168,15 +158,8 @@ def datadog() -> Handler:
     from datadog_lambda.metric import lambda_metric
     from datadog_lambda.wrapper import datadog_lambda_wrapper
 
-    def measure(handler: Handler) -> Handler:
-        def measured(event: Any, context: Any) -> Any:
-            lambda_metric("calls", 1)  # to the log, once the wrapper flushes
-            return handler(event, context)
-
-        wrapper: Handler = datadog_lambda_wrapper(measured)
-        return wrapper
-
-    return measure
+    inside.append(lambda: lambda_metric("calls", 1))  # to the log, once the wrapper flushes
+    return datadog_lambda_wrapper  # type: ignore[no-any-return]
 
 
 def xray() -> Handler:
@@ -253,6 +236,20 @@ def changing() -> Handler:
     return decorator
 
 
+def repeating() -> Handler:
+    """A decorator that calls the handler twice for each event."""
+
+    def decorator(handler: Handler) -> Handler:
+        def repeated(event: Any, context: Any) -> Any:
+            say(MARK)
+            handler(event, context)
+            return handler(event, context)
+
+        return repeated
+
+    return decorator
+
+
 def asynchronous() -> Handler:
     """A handler that calls the gateway from a coroutine."""
 
@@ -262,6 +259,18 @@ def asynchronous() -> Handler:
             return await gateway.handle(event, context)
 
         return handler
+
+    return decorator
+
+
+def late() -> Handler:
+    """A decorator of which only a call shows that it is asynchronous."""
+
+    def decorator(handler: Handler) -> Handler:
+        async def awaiting(event: Any, context: Any) -> Any:
+            return handler(event, context)
+
+        return lambda event, context: awaiting(event, context)
 
     return decorator
 
@@ -298,7 +307,9 @@ WRAPPERS: dict[str, Callable[[], Any]] = {
     "wrapt_decorator": wrapt_decorator,
     "changing": changing,
     "asynchronous": asynchronous,
+    "repeating": repeating,
     "hidden": hidden,
+    "late": late,
 }
 
 
@@ -310,6 +321,7 @@ async def site(scope: Any, receive: Any, send: Any) -> None:
         await lifespan(scope, receive, send)
         return
     say(f"site: {scope['path']}")
+    use_tools()
     query = dict(parse_qsl(scope["query_string"].decode()))
     if scope["path"] == "/later":
         await a_later(query, scope, receive, send)
@@ -322,6 +334,11 @@ async def site(scope: Any, receive: Any, send: Any) -> None:
     await start(send)
     await part(send, b"one ")
     await part(send, b"two", False)
+
+
+def use_tools() -> None:
+    for use in inside:
+        use()
 
 
 def inner_site(environ: Any, start_response: Any) -> list[bytes]:
@@ -342,12 +359,14 @@ app = unigate.wrap(
 
 @app.on_event("sqs")
 def take(event: Any, context: Any) -> Any:
+    use_tools()
     unigate.wait_until(say, "taken: done")
     return {"seen": len(event["Records"])}
 
 
 @app.on_event("sns")
 async def fail(event: Any, context: Any) -> Any:
+    use_tools()
     raise LookupError("not noted")
 
 

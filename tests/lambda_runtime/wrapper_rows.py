@@ -58,7 +58,7 @@ ROWS = {
     "powertools_tracer": Row("Powertools `Tracer.capture_lambda_handler`"),
     "powertools_logger": Row("Powertools `Logger.inject_lambda_context`", mark="_request_id"),
     "powertools_metrics": Row("Powertools `Metrics.log_metrics`", mark='"Calls":[1.0]'),
-    "powertools_event_source": Row("Powertools `event_source`", mark="seen APIGatewayProxyEventV2"),
+    "powertools_event_source": Row("Powertools `event_source`", function_only=True),
     "powertools_idempotency": Row(
         "Powertools `idempotent`", around=(WORKS, WORKS, NO), function_only=True
     ),

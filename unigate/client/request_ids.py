@@ -45,7 +45,7 @@ _VARIABLES = {"openwhisk": "__OW_ACTIVATION_ID", "digitalocean": "__OW_ACTIVATIO
 def given(source: str, event: Any, context: Any, headers: Headers) -> str | None:
     """Return the identifier in what the platform passed for a request, or None."""
     if source == "alb":
-        return _own_trace(headers.get(HEADERS[source]) or "") or _of_invocation(context)
+        return _own_trace(headers.get(HEADERS[source]) or "") or of_invocation(context)
     value = event
     if source == "cloudfront":
         records = json_object(event).get("Records")
@@ -54,7 +54,7 @@ def given(source: str, event: Any, context: Any, headers: Headers) -> str | None
         value = json_object(value).get(name)
     if source in HEADERS:
         value = headers.get(HEADERS[source])
-    found = checked(value) or _of_invocation(context)
+    found = checked(value) or of_invocation(context)
     return found or checked(os.environ.get(_VARIABLES.get(source, "")))
 
 
@@ -65,7 +65,8 @@ def checked(value: object) -> str | None:
     return None
 
 
-def _of_invocation(context: Any) -> str | None:
+def of_invocation(context: Any) -> str | None:
+    """Return the identifier in the context object that a platform passes, or None."""
     for name in _OF_INVOCATION:
         try:
             value = context.get(name) if isinstance(context, dict) else getattr(context, name, None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from . import kinds
 from .detection import (
+    check_sources,
     find_source,
     parse_event,
     source_named,
@@ -20,6 +21,7 @@ from .source import EventSource, name_of
 
 __all__ = [
     "EventSource",
+    "check_sources",
     "find_source",
     "kind_of",
     "kinds",

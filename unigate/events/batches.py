@@ -4,6 +4,7 @@
     @each_record
     def order(record, context): ...
 
+Records of S3, SES and SNS come in the same form; where one of them fails, the whole event does.
 The event source mapping, or the pipe of EventBridge, must have `ReportBatchItemFailures`: without
 it, AWS takes the reply for success. Source: the AWS Lambda developer guide, "Handling errors for an
 SQS event source in Lambda" and "Configuring partial batch response with Kinesis Data Streams".
@@ -17,12 +18,14 @@ from functools import partial
 from typing import Any
 
 from unigate.http import json_object, json_text
+from unigate.interfaces import is_async
 
+from .handlers import registered
 from .parameters import check_parameters
-from .typed_events import with_event_class
+from .typed_events import check_kind, class_of_first, name_of, with_record_class
 
 _log = logging.getLogger("unigate")
-_COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
+_KINDS = ("dynamodb", "kinesis", "sqs", "s3", "ses", "sns")
 
 
 def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -36,10 +39,13 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
             annotated with a class of Powertools, such as `SQSRecord`.
 
     Raises:
-        TypeError: The function cannot be called like that.
+        TypeError: The function cannot be called like that, or is registered already; or, when it
+            is registered, events of the kind have no such records.
     """
     check_parameters(function, "record", "context")
-    call = with_event_class(function)
+    _check_order(function)
+    record_class = class_of_first(function)
+    call = with_record_class(function, record_class)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:
         batch = _Batch(event)
@@ -59,26 +65,49 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
                 batch.fail(error)
         return batch.reply()
 
-    handler = handle_async if _is_async(function) else handle
+    handler = handle_async if is_async(function) else handle
     # Not functools.wraps: the annotation of a record would be taken for that of the event.
     handler.__module__ = function.__module__
     handler.__qualname__ = getattr(function, "__qualname__", repr(function))
     handler.__doc__ = function.__doc__
+    vars(handler)["check_kind"] = partial(_check_kind, function, record_class)
     return handler
 
 
-def _is_async(function: Any) -> bool:
-    while isinstance(function, partial):
-        function = function.func
-    called = function if hasattr(function, "__code__") else type(function).__call__
-    return bool(getattr(getattr(called, "__code__", None), "co_flags", 0) & _COROUTINE)
+def _check_order(function: Any) -> None:
+    try:
+        is_registered = function in registered
+    except TypeError:
+        return
+    if is_registered:
+        raise TypeError(
+            f"{name_of(function)} must be decorated before it is registered, or it gets whole "
+            "events: put @each_record below @app.on_event(...)."
+        )
+
+
+def _check_kind(function: Any, record_class: type[Any] | None, kind: str) -> None:
+    """Check that events of a kind have records that the function can take."""
+    if kind not in (*_KINDS, "*"):
+        raise TypeError(
+            f"each_record must be used for SQS, Kinesis or DynamoDB, or for the records of S3, SES "
+            f"or SNS: events of the kind {kind!r} have no such records. Register a function that "
+            "takes the whole event."
+        )
+    check_kind(function, record_class, kind)
 
 
 class _Batch:
     """The records of an event, one after the other, and the identifiers of those that failed."""
 
     def __init__(self, event: Any) -> None:
-        self._records = event if isinstance(event, list) else event["Records"]
+        records = event if isinstance(event, list) else json_object(event).get("Records")
+        if not isinstance(records, list):
+            raise TypeError(
+                f"each_record must get an event with Records, got {type(event).__name__} with "
+                f"{', '.join(map(repr, json_object(event))) or 'nothing'} in it."
+            )
+        self._records = records
         self._failed: list[str] = []
         self._current: str | None = None
 

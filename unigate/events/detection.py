@@ -7,10 +7,11 @@ mark of a source that stands before them; the other sources are not even importe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from unigate.errors import UnknownEvent
+from unigate.http import as_dicts
 
 from . import http_api, kinds, rest_api, sources
 from .kinds import kind_of
@@ -45,6 +46,10 @@ _MARKS = _unusual_marks()
 _SHARED_MARKS = HTTP_API.marks & frozenset().union(*(row.marks for row in _BEFORE_REST_API))
 _CONTEXT_MARKS = kinds.CONTEXT_MARKS.union(*(row.context_marks for row in _BEFORE_REST_API))
 _CONTEXT_SIZE = max(row.context_below for row in _BEFORE_REST_API)
+
+
+# What every event needs of a source; other members are for tests and tools.
+_MEMBERS = ("matches", "to_request", "to_reply", "__name__")
 
 
 def find_source(
@@ -110,6 +115,22 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     raise ValueError(f"source must be one of {', '.join(names)}, got {name!r}.")
 
 
+def check_sources(sources: Iterable[Any]) -> None:
+    """Check event sources from outside this package.
+
+    Raises:
+        TypeError: One of them is none.
+    """
+    for source in sources:
+        missing = [name for name in _MEMBERS if not hasattr(source, name)]
+        if missing:
+            named = f" The name of a source is source={source!r}." if type(source) is str else ""
+            raise TypeError(
+                "sources must be a list of event sources, which are modules or objects with "
+                f"{', '.join(_MEMBERS)}, got {source!r} in it, without {', '.join(missing)}.{named}"
+            )
+
+
 def parse_event(event: Any) -> Any:
     """Return the object that a platform passes as JSON text, or a decorator as another mapping.
 
@@ -124,15 +145,8 @@ def parse_event(event: Any) -> Any:
         if isinstance(inner, dict):
             return inner
     elif isinstance(event, Mapping) and not isinstance(event, dict):
-        return _plain(event)
+        return as_dicts(event)
     return event
-
-
-def _plain(value: Any) -> Any:
-    """Return a value with dicts in place of other mappings."""
-    if isinstance(value, Mapping):
-        return {name: _plain(value[name]) for name in value}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def unknown_event(
@@ -143,14 +157,10 @@ def unknown_event(
     Args:
         filtered: The kinds with functions whose filters do not match the event.
     """
-    names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
-    tried = f"No event source matches it. Tried: {', '.join(names)}."
     kind = kind_of(event)
-    if not isinstance(event, dict) and kind is None:
-        return UnknownEvent(f"An event must be a JSON object, got {type(event).__name__}. {tried}")
     if kind is None:
-        advice = f"{tried} If it is in the format of one of these, name it: wrap(..., source=...)."
-    elif filtered:
+        return UnknownEvent(f"{_seen(event)} {_advice_without_kind(event, extra)}")
+    if filtered:
         tried = " and ".join(f'@app.on_event("{name}")' for name in filtered)
         advice = (
             f"It is not an HTTP request (kind: {kind}), and the filters of no function match it: "
@@ -162,8 +172,34 @@ def unknown_event(
             f"It is not an HTTP request (kind: {kind}): register a function for it with "
             f'@app.on_event("{named}").'
         )
-    seen = f"with {_keys(event)}" if isinstance(event, dict) else f"of {len(event)} records"
-    return UnknownEvent(f"Got an event {seen}. {advice}")
+    return UnknownEvent(f"{_seen(event)} {advice}")
+
+
+def _seen(event: Any) -> str:
+    if isinstance(event, dict):
+        return f"Got an event with {_keys(event)}."
+    if isinstance(event, list):
+        return f"Got a list of length {len(event)} as the event."
+    return f"An event must be a JSON object, got {type(event).__name__}."
+
+
+def _advice_without_kind(event: Any, extra: tuple[EventSource, ...]) -> str:
+    """Return what to do about an event that is of no known source or kind."""
+    register = '@app.on_event("*")'
+    if isinstance(event, list):
+        return (
+            f"The items are not those of a kind that has lists ({', '.join(kinds.LISTS)}): "
+            f"register a function for it with {register}."
+        )
+    names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
+    tried = f"No event source matches it. Tried: {', '.join(names)}."
+    if not isinstance(event, dict):
+        return f"{tried} If it is the input of a function, register one with {register}."
+    return (
+        f"{tried} If it is an HTTP request in the format of one of these, name it: "
+        "wrap(..., source=...). If it is an event of another kind, register a function for it with "
+        f"{register}."
+    )
 
 
 def unreadable_event(source: EventSource, event: Any, error: Exception) -> UnknownEvent:

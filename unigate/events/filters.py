@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from unigate.http import decode_base64, json_object
+from unigate.http import decode_base64, json_object, json_text
 
 Names = Iterable[Any]
 _Read = Callable[[Any], Names]
@@ -52,9 +52,15 @@ def _arn(*path: str | int, part: int = -1) -> _Read:
     return read
 
 
-def _value(event: Any, path: Iterable[str | int]) -> Any:
-    """Return the value at a path, None if there is none; a list can be a bare list of records."""
-    value = {"Records": event} if isinstance(event, list) else event
+def _value(event: Any, path: tuple[str | int, ...]) -> Any:
+    """Return the value at a path, None if there is none.
+
+    In a list, the first item is the first record of an event, or the first of several events.
+    """
+    value = event
+    if isinstance(event, list):
+        value = event[0] if event else None
+        path = path[2:] if path[1:2] == (0,) else path
     for step in path:
         if isinstance(step, str):
             value = json_object(value).get(step)
@@ -65,14 +71,19 @@ def _value(event: Any, path: Iterable[str | int]) -> Any:
 
 def _kafka_topics(event: Any) -> Names:
     """Yield the topics of a batch, whose records are grouped by topic and partition."""
-    for records in json_object(event.get("records")).values():
+    groups = [event] if isinstance(event, list) else json_object(event.get("records")).values()
+    for records in groups:
         if isinstance(records, list):
             yield from (json_object(record).get("topic") for record in records)
 
 
 def _rabbitmq_queues(event: Any) -> Names:
     """Yield the queues of a batch; behind "::" stands the virtual host."""
-    for name in json_object(event.get("rmqMessagesByQueue")):
+    if isinstance(event, list):
+        names = [json_text(json_object(message).get("eventSourceKey")) or "" for message in event]
+    else:
+        names = [*json_object(event.get("rmqMessagesByQueue"))]
+    for name in names:
         yield from (name, name.partition("::")[0])
 
 

@@ -6,7 +6,9 @@ Few applications have such functions: what registers them is imported then, not 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from . import kinds
 from .kinds import kind_of
@@ -14,6 +16,10 @@ from .kinds import kind_of
 EventHandler = Callable[[Any, Any], Any]
 Decorator = Callable[[EventHandler], EventHandler]
 Handler = TypeVar("Handler", bound=EventHandler)
+
+
+registered: WeakSet[EventHandler] = WeakSet()
+"""The handlers of all gateways, for decorators that must come before the registration."""
 
 
 class _Registered:
@@ -46,7 +52,7 @@ class EventHandlers:
 
         Raises:
             TypeError: The kind has no such filter, its value is not text, or the handler cannot be
-                called with (event, context) (raised by the decorator).
+                called with (event, context) or with events of the kind (raised by the decorator).
             ValueError: The kind is unknown, a filter is empty, or the kind has a handler with the
                 same filters (raised by the decorator).
         """
@@ -55,18 +61,28 @@ class EventHandlers:
         from .typed_events import with_event_class
 
         known = (*kinds.NAMES, "*")
+        if callable(kind):
+            raise TypeError(
+                f'A function is registered for a kind of event, @app.on_event("sqs"), got {kind!r}.'
+            )
         if kind not in known:
             raise ValueError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
         wanted = filters.checked(kind, wanted)
 
         def register(handler: Handler) -> Handler:
             check_parameters(handler, "event", "context")
+            check_kind = getattr(handler, "check_kind", None)  # of `batches.each_record`
+            if check_kind is not None:
+                check_kind(kind)
+            call = with_event_class(handler, kind)
             handlers = self._handlers.setdefault(kind, [])
             for other in handlers:
                 if other.wanted == wanted:
                     raise ValueError(_taken(kind, wanted, other.function, handler))
-            handlers.append(_Registered(wanted, handler, with_event_class(handler)))
+            handlers.append(_Registered(wanted, handler, call))
             handlers.sort(key=lambda one: not one.wanted)  # the one without filters comes last
+            with suppress(TypeError):  # such as a method of an object with slots
+                registered.add(handler)
             return handler
 
         return register

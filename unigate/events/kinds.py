@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unigate.http import json_object
+from unigate.http import json_object, json_text
 from unigate.types import Event
 
 # The kinds that `app.on_event` accepts, beside "*".
@@ -21,9 +21,28 @@ NAMES = (
 )
 OTHER = "other"
 
-# The services that name themselves in `eventSource`: in each record, or beside the records.
+# The services that name themselves in `eventSource`: in each record, or beside the records. Amazon
+# MQ's own guide has "aws:amq" for ActiveMQ, that of Lambda "aws:mq".
 _SERVICES = {f"aws:{name}": name for name in ("dynamodb", "kinesis", "s3", "ses", "sns", "sqs")}
-_SERVICES_AT_THE_TOP = {"aws:docdb": "documentdb", "aws:mq": "activemq", "aws:rmq": "rabbitmq"}
+_SERVICES_AT_THE_TOP = {
+    "aws:amq": "activemq",
+    "aws:docdb": "documentdb",
+    "aws:mq": "activemq",
+    "aws:rmq": "rabbitmq",
+}
+# In records that come without anything around them. Source: the Amazon EventBridge user guide, "MSK
+# topic as a source", "Apache Kafka streams as a source" and "Amazon MQ message broker as a source".
+_SERVICES_IN_LISTS = {
+    **_SERVICES,
+    **_SERVICES_AT_THE_TOP,
+    "aws:kafka": "kafka",
+    "SelfManagedKafka": "kafka",
+}
+# Streams, which send the last batch of a window without a record. Source: the AWS Lambda developer
+# guide, "Implementing stateful Kinesis Data Streams processing in Lambda".
+_STREAMS = ("kinesis", "dynamodb")
+LISTS = ("activemq", "appsync", "dynamodb", "kafka", "kinesis", "rabbitmq", "sqs")
+"""The kinds of which events can be lists: records from EventBridge Pipes, AppSync's batches."""
 
 _COMMANDS = frozenset({"_serverless-wsgi", "command", "raw_command", "manage"})
 _SCHEDULERS = ("aws.events", "aws.scheduler")
@@ -102,22 +121,29 @@ def kind_of(event: Any) -> str | None:
     """
     if isinstance(event, list):
         first = json_object(event[0]) if event else {}
-        return _service(first) or ("appsync" if _is_appsync(first, {}) else None)
+        service = _service(first, _SERVICES_IN_LISTS)
+        return service or ("appsync" if _is_appsync(first, {}) else None)
     if not isinstance(event, dict):
         return None
     records = event.get("Records")
-    if isinstance(records, list) and records and isinstance(records[0], dict):
-        service = _service(records[0])
+    if isinstance(records, list):
+        service = _service(json_object(records[0]), _SERVICES) if records else _stream(event)
         if service is not None:
             return service
-    source = event.get("eventSource")
-    if isinstance(source, str) and source in _SERVICES_AT_THE_TOP:
-        return _SERVICES_AT_THE_TOP[source]
+    service = _service(event, _SERVICES_AT_THE_TOP)
+    if service is not None:
+        return service
     context = json_object(event.get("requestContext"))
     return next((name for name, test, _ in _ROWS if test(event, context)), None)
 
 
-def _service(record: dict[str, Any]) -> str | None:
-    """Return the service that a record names."""
+def _service(record: dict[str, Any], services: dict[str, str]) -> str | None:
+    """Return the service that a record names, or an event."""
     service = record.get("eventSource") or record.get("EventSource")
-    return _SERVICES.get(service) if isinstance(service, str) else None
+    return services.get(service) if isinstance(service, str) else None
+
+
+def _stream(event: Event) -> str | None:
+    """Return the kind of stream that a batch without records is from."""
+    arn = (json_text(event.get("eventSourceARN")) or "").split(":")
+    return arn[2] if len(arn) > 2 and arn[2] in _STREAMS else None

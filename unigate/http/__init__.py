@@ -22,7 +22,7 @@ from .envelope import read_envelope, write_envelope
 from .headers import Headers, is_token, latin1
 from .hosts import Address, forwarded_peer, is_host, port_number, split_host, without_ports
 from .identity import Identity
-from .json_values import json_object, json_text, parse_scopes
+from .json_values import as_dicts, json_object, json_text, parse_scopes
 from .response_fields import HOP_BY_HOP, kept_as_written, response_headers, single_value_map
 from .responses import Response, check_status, reason_phrase
 from .urls import (
@@ -46,6 +46,7 @@ __all__ = [
     "Identity",
     "Response",
     "TextTypes",
+    "as_dicts",
     "bodiless",
     "carries_body",
     "check_status",

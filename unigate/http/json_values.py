@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,6 +14,13 @@ def json_object(value: Any) -> dict[str, Any]:
 def json_text(value: Any) -> str | None:
     """Return a string or a number as text, None for an empty value or any other type."""
     return str(value) if value and isinstance(value, (str, int, float)) else None
+
+
+def as_dicts(value: Any) -> Any:
+    """Return a value with dicts in place of other mappings, those in lists included."""
+    if isinstance(value, Mapping):
+        return {name: as_dicts(value[name]) for name in value}
+    return [as_dicts(item) for item in value] if isinstance(value, list) else value
 
 
 def parse_scopes(value: Any) -> tuple[str, ...]:

@@ -120,6 +120,18 @@ class Handler:
                 self._name,
             )
 
+    def warn_of_repetition(self) -> None:
+        """Say once that a second response to one event cannot be sent."""
+        if "repetition" not in self._warned:
+            self._warned.add("repetition")
+            _log.warning(
+                "A decorator in `around` of %s called the handler again for an event whose "
+                "response was streamed by then: the second response is not sent. A decorator that "
+                "repeats calls must be around a function, which gets responses whole: @decorator, "
+                "def handler(event, context): return app(event, context).",
+                self._name,
+            )
+
     def warn_of_change(self) -> None:
         """Say once that a changed reply came too late."""
         if "change" not in self._warned:
@@ -140,6 +152,7 @@ class _Answering:
         self._client = client
         self._invocation = invocation
         self._streamed: object = None  # the reply that began a streamed response, as JSON
+        self._repeated = False
 
     def __call__(self, gateway: Gateway, event: Any, context: Any) -> Any:
         """Answer an event in place of its gateway."""
@@ -158,18 +171,22 @@ class _Answering:
             return gateway.runtime.run_started(result) if awaitable else result
         client, invocation = self._client, self._invocation
         if self._handler.streaming and is_streamed(source, event):
-            if gateway is self._handler.gateway and self._streamed is None:
+            if gateway is not self._handler.gateway:
+                self._handler.warn_of_buffering(gateway)
+            elif self._streamed is not None:
+                self._repeated = True
+                self._handler.warn_of_repetition()
+            else:
                 reply = stream_answer(gateway, source, client, invocation, event, context)
                 reply = {**reply, _STREAMED: True}
                 self._streamed = marshal(reply)  # decorators may change it
                 return reply
-            self._handler.warn_of_buffering(gateway)
         return answer_whole(gateway, source, invocation, event, context)
 
     def respond(self, result: Any, event: Any, context: Any) -> None:
         """Send what the function returned, unless the response has been streamed."""
         if self._streamed is not None:
-            if marshal(result) != self._streamed:
+            if not self._repeated and marshal(result) != self._streamed:
                 self._handler.warn_of_change()
             return
         if isinstance(result, dict) and result.get(_STREAMED) is True:

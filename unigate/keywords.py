@@ -1,0 +1,46 @@
+"""What to write in place of a keyword that `unigate.wrap` does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_ALWAYS = "leave it out: responses that are not text are sent as base64 by themselves"
+
+# The options of other gateways and servers: Mangum 0.22, apig-wsgi 2.20, serverless-wsgi 3.1,
+# aws-wsgi 0.2, uvicorn, and Zappa's settings.
+_ELSEWHERE = {
+    "api_gateway_base_path": "write base_path=...",
+    "app_function": 'pass it first: wrap("package.module:attribute")',
+    "base64_content_types": _ALWAYS,
+    "binary_mime_types": _ALWAYS,
+    "binary_support": _ALWAYS,
+    "custom_handlers": "write sources=[...], event sources of your own",
+    "decorators": "write around=[...]",
+    "enable_lifespan": 'write lifespan="on" or lifespan="off"',
+    "exclude_headers": "drop header fields in a middleware of the application",
+    "forwarded_allow_ips": "write trusted_proxies=...",
+    "middleware": "wrap the application with it first; decorators of events are around=[...]",
+    "non_binary_content_type_prefixes": "write text_types=[...]",
+    "proxy_headers": "write trusted_proxies=...",
+    "root_path": (
+        "write base_path=... for a prefix that the host leaves on the path, public_url=... for one "
+        "that it removes"
+    ),
+    "strip_stage_path": 'write stage="strip"',
+    "text_mime_types": "write text_types=[...]",
+}
+
+
+def unknown_keywords(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """Return the message of the TypeError for keywords that are not known."""
+    return " ".join(_advice(name, sorted(known)) for name in unknown)
+
+
+def _advice(name: str, known: list[str]) -> str:
+    advice = _ELSEWHERE.get(name)
+    if advice is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]}=...?" if near else f"it has {', '.join(known)}"
+    return f"wrap() has no argument {name!r}: {advice}{'' if advice.endswith('?') else '.'}"
