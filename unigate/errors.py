@@ -10,6 +10,7 @@ UnigateError
  ├─ IncompleteResponse the application ended without a complete response
  ├─ ApplicationAborted the application was cancelled, but not by its host
  └─ CacheError         the runtime cache is unreachable, and strict
+     └─ LockError      a lock was not acquired in time, or is no longer held
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ class ApplicationAborted(UnigateError):
 
 class CacheError(UnigateError):
     """The runtime cache is unreachable, and the cache is configured to raise."""
+
+
+class LockError(CacheError):
+    """A lock of the cache was not acquired in time, or is not held, or no longer."""
 
 
 def failure_of(error: BaseException) -> BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 from django_unigate.cache import RuntimeCache as DjangoCache
 from flask_unigate.cache import RuntimeCache as FlaskCache
 from tests.cache.redis_server import Server
-from tests.waiting import SECONDS
+from tests.cache.team import PROCESSES, Team
 from unigate.cache import RuntimeCache
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
-PROCESSES = 4
 KEYS = 50
+LOCKED = 15
 
 OPENERS: dict[str, Callable[[str], Any]] = {
     "unigate": lambda url: RuntimeCache(backend=url, strict=True),
@@ -69,6 +68,19 @@ def replaced(cache: Any, kind: str) -> int:
     return KEYS
 
 
+def locked(cache: Any, kind: str) -> int:
+    """Add to a number by reading and writing it under a lock; return how often."""
+    for _ in range(LOCKED):
+        with cache.lock("plain", ttl=60):
+            cache.set("plain", cache.get("plain") + 1)
+    return LOCKED
+
+
+def won_without_waiting(cache: Any, kind: str) -> int:
+    """Take locks that nobody releases."""
+    return sum(cache.lock(f"{n}", ttl=60).acquire(blocking=False) for n in range(KEYS))
+
+
 JOBS: dict[str, Callable[[Any, str], int]] = {
     "add": won_locks,
     "add a pickle": won_values,
@@ -77,51 +89,13 @@ JOBS: dict[str, Callable[[Any, str], int]] = {
     "count beyond 2**53": counted("large"),
     "count a pickle": counted("tagged"),
     "replace": replaced,
+    "work under a lock": locked,
+    "lock": won_without_waiting,
 }
 
 
-def serve(pipe: Any) -> None:
-    """Run jobs until a message is None."""
-    pipe.send("ready")
-    while message := pipe.recv():
-        job, kind, url = message
-        pipe.send(JOBS[job](open_cache(kind, url), kind))
-
-
-class Team:
-    """Processes that all do the same job at once."""
-
-    def __init__(self) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        pipes = [spawn.Pipe() for _ in range(PROCESSES)]
-        self._pipes = [ours for ours, _ in pipes]
-        self._processes = [
-            spawn.Process(target=serve, args=(theirs,), daemon=True) for _, theirs in pipes
-        ]
-        for process in self._processes:
-            process.start()
-
-    def __enter__(self) -> Team:
-        assert self._received() == ["ready"] * PROCESSES
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for pipe, process in zip(self._pipes, self._processes, strict=True):
-            pipe.send(None)
-            process.join(SECONDS)
-
-    def do(self, job: str, kind: str, url: str) -> int:
-        """Return the sum of what a job returns in each process."""
-        for pipe in self._pipes:
-            pipe.send((job, kind, url))
-        return sum(self._received())
-
-    def _received(self) -> list[Any]:
-        received = []
-        for pipe in self._pipes:
-            assert pipe.poll(2 * SECONDS), "A process has not answered."
-            received.append(pipe.recv())
-        return received
+def work(job: str, kind: str, url: str) -> int:
+    return JOBS[job](open_cache(kind, url), kind)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +117,7 @@ def test_one_process_wins_each_key(team: Team, server: Server, job: str, kind: s
     cache = open_cache(kind, url)
     for number in range(KEYS):
         cache.set(f"full:{number}", [number])
-    assert team.do(job, kind, url) == KEYS
+    assert sum(team.do(work, job, kind, url)) == KEYS
 
 
 @pytest.mark.parametrize("kind", OPENERS)
@@ -161,7 +135,7 @@ def test_no_increment_of_a_process_is_lost(
     url = server.url(namespace=f"{job} {kind}")
     cache = open_cache(kind, url)
     cache.set(key, start, tags=["t"] if key == "tagged" else [])
-    assert team.do(job, kind, url) == PROCESSES * KEYS
+    assert sum(team.do(work, job, kind, url)) == PROCESSES * KEYS
     assert cache.get(key) == start + PROCESSES * KEYS
 
 
@@ -169,11 +143,24 @@ def test_no_replacement_of_a_process_is_lost(team: Team, server: Server) -> None
     url = server.url(namespace="replace")
     cache = open_cache("unigate", url)
     cache.set("plain", 0)
-    assert team.do("replace", "unigate", url) == PROCESSES * KEYS
+    assert sum(team.do(work, "replace", "unigate", url)) == PROCESSES * KEYS
     assert cache.get("plain") == PROCESSES * KEYS
 
 
 def test_a_missing_counter_of_flask_begins_once(team: Team, server: Server) -> None:
     url = server.url(namespace="missing")
-    assert team.do("count", "flask", url) == PROCESSES * KEYS
+    assert sum(team.do(work, "count", "flask", url)) == PROCESSES * KEYS
     assert open_cache("flask", url).get("small") == PROCESSES * KEYS
+
+
+def test_work_under_a_lock_is_done_by_one_process_at_a_time(team: Team, server: Server) -> None:
+    url = server.url(namespace="locked")
+    cache = open_cache("unigate", url)
+    cache.set("plain", 0)
+    assert sum(team.do(work, "work under a lock", "unigate", url)) == PROCESSES * LOCKED
+    assert cache.get("plain") == PROCESSES * LOCKED
+
+
+def test_one_process_takes_each_lock(team: Team, server: Server) -> None:
+    url = server.url(namespace="locks")
+    assert sum(team.do(work, "lock", "unigate", url)) == KEYS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from unigate.forking import after_in_child
 
 from .backend import Backend
+from .locks import AsyncLock
 from .options import Options
 from .runtime_cache import RuntimeCache
 
@@ -157,6 +158,13 @@ class AsyncRuntimeCache:
                     kind, what = steps.send(result)
         except StopIteration as end:
             return end.value
+
+    def lock(
+        self, key: str, *, ttl: float | timedelta, blocking_timeout: float | None = None
+    ) -> AsyncLock:
+        """Return a lock: `async with cache.lock("report", ttl=60):`; see `RuntimeCache.lock`."""
+        lock = self._cache.lock(key, ttl=ttl, blocking_timeout=blocking_timeout)
+        return AsyncLock(lock, self._run)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of keys, without those that are missing."""

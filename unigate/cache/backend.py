@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeGuard
 
+from unigate.errors import CacheError
+
 
 class Backend(Protocol):
     """A store of bytes under text keys, shared by all caches that use it.
@@ -101,3 +103,18 @@ class AtomicBackend(Backend, Protocol):
 def is_atomic(backend: Backend) -> TypeGuard[AtomicBackend]:
     """Return True if a backend has the operations of `AtomicBackend`."""
     return hasattr(backend, "increment")
+
+
+def require_atomic(backend: Backend, purpose: str) -> None:
+    """Raise CacheError unless a backend has the operations of `AtomicBackend`.
+
+    Args:
+        backend: The backend.
+        purpose: What needs them, such as "A lock".
+    """
+    if not is_atomic(backend):
+        raise CacheError(
+            f"{purpose} needs a backend that changes an entry in one step, and "
+            f"{type(backend).__name__} cannot. Use Redis or Valkey: UNIGATE_CACHE_URL=redis://..., "
+            "or cache= of unigate.wrap()."
+        )

@@ -46,6 +46,11 @@ def namespace_tag(namespace: str) -> str:
     return f"{RESERVED}namespace-{digest(namespace)}"
 
 
+def lock_key(full_key: str) -> str:
+    """Return the key of a lock, which is not that of a value."""
+    return f"lock|{full_key}"
+
+
 def stored_tag(tag: str) -> str:
     """Return the tag under which a backend has the entries with an application's tag."""
     return f"{RESERVED}tag-{digest(tag)}" if tag.startswith(RESERVED) else tag

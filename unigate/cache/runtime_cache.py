@@ -15,7 +15,8 @@ from . import flights
 from .backend import Backend
 from .entries import Counters, Entries
 from .get_or_set import Steps, find_or_make, run_steps
-from .keys import key_maker, namespace_tag
+from .keys import key_maker, lock_key, namespace_tag
+from .locks import Lock
 from .options import Options, checked_tags, checked_ttl
 from .selection import default_backend, open_backend
 from .values import encode
@@ -249,6 +250,37 @@ class RuntimeCache:
         """
         full_key, entries = self._full_key(key), self._entries()
         return find_or_make(entries, full_key, factory, options, may_wait=may_wait)
+
+    def lock(
+        self, key: str, *, ttl: float | timedelta, blocking_timeout: float | None = None
+    ) -> Lock:
+        """Return a lock, which is a context manager: `with cache.lock("report", ttl=60):`.
+
+        In Redis and Valkey one holder has it over all processes; in memory, over all threads of
+        this process. Vercel's Runtime Cache cannot lock and raises CacheError.
+
+        A lock ends after its ttl, even while its holder works on; then its release raises
+        LockError. It also ends early if the server loses it: in a restart, in a failover to a
+        replica that has not received it, by eviction, or by `clear` of a cache without a namespace.
+        So use it to avoid work that is done twice, and where two holders would do harm, also check
+        in the store that you write to.
+
+        Args:
+            key: Any text. A value under the same key is independent.
+            ttl: Seconds after which the lock ends, above 0; choose more than the work takes.
+            blocking_timeout: Seconds to wait for the lock, then `with` raises LockError; by default
+                as many as `ttl`. 0 makes one attempt.
+        """
+        return Lock(
+            lock_key(self._full_key(key)),
+            ttl=ttl,
+            blocking_timeout=blocking_timeout,
+            entries=self._entries_of_locks,
+        )
+
+    def _entries_of_locks(self) -> Entries:
+        """Return entries that raise, and that `clear` of the namespace does not remove."""
+        return Entries(self.backend, tags=(), strict=True, counters=Counters())
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of keys, without those that are missing."""
