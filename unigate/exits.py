@@ -6,12 +6,14 @@ import logging
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 
 _log = logging.getLogger("unigate")
 
 # How long the log of such an end may take, in seconds.
 LOG_SECONDS = 0.5
+NAME = "unigate-end"
 
 
 def end_within(seconds: float, status: int) -> None:
@@ -23,26 +25,28 @@ def end_within(seconds: float, status: int) -> None:
         seconds: The time.
         status: The exit status.
     """
-    timer = threading.Timer(seconds, _end_now, (seconds, status))
-    timer.daemon = True
-    timer.name = "unigate-end"
-    with suppress(RuntimeError):  # no thread can be started any more
-        timer.start()
+    due, logged = threading.Event(), threading.Event()
 
+    def log() -> None:
+        due.wait()
+        _log_end(seconds)
+        logged.set()
 
-def _end_now(seconds: float, status: int) -> None:
-    try:
-        # In a thread, because a thread that goes on may hold the lock of a stream or log handler.
-        thread = threading.Thread(target=_log_end, args=(seconds,), daemon=True)
-        thread.start()
-        thread.join(LOG_SECONDS)
-    finally:
+    def end() -> None:
+        time.sleep(seconds)
+        due.set()
+        logged.wait(LOG_SECONDS)
         os._exit(status)
+
+    # Both now, because Python 3.12 and up start no thread while the process ends. Two, because a
+    # thread that goes on may hold the lock of a stream or log handler.
+    with suppress(RuntimeError):  # no thread can be started any more
+        for target in (end, log):
+            threading.Thread(target=target, name=NAME, daemon=True).start()
 
 
 def _log_end(seconds: float) -> None:
-    here = {threading.current_thread().name, "unigate-end"}
-    names = [each.name for each in threading.enumerate() if each.name not in here]
+    names = [each.name for each in threading.enumerate() if each.name != NAME]
     _log.critical(
         "The process did not end within %s seconds and is ended now. Its threads: %s.",
         seconds,
