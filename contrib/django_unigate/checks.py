@@ -27,6 +27,7 @@ _BEFORE = {
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
 }
+_CACHE = "django_unigate.cache.RuntimeCache"
 _LOCAL_CACHES = ("locmem.LocMemCache", "filebased.FileBasedCache", "dummy.DummyCache")
 
 Apps = Sequence[AppConfig] | None
@@ -159,36 +160,51 @@ def check_files(app_configs: Apps, **_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_memory(app_configs: Apps, **_: Any) -> list[CheckMessage]:
-    """Report caches (W010) and sessions (W011) that are local to one instance."""
-    local = {
-        alias
-        for alias, cache in settings.CACHES.items()
-        if str(cache.get("BACKEND")).endswith(_LOCAL_CACHES)
-    }
-    messages = [
+def check_caches(app_configs: Apps, **_: Any) -> list[CheckMessage]:
+    """Report caches that are local to one instance (W010)."""
+    return [
         _warning(
             10,
             f"The cache {alias!r} is local to one instance: the others do not see its entries.",
-            'Use "django_unigate.cache.RuntimeCache" or a cache server: Redis or Valkey if locks, '
-            "counters or rate limits are in it, which Vercel's Runtime Cache cannot keep.",
+            f"Use {_CACHE!r} or a cache server: Redis or Valkey if locks, counters or rate limits "
+            "are in it, which Vercel's Runtime Cache cannot keep.",
         )
-        for alias in sorted(local)
+        for alias in sorted(settings.CACHES)
+        if _is_local(alias)
     ]
+
+
+def check_sessions(app_configs: Apps, **_: Any) -> list[CheckMessage]:
+    """Report sessions that are local to one instance (W011) or may not be stored (W012)."""
     if not apps.is_installed("django.contrib.sessions"):
-        return messages
+        return []
     engine = settings.SESSION_ENGINE
-    in_cache = engine.endswith(".cache") and settings.SESSION_CACHE_ALIAS in local
-    if in_cache or engine.endswith(".file"):
-        messages.append(
+    alias = settings.SESSION_CACHE_ALIAS
+    in_cache = engine.endswith(".cache") and alias in settings.CACHES
+    if engine.endswith(".file") or (in_cache and _is_local(alias)):
+        return [
             _warning(
                 11,
                 f"Sessions ({engine}) are local to one instance: on the others its users are "
                 "logged out.",
                 "Keep sessions in the database, in signed cookies, or in a shared cache.",
             )
-        )
-    return messages
+        ]
+    cache = settings.CACHES[alias] if in_cache else {}
+    if cache.get("BACKEND") == _CACHE and not (cache.get("OPTIONS") or {}).get("strict"):
+        return [
+            _warning(
+                12,
+                f"Sessions are in the cache {alias!r}, in which a failed write is not an error: a "
+                "user could log in whose session was not stored.",
+                'Set "OPTIONS": {"strict": True} for a cache of sessions.',
+            )
+        ]
+    return []
+
+
+def _is_local(alias: str) -> bool:
+    return str(settings.CACHES[alias].get("BACKEND")).endswith(_LOCAL_CACHES)
 
 
 def register_all() -> None:
@@ -198,7 +214,8 @@ def register_all() -> None:
     register(check_hosts, "unigate", Tags.security, deploy=True)
     register(check_proxy_header, "unigate", Tags.security, deploy=True)
     register(check_files, "unigate", Tags.staticfiles, deploy=True)
-    register(check_memory, "unigate", Tags.caches, deploy=True)
+    register(check_caches, "unigate", Tags.caches, deploy=True)
+    register(check_sessions, "unigate", Tags.caches, deploy=True)
 
 
 def _hosts() -> Iterable[str]:

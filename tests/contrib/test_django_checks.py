@@ -27,6 +27,7 @@ CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 SECURITY = "django.middleware.security.SecurityMiddleware"
 LOCMEM = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 RUNTIME = {"default": {"BACKEND": "django_unigate.cache.RuntimeCache"}}
+STRICT = {"default": {**RUNTIME["default"], "OPTIONS": {"strict": True}}}
 POSTGRES = {"ENGINE": "django.db.backends.postgresql", "NAME": "tea"}
 SQLITE = {"ENGINE": "django.db.backends.sqlite3"}
 HOST = {"HOSTS": ["tea.example"]}
@@ -142,20 +143,27 @@ def test_static_files(settings: dict[str, Any], expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("caches", "engine", "expected"),
     [
-        (RUNTIME, "django.contrib.sessions.backends.cache", []),
+        (RUNTIME, "django.contrib.sessions.backends.cache", ["W012"]),
+        (STRICT, "django.contrib.sessions.backends.cache", []),
+        (RUNTIME, "django.contrib.sessions.backends.cached_db", []),
         (RUNTIME, "django.contrib.sessions.backends.file", ["W011"]),
         (LOCMEM, "django.contrib.sessions.backends.db", ["W010"]),
         (LOCMEM, "django.contrib.sessions.backends.cached_db", ["W010"]),
         (LOCMEM, "django.contrib.sessions.backends.cache", ["W010", "W011"]),
     ],
 )
-def test_what_is_local_to_one_instance(
+def test_what_is_in_memory_or_in_a_cache(
     caches: dict[str, Any], engine: str, expected: list[str]
 ) -> None:
     settings = {"CACHES": caches, "SESSION_ENGINE": engine}
     sessions = {"INSTALLED_APPS": ["django.contrib.sessions"]}
-    assert ids(checks.check_memory, **settings, **sessions) == expected
-    assert "W011" not in ids(checks.check_memory, **settings, INSTALLED_APPS=[])
+    found = [
+        number
+        for check in (checks.check_caches, checks.check_sessions)
+        for number in ids(check, **settings, **sessions)
+    ]
+    assert found == expected
+    assert ids(checks.check_sessions, **settings, INSTALLED_APPS=[]) == []
 
 
 def run(*arguments: str) -> str:
