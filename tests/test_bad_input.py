@@ -111,9 +111,9 @@ def test_what_is_no_object_is_refused_even_where_the_source_is_named(
 ) -> None:
     gateway = unigate.wrap(echo_wsgi, source=source)
     for app in (ECHOES["wsgi"], gateway):
-        with pytest.raises(unigate.UnknownEvent, match=r"must be a JSON object, got \w+"):
+        with pytest.raises(unigate.UnknownEvent, match=r"JSON object, got|list of length"):
             app.lambda_handler(event, None)
-        with pytest.raises(unigate.UnknownEvent, match=r"must be a JSON object, got \w+"):
+        with pytest.raises(unigate.UnknownEvent, match=r"JSON object, got|list of length"):
             asyncio.run(app.handle(event, None))
 
 

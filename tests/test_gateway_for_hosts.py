@@ -199,6 +199,9 @@ class Fragile:
     def to_request(self, event: Any, context: Any) -> Request:
         return Request(event["morse"])
 
+    def to_reply(self, response: Any, event: Any) -> Any:
+        raise AssertionError("called")
+
 
 def test_an_error_names_the_source_that_failed_to_read_the_event() -> None:
     fragile: Any = Fragile()
