@@ -76,7 +76,7 @@ def get(app: unigate.Gateway, path: bytes) -> tuple[int, str]:
 
 def test_every_block_is_tested_here() -> None:
     assert [language for language, _ in BLOCKS if language not in ("python", "console")] == []
-    assert (len(PYTHON), len(COMMANDS)) == (14, 6)
+    assert (len(PYTHON), len(COMMANDS)) == (15, 6)
 
 
 def test_main_answers() -> None:
@@ -112,17 +112,17 @@ def test_non_http_events(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_decorators_of_lambda_handlers(capsys: pytest.CaptureFixture[str]) -> None:
-    app = run(9)["app"]
+    app = run(10)["app"]
     assert "GET /, received via http_api" in get(app, b"/")[1]
     assert capsys.readouterr().out == "an event\n"
-    names = run(10)
+    names = run(11)
     event = load("http_api/get") | {"rawPath": "/"}
     assert names["handler"](event, None)["statusCode"] == 200
 
 
 def test_google_and_azure() -> None:
     request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
-    for block, source in ((11, google), (12, azure)):
+    for block, source in ((12, google), (13, azure)):
         main = run(block)["main"]
         user_function = getattr(main, "_function", None)
         call = user_function.get_user_function() if user_function else main
@@ -165,6 +165,11 @@ def test_geolocation_cache_and_background_work(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "request from 203.0.113.8\n"
 
 
+def test_locks_and_counters() -> None:
+    send_report = run(block_with("cache.lock"))["send_report"]
+    assert [send_report(), send_report()] == [1, 2]
+
+
 def test_log_records_have_the_identifier_of_the_request() -> None:
     handler = run(block_with("RequestIDFilter"))["handler"]
     logging.getLogger().removeHandler(handler)
@@ -174,14 +179,14 @@ def test_log_records_have_the_identifier_of_the_request() -> None:
 
 
 def test_flask() -> None:
-    assert '"client":["203.0.113.7",0]' in get(run(6)["app"], b"/whoami")[1]
+    assert '"client":["203.0.113.7",0]' in get(run(7)["app"], b"/whoami")[1]
 
 
 def test_django() -> None:
-    middleware = run(7)["MIDDLEWARE"]
+    middleware = run(8)["MIDDLEWARE"]
     django.setup()
     with override_settings(MIDDLEWARE=middleware):
-        assert get(run(8)["app"], b"/hello")[0] == 200
+        assert get(run(9)["app"], b"/hello")[0] == 200
 
 
 def test_install_names_extras_that_exist() -> None:

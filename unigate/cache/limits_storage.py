@@ -4,9 +4,10 @@
 
     limiter = Limiter(get_remote_address, app=app, storage_uri="unigate://")
 
-`unigate://` counts in the backend of `RuntimeCache()`: the gateway's or that of the environment.
-`unigate+redis://...`, and so on for each scheme of a cache URL, names another. The strategy is
-"fixed-window", the default of limits; it refuses the other two for this storage.
+It needs limits 5 or later. `unigate://` counts in the backend of `RuntimeCache()`: the gateway's or
+that of the environment. `unigate+redis://...`, and so on for each scheme of a cache URL, names
+another. The strategy is "fixed-window", the default of limits; it refuses the other two for this
+storage.
 
 Counts are exact over all processes in Redis and Valkey, over the threads of one process in memory.
 Vercel's Runtime Cache cannot count and raises CacheError.
@@ -20,7 +21,7 @@ import time
 try:
     from limits.storage import Storage
 except ImportError as error:
-    raise ImportError("A storage of rate limits needs limits: pip install limits") from error
+    raise ImportError("A storage of rate limits needs limits: pip install 'limits>=5'") from error
 
 from unigate.errors import CacheError
 
