@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ from .events import (
 from .events.handlers import Decorator, EventHandlers, Handler
 from .events.replies import write_reply
 from .http import Response, reason_phrase
-from .interfaces import COROUTINE
 from .request import Request
 from .routing import Mount
 
@@ -105,11 +103,6 @@ class EventGateway:
 
     def lambda_handler(self, event: Any, context: Any = None) -> Any:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
-        caller = sys._getframe(1)
-        if caller.f_code.co_flags & COROUTINE:
-            from .signatures import refuse_awaiting
-
-            refuse_awaiting(caller)
         if type(event) is not dict:
             event = parse_event(event)
         host = event_host_var.get()

@@ -113,9 +113,13 @@ class Gateway(EventGateway):
                 raise TypeError(wrong_call(args, kwargs))
         caller = sys._getframe(1)
         if caller.f_code.co_flags & COROUTINE:
-            from .signatures import refuse_awaiting
+            from .signatures import is_awaiting
 
-            refuse_awaiting(caller)
+            if is_awaiting(caller):
+                raise TypeError(
+                    "The reply to an event cannot be awaited. Within an event loop, call "
+                    "`await app.handle(event, context)`."
+                )
         return self.lambda_handler(*args, **kwargs)
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from types import FunctionType, MethodType
 from typing import Any
 
 from .events.handlers import Decorator, EventHandler
-from .interfaces import COROUTINE, is_async
+from .interfaces import is_async
 
 
 def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHandler:
@@ -42,11 +41,6 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
             raise TypeError(_asynchronous(decorator))
 
     def surrounded(event: Any, context: Any = None) -> Any:
-        caller = sys._getframe(1)
-        if caller.f_code.co_flags & COROUTINE:
-            from .signatures import refuse_awaiting
-
-            refuse_awaiting(caller)
         reply = handler(event, context)
         _refuse_awaitable(reply, decorators[0])
         return reply

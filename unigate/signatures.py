@@ -111,19 +111,11 @@ def _is_coroutine_function(app: Any) -> bool:
     return inspect.iscoroutinefunction(_called(app))
 
 
-def refuse_awaiting(caller: types.FrameType) -> None:
-    """Check that a coroutine does not await the result of the call that it is making.
-
-    Raises:
-        TypeError: It does, where the result is the reply to an event.
-    """
+def is_awaiting(caller: types.FrameType) -> bool:
+    """Return True if a coroutine awaits the result of the call that it is making."""
     instructions = dis.get_instructions(caller.f_code)
     following = (each for each in instructions if each.offset > caller.f_lasti)
-    if next(following).opname == "GET_AWAITABLE":
-        raise TypeError(
-            "The reply to an event cannot be awaited. Within an event loop, call "
-            "`await app.handle(event, context)`."
-        )
+    return next(following).opname == "GET_AWAITABLE"
 
 
 def undecided(app: Any) -> str:
