@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from flask import Flask
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import storage_from_string
@@ -86,6 +89,28 @@ def test_threads_that_begin_a_window_together_lose_no_request(
     assert sum(in_threads(lambda _: limiter.hit(LIMIT, "client"), 12)) == 5
 
 
+class LateBackend(MemoryBackend):
+    """A backend that lets another process begin the window after it was found missing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.others: list[Callable[[], object]] = []
+
+    def increment(self, key: str, delta: float) -> float | bytes | None:
+        found = super().increment(key, delta)
+        if self.others:
+            self.others.pop()()
+        return found
+
+
+def test_a_window_keeps_the_end_of_the_process_that_began_it() -> None:
+    backend = LateBackend()
+    storage = RuntimeCacheStorage(backend=backend)
+    backend.others.append(lambda: storage.incr("key", 60))
+    assert storage.incr("key", 3600) == 2
+    assert storage.get_expiry("key") <= time.time() + 60
+
+
 def test_clear_and_reset_begin_anew(limiter: FixedWindowRateLimiter, backend: Backend) -> None:
     RuntimeCache(backend=backend).set("value", 1)
     other = FixedWindowRateLimiter(RuntimeCacheStorage(backend=backend, namespace="other"))
@@ -121,6 +146,19 @@ def test_a_store_that_is_down_counts_nothing() -> None:
         storage.incr("key", 60)
     with pytest.raises(StorageError):
         storage_from_string(url, wrap_exceptions=True).incr("key", 60)
+
+
+@pytest.mark.parametrize(
+    ("options", "passed"),
+    [({"in_memory_fallback_enabled": True}, 5), ({"swallow_errors": True}, 7)],
+)
+def test_flask_limiter_handles_a_store_that_is_down(options: dict[str, bool], passed: int) -> None:
+    site = Flask("limited")
+    url = f"unigate+redis://127.0.0.1:{free_port()}"
+    limiter = Limiter(get_remote_address, app=site, storage_uri=url, **options)
+    site.get("/")(limiter.limit("5/hour")(lambda: "through"))
+    client = site.test_client()
+    assert [client.get("/").status_code for _ in range(7)] == [200] * passed + [429] * (7 - passed)
 
 
 def test_a_store_that_answers_is_checked(limiter: FixedWindowRateLimiter) -> None:

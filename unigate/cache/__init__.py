@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from .async_runtime_cache import AsyncRuntimeCache
 from .backend import AtomicBackend, Backend
+from .locks import AsyncLock, Lock
 from .runtime_cache import RuntimeCache
 from .selection import check_url, default_backend, open_backend
 
 __all__ = [
+    "AsyncLock",
     "AsyncRuntimeCache",
     "AtomicBackend",
     "Backend",
+    "Lock",
     "RuntimeCache",
     "check_url",
     "default_backend",

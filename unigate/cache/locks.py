@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from unigate.errors import CacheError, LockError
 
@@ -23,7 +21,8 @@ from .backend import require_atomic
 from .entries import Entries
 from .options import Options, checked_ttl
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 SHORTEST_PAUSE = 0.01  # seconds between two attempts, which double
 LONGEST_PAUSE = 0.2
@@ -32,8 +31,8 @@ LONGEST_PAUSE = 0.2
 class Lock:
     """A lock that `RuntimeCache.lock` returns, for one holder at a time.
 
-    It is a context manager and can be used again once it is released. Threads that compete for a
-    lock need an object each.
+    It is a context manager and can be used again once it is released. Threads and tasks that
+    compete for a lock need an object each.
     """
 
     def __init__(
@@ -126,10 +125,12 @@ class Lock:
 
     def pauses(self, blocking: bool) -> Iterator[float]:
         """Yield the seconds to wait after each attempt but the last."""
+        from random import uniform  # takes longer to import than this module
+
         end = time.monotonic() + (self._blocking_timeout if blocking else 0)
         pause = SHORTEST_PAUSE
         while (left := end - time.monotonic()) > 0:
-            yield min(left, pause * random.uniform(0.5, 1))  # or waiters would ask all at once
+            yield min(left, pause * uniform(0.5, 1))  # or waiters would ask all at once
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def timed_out(self) -> LockError:
