@@ -68,6 +68,9 @@ class Instance:
             "add to a present key": lambda: cache.add(own, VALUE, ttl=TTL, tags=TAGS),
             "count": lambda: cache.incr("visits"),
             "get_or_set of a present key": lambda: cache.get_or_set(own, self.make, ttl=TTL),
+            "get_or_set of a missing key": lambda: cache.get_or_set(
+                f"made:{turn}:{self.number}", self.make, ttl=TTL, tags=TAGS
+            ),
             "expire_tag": lambda: cache.expire_tag(f"tag:{self.number}"),
         }
         calls[operation]()
@@ -89,7 +92,7 @@ class Instance:
 
 OPERATIONS = [
     *("set", "hit", "miss", "add", "add to a present key", "count"),
-    *("get_or_set of a present key", "expire_tag"),
+    *("get_or_set of a present key", "get_or_set of a missing key", "expire_tag"),
 ]
 
 
@@ -114,10 +117,10 @@ def serve(pipe: Any, url: str, numbers: range, threads: int) -> None:
                 calls = [partial(instances[number].call, "hit") for number in busy]
                 answer = timed(pool, calls * threads)
             else:
-                answer = timed(pool, [partial(each.want, *rest) for each in instances])
-                answer["made"] = sum(each.made for each in instances)
                 for each in instances:
                     each.made = 0
+                answer = timed(pool, [partial(each.want, *rest) for each in instances])
+                answer["made"] = sum(each.made for each in instances)
             pipe.send(answer)
         for each in instances:
             each.backend.close()
