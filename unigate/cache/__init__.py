@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .async_runtime_cache import AsyncRuntimeCache
-from .backend import AtomicBackend, Backend
+from .backend import AtomicBackend, Backend, Lease, LeasingBackend
 from .locks import AsyncLock, Lock
 from .runtime_cache import RuntimeCache
 from .selection import check_url, default_backend, open_backend
@@ -13,6 +13,8 @@ __all__ = [
     "AsyncRuntimeCache",
     "AtomicBackend",
     "Backend",
+    "Lease",
+    "LeasingBackend",
     "Lock",
     "RuntimeCache",
     "check_url",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from unigate.forking import after_in_child
 
+from . import flights
 from .backend import Backend
 from .locks import AsyncLock
 from .options import Options
@@ -141,9 +142,8 @@ class AsyncRuntimeCache:
     ) -> Any:
         """Return a value; for a missing key, store and return what `factory` makes.
 
-        The factory, a function or a coroutine function, runs on the caller's event loop. Concurrent
-        callers of a missing key, in all threads and tasks of the process, wait for one call of one
-        factory. Each gets a copy of its value, or its exception, which is not cached.
+        The factory, a function or a coroutine function, runs on the caller's event loop, which no
+        waiting blocks. Concurrent callers share one call; see `RuntimeCache.get_or_set`.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         steps = self._cache.get_or_set_steps(key, factory, options, may_wait=True)
@@ -191,9 +191,13 @@ class AsyncRuntimeCache:
 
     async def _step(self, kind: str, what: Any) -> Any:
         if kind == "wait":
-            from asyncio import wrap_future
+            from asyncio import wait, wrap_future
 
-            return await wrap_future(what.data)
+            return await wait([wrap_future(what.data)], timeout=flights.LONGEST_WAIT)
+        if kind == "sleep":
+            from asyncio import sleep
+
+            return await sleep(what)
         if kind == "call":
             return await self._run(what)
         result = what()

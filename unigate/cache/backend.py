@@ -16,7 +16,8 @@ class Backend(Protocol):
     stop all calls for some seconds, except for ValueError, TypeError, LookupError and the classes
     in a tuple `entry_errors` of the backend, which concern one entry. A backend that can count what
     it holds also has a method `size`, which returns the `entries` and `bytes` of
-    `RuntimeCache.stats`. One that can change an entry in one step is an `AtomicBackend`.
+    `RuntimeCache.stats`. One that can change an entry in one step is an `AtomicBackend`, and one
+    that lets a single process make a value is a `LeasingBackend`.
     """
 
     waits: bool
@@ -118,3 +119,44 @@ def require_atomic(backend: Backend, purpose: str) -> None:
             f"{type(backend).__name__} cannot. Use Redis or Valkey: UNIGATE_CACHE_URL=redis://..., "
             "or cache= of unigate.wrap()."
         )
+
+
+class Lease(Protocol):
+    """The right to make the value of a missing key, which one caller has at a time.
+
+    It lasts while its process lives and is not frozen, until one of these methods is called, or the
+    key is set or deleted.
+    """
+
+    def store(self, value: bytes) -> bool:
+        """Store the value and end the lease; return whether the value was stored.
+
+        It is not if the key was set or deleted, or one of its tags expired, since the lease began.
+        """
+
+    def release(self) -> None:
+        """End the lease, so that another caller can have one."""
+
+    def abandon(self) -> None:
+        """Let the lease end by itself, in seconds; this does not call the store."""
+
+
+class LeasingBackend(Backend, Protocol):
+    """A backend that lets one caller make a missing value, of all that use the store.
+
+    The operation is optional. Without it, each process makes a missing value once.
+    """
+
+    def lease(self, key: str, *, ttl: float | None, tags: Sequence[str]) -> Lease | bytes | None:
+        """Return a lease, the value if the key has one, or None while another caller has the lease.
+
+        Args:
+            key: The key.
+            ttl: Seconds that the value is going to live, above 0, or None.
+            tags: The tags of the value.
+        """
+
+
+def is_leasing(backend: Backend) -> TypeGuard[LeasingBackend]:
+    """Return True if a backend has the operation of `LeasingBackend`."""
+    return hasattr(backend, "lease")

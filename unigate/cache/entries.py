@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from types import TracebackType
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from unigate.errors import CacheError
 
-from .backend import Backend, is_atomic
+from .backend import Backend, Lease, is_atomic, is_leasing
 from .changes import Changes
+from .counters import Counters, Failures
 from .emulation import Emulation
 from .guard import guard_of
 from .options import MAX_BYTES, Options
@@ -27,22 +27,17 @@ Entry = tuple[bytes, Any]
 """The bytes in the backend and the value decoded from them."""
 
 
-class Counters:
-    """The counts in `RuntimeCache.stats`, over all threads."""
+class Claim(NamedTuple):
+    """The answer to a caller that wants to make a missing value."""
 
-    def __init__(self) -> None:
-        self._numbers = dict.fromkeys(("hits", "misses", "sets", "errors", "unconfirmed"), 0)
-        self._lock = threading.Lock()
+    entry: Entry | None = None
+    """The value, if the key has one by now."""
 
-    def add(self, name: str, number: int = 1) -> None:
-        """Add to a counter."""
-        with self._lock:
-            self._numbers[name] += number
+    lease: Lease | None = None
+    """A lease; without one, the value that the caller makes is not stored."""
 
-    def read(self) -> dict[str, int]:
-        """Return all counters, as of one moment."""
-        with self._lock:
-            return dict(self._numbers)
+    held: bool = False
+    """Whether another process has the lease."""
 
 
 class Entries:
@@ -62,9 +57,10 @@ class Entries:
         self.backend = backend
         self.tags = tags
         self._atomic = backend if is_atomic(backend) else Emulation(backend, tags)
+        self._leasing = backend if is_leasing(backend) else None
         self._guard = guard_of(backend)
         self._changes = Changes(self._guard)
-        self._failures = _Failures(strict, counters)
+        self._failures = Failures(strict, counters)
         self._counters = counters
 
     def look(self, key: str) -> Entry | None:
@@ -135,6 +131,50 @@ class Entries:
                 self.backend.delete(keys)
         except CacheError:
             self._report("a set", error)
+
+    def leases(self, options: Options) -> bool:
+        """Return True if values are made under a lease."""
+        return self._leasing is not None and options.ttl != 0
+
+    def claim(self, key: str, options: Options) -> Claim:
+        """Ask for a lease, and count a hit if there is an entry by now."""
+        claim = Claim()
+        with self._failures, self._guard:
+            claim = self._claim(key, options)
+        self._counters.add("hits", claim.entry is not None)
+        return claim
+
+    def _claim(self, key: str, options: Options) -> Claim:
+        if self._leasing is None:
+            return Claim()
+        ttl, tags = options.ttl, options.tags + self.tags
+        answer = self._leasing.lease(key, ttl=ttl, tags=tags)
+        if isinstance(answer, bytes):
+            entry = self._decoded(answer)
+            if entry is not None:
+                return Claim(entry)
+            self._atomic.remove(key, answer)  # it is not JSON
+            answer = self._leasing.lease(key, ttl=ttl, tags=tags)
+        if isinstance(answer, bytes):
+            return Claim(self._decoded(answer))
+        return Claim(lease=answer, held=answer is None)
+
+    def land(self, lease: Lease, key: str, data: bytes) -> None:
+        """Store the JSON value that was made under a lease, unless the key has changed."""
+        if not _fits(key, data):
+            self.release(lease)
+            return
+        try:
+            with self._failures, self._guard:
+                self._counters.add("sets", lease.store(data))
+        finally:
+            lease.abandon()  # the guard may allow no call
+
+    def release(self, lease: Lease) -> None:
+        """Let another caller make the value."""
+        lease.abandon()
+        with suppress(CacheError), self._guard:
+            lease.release()
 
     def add(self, key: str, data: bytes, options: Options) -> bool:
         """Store a JSON value unless there is an entry; return whether it was stored."""
@@ -244,24 +284,3 @@ def _fits(key: str, data: bytes) -> bool:
         return True
     _log.warning("Not cached: %r has %d bytes, over 2 MB.", key, len(data))
     return False
-
-
-class _Failures:
-    """Count each CacheError raised inside, and suppress it unless `strict`."""
-
-    def __init__(self, strict: bool, counters: Counters) -> None:
-        self._strict = strict
-        self._counters = counters
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        if error is None or not isinstance(error, CacheError):
-            return False
-        self._counters.add("errors")
-        return not self._strict

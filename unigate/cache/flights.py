@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ from .backend import Backend
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+LONGEST_WAIT = 300.0
+"""Seconds to wait for a factory of this process."""
 
 changes = 0
 """The number of flights and writes that have ended; while it is the same, a miss is still one."""
@@ -74,6 +78,27 @@ class Flight:
         # Not in the future: asyncio would raise the CancelledError of concurrent.futures as its own
         # in waiting tasks, as if they had been cancelled.
         self.error: Exception | None = None
+
+    def wait(self) -> None:
+        """Wait until the factory has returned, at most for `LONGEST_WAIT` seconds."""
+        with suppress(TimeoutError):
+            self.data.result(LONGEST_WAIT)
+
+    def result(self) -> bytes | None:
+        """Return the value, or None where its waiters have to try again.
+
+        Raises:
+            Exception: What the factory has raised.
+            TimeoutError: The factory has not returned.
+        """
+        if not self.data.done():
+            raise TimeoutError(
+                f"The factory of the key {self.key!r} has not returned within {LONGEST_WAIT:g} "
+                "seconds. It must not wait for a thread that gets the value of the same key."
+            )
+        if self.error is not None:
+            raise self.error
+        return self.data.result()
 
     def fail(self, error: BaseException) -> None:
         """Raise an error to all waiters, or let them try again if it is only the leader's.

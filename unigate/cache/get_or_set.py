@@ -1,21 +1,29 @@
 """`get_or_set` as a generator of steps, which the sync and the async cache carry out.
 
 The steps are ("call", function) for a function that may wait for the network, ("make", factory)
-for the caller's factory, and ("wait", flight) until another caller's factory has returned. The
-driver sends the result of a step into the generator or throws its exception; the generator returns
-the cached value.
+for the caller's factory, ("wait", flight) until another caller's factory has returned, and
+("sleep", seconds). The driver sends the result of a step into the generator or throws its
+exception; the generator returns the cached value.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
 from . import flights
-from .entries import Entries, Entry
+from .backend import Lease
+from .entries import Claim, Entries, Entry
 from .options import Options
 from .values import decode, encode
+
+LONGEST_WAIT = 10.0
+"""Seconds to wait for the factory of another process. Two of them may wait for each other."""
+
+PAUSES = (0.005, 0.1)
+"""Seconds between two looks at what another process has made, at first and at most."""
 
 Steps = Generator[tuple[str, Any], Any, Any]
 
@@ -44,10 +52,10 @@ def find_or_make(
         try:
             if leads:
                 look_again = changes != flights.changes
-                return (yield from _lead(flight, entries, factory, options, look_again))
-            data: bytes | None = yield "wait", flight
-            if flight.error is not None:
-                raise flight.error
+                claim = partial(_claim, flight, entries, options, look_again, may_wait)
+                return (yield from _lead(flight, entries, factory, options, claim))
+            yield "wait", flight
+            data = flight.result()
             if data is not None:
                 return decode(data)
         finally:
@@ -59,40 +67,75 @@ def _lead(
     entries: Entries,
     factory: Callable[[], Any],
     options: Options,
-    look_again: bool,
+    claimed: Callable[[], Steps],
 ) -> Steps:
     outer = flights.leading.get()
     flights.leading.set(flight)
+    claim = Claim()
     try:
-        entry: Entry | None = None
-        if look_again:  # a flight or write, perhaps of this key, has ended since the first look
-            entry = yield "call", partial(entries.look, flight.key)
-        data = encode((yield "make", factory)) if entry is None else entry[0]
+        claim = yield from claimed()
+        data = claim.entry[0] if claim.entry else encode((yield "make", factory))
     except BaseException as error:
         flight.end()
         flight.fail(error)
+        if claim.lease:
+            claim.lease.abandon()
+            if not isinstance(error, GeneratorExit):  # then there can be no more steps
+                yield "call", partial(entries.release, claim.lease)
         raise
     finally:
         flights.leading.set(outer)
     # Before the value is stored, so that the others do not wait for that.
     flight.data.set_result(data)
     try:
-        if entry is None:
-            yield "call", partial(_land, flight, entries, data, options)
+        if not claim.entry:
+            yield "call", partial(_land, flight, entries, data, options, claim.lease)
     finally:
         # Unless a thread is still storing the value, as it may after this task was cancelled.
         if flight.storing.acquire(blocking=False):
             flight.overtaken = True
             flight.storing.release()
             flight.end()
+            if claim.lease:
+                claim.lease.abandon()
     return decode(data)
 
 
-def _land(flight: flights.Flight, entries: Entries, data: bytes, options: Options) -> None:
+def _claim(
+    flight: flights.Flight, entries: Entries, options: Options, look_again: bool, may_wait: bool
+) -> Steps:
+    """Return what the leader of a flight has found, or makes the value under."""
+    if not entries.leases(options):
+        entry: Entry | None = None
+        if look_again:  # a flight or write, perhaps of this key, has ended since the first look
+            entry = yield "call", partial(entries.look, flight.key)
+        return Claim(entry)
+    claim = Claim()
+    pause, longest = PAUSES
+    end = time.monotonic() + LONGEST_WAIT
+    while not flight.separate:
+        claim = yield "call", partial(entries.claim, flight.key, options)
+        if not claim.held or not may_wait or time.monotonic() >= end:
+            break
+        from random import uniform  # only here, because many processes never need it
+
+        yield "sleep", pause * uniform(0.5, 1)
+        pause = min(2 * pause, longest)
+    return claim
+
+
+def _land(
+    flight: flights.Flight, entries: Entries, data: bytes, options: Options, lease: Lease | None
+) -> None:
     """Store the value of a flight, unless it was overtaken."""
     try:
         with flight.storing:
-            if not flight.overtaken:
+            if flight.overtaken:
+                if lease:
+                    entries.release(lease)
+            elif lease:
+                entries.land(lease, flight.key, data)
+            elif not entries.leases(options):
                 entries.write({flight.key: data}, options)
     finally:
         flight.end()
@@ -108,7 +151,11 @@ def run_steps(steps: Steps) -> Any:
         kind, what = next(steps)
         while True:
             try:
-                result = what.data.result() if kind == "wait" else what()
+                result: Any = None
+                if kind == "sleep":
+                    time.sleep(what)
+                else:
+                    result = what.wait() if kind == "wait" else what()
                 if kind == "make" and hasattr(result, "__await__"):
                     getattr(result, "close", lambda: None)()
                     raise TypeError(

@@ -29,6 +29,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from . import redis_leases
 from .redis_connections import Connections
 from .redis_entries import (
     CONTENT,
@@ -274,6 +275,38 @@ class RedisBackend:
         guess = self._layouts.guess(key)
         found = self._connections.run(POP, [self._entry(key), *guess.records])
         return self._value(key, guess, found)
+
+    def lease(
+        self, key: str, *, ttl: float | None, tags: Sequence[str]
+    ) -> redis_leases.RedisLease | bytes | None:
+        layout = self._layouts.of_tags(tags)
+        entry_key = self._entry(key)
+        keys = [*layout.records, entry_key]
+        arguments = self._new(layout, redis_leases.record_ttl(ttl)) + redis_leases.new()
+        known: tuple[bytes, ...] = ()
+
+        def store(lease: bytes, value: bytes) -> bool:
+            arguments = self._new(layout, ttl)
+            stored = self._connections.run(redis_leases.STORE, keys, *arguments, lease, value)
+            if stored:
+                self._layouts.learn([key], layout)
+            return bool(stored)
+
+        for _ in range(ATTEMPTS):
+            answer = self._connections.run(
+                redis_leases.TAKE, keys, *arguments, *known, repeat_within=REPEAT_WITHIN
+            )
+            if isinstance(answer, list):
+                return redis_leases.RedisLease(self._connections.run, store, entry_key, answer[0])
+            if isinstance(answer, int):
+                break
+            if answer.startswith(layout.head):
+                return bytes(answer[layout.start :])
+            value = self._values({key: answer}, {}).get(key)
+            if value is not None:
+                return value
+            known = (answer,)
+        return None
 
     def delete(self, keys: Iterable[str]) -> None:
         self._unlink(self._entries(keys))

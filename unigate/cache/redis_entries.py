@@ -11,6 +11,9 @@ An entry is its head, the contents of its records, and its value:
 The client makes the head, and knows from the head of an entry which records it has. So scripts only
 compare and join strings, and all of their keys are declared, as servers other than Redis demand.
 No entry of the format before (MessagePack) and no text begins with the mark.
+
+While a missing value is made, its key can have a lease (`unigate.cache.redis_leases`), which every
+read takes for a missing entry and every change of the key removes.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ _NAMES = len(MARK) + 4  # where the names begin
 
 # KEYS: records, then entries. ARGV: the number of records, the content of new ones, the ttl in
 # milliseconds, the head of the entries. Missing records get the new content.
-_RECORDS = """
+RECORDS = """
 local unpack = table.unpack or unpack
 local count, fresh, life, head = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local contents = redis.call('MGET', unpack(KEYS, 1, count))
@@ -42,7 +45,7 @@ local start = head .. table.concat(contents)
 
 # After the entries were written, so that no record ends before them. A full server refuses only the
 # first write of a script, if that takes memory.
-_EXTEND_RECORDS = """
+EXTEND_RECORDS = """
 for i = 1, count do
   if redis.call('PTTL', KEYS[i]) < life then
     redis.call('SET', KEYS[i], contents[i], 'PX', life)
@@ -51,17 +54,17 @@ end
 """
 
 # ARGV from 5: the value of each entry.
-SET = f"""{_RECORDS}
+SET = f"""{RECORDS}
 for i = count + 1, #KEYS do
   redis.call('SET', KEYS[i], start .. ARGV[4 + i - count], 'PX', life)
 end
-{_EXTEND_RECORDS}"""
+{EXTEND_RECORDS}"""
 
 # One entry. ARGV from 5: the value; "add", "replace" or "remove"; the old value for the last two;
 # if there is one, an entry that the client has found to meet the condition. Returns 1 if that was
 # done, 0 if the condition is not met, and an entry with another head, for the client to look at.
 # Entries are read by MGET, to which a value of another type is a missing one.
-SET_IF = f"""{_RECORDS}
+SET_IF = f"""{RECORDS}
 local key, value, condition, old, known = KEYS[count + 1], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local entry = redis.call('MGET', key)[1]
 if not entry then
@@ -85,7 +88,7 @@ if condition == 'remove' then
   return 1
 end
 redis.call('SET', key, start .. value, 'PX', life)
-{_EXTEND_RECORDS}
+{EXTEND_RECORDS}
 return 1"""
 
 # KEYS: an entry, then records. ARGV: the head of entries with these records. `entry` is false

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import flights
 from .backend import Backend
-from .entries import Counters, Entries
+from .counters import Counters
+from .entries import Entries
 from .get_or_set import Steps, find_or_make, run_steps
 from .keys import key_maker, lock_key, namespace_tag
 from .locks import Lock
@@ -236,6 +237,15 @@ class RuntimeCache:
         Concurrent callers of a missing key, in all threads and tasks of the process, wait for one
         call of one factory. Each gets a copy of its value, or its exception, which is not cached.
         Only a call that would block a running event loop does not wait: it makes the value itself.
+
+        In Redis and Valkey the callers in other processes wait too, and get the value. After 10
+        seconds they make it themselves, so factories that wait for each other come to an end; what
+        is made so is not stored. Nor is a value whose key was set or deleted, or one of whose tags
+        was expired, since its factory was called. If the process ends or fails, another one makes
+        the value, at most 5 seconds later.
+
+        Raises:
+            TimeoutError: The factory of another thread or task has not returned in 300 seconds.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         steps = self.get_or_set_steps(key, factory, options, may_wait=not _on_event_loop())
