@@ -139,6 +139,7 @@ class AsyncRuntimeCache:
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
+        stale: float | timedelta | None = None,
     ) -> Any:
         """Return a value; for a missing key, store and return what `factory` makes.
 
@@ -146,7 +147,7 @@ class AsyncRuntimeCache:
         waiting blocks. Concurrent callers share one call; see `RuntimeCache.get_or_set`.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
-        steps = self._cache.get_or_set_steps(key, factory, options, may_wait=True)
+        steps = self._cache.get_or_set_steps(key, factory, options, stale, may_wait=True)
         try:
             kind, what = next(steps)
             while True:

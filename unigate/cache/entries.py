@@ -71,15 +71,25 @@ class Entries:
 
     def look_many(self, keys: Sequence[str]) -> list[Entry | None]:
         """Return the entry of each key, None for a miss, and count them; one backend call."""
-        data: dict[str, bytes] = {}
-        if keys:
-            with self._failures, self._guard:
-                data = self.backend.get_many(keys)
+        data = self._data(keys) if keys else {}
         entries = [self._decoded(data.get(key)) for key in keys]
         misses = entries.count(None)
         self._counters.add("hits", len(entries) - misses)
         self._counters.add("misses", misses)
         return entries
+
+    def look_beside(self, key: str, other: str) -> tuple[Entry | None, bool]:
+        """Do as `look`, and also return whether another key has an entry; one backend call."""
+        data = self._data([key, other])
+        entry = self._decoded(data.get(key))
+        self._counters.add("misses" if entry is None else "hits")
+        return entry, other in data
+
+    def _data(self, keys: Sequence[str]) -> dict[str, bytes]:
+        data: dict[str, bytes] = {}
+        with self._failures, self._guard:
+            data = self.backend.get_many(keys)
+        return data
 
     def read(self, key: str) -> Entry | None:
         """Return an entry or None, without counting a hit or a miss."""

@@ -51,6 +51,11 @@ def lock_key(full_key: str) -> str:
     return f"lock|{full_key}"
 
 
+def marker_key(full_key: str) -> str:
+    """Return the key of what marks a value as fresh."""
+    return f"fresh|{full_key}"
+
+
 def stored_tag(tag: str) -> str:
     """Return the tag under which a backend has the entries with an application's tag."""
     return f"{RESERVED}tag-{digest(tag)}" if tag.startswith(RESERVED) else tag

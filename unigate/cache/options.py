@@ -66,15 +66,26 @@ def _warn_of_unknown(option: str) -> None:
     )
 
 
-def checked_ttl(ttl: float | timedelta | None) -> float | None:
+def checked_stale(stale: float | timedelta | None, options: Options) -> float | None:
+    """Return the option `stale` of `get_or_set` in seconds.
+
+    Raises:
+        ValueError: There is no ttl, after which a value could be stale.
+    """
+    if stale is not None and options.ttl is None:
+        raise ValueError("stale must be given with a ttl, after which the value is stale.")
+    return checked_ttl(stale, "stale")
+
+
+def checked_ttl(ttl: float | timedelta | None, name: str = "ttl") -> float | None:
     """Return a ttl in seconds, 0 for what has expired, or None for as long as there is room."""
     if ttl is None:
         return None
     seconds: Any = getattr(ttl, "total_seconds", lambda: ttl)()
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(f"ttl must be a number of seconds, a timedelta or None, got {ttl!r}.")
+        raise TypeError(f"{name} must be a number of seconds, a timedelta or None, got {ttl!r}.")
     if seconds != seconds:
-        raise ValueError("ttl must be a number of seconds, or None for no limit, got nan.")
+        raise ValueError(f"{name} must be a number of seconds, or None for no limit, got nan.")
     return max(0, min(seconds, LONGEST))
 
 

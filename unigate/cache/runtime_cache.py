@@ -18,8 +18,9 @@ from .entries import Entries
 from .get_or_set import Steps, find_or_make, run_steps
 from .keys import key_maker, lock_key, namespace_tag
 from .locks import Lock
-from .options import Options, checked_tags, checked_ttl
+from .options import Options, checked_stale, checked_tags, checked_ttl
 from .selection import default_backend, open_backend
+from .stale import find_stale_or_make
 from .values import encode
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ class RuntimeCache:
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
+        stale: float | timedelta | None = None,
     ) -> Any:
         """Return a value; for a missing key, store and return what `factory` makes.
 
@@ -244,22 +246,39 @@ class RuntimeCache:
         was expired, since its factory was called. If the process ends or fails, another one makes
         the value, at most 5 seconds later.
 
+        Args:
+            key: Any text.
+            factory: Returns a JSON value.
+            ttl: As for `set`; so are `tags` and `name`.
+            stale: Seconds after the ttl in which callers get the old value at once, while one of
+                them makes the new one; other methods return the old value too. It is for keys that
+                only `get_or_set` stores, because what `set` stores may count as stale.
+
         Raises:
             TimeoutError: The factory of another thread or task has not returned in 300 seconds.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
-        steps = self.get_or_set_steps(key, factory, options, may_wait=not _on_event_loop())
-        return run_steps(steps)
+        may_wait = not _on_event_loop()
+        return run_steps(self.get_or_set_steps(key, factory, options, stale, may_wait=may_wait))
 
     def get_or_set_steps(
-        self, key: str, factory: Callable[[], Any], options: Options, *, may_wait: bool
+        self,
+        key: str,
+        factory: Callable[[], Any],
+        options: Options,
+        stale: float | timedelta | None,
+        *,
+        may_wait: bool,
     ) -> Steps:
         """Return the steps of `get_or_set`, for a caller that carries them out its own way.
 
         See `unigate.cache.get_or_set`; `AsyncRuntimeCache` awaits them.
         """
         full_key, entries = self._full_key(key), self._entries()
-        return find_or_make(entries, full_key, factory, options, may_wait=may_wait)
+        seconds = checked_stale(stale, options)
+        if not seconds:
+            return find_or_make(entries, full_key, factory, options, may_wait=may_wait)
+        return find_stale_or_make(entries, full_key, factory, options, seconds, may_wait=may_wait)
 
     def lock(
         self, key: str, *, ttl: float | timedelta, blocking_timeout: float | None = None
