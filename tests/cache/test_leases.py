@@ -164,8 +164,10 @@ def test_factories_of_two_processes_can_need_each_other(
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("no"), SystemExit(3)])
 def test_an_exception_of_the_factory_ends_its_lease(
-    one: Any, other: RuntimeCache, error: BaseException
+    monkeypatch: pytest.MonkeyPatch, one: Any, other: RuntimeCache, error: BaseException
 ) -> None:
+    monkeypatch.setattr(redis_leases, "LIFE", 60.0)  # more than the others wait
+
     def fail() -> None:
         raise error
 
@@ -176,8 +178,9 @@ def test_an_exception_of_the_factory_ends_its_lease(
 
 
 def test_one_waiter_makes_the_value_after_an_exception(
-    pool: ThreadPoolExecutor, one: Any, other: RuntimeCache
+    monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor, one: Any, other: RuntimeCache
 ) -> None:
+    monkeypatch.setattr(redis_leases, "LIFE", 60.0)  # more than the others wait
     holder = Holder(pool, one)
     holder.error = ZeroDivisionError("no")
     waiting = pool.submit(other.get_or_set, "key", lambda: "second")
@@ -188,7 +191,11 @@ def test_one_waiter_makes_the_value_after_an_exception(
     assert one.get("key") == "second"
 
 
-def test_a_cancelled_task_ends_its_lease(awaited: AsyncRuntimeCache, one: Any) -> None:
+def test_a_cancelled_task_ends_its_lease(
+    monkeypatch: pytest.MonkeyPatch, awaited: AsyncRuntimeCache, one: Any
+) -> None:
+    monkeypatch.setattr(redis_leases, "LIFE", 60.0)  # more than the others wait
+
     async def main() -> None:
         begun = asyncio.Event()
 
