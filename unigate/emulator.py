@@ -7,7 +7,6 @@ import logging
 import string
 import time
 import uuid
-from binascii import b2a_base64
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from importlib import import_module
@@ -20,7 +19,7 @@ from .events import EventSource
 from .events.detection import all_sources
 from .events.handlers import EventHandler
 from .gateway import Gateway
-from .http import Headers, Response, carries_body, latin1, split_host
+from .http import Headers, Response, carries_body, encode_base64, latin1, split_host
 from .request import Request
 from .types import Environ, Event, StartResponse
 
@@ -149,7 +148,7 @@ def _encode(event: Event) -> None:
     inner = event.get("http") or event  # one level deeper in the events of DigitalOcean
     for flag in ("isBase64Encoded", "is_base64_encoded"):
         if inner.get("body") and inner.get(flag) is False:
-            inner["body"] = b2a_base64(inner["body"].encode(), newline=False).decode("ascii")
+            inner["body"] = encode_base64(inner["body"].encode())
             inner[flag] = True
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from unigate.large_json import LARGE, read_large, write_large_text
+
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _decode = json.JSONDecoder().decode
@@ -24,6 +26,8 @@ def encode(value: Any) -> bytes:
     Raises:
         TypeError: A part of the value is not JSON; the message has its path.
     """
+    if type(value) is str and len(value) >= LARGE and (data := write_large_text(value)):
+        return data
     try:
         text = _encode(value)
         if _has_other_keys(value):
@@ -43,6 +47,10 @@ def decode(data: bytes) -> Any:
         ValueError: The bytes are not JSON.
         RecursionError: The value is nested too deeply.
     """
+    return read_large(data, _read)
+
+
+def _read(data: bytes) -> Any:
     return _decode(data.decode())
 
 

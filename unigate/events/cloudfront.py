@@ -11,7 +11,6 @@ responses in request triggers".
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from typing import Any
 
 from unigate.errors import InvalidEvent, TooLarge
@@ -20,6 +19,7 @@ from unigate.http import (
     Response,
     bodiless,
     decode_body,
+    encode_base64,
     encode_body,
     json_object,
     json_text,
@@ -145,7 +145,7 @@ def make_event(request: Request) -> Event:
     """Write the event of an origin request with its scheme in CloudFront-Forwarded-Proto."""
     headers = Headers(request.headers)
     headers.set("cloudfront-forwarded-proto", request.scheme)
-    data = b2a_base64(request.body, newline=False).decode("ascii")
+    data = encode_base64(request.body)
     about = {
         "clientIp": request.client[0] if request.client else None,
         "headers": _lists(headers),

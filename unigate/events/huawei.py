@@ -19,12 +19,12 @@ FunctionGraph kernel), `pkg/frontend/types/type.go` and the runtime's `faas/exec
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from typing import Any
 
 from unigate.http import (
     Headers,
     Response,
+    encode_base64,
     encode_query,
     forwarded_peer,
     json_object,
@@ -89,7 +89,7 @@ def make_event(request: Request) -> Event:
     if request.client:
         headers.set("x-real-ip", request.client[0])
     return {
-        "body": b2a_base64(request.body, newline=False).decode("ascii"),
+        "body": encode_base64(request.body),
         "requestContext": {"apiId": "local", "requestId": "local", "stage": "RELEASE"},
         "queryStringParameters": unwrap_single(query_values(request)),
         "httpMethod": request.method,

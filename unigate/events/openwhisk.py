@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import json
 import re
-from binascii import b2a_base64
 from typing import Any
 
 from unigate.errors import InvalidEvent
@@ -37,6 +36,7 @@ from unigate.http import (
     Identity,
     Response,
     decode_body,
+    encode_base64,
     encode_body,
     encode_query,
     forwarded_peer,
@@ -233,7 +233,7 @@ def _encoded_body(response: Response, content_type: str) -> tuple[str, str]:
                 if kind in ("", "application/json") or charset == "utf-8":
                     return body, content_type
                 return body, f"{_CHARSET.sub('', content_type)}; charset=utf-8"
-    body = b2a_base64(response.body, newline=False).decode("ascii")
+    body = encode_base64(response.body)
     if is_plain and not _is_json(kind):
         return body, "application/octet-stream"
     return body, _CHARSET.sub("", content_type)
@@ -259,7 +259,7 @@ def make_event(request: Request) -> Event:
     if _sent_as_text(headers.get("content-type") or ""):
         body = request.body.decode("utf-8", "replace")
     else:
-        body = b2a_base64(request.body, newline=False).decode("ascii")
+        body = encode_base64(request.body)
     return {
         "__ow_method": request.method.lower(),
         "__ow_path": path,

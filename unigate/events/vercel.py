@@ -8,11 +8,10 @@ Source: vercel/vercel, `python/vercel-runtime` and `packages/cli/src/util/dev/se
 from __future__ import annotations
 
 import json
-from binascii import b2a_base64
 from typing import Any
 
 from unigate.errors import InvalidEvent
-from unigate.http import Headers, Response, decode_body, forwarded_peer, raw_path
+from unigate.http import Headers, Response, decode_body, encode_base64, forwarded_peer, raw_path
 from unigate.request import Request
 from unigate.types import Event, Reply
 
@@ -68,7 +67,7 @@ def to_reply(response: Response, event: Event) -> Reply:
     """Write a reply; a body is always base64, an empty one is left out."""
     reply: Reply = {"statusCode": response.status, "headers": response.headers.grouped()}
     if response.body:
-        reply["body"] = b2a_base64(response.body, newline=False).decode("ascii")
+        reply["body"] = encode_base64(response.body)
         reply["encoding"] = "base64"
     return reply
 
@@ -85,7 +84,7 @@ def make_event(request: Request) -> Event:
         "path": quoted_target(request),
         "headers": headers.grouped(),
         "encoding": "base64",
-        "body": b2a_base64(request.body, newline=False).decode("ascii"),
+        "body": encode_base64(request.body),
     }
     return {"Action": "Invoke", "body": json.dumps(inner)}
 
