@@ -31,7 +31,7 @@ LOWEST = .venv-lowest
 lowest: PROGRAMS = redis-server openssl curl
 lowest: $(LOWEST)/ready programs
 	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE)) \
-	    tests/cache tests/client tests/cli tests/contrib tests/test_matrix.py
+	    tests/cache tests/client tests/cli tests/contrib tests/test_fast.py tests/test_matrix.py
 
 # Real applications on every kind of host, each in an environment of its own in .cache/applications.
 applications: PROGRAMS = git
@@ -90,7 +90,7 @@ $(LOWEST)/ready: pyproject.toml
 	$(LOWEST)/bin/uv pip compile --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
 	    --all-extras --group plugins --no-header pyproject.toml >$(LOWEST)/lowest.txt
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/lowest.txt \
-	    --editable ".[flask,django,cli,geoip,redis,vercel]" --group dev
+	    --editable ".[flask,django,cli,fast,geoip,redis,vercel]" --group dev
 	@touch $@
 
 clean:

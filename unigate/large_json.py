@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 LARGE = 64 * 1024
-"""From how many characters or bytes on a text is large; orjson saves 0.1 ms there."""
+"""The number of characters or bytes from which a text is large; orjson saves 0.1 ms there."""
 
 # Deeper nesting is left to `json`, which refuses it at Python's recursion limit.
 _DEPTH = 32
@@ -72,7 +72,7 @@ def _is_text(data: bytes) -> bool:
 
 def _is_read_alike(value: Any) -> bool:
     """Return True if `json` would have read the same; orjson reads large integers as floats."""
-    level = [[value]]
+    level: list[Any] = [[value]]
     for _ in range(_DEPTH):
         below = []
         for item in level:

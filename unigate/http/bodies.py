@@ -52,8 +52,8 @@ _TEXT_TYPES = frozenset(
 _TEXT_SUFFIXES = ("+json", "+json-seq", "+jwt", "+sd-jwt", "+xml", "+yaml")
 # Charsets whose text is not the same in UTF-8, and what file(1) calls bytes.
 _OTHER_CHARSETS = ("binary", "iso-10646", "ucs", "utf-16", "utf-32", "utf16", "utf32")
-# From how many bytes or characters on pybase64 saves so much that its import, of half a millisecond,
-# pays after about ten bodies.
+# The size from which pybase64 saves so much that its import, which takes half a millisecond, pays
+# after about ten bodies.
 _LARGE = 16 * 1024
 
 

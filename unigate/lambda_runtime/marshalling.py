@@ -56,8 +56,7 @@ def _reply_to_json(reply: dict[Any, Any], body: str) -> bytes:
         return _encode(reply).encode("utf-8", "replace")
     members, at = list(reply.items()), list(reply).index("body")
     before, after = (
-        _encode(dict(some)).encode("utf-8", "replace")
-        for some in (members[:at], members[at + 1 :])
+        _encode(dict(some)).encode("utf-8", "replace") for some in (members[:at], members[at + 1 :])
     )
     # The braces and commas around the body: `{"a": 1, "body": ..., "b": 2}`.
     head = before[:-1] + (b", " if at else b"")
