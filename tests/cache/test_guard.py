@@ -325,6 +325,23 @@ class Refusing(MemoryBackend):
         return super().get(key)
 
 
+def test_a_busy_client_neither_opens_the_breaker_nor_keeps_it_closed() -> None:
+    class Busy(ConnectionError):
+        pass
+
+    backend = Refusing()
+    backend.busy_errors = (Busy,)  # type: ignore[attr-defined]
+    cache = RuntimeCache(backend=backend)
+    cache.set("k", 1)
+    for error in [Busy()] * 2 * FAILURES + [OSError(), Busy()] * (FAILURES - 1):
+        backend.error = error
+        assert cache.get("k") is None
+    backend.error = OSError()
+    assert cache.get("k") is None
+    backend.error = None
+    assert cache.get("k") is None  # `FAILURES` in a row, and not called
+
+
 class Certificate(OSError, ValueError):
     """Like ssl.SSLCertVerificationError."""
 

@@ -29,7 +29,7 @@ def test_the_readme_links_to_the_page() -> None:
 
 def test_the_pool_bounds_the_connections_of_many_threads() -> None:
     with Server() as server:
-        patient = POOL.replace("timeout=0.5,", "timeout=30,")
+        patient = POOL.replace("max_connections=4", "max_connections=4&socket_timeout=30")
         backend = run(patient, server.port)["backend"]
         server.run("CLIENT", "PAUSE", "200", "ALL")  # or few threads would be busy at a time
         threads = [threading.Thread(target=backend.get, args=["key"]) for _ in range(32)]

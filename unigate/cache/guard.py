@@ -29,12 +29,14 @@ class Guard:
 
     After `FAILURES` failures in a row, calls are not made for `REST` seconds. Then one call is let
     through: if it succeeds, so are all others; if it fails, the next `REST` seconds begin. An error
-    of one entry is not such a failure, because it shows that the backend responds.
+    of one entry is not such a failure, because it shows that the backend responds. An error of a
+    busy client shows nothing, and changes nothing.
 
     Args:
         clock: A clock in seconds.
         entry_errors: Exceptions of the backend that concern one entry, in addition to ValueError,
             TypeError and LookupError.
+        busy_errors: Exceptions raised without asking the backend, such as for want of a connection.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Guard:
         clock: Callable[[], float] = time.monotonic,
         *,
         entry_errors: tuple[type[Exception], ...] = (),
+        busy_errors: tuple[type[Exception], ...] = (),
     ) -> None:
         self._clock = clock
         self._entry_errors = _ENTRY_ERRORS + entry_errors
+        self._busy_errors = busy_errors
         self._lock = threading.Lock()
         self._failures = 0
         self._rest_until = 0.0
@@ -67,7 +71,7 @@ class Guard:
             if self._failures:
                 with self._lock:
                     self._failures = 0
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) and not isinstance(error, self._busy_errors):
             with self._lock:
                 self._failures += 1
                 self._rest_until = self._clock() + REST
@@ -88,12 +92,12 @@ class Guard:
 
     def report(self, error: Exception) -> None:
         """Log an error, at most one line of each kind in `BETWEEN_LINES` seconds."""
-        of_an_entry = self._of_an_entry(error)
+        of_a_call = self._of_an_entry(error) or isinstance(error, self._busy_errors)
         with self._lock:
-            if self._clock() < self._silent_until[of_an_entry]:
+            if self._clock() < self._silent_until[of_a_call]:
                 return
-            self._silent_until[of_an_entry] = self._clock() + BETWEEN_LINES
-        if of_an_entry:
+            self._silent_until[of_a_call] = self._clock() + BETWEEN_LINES
+        if of_a_call:
             _log.warning(
                 "A call of the cache has failed, as if no value were there: %s", describe(error)
             )
@@ -119,8 +123,11 @@ def guard_of(backend: Backend) -> Guard:
     guard = _guards.get(backend)
     if guard is None:
         with _lock:
-            errors = getattr(backend, "entry_errors", ())
-            guard = _guards.setdefault(backend, Guard(entry_errors=errors))
+            fresh = Guard(
+                entry_errors=getattr(backend, "entry_errors", ()),
+                busy_errors=getattr(backend, "busy_errors", ()),
+            )
+            guard = _guards.setdefault(backend, fresh)
     return guard
 
 

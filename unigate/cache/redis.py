@@ -47,7 +47,7 @@ from .redis_urls import RedisURL, parse
 from .values import increased
 
 # Behind the imports above, which say what to install if redis-py is missing.
-from redis.exceptions import DataError, ResponseError  # isort: skip
+from redis.exceptions import DataError, MaxConnectionsError, ResponseError  # isort: skip
 
 if TYPE_CHECKING:
     from redis import ConnectionPool, CredentialProvider, Redis, RedisCluster
@@ -80,7 +80,8 @@ class RedisBackend:
               `rediss+cluster://` for TLS.
 
             `valkey` and `valkeys` are synonyms of `redis` and `rediss`. The query takes the options
-            of redis-py, such as `socket_timeout` and `ssl_ca_certs`, and `namespace`.
+            of redis-py, such as `socket_timeout` and `ssl_ca_certs`, and `namespace`. With
+            `max_connections`, a thread waits for a free connection as long as for a reply.
         client: Instead of a URL, a `redis.Redis`, `redis.RedisCluster` or `redis.ConnectionPool`,
             such as one that `redis.sentinel.Sentinel.master_for` returns. It remains the caller's:
             it is not closed, and its own timeouts and retries apply.
@@ -95,6 +96,7 @@ class RedisBackend:
 
     waits = True
     entry_errors = (ResponseError, DataError)
+    busy_errors = (MaxConnectionsError,)
 
     def __init__(
         self,

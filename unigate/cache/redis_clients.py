@@ -16,9 +16,10 @@ try:
 except ImportError as error:
     raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
 
+from .redis_pools import Limit, close_idle, without_name
 from .redis_urls import Node, RedisURL
 
-_DEFAULTS: dict[str, Any] = {
+_DEFAULTS: dict[str, Any] = without_name() | {
     "max_connections": 2**31,  # one per thread; running out would be an error
     "protocol": 2,  # RESP3 would take a round trip more to connect
     "retry": Retry(NoBackoff(), 0),
@@ -59,7 +60,7 @@ class Opened(NamedTuple):
     def close_idle(self) -> None:
         """Close the connections that no thread uses at the moment."""
         if self.pool:  # a RedisCluster reads the map of its cluster again by itself
-            self.pool.disconnect(inuse_connections=False)
+            close_idle(self.pool)
 
 
 class Sentinels(Sentinel):
@@ -120,6 +121,10 @@ class URLClients:
     def __init__(self, url: RedisURL, credential_provider: CredentialProvider | None) -> None:
         self._url = url
         self._options = _DEFAULTS | url.options
+        self._limit: Limit | None = None
+        if (number := url.options.get("max_connections")) is not None:
+            self._limit = Limit(number, self._options["socket_timeout"])
+            self._options["max_connections"] = _DEFAULTS["max_connections"]
         if credential_provider is not None:
             self._options["credential_provider"] = credential_provider
         # In a new order, so that not all processes begin with the same node.
@@ -133,7 +138,10 @@ class URLClients:
 
     def open(self, node: Node | None = None) -> Opened:
         client = Redis(connection_pool=self._pool(node))
-        return Opened(client, client.execute_command, os.getpid(), node)
+        execute: Callable[..., Any] = client.execute_command
+        if self._limit is not None:
+            execute = self._limit.applied_to(execute)
+        return Opened(client, execute, os.getpid(), node)
 
     def replace(self, opened: Opened, node: Node | None) -> Opened:
         opened.close_idle()

@@ -21,12 +21,13 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from .redis_clients import GivenClient, Opened, Opener, URLClients
-from .redis_refusals import UNAVAILABLE, refusal_of, was_not_sent
+from .redis_refusals import UNAVAILABLE, is_full_pool, refusal_of, was_not_sent
 from .redis_urls import Node, RedisURL
 
 # Behind the imports above, which say what to install if redis-py is missing.
 from redis.exceptions import (  # isort: skip
     ConnectionError,
+    MaxConnectionsError,
     NoScriptError,
     RedisClusterException,
     RedisError,
@@ -101,6 +102,7 @@ class Connections:
 
         Raises:
             redis.RedisError: The command failed. The error has the server's address as a note.
+                MaxConnectionsError: All connections of a pool with a limit were in use.
         """
         opened = self._opened
         if opened.pid != os.getpid():
@@ -113,6 +115,8 @@ class Connections:
                 return opened.execute(*command, NEVER_DECODE=True)
             except (RedisError, RedisClusterException) as error:
                 error.add_note(opened.address)
+                if is_full_pool(error):
+                    raise _as(MaxConnectionsError, error, str(error)) from None
                 refusal = refusal_of(error)
                 if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
                     raise
@@ -128,7 +132,8 @@ class Connections:
                 ):
                     repetitions -= 1
                 elif refusal and refusal.code in UNAVAILABLE:
-                    raise _unavailable(error, refusal.code) from None
+                    # Like no connection, because the server refuses every command.
+                    raise _as(ConnectionError, error, f"{refusal.code} {error}") from None
                 else:
                     raise
 
@@ -159,9 +164,9 @@ def _digest(script: str) -> str:
     return sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
-def _unavailable(error: Exception, code: str) -> ConnectionError:
-    """Return the error of a server that refuses every command, which is like no connection."""
-    unavailable = ConnectionError(f"{code} {error}")
+def _as(kind: type[RedisError], error: Exception, message: str) -> RedisError:
+    """Return an error of another kind, with the same notes."""
+    other = kind(message)
     for note in error.__notes__:
-        unavailable.add_note(note)
-    return unavailable
+        other.add_note(note)
+    return other

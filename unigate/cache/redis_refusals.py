@@ -9,7 +9,9 @@ from redis.exceptions import (
     AskError,
     BusyLoadingError,
     ClusterDownError,
+    ConnectionError,
     MasterDownError,
+    MaxConnectionsError,
     MovedError,
     ReadOnlyError,
     RedisError,
@@ -33,6 +35,9 @@ _CLASSES: dict[type[RedisError], str] = {
 # redis-py before 6 has these classes only for replies in its cluster client. Redis before 7 wraps
 # an error inside a script: "ERR Error running script (...): -READONLY You can't write ...".
 _CODE = re.compile(rf"(?:ERR Error running script .*?-)?({'|'.join(_CLASSES.values())}) (.*)", re.S)
+
+# Of a BlockingConnectionPool, and of the others before redis-py 6; neither has a class of its own.
+_FULL_POOL = frozenset({"No connection available.", "Too many connections"})
 
 UNAVAILABLE = frozenset({"MASTERDOWN", "CLUSTERDOWN"})
 """Codes with which a server refuses every command. LOADING is a ConnectionError in redis-py."""
@@ -68,3 +73,10 @@ def _node(text: str) -> Node:
 def was_not_sent(error: BaseException) -> bool:
     """Return True if no connection was made, so that no server has the command."""
     return isinstance(error.__context__, ConnectionRefusedError)
+
+
+def is_full_pool(error: BaseException) -> bool:
+    """Return True if all connections of a pool with a limit were in use, so none was tried."""
+    return isinstance(error, MaxConnectionsError) or (
+        isinstance(error, ConnectionError) and str(error) in _FULL_POOL
+    )
