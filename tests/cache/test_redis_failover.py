@@ -197,6 +197,22 @@ def test_a_command_that_may_have_run_is_repeated_on_demand_only(server: Server, 
         connections.close()
 
 
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_the_caller_handles_is_not_taken_for_a_refusal(server: Server, name: str) -> None:
+    call, _ = OPERATIONS[name]
+    with Proxy(server.port) as proxy:
+        connections = Connections(parse(proxy.url(**PATIENT)))
+        assert call(connections, 0.0) == 1
+        proxy.cut_next_reply()
+        try:
+            raise redis.ReadOnlyError("You can't write against a read only replica.")
+        except redis.ReadOnlyError:
+            with pytest.raises(redis.ConnectionError):
+                call(connections, 0.0)
+        assert server.run("GET", "n") == b"2"
+        connections.close()
+
+
 def test_a_read_and_a_removal_survive_a_lost_connection(server: Server) -> None:
     with Proxy(server.port) as proxy, opened(proxy.url(**PATIENT)) as cache:
         put(cache, "k", b"1", "t")

@@ -14,6 +14,7 @@ support for Redis Sentinel".
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -110,6 +111,7 @@ class Connections:
             opened = self._opened = self._opener.open()
         end = time.monotonic() + repeat_within
         moves, repetitions = _MOVES, 1
+        handled = sys.exception()
         while True:
             try:
                 return opened.execute(*command, NEVER_DECODE=True)
@@ -117,7 +119,7 @@ class Connections:
                 error.add_note(opened.address)
                 if is_full_pool(error):
                     raise _as(MaxConnectionsError, error, str(error)) from None
-                refusal = refusal_of(error)
+                refusal = refusal_of(error, handled)
                 if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
                     raise
                 node = refusal.node if refusal else None
@@ -128,7 +130,9 @@ class Connections:
                 if node and moves:
                     moves -= 1
                 elif repetitions and (
-                    refusal or (elsewhere and was_not_sent(error)) or time.monotonic() < end
+                    refusal
+                    or (elsewhere and was_not_sent(error, handled))
+                    or time.monotonic() < end
                 ):
                     repetitions -= 1
                 elif refusal and refusal.code in UNAVAILABLE:

@@ -51,10 +51,15 @@ class Refusal(NamedTuple):
     """Where MOVED and ASK send the client; an empty host is that of the server that replied."""
 
 
-def refusal_of(error: BaseException) -> Refusal | None:
-    """Return the refusal in an error, None if the error is of another kind."""
+def refusal_of(error: BaseException, handled: BaseException | None = None) -> Refusal | None:
+    """Return the refusal in an error, None if the error is of another kind.
+
+    Args:
+        error: The error.
+        handled: What the caller was handling already when it sent the command.
+    """
     # redis-py's Sentinel client raises a ConnectionError where a former primary is read-only.
-    for each in (error, error.__context__):
+    for each in (error, _context(error, handled)):
         for kind, code in _CLASSES.items():
             if isinstance(each, kind):
                 node = (each.host, each.port) if isinstance(each, AskError) else None
@@ -70,9 +75,18 @@ def _node(text: str) -> Node:
     return host, int(port)
 
 
-def was_not_sent(error: BaseException) -> bool:
-    """Return True if no connection was made, so that no server has the command."""
-    return isinstance(error.__context__, ConnectionRefusedError)
+def was_not_sent(error: BaseException, handled: BaseException | None = None) -> bool:
+    """Return True if no connection was made, so that no server has the command.
+
+    Args:
+        error: The error.
+        handled: What the caller was handling already when it sent the command.
+    """
+    return isinstance(_context(error, handled), ConnectionRefusedError)
+
+
+def _context(error: BaseException, handled: BaseException | None) -> BaseException | None:
+    return None if error.__context__ is handled else error.__context__
 
 
 def is_full_pool(error: BaseException) -> bool:
