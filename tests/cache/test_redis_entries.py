@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cache.concurrency import in_threads
-from tests.cache.redis_server import Server, opened, shared
+from tests.cache.fake_redis import REAL, SERVERS, FakeServer
+from tests.cache.redis_server import Server, opened
 from unigate.cache import RuntimeCache
 from unigate.cache.redis import RedisBackend
 from unigate.cache.redis_entries import MARK, Layouts
+from unigate.cache.redis_leases import RedisLease
 
 pytestmark = pytest.mark.usefixtures("bounded")
 
@@ -23,8 +25,10 @@ pytestmark = pytest.mark.usefixtures("bounded")
 class Pair:
     """Two clients of one namespace, such as two processes have."""
 
-    def __init__(self, url: str) -> None:
-        self.one, self.other = RedisBackend(url), RedisBackend(url)
+    def __init__(
+        self, server: Server | FakeServer, one: RedisBackend, other: RedisBackend, namespace: str
+    ) -> None:
+        self.server, self.one, self.other, self.namespace = server, one, other, namespace
 
     def put(self, key: str, value: bytes = b"1", *tags: str, ttl: float | None = None) -> None:
         """Store a value with the first client."""
@@ -34,20 +38,15 @@ class Pair:
         """Return the key in Redis."""
         return f"{{{self.namespace}}}:{key}"
 
-    namespace = ""
-
 
 numbers = iter(range(10**6))
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    namespace = f"pair-{next(numbers)}"
-    pair = Pair(shared().url(namespace=namespace))
-    pair.namespace = namespace
-    yield pair
-    pair.one.close()
-    pair.other.close()
+@pytest.fixture(params=SERVERS)
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    server, namespace = SERVERS[request.param](), f"pair-{next(numbers)}"
+    with server.opened(namespace) as one, server.opened(namespace) as other:
+        yield Pair(server, one, other, namespace)
 
 
 def add(cache: RedisBackend, key: str, value: bytes, *tags: str) -> bool:
@@ -61,10 +60,11 @@ def replace(cache: RedisBackend, key: str, old: bytes, new: bytes, *tags: str) -
 # What a client has not seen yet
 
 
+@pytest.mark.parametrize("pair", REAL, indirect=True)
 def test_an_entry_with_unknown_tags_takes_a_second_command_once(pair: Pair) -> None:
     for number in range(3):
         pair.put(f"k{number}", b"1", f"t{number}", "u")
-    with shared().commands() as commands:
+    with pair.server.commands() as commands:
         assert pair.other.get("k0") == b"1"
         assert pair.other.get("k0") == b"1"
         assert pair.other.get_many(["k0", "k1", "k2", "none"]) == dict.fromkeys(
@@ -74,11 +74,12 @@ def test_an_entry_with_unknown_tags_takes_a_second_command_once(pair: Pair) -> N
     assert commands == ["MGET"] * 2 + ["MGET"] + ["MGET"] * 2 + ["MGET"]
 
 
+@pytest.mark.parametrize("pair", REAL, indirect=True)
 def test_a_new_key_is_expected_to_have_the_tags_seen_last(pair: Pair) -> None:
     for number in range(3):
         pair.put(f"k{number}", b"1", "a", "b")
     assert pair.other.get("k0") == b"1"
-    with shared().commands() as commands:
+    with pair.server.commands() as commands:
         assert pair.other.get("k1") == b"1"
         assert pair.other.increment("k2", 1) == 2
     assert commands == ["MGET", "EVALSHA"] or commands == ["MGET", "EVALSHA", "EVAL"]
@@ -137,12 +138,12 @@ def test_a_client_that_does_not_know_the_tags_finds_that_they_have_expired(
 def test_an_increment_and_a_touch_keep_unknown_tags_and_the_life(pair: Pair) -> None:
     pair.put("k", b"1", "t", ttl=1000)
     assert pair.other.increment("k", 1) == 2
-    assert 990 < shared().run("TTL", pair.raw("key:k")) <= 1000
+    assert 990 < pair.server.run("TTL", pair.raw("key:k")) <= 1000
     assert pair.other.increment("k", 2**53) == 2**53 + 2
-    assert 990 < shared().run("TTL", pair.raw("key:k")) <= 1000
+    assert 990 < pair.server.run("TTL", pair.raw("key:k")) <= 1000
     assert pair.other.touch("k", 5000)
     for record in ("key:k", "tag:t", "all"):
-        assert 4990 < shared().run("TTL", pair.raw(record)) <= 5000
+        assert 4990 < pair.server.run("TTL", pair.raw(record)) <= 5000
     pair.one.expire_tags(["t"])
     assert pair.other.get("k") is None
 
@@ -151,10 +152,38 @@ def test_a_conditional_store_gives_records_the_life_of_the_entry(pair: Pair) -> 
     assert add(pair.one, "k", b"1", "t")
     assert replace(pair.one, "k", b"1", b"2", "u")
     for record in ("key:k", "tag:t", "tag:u", "all"):
-        assert 50 < shared().run("TTL", pair.raw(record)) <= 60
+        assert 50 < pair.server.run("TTL", pair.raw(record)) <= 60
     assert pair.one.replace("k", b"2", b"3", ttl=None, tags=["u"], name=None)
     for record in ("key:k", "tag:u", "all"):
-        assert shared().run("TTL", pair.raw(record)) > 29 * 24 * 60 * 60
+        assert pair.server.run("TTL", pair.raw(record)) > 29 * 24 * 60 * 60
+
+
+@pytest.mark.parametrize("pair", REAL, indirect=True)
+@pytest.mark.parametrize("name", [*CHANGES, "lease"])
+def test_scripts_use_no_key_that_they_do_not_declare(pair: Pair, name: str) -> None:
+    changes = {**CHANGES, "lease": leased}
+    changes[name](pair.one)  # the server gets to know the script
+    pair.put("k", b"1", "t", "u")
+    with pair.server.monitored() as entries:
+        changes[name](pair.other)
+    declared: list[str] = []
+    for in_script, words in entries:
+        if in_script:
+            used = [word for word in words if word.startswith(pair.raw(""))]
+            assert used
+            assert set(used) <= set(declared)
+        elif words[0] == "EVALSHA":
+            declared = words[3 : 3 + int(words[2])]
+
+
+def leased(cache: RedisBackend) -> None:
+    cache.delete(["k"])
+    for end in ("store", "release"):
+        lease = cache.lease("k", ttl=60, tags=["t", "u"])
+        assert isinstance(lease, RedisLease)
+        lease.renew()
+        lease.store(b"2") if end == "store" else lease.release()
+        cache.delete(["k"])
 
 
 def test_clients_with_other_tags_lose_no_change(pair: Pair) -> None:
@@ -195,10 +224,10 @@ FOREIGN: list[list[Any]] = [
 @pytest.mark.parametrize("name", ABSENT)
 def test_foreign_content_is_a_missing_entry(pair: Pair, name: str, foreign: list[Any]) -> None:
     pair.put("other", b"2", "t")
-    shared().run(foreign[0], pair.raw("key:k"), *foreign[1:])
+    pair.server.run(foreign[0], pair.raw("key:k"), *foreign[1:])
     for cache in (pair.one, pair.other):
-        shared().run("DEL", pair.raw("key:k"))
-        shared().run(foreign[0], pair.raw("key:k"), *foreign[1:])
+        pair.server.run("DEL", pair.raw("key:k"))
+        pair.server.run(foreign[0], pair.raw("key:k"), *foreign[1:])
         assert ABSENT[name](cache)
         assert cache.get_many(["k", "other"])["other"] == b"2"
     pair.put("k", b"1")
@@ -211,8 +240,8 @@ def test_foreign_content_of_a_record_is_replaced(
     pair: Pair, record: str, command: list[str]
 ) -> None:
     pair.put("k", b"1", "t")
-    shared().run("DEL", pair.raw(record))
-    shared().run(command[0], pair.raw(record), *command[1:])
+    pair.server.run("DEL", pair.raw(record))
+    pair.server.run(command[0], pair.raw(record), *command[1:])
     assert pair.one.get("k") is None
     assert pair.one.increment("k", 1) is None
     assert add(pair.one, "k", b"2", "t")
@@ -224,7 +253,7 @@ def test_foreign_content_of_a_record_is_replaced(
 def test_one_bad_entry_costs_no_other_one(pair: Pair) -> None:
     cache = RuntimeCache(backend=pair.one, key_hash_function=str, strict=True)
     cache.set("good", 1)
-    shared().run("LPUSH", pair.raw("key:bad"), "x")
+    pair.server.run("LPUSH", pair.raw("key:bad"), "x")
     for _ in range(5):
         assert cache.get("bad") is None
         assert cache.get("good") == 1
@@ -265,7 +294,7 @@ def test_a_change_that_always_comes_too_late_ends(
         lambda cache: cache.remove("k", b"1"),
         lambda cache: cache.touch("k", 60),
     ):
-        with opened(shared().url(namespace=pair.namespace)) as another:
+        with pair.server.opened(pair.namespace) as another:
             assert late(another) is False
     assert pair.other.get("k") == b"1"
     monkeypatch.setattr("unigate.cache.redis.ATTEMPTS", 0)

@@ -27,7 +27,7 @@ from itsdangerous import Signer
 import unigate
 from django_unigate.cache import RuntimeCache as DjangoCache
 from flask_unigate.cache import RuntimeCache as FlaskCache
-from tests.cache.backends import BACKENDS
+from tests.cache.backends import BACKENDS, TIMED
 from tests.cache.concurrency import in_threads
 from unigate.cache import Backend
 from unigate.cache.backend import is_atomic
@@ -128,7 +128,7 @@ class Flask(Plugin):
 PLUGINS: dict[str, type[Plugin]] = {"django": Django, "flask": Flask}
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=TIMED)
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     with BACKENDS[request.param]() as backend:
         yield backend
