@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cache.conftest import CACHES
-from tests.cache.fake_redis import SERVERS
+from tests.cache.fake_redis import REAL
 from tests.cache.redis_server import Server, opened, shared
 from tests.waiting import SECONDS, until
 from unigate.cache import AsyncRuntimeCache, RuntimeCache, flights, get_or_set, redis_leases
@@ -55,9 +55,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=REAL)
 def backends(request: pytest.FixtureRequest) -> Iterator[tuple[RedisBackend, RedisBackend]]:
-    server, namespace = SERVERS[request.param](), f"leases {next(numbers)}"
+    server, namespace = REAL[request.param](), f"leases {next(numbers)}"
     with server.opened(namespace) as one, server.opened(namespace) as other:
         yield one, other
 

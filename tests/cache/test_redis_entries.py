@@ -176,13 +176,22 @@ def test_scripts_use_no_key_that_they_do_not_declare(pair: Pair, name: str) -> N
             declared = words[3 : 3 + int(words[2])]
 
 
+def test_a_lease_is_renewed_stored_and_released(pair: Pair) -> None:
+    leased(pair.one)
+
+
 def leased(cache: RedisBackend) -> None:
     cache.delete(["k"])
     for end in ("store", "release"):
         lease = cache.lease("k", ttl=60, tags=["t", "u"])
         assert isinstance(lease, RedisLease)
         lease.renew()
-        lease.store(b"2") if end == "store" else lease.release()
+        if end == "store":
+            assert lease.store(b"2")
+            assert cache.get("k") == b"2"
+        else:
+            lease.release()
+            assert cache.get("k") is None
         cache.delete(["k"])
 
 
