@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
+import redis
 
 from tests.cache.conftest import CACHES
 from tests.cache.fake_redis import REAL
@@ -306,6 +308,20 @@ def test_a_lease_is_renewed_while_the_factory_runs(
     time.sleep(3)
     assert holder.end() == "old"
     assert waiting.result(SECONDS) == "old"
+
+
+@pytest.mark.parametrize("backends", ["redis"], indirect=True)
+def test_a_server_that_hangs_ends_no_lease_of_another(
+    monkeypatch: pytest.MonkeyPatch, backends: tuple[RedisBackend, RedisBackend]
+) -> None:
+    monkeypatch.setattr(redis_leases, "LIFE", 2.0)
+    with Server() as hanging, closing(redis.Redis(port=hanging.port)) as patient:
+        kept = taken(RedisBackend(client=patient))  # it has no time limit
+        hanging.freeze()
+        lease = taken(backends[0])
+        time.sleep(3)
+        assert lease.store(b"1")
+        kept.abandon()
 
 
 def test_only_one_thread_renews_and_it_ends(

@@ -125,6 +125,7 @@ class RedisLease:
         self._key = key
         self._content = content
         self._renewed_until = time.monotonic() + LONGEST
+        self._renewal = threading.Lock()  # held by the thread that renews it
         _keep(self)
 
     def store(self, value: bytes) -> bool:
@@ -141,8 +142,15 @@ class RedisLease:
 
     def renew(self) -> None:
         """Make the lease last for `LIFE` seconds from now, unless it has ended."""
-        if time.monotonic() > self._renewed_until or not self._set_life(LIFE):
-            self.abandon()
+        if not self._renewal.acquire(blocking=False):
+            return  # the attempt before this one waits for the server
+        try:
+            # If this fails, the lease ends unless the next attempt succeeds.
+            with suppress(Exception):
+                if time.monotonic() > self._renewed_until or not self._set_life(LIFE):
+                    self.abandon()
+        finally:
+            self._renewal.release()
 
     def _set_life(self, seconds: float) -> bool:
         return bool(self._run(RENEW, [self._key], self._content, int(seconds * 1000)))
@@ -176,8 +184,9 @@ def _renew() -> None:
                 _renewing = False
                 return
         for lease in leases:
-            with suppress(Exception):  # it ends unless the next attempt succeeds
-                lease.renew()
+            # In a thread for each, because one whose server hangs must not keep the others waiting.
+            with suppress(RuntimeError):  # the interpreter is about to exit
+                threading.Thread(target=lease.renew, name="unigate-lease", daemon=True).start()
 
 
 @after_in_child
