@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import unigate
 from tests.apps import plain
 from tests.events.test_missing_members import changed, places, variants
 from tests.samples import load, names
-from unigate import Gateway, UnknownEvent
+from unigate import Gateway, LifespanFailed, UnknownEvent
 from unigate.events import filters, find_source, kinds
 
 Invoke = Callable[[Gateway, Any, Any], Any]
@@ -111,6 +112,80 @@ def test_an_asynchronous_handler_runs_on_the_loop_of_the_applications(invoke: In
         return loops == [asyncio.get_running_loop()]
 
     assert invoke(app, sample("schedule"), None) is True
+
+
+def asynchronous(function: Any) -> Any:
+    async def call(event: Any, context: Any) -> Any:
+        return function(event, context)
+
+    return call
+
+
+every_function = pytest.mark.parametrize(
+    "form", [lambda function: function, asynchronous], ids=["def", "async"]
+)
+
+
+@every_door
+@every_function
+def test_the_first_event_finds_what_the_start_up_has_made(form: Any, invoke: Invoke) -> None:
+    pool: list[str] = []
+    starts: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "lifespan"
+        await receive()
+        starts.append("started")
+        pool.append("connection")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    app = unigate.wrap(application)
+    app.on_event("schedule")(form(lambda event, context: list(pool)))
+    for _ in range(2):
+        assert invoke(app, sample("schedule"), None) == ["connection"]
+    assert starts == ["started"]
+    app.stop()
+
+
+@every_door
+@every_function
+def test_the_first_event_finds_the_application_imported(
+    form: Any, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site_of_an_event.py").write_text(
+        "import builtins\ndef application(environ, start_response): return []\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "site_of_an_event", raising=False)
+    app = unigate.wrap("site_of_an_event:application")
+    app.on_event("sqs")(form(lambda event, context: "site_of_an_event" in sys.modules))
+    assert invoke(app, sample("sqs"), None) is True
+
+
+@every_door
+@every_function
+def test_an_event_fails_with_the_error_of_an_application_that_cannot_be_loaded(
+    form: Any, invoke: Invoke
+) -> None:
+    app = unigate.wrap("tests.no_such_module:application")
+    app.on_event("sqs")(form(lambda event, context: "never"))
+    with pytest.raises(ImportError, match="no_such_module"):
+        invoke(app, sample("sqs"), None)
+
+
+@every_door
+@every_function
+def test_an_event_fails_where_the_start_up_does(form: Any, invoke: Invoke) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    app = unigate.wrap(application)
+    app.on_event("sqs")(form(lambda event, context: "never"))
+    with pytest.raises(LifespanFailed, match="no database"):
+        invoke(app, sample("sqs"), None)
 
 
 def test_handle_does_not_block_its_loop_with_a_synchronous_handler() -> None:
