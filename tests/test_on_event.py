@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -219,12 +220,20 @@ def test_a_handlers_exception_is_the_platforms_to_count(on_error: Any, invoke: I
 
 
 @every_door
-@pytest.mark.parametrize("name", ["warm_up", "lambda_warmer"])
+@pytest.mark.parametrize("name", ["warm_up", "lambda_warmer", "zappa_keep_warm"])
 def test_a_warm_up_without_a_handler_is_answered_at_once(name: str, invoke: Invoke) -> None:
     def application(environ: Any, start_response: Any) -> Any:
         raise AssertionError("called")
 
     assert invoke(unigate.wrap(application), load(f"not_http/{name}"), None) == {}
+
+
+@every_door
+def test_the_rule_of_zappas_keep_warm_runs_no_function_for_schedules(invoke: Invoke) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("schedule")(lambda event, context: "ran")
+    assert invoke(app, load("not_http/zappa_keep_warm"), None) == {}
+    assert invoke(app, sample("schedule"), None) == "ran"
 
 
 @every_door
@@ -293,6 +302,10 @@ FILTERS = [
     ("documentdb", "collection", "soups", "pies"),
     ("documentdb", "database", "kitchen", "bar"),
     ("dynamodb", "table", "orders", "stream"),
+    (
+        *("dynamodb", "table", "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"),
+        "arn:aws:dynamodb:eu-central-1:123456789012:table/order",
+    ),
     ("eventbridge", "detail_type", "Order Shipped", "Order"),
     ("eventbridge", "source", "shop.orders", "shop"),
     ("firehose", "stream", "clicks", "deliverystream"),
@@ -304,6 +317,7 @@ FILTERS = [
     ("rabbitmq", "queue", "soups", "/"),
     ("rabbitmq", "queue", "soups::/", "soups::/other"),
     ("s3", "bucket", "incoming", "outgoing"),
+    ("s3", "bucket", "arn:aws:s3:::incoming", "arn:aws:s3:::in"),
     ("s3", "event", "ObjectCreated", "ObjectRemoved"),
     ("s3", "event", "ObjectCreated:Put", "ObjectCreated:Copy"),
     ("s3", "event", "ObjectCreated:*", "ObjectRemoved:*"),
@@ -437,13 +451,47 @@ def test_an_empty_name_of_an_s3_event_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["*", "s3:*", "ObjectCreated*", "s3:Object*", "*:Put", "s3:ObjectCreated:P*", "**"]
+    "value", ["ObjectCreated*", "s3:Object*", "*:Put", "s3:ObjectCreated:P*", "**"]
 )
 def test_a_star_that_would_never_match_is_refused(value: str) -> None:
     with pytest.raises(
         ValueError, match=r"a \"\*\" at its end only, as in \"s3:ObjectCreated:\*\""
     ):
         unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize("value", ["*", "s3:*"])
+def test_all_events_of_s3_need_no_filter(value: str) -> None:
+    with pytest.raises(ValueError, match="for all of them, leave it out"):
+        unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize("value", ["Put", "s3:Put", "DeleteMarkerCreated"])
+def test_the_second_half_of_an_event_of_s3_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="must begin with what happened to the object"):
+        unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "advice"),
+    [
+        ("sqs", "https://sqs.eu-west-1.amazonaws.com/210987654321/jobs", "write 'jobs'"),
+        ("sqs", "job*", "patterns are not known"),
+        ("sns", "*", "patterns are not known"),
+        ("s3", "arn:aws:s3:::incoming/*", "patterns are not known"),
+        ("s3", "incoming/photos", "write 'incoming'"),
+        ("s3", "s3://incoming", "write 'incoming'"),
+        ("s3", "s3://incoming/photos", "write 'incoming'"),
+        ("kinesis", "stream/clicks", "write 'clicks'"),
+        ("firehose", "deliverystream/clicks", "write 'clicks'"),
+        ("dynamodb", "table/orders", "write 'orders'"),
+        ("schedule", "rule/nightly", "write 'nightly'"),
+    ],
+)
+def test_a_name_that_would_never_match_is_refused(kind: str, value: str, advice: str) -> None:
+    says = rf"must be an exact name or an ARN, got '{re.escape(value)}'; .*{advice}"
+    with pytest.raises(ValueError, match=says):
+        unigate.wrap(plain.wsgi_app).on_event(kind, **{filters.ARNS[kind]: value})
 
 
 @pytest.mark.parametrize(
