@@ -19,6 +19,7 @@ from tests.events.test_missing_members import changed, places, variants
 from tests.samples import load, names
 from unigate import Gateway, LifespanFailed, UnknownEvent
 from unigate.events import filters, find_source, kinds
+from unigate.events.batches import each_record
 
 Invoke = Callable[[Gateway, Any, Any], Any]
 
@@ -570,6 +571,21 @@ def test_a_registration_without_a_kind_is_refused_with_the_form_of_one() -> None
     app: Any = unigate.wrap(plain.wsgi_app)
     with pytest.raises(TypeError, match=r"@app\.on_event\(\"sqs\"\), got <function"):
         app.on_event(lambda event, context: None)
+
+
+def generator(event: Any, context: Any) -> Any:
+    yield event
+
+
+async def async_generator(event: Any, context: Any) -> Any:
+    yield event
+
+
+@pytest.mark.parametrize("function", [generator, async_generator])
+@pytest.mark.parametrize("around", [lambda each: each, each_record], ids=["", "each_record"])
+def test_a_generator_is_refused(function: Any, around: Any) -> None:
+    with pytest.raises(TypeError, match=f"got {function.__name__}, a generator: write `return`"):
+        unigate.wrap(plain.wsgi_app).on_event("sqs")(around(function))
 
 
 def test_a_synchronous_handler_imports_no_asyncio() -> None:
