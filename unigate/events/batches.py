@@ -83,7 +83,8 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
 def _check_order(function: Any) -> None:
     try:
-        is_registered = function in registered
+        # It may take the whole events of a kind without records, such as EventBridge's.
+        is_registered = not registered.get(function, set()).isdisjoint((*_KINDS, "*"))
     except TypeError:
         return
     if is_registered:
