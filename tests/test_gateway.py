@@ -251,6 +251,32 @@ def test_a_decorator_must_return_a_function(around: Any) -> None:
         unigate.wrap(sends(), around=around)
 
 
+def generating(handler: Any) -> Any:
+    def yields(event: Any, context: Any) -> Any:
+        yield handler(event, context)
+
+    return yields
+
+
+def test_a_decorator_must_not_return_a_generator() -> None:
+    with pytest.raises(TypeError, match="returned a generator function: write `return`"):
+        unigate.wrap(sends(), around=[generating])
+
+
+def test_a_decorator_that_fails_as_a_call_is_told_apart_from_one_that_raises() -> None:
+    class Odd:
+        def __call__(self, handler: Any, *, name: str) -> Any: ...
+
+    with pytest.raises(TypeError, match=r"must be callable with a handler, got .*Odd.*'name'"):
+        unigate.wrap(sends(), around=[Odd()])
+
+    def broken(handler: Any) -> Any:
+        return handler + 1
+
+    with pytest.raises(TypeError, match="unsupported operand"):
+        unigate.wrap(sends(), around=[broken])
+
+
 def asynchronous(handler: Any) -> Any:
     async def awaiting(event: Any, context: Any) -> Any:
         return handler(event, context)
@@ -339,6 +365,9 @@ def test_a_decorator_may_have_more_parameters_with_defaults() -> None:
         ({"binary_support": True}, "leave it out: responses that are not text are sent as base64"),
         ({"text_mime_types": []}, "write text_types="),
         ({"exclude_headers": ["server"]}, "in a middleware"),
+        ({"keep_warm": True}, "let a rule of EventBridge send the events"),
+        ({"exception_handler": "shop.report"}, "write around=[...]"),
+        ({"authorizer": {}}, 'app.on_event("authorizer")'),
         ({"mount": {}}, "did you mean mounts=...?"),
         ({"trusted_proxy": 1}, "did you mean trusted_proxies=...?"),
         ({"colour": 1}, "it has around, base_path, cache, interface, "),

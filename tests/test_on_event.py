@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +17,9 @@ import unigate
 from tests.apps import plain
 from tests.events.test_missing_members import changed, places, variants
 from tests.samples import load, names
-from unigate import Gateway, UnknownEvent
+from unigate import Gateway, LifespanFailed, UnknownEvent
 from unigate.events import filters, find_source, kinds
+from unigate.events.batches import each_record
 
 Invoke = Callable[[Gateway, Any, Any], Any]
 
@@ -113,6 +116,80 @@ def test_an_asynchronous_handler_runs_on_the_loop_of_the_applications(invoke: In
     assert invoke(app, sample("schedule"), None) is True
 
 
+def asynchronous(function: Any) -> Any:
+    async def call(event: Any, context: Any) -> Any:
+        return function(event, context)
+
+    return call
+
+
+every_function = pytest.mark.parametrize(
+    "form", [lambda function: function, asynchronous], ids=["def", "async"]
+)
+
+
+@every_door
+@every_function
+def test_the_first_event_finds_what_the_start_up_has_made(form: Any, invoke: Invoke) -> None:
+    pool: list[str] = []
+    starts: list[str] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "lifespan"
+        await receive()
+        starts.append("started")
+        pool.append("connection")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    app = unigate.wrap(application)
+    app.on_event("schedule")(form(lambda event, context: list(pool)))
+    for _ in range(2):
+        assert invoke(app, sample("schedule"), None) == ["connection"]
+    assert starts == ["started"]
+    app.stop()
+
+
+@every_door
+@every_function
+def test_the_first_event_finds_the_application_imported(
+    form: Any, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site_of_an_event.py").write_text(
+        "import builtins\ndef application(environ, start_response): return []\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "site_of_an_event", raising=False)
+    app = unigate.wrap("site_of_an_event:application")
+    app.on_event("sqs")(form(lambda event, context: "site_of_an_event" in sys.modules))
+    assert invoke(app, sample("sqs"), None) is True
+
+
+@every_door
+@every_function
+def test_an_event_fails_with_the_error_of_an_application_that_cannot_be_loaded(
+    form: Any, invoke: Invoke
+) -> None:
+    app = unigate.wrap("tests.no_such_module:application")
+    app.on_event("sqs")(form(lambda event, context: "never"))
+    with pytest.raises(ImportError, match="no_such_module"):
+        invoke(app, sample("sqs"), None)
+
+
+@every_door
+@every_function
+def test_an_event_fails_where_the_start_up_does(form: Any, invoke: Invoke) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    app = unigate.wrap(application)
+    app.on_event("sqs")(form(lambda event, context: "never"))
+    with pytest.raises(LifespanFailed, match="no database"):
+        invoke(app, sample("sqs"), None)
+
+
 def test_handle_does_not_block_its_loop_with_a_synchronous_handler() -> None:
     app = unigate.wrap(plain.wsgi_app)
     release = threading.Event()
@@ -144,12 +221,20 @@ def test_a_handlers_exception_is_the_platforms_to_count(on_error: Any, invoke: I
 
 
 @every_door
-@pytest.mark.parametrize("name", ["warm_up", "lambda_warmer"])
+@pytest.mark.parametrize("name", ["warm_up", "lambda_warmer", "zappa_keep_warm"])
 def test_a_warm_up_without_a_handler_is_answered_at_once(name: str, invoke: Invoke) -> None:
     def application(environ: Any, start_response: Any) -> Any:
         raise AssertionError("called")
 
     assert invoke(unigate.wrap(application), load(f"not_http/{name}"), None) == {}
+
+
+@every_door
+def test_the_rule_of_zappas_keep_warm_runs_no_function_for_schedules(invoke: Invoke) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("schedule")(lambda event, context: "ran")
+    assert invoke(app, load("not_http/zappa_keep_warm"), None) == {}
+    assert invoke(app, sample("schedule"), None) == "ran"
 
 
 @every_door
@@ -218,6 +303,10 @@ FILTERS = [
     ("documentdb", "collection", "soups", "pies"),
     ("documentdb", "database", "kitchen", "bar"),
     ("dynamodb", "table", "orders", "stream"),
+    (
+        *("dynamodb", "table", "arn:aws:dynamodb:eu-central-1:123456789012:table/orders"),
+        "arn:aws:dynamodb:eu-central-1:123456789012:table/order",
+    ),
     ("eventbridge", "detail_type", "Order Shipped", "Order"),
     ("eventbridge", "source", "shop.orders", "shop"),
     ("firehose", "stream", "clicks", "deliverystream"),
@@ -229,6 +318,7 @@ FILTERS = [
     ("rabbitmq", "queue", "soups", "/"),
     ("rabbitmq", "queue", "soups::/", "soups::/other"),
     ("s3", "bucket", "incoming", "outgoing"),
+    ("s3", "bucket", "arn:aws:s3:::incoming", "arn:aws:s3:::in"),
     ("s3", "event", "ObjectCreated", "ObjectRemoved"),
     ("s3", "event", "ObjectCreated:Put", "ObjectCreated:Copy"),
     ("s3", "event", "ObjectCreated:*", "ObjectRemoved:*"),
@@ -362,13 +452,47 @@ def test_an_empty_name_of_an_s3_event_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["*", "s3:*", "ObjectCreated*", "s3:Object*", "*:Put", "s3:ObjectCreated:P*", "**"]
+    "value", ["ObjectCreated*", "s3:Object*", "*:Put", "s3:ObjectCreated:P*", "**"]
 )
 def test_a_star_that_would_never_match_is_refused(value: str) -> None:
     with pytest.raises(
         ValueError, match=r"a \"\*\" at its end only, as in \"s3:ObjectCreated:\*\""
     ):
         unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize("value", ["*", "s3:*"])
+def test_all_events_of_s3_need_no_filter(value: str) -> None:
+    with pytest.raises(ValueError, match="for all of them, leave it out"):
+        unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize("value", ["Put", "s3:Put", "DeleteMarkerCreated"])
+def test_the_second_half_of_an_event_of_s3_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="must begin with what happened to the object"):
+        unigate.wrap(plain.wsgi_app).on_event("s3", event=value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "advice"),
+    [
+        ("sqs", "https://sqs.eu-west-1.amazonaws.com/210987654321/jobs", "write 'jobs'"),
+        ("sqs", "job*", "patterns are not known"),
+        ("sns", "*", "patterns are not known"),
+        ("s3", "arn:aws:s3:::incoming/*", "patterns are not known"),
+        ("s3", "incoming/photos", "write 'incoming'"),
+        ("s3", "s3://incoming", "write 'incoming'"),
+        ("s3", "s3://incoming/photos", "write 'incoming'"),
+        ("kinesis", "stream/clicks", "write 'clicks'"),
+        ("firehose", "deliverystream/clicks", "write 'clicks'"),
+        ("dynamodb", "table/orders", "write 'orders'"),
+        ("schedule", "rule/nightly", "write 'nightly'"),
+    ],
+)
+def test_a_name_that_would_never_match_is_refused(kind: str, value: str, advice: str) -> None:
+    says = rf"must be an exact name or an ARN, got '{re.escape(value)}'; .*{advice}"
+    with pytest.raises(ValueError, match=says):
+        unigate.wrap(plain.wsgi_app).on_event(kind, **{filters.ARNS[kind]: value})
 
 
 @pytest.mark.parametrize(
@@ -447,6 +571,21 @@ def test_a_registration_without_a_kind_is_refused_with_the_form_of_one() -> None
     app: Any = unigate.wrap(plain.wsgi_app)
     with pytest.raises(TypeError, match=r"@app\.on_event\(\"sqs\"\), got <function"):
         app.on_event(lambda event, context: None)
+
+
+def generator(event: Any, context: Any) -> Any:
+    yield event
+
+
+async def async_generator(event: Any, context: Any) -> Any:
+    yield event
+
+
+@pytest.mark.parametrize("function", [generator, async_generator])
+@pytest.mark.parametrize("around", [lambda each: each, each_record], ids=["", "each_record"])
+def test_a_generator_is_refused(function: Any, around: Any) -> None:
+    with pytest.raises(TypeError, match=f"got {function.__name__}, a generator: write `return`"):
+        unigate.wrap(plain.wsgi_app).on_event("sqs")(around(function))
 
 
 def test_a_synchronous_handler_imports_no_asyncio() -> None:

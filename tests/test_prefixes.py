@@ -288,3 +288,17 @@ def test_links_keep_the_prefix(door: str) -> None:
     gateway = unigate.wrap(mounts={"/v2": unigate.without_prefix(falcon_app())})
     about = json.loads(ask(door, gateway, b"/v2/users").body)
     assert about["uri"].endswith("://example.org/v2/users")
+
+
+def test_the_interface_can_be_named_where_it_cannot_be_determined() -> None:
+    def logged(*args: Any) -> Any:
+        return echo_environ(*args)
+
+    with pytest.raises(unigate.UnknownInterface, match='interface="wsgi"'):
+        unigate.without_prefix(logged, keep_root_path=False)
+    app = unigate.without_prefix(logged, keep_root_path=False, interface="wsgi")
+    gateway = unigate.wrap(mounts={"/v2": app})
+    assert gateway({"httpMethod": "GET", "path": "/v2/users"}, None)["statusCode"] == 200
+    wrong: Any = "fastcgi"
+    with pytest.raises(ValueError, match='interface must be "asgi" or "wsgi", got \'fastcgi\''):
+        unigate.without_prefix(logged, interface=wrong)

@@ -56,6 +56,7 @@ class Applications:
         self._lifespan: Mode = lifespan
         self._runtime: ASGIRuntime | None = None
         self._router: Router | None = None
+        self._has_asgi = False
         self._lock = threading.Lock()
         if not any(isinstance(app, str) for app in self._given.values()):
             self.load()
@@ -76,6 +77,7 @@ class Applications:
                 for prefix, application in self._given.items():
                     interface = self._interface if prefix == "" else None
                     mounts[prefix] = Mount(prefix, *interfaces.load(application, interface))
+                self._has_asgi = any(each.interface == "asgi" for each in mounts.values())
                 root = mounts.pop("", None)
                 self.only = root if not mounts and not self.base_path else None
                 self._router = Router(root, mounts)
@@ -112,8 +114,14 @@ class Applications:
 
     def start(self) -> None:
         """Load the applications, and run the start-up of those that are ASGI applications."""
-        if any(mount.interface == "asgi" for mount in self.load()):
+        self.load()
+        if self._has_asgi:
             self.runtime.start()
+
+    def start_once(self) -> None:
+        """Do what `start` does, unless it is done in this process."""
+        if self._router is None or (self._has_asgi and not self.runtime.lifespans.started):
+            self.start()
 
     def stop(self) -> None:
         """Run the shutdown of the applications that were started in this process."""

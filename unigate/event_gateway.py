@@ -76,9 +76,10 @@ class EventGateway:
     def on_event(self, kind: str, **filters: str) -> Callable[[Handler], Handler]:
         """Register a function for non-HTTP events; what it returns is the reply.
 
-        The function is called with (event, context). An asynchronous one runs on the event loop of
-        the ASGI applications, after their start-up. An event without a function raises
-        UnknownEvent, because any reply would mean success; only a warm-up is answered at once.
+        The function is called with (event, context), once the applications are loaded and started.
+        An asynchronous one runs on the event loop of the ASGI applications. An event without a
+        function raises UnknownEvent, because any reply would mean success; only a warm-up is
+        answered, once the applications are loaded and started.
 
         A function whose first parameter is annotated with an event class of Powertools, such as
         `SQSEvent`, or a model of its parser, gets the event as that class, and may return it.
@@ -266,16 +267,20 @@ class EventGateway:
     def notify(self, event: Any, context: Any) -> Any:
         """Call the handler of a non-HTTP event, and return its result.
 
-        That is an awaitable for an asynchronous handler: `runtime.run_started` awaits it. Call this
-        within `unigate.background.deferring`, which keeps what `wait_until` is given.
+        The applications are loaded and started first, as the handler may need what they set up.
+        The result is an awaitable for an asynchronous handler: `runtime.run_started` awaits it.
+        Call this within `unigate.background.deferring`, which keeps what `wait_until` is given.
 
         Raises:
             UnknownEvent: If no handler is registered for the event.
+            ImportError: If an import string does not lead to an application.
+            LifespanFailed: If the start-up of an application fails.
             ApplicationAborted: If it ended with what no `except Exception` catches.
         """
         handler = self._handlers.find(event)
         if handler is None:
             raise unknown_event(event, self._sources, self._handlers.filtered(event))
+        self.applications.start_once()
         try:
             result = handler(event, context)
         except BaseException as error:

@@ -7,7 +7,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from .events.handlers import Decorator, EventHandler
-from .interfaces import is_async
+from .interfaces import is_async, is_generator
 
 
 def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHandler:
@@ -19,7 +19,7 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
 
     Raises:
         TypeError: For what is no decorator, and for one that returns no function, or an
-            asynchronous one.
+            asynchronous one or a generator.
     """
     _check(decorators)
 
@@ -30,7 +30,7 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
     # and some keep state: each gets this function, once.
     handler: EventHandler = lambda_handler
     for decorator in reversed(decorators):
-        handler = decorator(handler)
+        handler = _decorated(decorator, handler)
         _refuse_awaitable(handler, decorator)
         if not callable(handler):
             raise TypeError(
@@ -39,6 +39,8 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
             )
         if is_async(handler):
             raise TypeError(_asynchronous(decorator))
+        if is_generator(handler):
+            raise TypeError(_generating(decorator))
 
     def surrounded(event: Any, context: Any = None) -> Any:
         reply = handler(event, context)
@@ -46,6 +48,17 @@ def surround(answer: EventHandler, decorators: Sequence[Decorator]) -> EventHand
         return reply
 
     return surrounded
+
+
+def _decorated(decorator: Decorator, handler: EventHandler) -> Any:
+    try:
+        return decorator(handler)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # from within the decorator
+        raise TypeError(
+            f"A decorator in `around` must be callable with a handler, got {decorator!r}: {error}."
+        ) from error
 
 
 def _check(decorators: Iterable[Any]) -> None:
@@ -77,6 +90,13 @@ def _refuse_awaitable(value: Any, decorator: Decorator) -> None:
         if hasattr(value, "close"):
             value.close()  # or Python warns that nobody has awaited it
         raise TypeError(_asynchronous(decorator))
+
+
+def _generating(decorator: Decorator) -> str:
+    return (
+        f"A decorator in `around` must return a function that returns the reply, {decorator!r} "
+        "returned a generator function: write `return` in place of `yield`."
+    )
 
 
 def _asynchronous(decorator: Decorator) -> str:

@@ -9,15 +9,26 @@ from typing import Any
 
 from .errors import UnknownInterface
 
-COROUTINE = 0x80  # the flag of an `async def` (`inspect.COCOROUTINE`)
+COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
+_GENERATORS = 0x20 | 0x200  # those of functions with `yield`, `def` and `async def`
 
 
 def is_async(function: Any) -> bool:
     """Return True for an `async def`, a method, a partial or an object that is one when called."""
+    return bool(_flags(function) & COROUTINE)
+
+
+def is_generator(function: Any) -> bool:
+    """Return True for a function with `yield`, `async def` or not, as `is_async` looks for one."""
+    return bool(_flags(function) & _GENERATORS)
+
+
+def _flags(function: Any) -> int:
     while isinstance(function, partial):
         function = function.func
     called = function if hasattr(function, "__code__") else getattr(function, "__call__", None)  # noqa: B004
-    return bool(getattr(getattr(called, "__code__", None), "co_flags", 0) & COROUTINE)
+    flags: int = getattr(getattr(called, "__code__", None), "co_flags", 0)
+    return flags
 
 
 def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:

@@ -11,17 +11,24 @@ _ALWAYS = "leave it out: responses that are not text are sent as base64 by thems
 _ELSEWHERE = {
     "api_gateway_base_path": "write base_path=...",
     "app_function": 'pass it first: wrap("package.module:attribute")',
+    "authorizer": 'register its function: app.on_event("authorizer")(function)',
     "base64_content_types": _ALWAYS,
     "binary_mime_types": _ALWAYS,
     "binary_support": _ALWAYS,
     "custom_handlers": "write sources=[...], event sources of your own",
     "decorators": "write around=[...]",
+    "django_settings": 'pass the application first: wrap("project.wsgi:application")',
     "enable_lifespan": 'write lifespan="on" or lifespan="off"',
+    "environment_variables": "set them in the settings of the function",
+    "events": "register a function for each: app.on_event(kind, ...)(function)",
+    "exception_handler": "write around=[...], a decorator that catches what the handler raises",
     "exclude_headers": "drop header fields in a middleware of the application",
     "forwarded_allow_ips": "write trusted_proxies=...",
+    "keep_warm": "leave it out, and let a rule of EventBridge send the events",
     "middleware": "wrap the application with it first; decorators of events are around=[...]",
     "non_binary_content_type_prefixes": "write text_types=[...]",
     "proxy_headers": "write trusted_proxies=...",
+    "remote_env": "set os.environ from it before the application is imported",
     "root_path": (
         "write base_path=... for a prefix that the host leaves on the path, public_url=... for one "
         "that it removes"

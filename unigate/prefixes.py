@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from . import interfaces
 from .http.urls import decode_path, quote_path, remove_path_prefix
 from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 
-def without_prefix(application: Any, *, keep_root_path: bool = True) -> Any:
+def without_prefix(
+    application: Any,
+    *,
+    keep_root_path: bool = True,
+    interface: Literal["asgi", "wsgi"] | None = None,
+) -> Any:
     """Return an application that gets its path without the prefix of its mount, stage or base path.
 
     ASGI applications get the whole path and a `root_path` that it begins with (ASGI 2.4). Some
@@ -23,20 +28,24 @@ def without_prefix(application: Any, *, keep_root_path: bool = True) -> Any:
         application: The application, an import string, or a factory, as for `wrap`.
         keep_root_path: False for an application that puts `root_path` or SCRIPT_NAME before the
             path itself: it gets an empty one, and its links lack the prefix.
+        interface: The interface of the application, where it cannot be determined.
 
     Raises:
         ImportError: The import string does not lead to an object.
         UnknownInterface: The object is neither a WSGI nor an ASGI application.
         TypeError: The object is a gateway.
-        ValueError: The application is a WSGI one, and `keep_root_path` is True.
+        ValueError: The application is a WSGI one, and `keep_root_path` is True; or `interface` is
+            no interface.
     """
-    app, interface = interfaces.load(application)
+    if interface not in (None, "asgi", "wsgi"):
+        raise ValueError(f'interface must be "asgi" or "wsgi", got {interface!r}.')
+    app, found = interfaces.load(application, interface)
     if hasattr(app, "lambda_handler") and hasattr(app, "mounts"):
         raise TypeError(
             "without_prefix() takes an application, got the gateway that wrap() returns. Write "
             "wrap(without_prefix(application)), or mount the applications themselves."
         )
-    if interface == "wsgi":
+    if found == "wsgi":
         if keep_root_path:
             raise ValueError(
                 "A WSGI application gets its path without the prefix in any case: mount it without "

@@ -144,7 +144,7 @@ def undecided(app: Any) -> str:
         return f"{seen} asynchronous. A factory must not be: pass what it returns."
     return (
         f"Cannot determine whether {seen.removesuffix(' is')} is a WSGI or an ASGI application. If "
-        'it is one, pass wrap(..., interface="wsgi") or interface="asgi" at the root, and as a '
+        'it is one, pass interface="wsgi" or "asgi" to wrap() or without_prefix(), and as a '
         "mount a function (environ, start_response) or (scope, receive, send) that returns what it "
         "returns. If it is a factory, it must be callable without arguments: pass what it returns."
     )

@@ -99,6 +99,10 @@ async def living(scope, receive, send):
         await send({"type": "http.response.body", "body": b"alive"})
 
 
+awaited = unigate.wrap(living)
+awaited.on_event("sqs")(lambda event, context: print("took"))
+
+
 async def dry(scope, receive, send):
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "no water"})
@@ -164,6 +168,11 @@ def test_output_of_a_lifespan_at_exit_goes_to_stderr() -> None:
     run = process("teapot:living")
     assert json.loads(run.stdout)["body"] == "alive"
     assert run.stderr == b"imported\nup\ndown\n"
+
+
+def test_a_function_for_events_runs_after_the_start_up() -> None:
+    run = process("teapot:awaited", "--event", "-", stdin=json.dumps(SQS).encode())
+    assert run.stderr == b"imported\nup\ntook\ndown\n"
 
 
 @pytest.mark.parametrize("source", EVENT_SOURCES)

@@ -159,6 +159,20 @@ def test_the_decorators_in_the_other_order_are_refused() -> None:
         def take(record: Any, context: Any) -> None: ...
 
 
+def test_a_function_takes_events_of_one_kind_and_records_of_another() -> None:
+    taken: list[Any] = []
+
+    def take(payload: Any, context: Any) -> None:
+        taken.append(payload)
+
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("eventbridge")(take)
+    app.on_event("sqs")(each_record(take))
+    for name in ("eventbridge", "sqs"):
+        app(load(f"not_http/{name}"), None)
+    assert taken == [load("not_http/eventbridge"), *load("not_http/sqs")["Records"]]
+
+
 def test_a_batch_without_records_has_no_failures() -> None:
     arn = "arn:aws:kinesis:eu-west-1:210987654321:stream/orders"
     app = unigate.wrap(plain.wsgi_app)

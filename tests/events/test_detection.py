@@ -82,6 +82,7 @@ KINDS = {
     "websocket_connect": "websocket",
     "websocket_message": "websocket",
     "zappa_command": "other",
+    "zappa_keep_warm": "warmup",
     "zappa_manage": "manage",
 }
 

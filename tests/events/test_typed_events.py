@@ -33,6 +33,7 @@ from aws_lambda_powertools.utilities.data_classes.cognito_user_pool_event import
     PreSignUpTriggerEvent,
 )
 from aws_lambda_powertools.utilities.data_classes.common import DictWrapper
+from aws_lambda_powertools.utilities.data_classes.kafka_event import KafkaEventRecord
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.parser import models
 
@@ -459,6 +460,63 @@ def test_a_record_of_another_kind_is_refused() -> None:
     with pytest.raises(TypeError, match="for events of the kind 'kinesis', got SQSRecord"):
         app.on_event("kinesis")(take)
     app.on_event("sqs")(take)
+
+
+class Job(SQSRecord):
+    """A record of its own."""
+
+
+@pytest.mark.parametrize("kind", ["sqs", "*"])
+@pytest.mark.parametrize(
+    "record_class",
+    [
+        *(SQSRecord, Job, KafkaEventRecord, models.SqsRecordModel, models.KinesisDataStreamRecord),
+        *(models.DynamoDBStreamRecordModel, models.S3SqsEventNotificationRecordModel),
+    ],
+)
+def test_a_class_of_a_record_is_refused_for_a_whole_event(
+    kind: str, record_class: type[Any]
+) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(TypeError, match=rf"got {record_class.__name__}, .* put @each_record below"):
+        app.on_event(kind)(evaluated(record_class))
+
+
+@pytest.mark.parametrize(
+    "event_class",
+    [
+        *(SQSEvent, Orders, S3Event, SNSEvent, SESEvent, KinesisStreamEvent, DynamoDBStreamEvent),
+        *(models.SqsModel, models.S3Model, models.SnsModel, models.SesModel),
+        *(models.KinesisDataStreamModel, models.DynamoDBStreamModel),
+    ],
+)
+def test_a_class_of_a_whole_event_is_refused_for_a_record(event_class: type[Any]) -> None:
+    with pytest.raises(TypeError, match=rf"got {event_class.__name__}, .*Leave out @each_record"):
+        each_record(evaluated(event_class))
+
+
+@pytest.mark.parametrize("around", [lambda function: function, each_record], ids=["", "each"])
+@pytest.mark.parametrize(
+    "http_class",
+    [
+        *(data_classes.ALBEvent, data_classes.VPCLatticeEventV2),
+        *(data_classes.LambdaFunctionUrlEvent, models.AlbModel, models.LambdaFunctionUrlModel),
+    ],
+)
+def test_a_class_of_http_requests_is_refused(around: Any, http_class: type[Any]) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    with pytest.raises(TypeError, match=rf"got {http_class.__name__}, which is for HTTP requests"):
+        app.on_event("sqs")(around(evaluated(http_class)))
+
+
+@pytest.mark.parametrize(
+    "http_class", [data_classes.APIGatewayProxyEventV2, models.APIGatewayProxyEventModel]
+)
+def test_a_class_of_api_gateway_is_for_its_other_events_only(http_class: type[Any]) -> None:
+    app = unigate.wrap(plain.wsgi_app)
+    app.on_event("websocket")(evaluated(http_class))
+    with pytest.raises(TypeError, match=rf"got {http_class.__name__}, which is for 'authorizer'"):
+        app.on_event("sqs")(evaluated(http_class))
 
 
 def test_what_has_no_signature_stays_as_it_is() -> None:

@@ -123,20 +123,15 @@ class ASGIRuntime:
     # --- a non-HTTP event ------------------------------------------------------------------------
 
     def run_started(self, result: Awaitable[Any]) -> Any:
-        """Await what a handler returned, once the applications are started, from any thread."""
+        """Await what a handler returned, on the loop of the applications, from any thread."""
         self._stop_at_exit()
-        return self.loop.run(self._run_started(result))
+        return self.loop.run(_await(result))
 
     async def call_handler(self, handler: Callable[[], Any]) -> Any:
         """Call a handler in a thread, and await what it returns, from any event loop."""
         self._stop_at_exit()
         result = await in_pool(handler)
-        return await self.loop.join(self._run_started(result)) if isawaitable(result) else result
-
-    async def _run_started(self, result: Awaitable[Any]) -> Any:
-        if not self.lifespans.started:
-            await self.lifespans.start()
-        return await result
+        return await self.loop.join(_await(result)) if isawaitable(result) else result
 
     async def finish(self, deferred: Deferred) -> None:
         """Run deferred work on the event loop of the process, from any event loop."""
@@ -231,6 +226,10 @@ class ASGIRuntime:
 
         self._stop_at_exit()
         return asgi_to_wsgi(run, self.loop.in_thread())
+
+
+async def _await(result: Awaitable[Any]) -> Any:
+    return await result
 
 
 async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

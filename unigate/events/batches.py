@@ -22,7 +22,7 @@ from unigate.interfaces import is_async
 
 from .handlers import registered
 from .parameters import check_parameters
-from .typed_events import check_kind, class_of_first, name_of, with_record_class
+from .typed_events import check_kind, class_of_first, has_records, name_of, with_record_class
 
 _log = logging.getLogger("unigate")
 _KINDS = ("dynamodb", "kinesis", "sqs", "s3", "ses", "sns")
@@ -39,12 +39,19 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
             annotated with a class of Powertools, such as `SQSRecord`.
 
     Raises:
-        TypeError: The function cannot be called like that, or is registered already; or, when it
-            is registered, events of the kind have no such records.
+        TypeError: The function cannot be called like that, is registered already, or is annotated
+            with a class for whole events; or, when it is registered, events of the kind have no
+            such records.
     """
     check_parameters(function, "record", "context")
     _check_order(function)
     record_class = class_of_first(function)
+    if record_class is not None and has_records(record_class):
+        raise TypeError(
+            f"{name_of(function)} must be annotated with a class for a record, got "
+            f"{record_class.__name__}, which is for a whole event. Leave out @each_record to get "
+            "that."
+        )
     call = with_record_class(function, record_class)
 
     def handle(event: Any, context: Any) -> dict[str, Any]:
@@ -76,7 +83,8 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
 def _check_order(function: Any) -> None:
     try:
-        is_registered = function in registered
+        # It may take the whole events of a kind without records, such as EventBridge's.
+        is_registered = not registered.get(function, set()).isdisjoint((*_KINDS, "*"))
     except TypeError:
         return
     if is_registered:

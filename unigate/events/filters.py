@@ -52,6 +52,18 @@ def _arn(*path: str | int, part: int = -1) -> _Read:
     return read
 
 
+def _bucket(event: Any) -> Names:
+    """Yield the name and the ARN of a bucket."""
+    bucket = json_object(_value(event, ("Records", 0, "s3", "bucket")))
+    yield from (bucket.get("name"), bucket.get("arn"))
+
+
+def _table(event: Any) -> Names:
+    """Yield the name and the ARN of a table, from the ARN of its stream, and that too."""
+    stream = json_text(_value(event, ("Records", 0, "eventSourceARN"))) or ""
+    yield from (stream, stream.partition("/stream/")[0], *stream.split("/")[1:2])
+
+
 def _value(event: Any, path: tuple[str | int, ...]) -> Any:
     """Return the value at a path, None if there is none.
 
@@ -114,7 +126,7 @@ FILTERS: dict[str, dict[str, _Read]] = {
         "collection": _at("events", 0, "event", "ns", "coll"),
         "database": _at("events", 0, "event", "ns", "db"),
     },
-    "dynamodb": {"table": _arn("Records", 0, "eventSourceARN", part=1)},
+    "dynamodb": {"table": _table},
     "eventbridge": {
         "detail_type": _at("detail-type"),
         "resource": _arn("resources"),
@@ -127,7 +139,7 @@ FILTERS: dict[str, dict[str, _Read]] = {
     "logs": {"group": _log_groups},
     "rabbitmq": {"queue": _rabbitmq_queues},
     "s3": {
-        "bucket": _at("Records", 0, "s3", "bucket", "name"),
+        "bucket": _bucket,
         "event": _at("Records", 0, "eventName", up_to=":"),
     },
     "schedule": {"rule": _arn("resources")},
@@ -137,13 +149,31 @@ FILTERS: dict[str, dict[str, _Read]] = {
     "websocket": {"route": _at("requestContext", "routeKey")},
 }
 
+ARNS = {
+    "dynamodb": "table",
+    "firehose": "stream",
+    "kinesis": "stream",
+    "s3": "bucket",
+    "schedule": "rule",
+    "sns": "topic",
+    "sqs": "queue",
+}
+"""The filters whose value is a name without "/", or an ARN."""
+
+# The second parts of S3's names of events, which several first parts have.
+_S3_ACTIONS = (
+    *("CompleteMultipartUpload", "Completed", "Copy", "Delete", "DeleteMarkerCreated", "Post"),
+    *("Put",),
+)
+
 
 def checked(kind: str, wanted: dict[str, Any]) -> dict[str, str]:
     """Check the filters for a kind of event, and return them in one notation.
 
     Raises:
         TypeError: The kind has no such filter, or its value is not text.
-        ValueError: A value is empty, or has a "*" in a place where it means nothing.
+        ValueError: A value is empty, has a "*" in a place where it means nothing, or is a URL or
+            another text in place of a name.
     """
     known = FILTERS.get(kind, {})
     for name, value in wanted.items():
@@ -158,7 +188,23 @@ def checked(kind: str, wanted: dict[str, Any]) -> dict[str, str]:
     for name, value in found.items():
         if not value.strip():
             raise ValueError(f"The filter {name!r} must not be empty, got {wanted[name]!r}.")
+        if name == ARNS.get(kind):
+            _check_name(name, value)
     return found
+
+
+def _check_name(name: str, value: str) -> None:
+    """Refuse what no name or ARN of a resource can be, such as a URL or a pattern."""
+    if "*" in value:
+        advice = "patterns are not known: register a function for each, or one without a filter"
+    elif "/" in value and not value.startswith("arn:"):
+        parts = value.rpartition("://")[2].strip("/").split("/")
+        advice = f"write {parts[0 if name == 'bucket' else -1]!r}"
+    else:
+        return
+    raise ValueError(
+        f"The filter {name!r} must be an exact name or an ARN, got {value!r}; {advice}."
+    )
 
 
 def _s3_event(value: str) -> str:
@@ -168,6 +214,15 @@ def _s3_event(value: str) -> str:
     message structure" ("eventName").
     """
     name = value.removeprefix("s3:").removesuffix(":*")
+    if name == "*":
+        raise ValueError(
+            f"The filter 'event' must name events, got {value!r}: for all of them, leave it out."
+        )
+    if name in _S3_ACTIONS:
+        raise ValueError(
+            "The filter 'event' must begin with what happened to the object, as in "
+            f"'ObjectCreated:Put', got {value!r}."
+        )
     if "*" in name:
         message = 'may have a "*" at its end only, as in "s3:ObjectCreated:*"'
         raise ValueError(f"The filter 'event' {message}, got {value!r}.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from . import kinds
 from .kinds import kind_of
@@ -18,8 +18,8 @@ Decorator = Callable[[EventHandler], EventHandler]
 Handler = TypeVar("Handler", bound=EventHandler)
 
 
-registered: WeakSet[EventHandler] = WeakSet()
-"""The handlers of all gateways, for decorators that must come before the registration."""
+registered: WeakKeyDictionary[EventHandler, set[str]] = WeakKeyDictionary()
+"""The handlers of all gateways and their kinds, for decorators that must come before that."""
 
 
 class _Registered:
@@ -82,7 +82,7 @@ class EventHandlers:
             handlers.append(_Registered(wanted, handler, call))
             handlers.sort(key=lambda one: not one.wanted)  # the one without filters comes last
             with suppress(TypeError):  # such as a method of an object with slots
-                registered.add(handler)
+                registered.setdefault(handler, set()).add(kind)
             return handler
 
         return register

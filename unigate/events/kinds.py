@@ -57,6 +57,15 @@ def _is_schedule(event: Event, context: dict[str, Any]) -> bool:
     )
 
 
+def _is_keep_warm(event: Event, context: dict[str, Any]) -> bool:
+    """Check for the rule of Zappa's `keep_warm`, which stays when an application leaves Zappa."""
+    rules = event.get("resources")
+    return _is_schedule(event, context) and any(
+        (json_text(rule) or "").endswith("keep_warm_callback")
+        for rule in (rules if isinstance(rules, list) else ())
+    )
+
+
 def _is_appsync(event: Event, context: dict[str, Any]) -> bool:
     """Check for a resolver, also in the form that Amplify's template makes, or a channel."""
     about = json_object(event.get("info"))
@@ -88,6 +97,7 @@ _ROWS: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     ("websocket", lambda e, c: "connectionId" in c and not c.get("elb"), ()),
     ("warmup", lambda e, c: e.get("source") == "serverless-plugin-warmup", ("source",)),
     ("warmup", lambda e, c: e.get("warmer") is True, ("warmer",)),  # npm's lambda-warmer
+    ("warmup", _is_keep_warm, ()),
     ("schedule", _is_schedule, ()),
     ("eventbridge", lambda e, c: "detail-type" in e and "source" in e, ("detail-type",)),
     ("cognito", lambda e, c: "triggerSource" in e, ("triggerSource",)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from unigate.interfaces import is_generator
+
 
 def check_parameters(function: Any, *names: str) -> None:
     """Check that a function can be called with so many positional arguments.
@@ -11,8 +13,15 @@ def check_parameters(function: Any, *names: str) -> None:
     Otherwise every event would fail, and many platforms deliver those again.
 
     Raises:
-        TypeError: It cannot; the message has the names of the arguments.
+        TypeError: It cannot, the message has the names of the arguments; or it is a generator,
+            which has no result.
     """
+    if is_generator(function):
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(
+            f"The function must return its result, got {name}, a generator: write `return` in "
+            "place of `yield`."
+        )
     code = getattr(function, "__code__", None)
     if code is not None and not code.co_kwonlyargcount:
         is_bound = getattr(function, "__self__", None) is not None

@@ -48,6 +48,11 @@ _KINDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("ses_event", "ses"), ("ses",)),
     **dict.fromkeys(("sns_event", "sns"), ("sns",)),
     **dict.fromkeys(("sqs_event", "sqs"), ("sqs",)),
+    # Requests; authorizers and WebSockets have events of API Gateway's form.
+    **dict.fromkeys(("api_gateway_proxy_event", "apigw", "apigwv2"), ("authorizer", "websocket")),
+}
+_HTTP = frozenset({"alb", "alb_event", "lambda_function_url", "lambda_function_url_event"}) | {
+    *("vpc_lattice", "vpc_latticev2")
 }
 
 
@@ -59,11 +64,18 @@ def with_event_class(function: Callable[..., Any], kind: str = "*") -> Callable[
     AppSync, each event is of the class.
 
     Raises:
-        TypeError: The class is out of reach, one of several, or for events of another kind.
+        TypeError: The class is out of reach, one of several, for events of another kind, or for
+            records.
     """
     event_class = class_of_first(function)
     if event_class is None:
         return function
+    if is_for_records(event_class):
+        raise TypeError(
+            f"{name_of(function)} must be annotated with a class for a whole event, got "
+            f"{event_class.__name__}, which is for a record. To get the records of SQS, Kinesis, "
+            "DynamoDB, S3, SES or SNS one by one, put @each_record below @app.on_event(...)."
+        )
     check_kind(function, event_class, kind)
     return partial(_call, function, _reader(event_class))
 
@@ -100,21 +112,42 @@ def check_kind(function: Any, event_class: type[Any] | None, kind: str) -> None:
     Raises:
         TypeError: It is for events of another kind.
     """
-    kinds = _kinds_of(event_class) if event_class is not None else ()
-    if event_class is not None and kinds and kind not in (*kinds, "*"):
+    if event_class is None or kind == "*":
+        return
+    kinds = _kinds_of(event_class)
+    if kinds is not None and kind not in kinds:
+        use = "HTTP requests" if not kinds else " and ".join(map(repr, kinds))
         raise TypeError(
             f"{name_of(function)} must be annotated with a class for events of the kind {kind!r}, "
-            f"got {event_class.__name__}, which is for {' and '.join(map(repr, kinds))}."
+            f"got {event_class.__name__}, which is for {use}."
         )
 
 
-def _kinds_of(event_class: type[Any]) -> tuple[str, ...]:
-    """Return the kinds of event that a class is for, none if that is unknown."""
+def _kinds_of(event_class: type[Any]) -> tuple[str, ...] | None:
+    """Return the kinds of event that a class is for: () for HTTP requests, None if unknown."""
     for base in event_class.__mro__:
         package, _, module = base.__module__.rpartition(".")
-        if package in (_CLASSES, _MODELS) and module in _KINDS:
-            return _KINDS[module]
-    return ()
+        if package in (_CLASSES, _MODELS):
+            if module in _HTTP:
+                return ()
+            if module in _KINDS:
+                return _KINDS[module]
+    return None
+
+
+def has_records(event_class: type[Any]) -> bool:
+    """Return True for a class of events that have records, data class or model."""
+    fields = getattr(event_class, "model_fields", {})
+    return hasattr(event_class, "records") or not fields.keys().isdisjoint(("Records", "records"))
+
+
+def is_for_records(event_class: type[Any]) -> bool:
+    """Return True for a class of one record, or of a part of it, by its name in Powertools."""
+    return not has_records(event_class) and any(
+        "Record" in base.__name__
+        for base in event_class.__mro__
+        if base.__module__.startswith((_CLASSES, _MODELS))
+    )
 
 
 def class_of_first(function: Callable[..., Any]) -> type[Any] | None:

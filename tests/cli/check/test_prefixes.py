@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.projects import project
 from unigate.cli.check import prefixes
+from unigate.cli.main import main
 
 from .checking import GOOD, PYPROJECT, check, message
 
@@ -173,9 +174,31 @@ def test_that_advice_helps(capsys: pytest.CaptureFixture[str], application: str)
     assert check(capsys, files=written(application, EMPTIED, "/")) == []
 
 
-def test_a_wsgi_application_that_fails_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
-    files = written(BEFORE_PATH, MOUNTED, "/", first="raise ValueError")
-    assert check(capsys, files=files) == []
+def test_one_that_asks_for_the_client_and_the_host_is_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = 'environ["REMOTE_ADDR"].split("."), environ["HTTP_HOST"].strip()'
+    assert KEEP_NOT in message(capsys, "prefix", written(BEFORE_PATH, MOUNTED, "/", first=first))
+    asking = 'scope["client"][0], dict(scope["headers"])[b"host"]\n    ' + IGNORES
+    assert "unigate.without_prefix" in message(capsys, "prefix", plain(asking))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        written(BEFORE_PATH, MOUNTED, "/", first='raise ValueError("no view")'),
+        plain('raise ValueError("no view")'),
+    ],
+    ids=["wsgi", "asgi"],
+)
+def test_one_that_fails_is_not_found_and_named(
+    capsys: pytest.CaptureFixture[str], files: dict[str, str], folder: Path
+) -> None:
+    (folder / "main.py").write_text(files["main.py"])
+    main(["check", "main:app"])
+    said = capsys.readouterr()
+    assert "/v2 was not checked for its prefix: it failed with ValueError('no view')" in said.err
+    assert "[prefix]" not in said.out
 
 
 def test_a_route_of_sanic_is_asked_for(folder: Path) -> None:
@@ -217,9 +240,10 @@ def test_the_shutdown_is_run(capsys: pytest.CaptureFixture[str], folder: Path) -
     "files",
     [
         plain("await asyncio.Event().wait()"),
+        plain("__import__('time').sleep(1); status = 404"),
         written(BEFORE_PATH, MOUNTED, "/", first="time.sleep(1)"),
     ],
-    ids=["asgi", "wsgi"],
+    ids=["asgi", "asgi blocking", "wsgi"],
 )
 def test_one_that_hangs_is_given_up(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, files: dict[str, str]

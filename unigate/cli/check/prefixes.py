@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
-from unigate import Gateway, LifespanFailed, Request, without_prefix, wsgi
+import click
+
+from unigate import Gateway, Headers, LifespanFailed, Request, without_prefix, wsgi
 from unigate.asgi.driver import ResponseCollector, collect
+from unigate.asgi.lifespan import START_SECONDS
 from unigate.cli.project.route_tables import has_table
 from unigate.routing import Mount
 
 from .findings import Finding
 
-SECONDS = 10.0
+SECONDS = 5.0  # for all requests to one application
 _MOST_PATHS = 20  # of one application
 _PARAMETER = re.compile(r"[{<].*?[}>]")
 
@@ -31,19 +35,11 @@ def check_prefixes(gateway: Gateway) -> Iterator[Finding]:
         for mount in gateway.mounts
         if (gateway.base_path or mount.prefix) and not has_table(mount.app)
     ]
-    if not mounts:
-        return
-    try:
-        gateway.start()
-        for mount in mounts:
-            prefix = gateway.base_path + mount.prefix
-            call = _remedy(gateway, mount, prefix)
-            if call:
-                yield Finding("prefix", prefix, _MESSAGE.format(call))
-    except LifespanFailed:
-        pass  # as in a deployment without its database: nothing can be asked
-    finally:
-        gateway.stop()
+    for mount in mounts:
+        prefix = gateway.base_path + mount.prefix
+        call = _judged(gateway, mount, prefix)
+        if call:
+            yield Finding("prefix", prefix, _MESSAGE.format(call))
 
 
 _MESSAGE = (
@@ -53,16 +49,62 @@ _KEEP = "unigate.without_prefix(application)"
 _EMPTY = "unigate.without_prefix(application, keep_root_path=False)"
 
 
-def _remedy(gateway: Gateway, mount: Mount, prefix: str) -> str | None:
+def _judged(gateway: Gateway, mount: Mount, prefix: str) -> str | None:
+    """Return the call that helps an application; None if none does, or it cannot be asked.
+
+    It is asked in a thread with an event loop of its own: one that blocks must not keep the command
+    from its end.
+    """
+    started = threading.Event()
+    calls: list[str | None] = []
+
+    def ask() -> None:
+        lifespans = gateway.runtime.lifespans
+        with asyncio.Runner() as runner:
+            if mount.interface == "asgi":
+                runner.run(lifespans.start())
+            started.set()
+            try:
+                calls.append(_remedy(partial(_status, gateway, runner), mount, prefix))
+            finally:
+                runner.run(lifespans.stop())
+
+    def run() -> None:
+        try:
+            ask()
+        except LifespanFailed:
+            calls.append(None)  # as in a deployment without its database
+        except Exception as error:
+            _report(prefix, f"it failed with {error!r}")
+            calls.append(None)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    started.wait(START_SECONDS)
+    thread.join(SECONDS)
+    if not calls:
+        _report(prefix, f"it did not answer within {SECONDS:g} seconds")
+    return calls[0] if calls else None
+
+
+def _report(prefix: str, reason: str) -> None:
+    click.echo(
+        f"The application below {prefix} was not checked for its prefix: {reason}.", err=True
+    )
+
+
+def _remedy(status: Callable[..., int], mount: Mount, prefix: str) -> str | None:
     """Return the call that helps an application, or None if it needs none or none helps."""
 
     def exists(keep: bool) -> bool:
         bare = Mount("", without_prefix(mount.app, keep_root_path=keep), mount.interface)
-        return _status(gateway, bare, prefix, method, path) not in (404, None)
+        return status(bare, prefix, method, path) != 404
 
     for method, path in [("GET", "/"), *(("OPTIONS", path) for path in _paths_of(mount.app))]:
         # One that gets no prefix at all shows whether the path is one of its own.
-        if _status(gateway, mount, prefix, method, path) == 404 and exists(keep=False):
+        if status(mount, prefix, method, path) == 404 and exists(keep=False):
             return _KEEP if mount.interface == "asgi" and exists(keep=True) else _EMPTY
     return None
 
@@ -80,8 +122,10 @@ def _paths_of(app: Any) -> list[str]:
 
 
 def _routes_of(app: Any) -> Iterable[str]:
-    """Return the paths of Falcon, Sanic, muffin and Microdot, in their own notations."""
+    """Return the paths of Falcon, Sanic, muffin, Microdot and Socket.IO, in their own notations."""
     app = getattr(app, "__wrapped__", app)
+    if isinstance(getattr(app, "engineio_path", None), str):
+        return [app.engineio_path]
     if any(base.__module__.startswith("falcon.") for base in type(app).__mro__):
         from falcon.inspect import inspect_routes
 
@@ -92,32 +136,27 @@ def _routes_of(app: Any) -> Iterable[str]:
     return [route.path for route in (routes() if callable(routes) else routes)]
 
 
-def _status(gateway: Gateway, mount: Mount, root_path: str, method: str, path: str) -> int | None:
-    """Return the status of a path below a root path; None if the application fails or hangs."""
-    request = Request(method, f"{root_path}{path}".encode(), root_path=root_path)
+def _status(
+    gateway: Gateway,
+    runner: asyncio.Runner,
+    mount: Mount,
+    root_path: str,
+    method: str,
+    path: str,
+) -> int:
+    """Return the status of a path below a root path."""
+    request = Request(
+        method,
+        f"{root_path}{path}".encode(),
+        headers=Headers([("host", "localhost")]),
+        client=("127.0.0.1", 50000),
+        root_path=root_path,
+    )
     if mount.interface == "wsgi":
-        return _wsgi_status(mount, request, root_path)
+        return wsgi.call(mount.app, request, root_path).status
     scope = gateway.runtime.scope_of(mount, request)
     scope["root_path"] = root_path
     response = ResponseCollector(request.body)
-    answer = collect(mount.app, scope, request, raising=False, response=response)
-    try:
-        return gateway.runtime.loop.run(asyncio.wait_for(answer, SECONDS)).status
-    except Exception:
-        return None
-
-
-def _wsgi_status(mount: Mount, request: Request, root_path: str) -> int | None:
-    statuses: list[int] = []
-
-    def ask() -> None:
-        try:
-            statuses.append(wsgi.call(mount.app, request, root_path).status)
-        except Exception:
-            return
-
-    # A thread that hangs must not keep the command from its end.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(SECONDS)
-    return statuses[0] if statuses else None
+    answer = collect(mount.app, scope, request, raising=True, response=response)
+    status: int = runner.run(answer).status
+    return status
