@@ -36,5 +36,5 @@ def ask_handle(app: Gateway, request: Request, base64: bool) -> emulator.Deliver
     return emulator.Delivery(event, reply, source.from_reply(reply))
 
 
-def find_host(source: str | EventSource) -> Any:
-    return ask_handle if source == "handle" else emulator.find_host(source)
+def find_host(source: str | EventSource, handler: Any = None) -> Any:
+    return ask_handle if source == "handle" else emulator.find_host(source, handler)
