@@ -6,15 +6,16 @@ LOCATION is the URL of a store ("redis://..."). By default it is the gateway's, 
 UNIGATE_CACHE_URL, Vercel's Runtime Cache on Vercel, or memory. OPTIONS are `namespace` ("django"),
 which separates the entries from those of `request.runtime_cache` and is what `clear` clears, and
 `strict`, which raises `unigate.CacheError` when the store is down. Values are pickled, as in
-Django's other backends; pickles over 1.5 MB are not stored. MAX_ENTRIES is ignored, because the
+Django's other backends; pickles over 1.5 MB are not stored, because the limit of 2 MB counts the
+encoded bytes. MAX_ENTRIES is ignored, because the
 store limits its own size.
 
 `add`, `incr`, `decr`, `touch` and `delete` are atomic over all processes in Redis and Valkey, over
 all threads in memory, and over the threads of one process in Vercel's Runtime Cache, which cannot
 do more: do not use it for locks, counters and rate limits. `add` returns True only if the value is
 stored, and `set_many` the keys of values that are not. A `set` that fails is logged, and the old
-value is removed; with `strict` it raises, so set that for sessions, or a user may log in whose
-session was not stored.
+value is removed. With `strict` it raises, also for a value that is too large, which leaves the old
+one. So set that for sessions, or a user may log in whose session was not stored.
 
 A pickle can run code when it is loaded. Each is signed with SECRET_KEY for its namespace, key and
 expiry, and one that has expired or has no valid signature is a miss; SECRET_KEY_FALLBACKS are

@@ -88,8 +88,10 @@ class RuntimeCache(BaseCache):
         self._secret_key = secret_key
         namespace = namespace or "flask"
         self._pickles = SignedPickles("flask_unigate.cache 2", namespace, self._secrets)
-        # Strict, because cachelib's methods return whether they succeeded.
+        # Strict, because cachelib's methods return whether they succeeded. The methods that store
+        # return that anyway, and a strict cache would store none of the values if one is too large.
         self._cache = unigate.RuntimeCache(namespace=namespace, backend=backend, strict=True)
+        self._storing = unigate.RuntimeCache(namespace=namespace, backend=backend)
 
     def get(self, key: str) -> Any:
         """Return a value, or None if it is missing or cannot be read."""
@@ -132,7 +134,7 @@ class RuntimeCache(BaseCache):
         ttl = self._ttl(timeout)
         packed = self._packed(key, value, ttl)
         try:
-            if self._cache.add(key, packed, ttl=ttl):
+            if self._storing.add(key, packed, ttl=ttl):
                 return True
             stored = self._cache.get(key, _MISSING)
             if stored is _MISSING or self._unpacked(key, stored) is not _MISSING:
@@ -244,10 +246,7 @@ class RuntimeCache(BaseCache):
     ) -> list[Any]:
         ttl = self._ttl(timeout)
         packed = {key: self._packed(key, value, ttl) for key, value in mapping.items()}
-        try:
-            failed = self._cache.set_many(packed, ttl=ttl, tags=tags)
-        except CacheError:
-            return []
+        failed = self._storing.set_many(packed, ttl=ttl, tags=tags)
         return [key for key in packed if key not in failed]
 
     def _ttl(self, timeout: int | timedelta | None) -> float | None:

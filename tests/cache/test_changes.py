@@ -78,7 +78,7 @@ def test_a_change_is_attempted_three_times(
     backend: Faulty, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     operation, change = CHANGES[name]
-    cache = RuntimeCache(backend=backend, strict=True)
+    cache = RuntimeCache(backend=backend)
     cache.set("key", "old", tags=["tag"])
     backend.faults[operation] = ATTEMPTS - 1
     change(cache)
@@ -109,7 +109,7 @@ def test_a_change_that_has_failed_is_counted_and_logged(
     assert cache.stats()["unconfirmed"] == 3
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", [name for name in CHANGES if "too large" not in name])
 def test_a_change_that_has_failed_raises_if_strict(backend: Faulty, name: str) -> None:
     operation, change = CHANGES[name]
     cache = RuntimeCache(backend=backend, strict=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,7 +16,8 @@ import pytest
 
 from tests.cache.backends import TIMED
 from tests.cache.concurrency import in_threads
-from tests.waiting import until
+from tests.waiting import SECONDS, until
+from unigate import CacheError
 from unigate.cache import AsyncRuntimeCache, Backend, RuntimeCache
 from unigate.cache.backend import is_atomic
 from unigate.cache.keys import namespace_tag, stored_tag
@@ -372,7 +375,10 @@ def test_failing_factory_caches_nothing(cache: Any) -> None:
     assert cache.get_or_set("key", lambda: 1) == 1
 
 
-def test_two_megabytes_are_cached_and_no_more(cache: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_megabytes_are_cached_and_no_more(
+    open_cache: OpenCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = open_cache(strict=False)
     largest = "x" * (MAX_BYTES - 2)  # and two quotes
     cache.set("key", largest)
     assert cache.get("key") == largest
@@ -383,8 +389,49 @@ def test_two_megabytes_are_cached_and_no_more(cache: Any, caplog: pytest.LogCapt
     assert cache.get_many(["key", "small"]) == {"small": 1}
     assert cache.get_or_set("key", lambda: largest + "x") == largest + "x"
     assert "key" not in cache
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
-    assert "2097153 bytes" in caplog.text
+    [line] = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "2097153 bytes" in line.getMessage()
+    assert "key" not in line.getMessage()  # that of a session is a secret
+
+
+TOO_LARGE = "x" * MAX_BYTES  # and two quotes
+STORING: dict[str, Callable[[Any], object]] = {
+    "set": lambda cache: cache.set("key", TOO_LARGE),
+    "set_many": lambda cache: cache.set_many({"other": 1, "key": TOO_LARGE}),
+    "add": lambda cache: cache.add("new", TOO_LARGE),
+    "replace": lambda cache: cache.replace("key", "old", TOO_LARGE),
+    "get_or_set": lambda cache: cache.get_or_set("new", lambda: TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize("operation", STORING)
+def test_a_strict_cache_refuses_what_is_too_large(
+    cache: Any, operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.set("key", "old")
+    with pytest.raises(CacheError, match=r"at most 2097152 bytes .* got 2097154; .* Split it"):
+        STORING[operation](cache)
+    assert cache.get_many(["key", "new", "other"]) == {"key": "old"}
+    assert cache.stats()["errors"] == 1
+    assert not caplog.records
+    assert cache.get_or_set("new", lambda: "small") == "small"
+
+
+def test_all_callers_of_a_strict_cache_get_the_error_of_a_large_value(cache: Any) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def make() -> str:
+        begun.set()
+        assert over.wait(SECONDS)
+        return TOO_LARGE
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(cache.get_or_set, "key", make)
+        assert begun.wait(SECONDS)
+        second = pool.submit(cache.get_or_set, "key", lambda: TOO_LARGE)
+        over.set()
+        for caller in (first, second):
+            assert isinstance(caller.exception(SECONDS), CacheError)
 
 
 def test_stats_count_what_happened(cache: Any, backend: Backend) -> None:
@@ -572,7 +619,8 @@ def test_changes_stay_in_their_namespace(open_cache: OpenCache) -> None:
     assert one.get("key") == 4
 
 
-def test_set_says_what_was_stored(cache: Any) -> None:
+def test_set_says_what_was_stored(open_cache: OpenCache) -> None:
+    cache = open_cache(strict=False)
     large = "x" * MAX_BYTES
     assert cache.set("key", 1) is True
     assert cache.set_many({"a": 1, "b": 2}) == []

@@ -17,6 +17,7 @@ from tests.cache.conftest import CACHES
 from tests.cache.fake_redis import REAL
 from tests.cache.redis_server import Server, opened, shared
 from tests.waiting import SECONDS, until
+from unigate import CacheError
 from unigate.cache import AsyncRuntimeCache, RuntimeCache, flights, get_or_set, redis_leases
 from unigate.cache.backend import Lease
 from unigate.cache.memory import MemoryBackend
@@ -223,7 +224,10 @@ CHANGES: dict[str, tuple[Callable[[RuntimeCache], object], Any]] = {
     "set": (lambda cache: cache.set("key", "new"), "new"),
     "set_many": (lambda cache: cache.set_many({"key": "new", "x": 1}, tags=["t"]), "new"),
     "set that has expired": (lambda cache: cache.set("key", "new", ttl=0), None),
-    "set of a large value": (lambda cache: cache.set("key", "x" * 3_000_000), None),
+    "set of a large value": (
+        lambda cache: RuntimeCache(backend=cache.backend).set("key", "x" * 3_000_000),
+        None,
+    ),
     "add": (lambda cache: cache.add("key", "new"), "new"),
     "add with tags": (lambda cache: cache.add("key", "new", tags=["t", "u"]), "new"),
     "delete": (lambda cache: cache.delete("key"), None),
@@ -395,9 +399,17 @@ def test_what_is_no_entry_is_replaced(backends: tuple[RedisBackend, RedisBackend
     assert cache.get("key") == "made"
 
 
-def test_a_value_that_is_too_large_ends_the_lease(one: Any, other: RuntimeCache) -> None:
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_value_that_is_too_large_ends_the_lease(
+    one: Any, other: RuntimeCache, strict: bool
+) -> None:
     large = "x" * 3_000_000
-    assert one.get_or_set("key", lambda: large) == large
+    if strict:
+        with pytest.raises(CacheError, match="at most 2097152 bytes"):
+            one.get_or_set("key", lambda: large)
+    else:
+        lenient = RuntimeCache(backend=one.backend)
+        assert lenient.get_or_set("key", lambda: large) == large
     assert other.get_or_set("key", lambda: "small") == "small"
     assert one.get("key") == "small"
 

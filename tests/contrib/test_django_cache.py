@@ -13,6 +13,7 @@ from typing import Any
 
 import django
 import pytest
+from django.contrib.sessions.backends.cache import SessionStore
 from django.core.cache import CacheKeyWarning, caches
 from django.test import override_settings
 
@@ -20,6 +21,7 @@ import unigate
 from django_unigate.cache import RuntimeCache
 from tests.cache.clock import Clock
 from tests.cache.concurrency import in_threads
+from tests.cache.redis_server import shared
 from unigate.cache.memory import MemoryBackend
 
 pytestmark = pytest.mark.usefixtures("bounded")
@@ -347,3 +349,27 @@ def test_a_store_that_is_down_is_a_miss_or_an_error(caplog: pytest.LogCaptureFix
     strict = RuntimeCache(closed_port, {"OPTIONS": {"strict": True}})
     with pytest.raises(unigate.CacheError):
         strict.get("key")
+
+
+@pytest.mark.parametrize("store", ["memory", "redis"])
+def test_a_session_that_is_too_large_is_an_error_and_keeps_the_old_one(store: str) -> None:
+    location = f"memory://django-{next(stores)}"
+    if store == "redis":
+        location = shared().url(namespace=f"large session {next(stores)}")
+    backend = "django_unigate.cache.RuntimeCache"
+    entry = {"BACKEND": backend, "LOCATION": location, "OPTIONS": {"strict": True}}
+    with override_settings(CACHES={"default": entry}):
+        new = SessionStore()
+        new["cart"] = large = "x" * 2_000_000
+        with pytest.raises(unigate.CacheError, match="at most 2097152 bytes"):
+            new.save()
+        session = SessionStore()
+        session["user"] = 1
+        session.save()
+        session["cart"] = large
+        with pytest.raises(unigate.CacheError, match="at most 2097152 bytes"):
+            session.save()
+        with pytest.raises(unigate.CacheError, match="at most 2097152 bytes"):
+            asyncio.run(caches["default"].aset("key", large))
+        assert dict(SessionStore(session.session_key).load()) == {"user": 1}
+        caches["default"].clear()

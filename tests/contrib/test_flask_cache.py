@@ -236,6 +236,16 @@ def test_what_is_not_stored_is_not_said_to_be() -> None:
     assert cache.get_many("a", "key", "b") == [1, None, (2,)]
 
 
+def test_the_others_are_stored_beside_a_value_over_two_megabytes() -> None:
+    cache = make_cache(backend=MemoryBackend())
+    large = "x" * 3_000_000
+    assert cache.set("key", "old")
+    assert cache.add("new", large) is False
+    assert cache.set_many({"a": 1, "key": large, "b": (2,)}) == ["a", "b"]
+    assert cache.get_many("a", "key", "b", "new") == [1, None, (2,), None]
+    assert cache.set("key", large) is False
+
+
 def test_clearing_one_namespace_leaves_the_others() -> None:
     backend = MemoryBackend()
     pages, sessions = (make_cache(backend=backend, namespace=name) for name in ("p", "s"))

@@ -46,8 +46,8 @@ class Entries:
     Args:
         backend: The store.
         tags: Tags that every entry has in addition to its options.
-        strict: Raise CacheError where the backend fails or an entry is not JSON. Otherwise a read
-            is a miss then, and a write returns that it was not done.
+        strict: Raise CacheError where the backend fails, an entry is not JSON, or a value is over
+            the limit. Otherwise a read is a miss then, and a write returns that it was not done.
         counters: The counters of the cache.
     """
 
@@ -60,6 +60,7 @@ class Entries:
         self._leasing = backend if is_leasing(backend) else None
         self._guard = guard_of(backend)
         self._changes = Changes(self._guard)
+        self._strict = strict
         self._failures = Failures(strict, counters)
         self._counters = counters
 
@@ -102,14 +103,15 @@ class Entries:
         """Store JSON values and return the keys of those that are stored.
 
         The old values of the others are removed, since they are out of date. Values over 2 MB are
-        not stored; with a ttl of 0, all have been stored and have expired.
+        not stored: if strict, none is, and the old ones stay. With a ttl of 0, all have been stored
+        and have expired.
         """
         if options.ttl == 0:
             return set(values) if self.delete(values) else set()
         kept = values
         for data in values.values():
             if len(data) > MAX_BYTES:
-                kept = {key: data for key, data in values.items() if _fits(key, data)}
+                kept = {key: data for key, data in values.items() if self.fits(data)}
                 self.delete(values.keys() - kept.keys())
                 break
         return self._write(kept, options) if kept else set()
@@ -169,9 +171,9 @@ class Entries:
             return Claim(self._decoded(answer))
         return Claim(lease=answer, held=answer is None)
 
-    def land(self, lease: Lease, key: str, data: bytes) -> None:
+    def land(self, lease: Lease, data: bytes) -> None:
         """Store the JSON value that was made under a lease, unless the key has changed."""
-        if not _fits(key, data):
+        if not self.fits(data):
             self.release(lease)
             return
         try:
@@ -188,7 +190,7 @@ class Entries:
 
     def add(self, key: str, data: bytes, options: Options) -> bool:
         """Store a JSON value unless there is an entry; return whether it was stored."""
-        if not _fits(key, data):
+        if not self.fits(data):
             return False
         if options.ttl == 0:
             return self.read(key) is None
@@ -200,7 +202,7 @@ class Entries:
 
     def replace(self, key: str, old: bytes, new: bytes, options: Options) -> bool | None:
         """Store a JSON value in place of another; None if that has failed, or it is too large."""
-        if not _fits(key, new):
+        if not self.fits(new):
             return None
         ttl = SHORTEST if options.ttl == 0 else options.ttl
         replaced, tags = None, options.tags + self.tags
@@ -288,9 +290,26 @@ class Entries:
                 raise CacheError(f"An entry of the cache is not JSON: {error}") from error
         return None
 
+    def fits(self, data: bytes) -> bool:
+        """Return True if a JSON value is within the limit of 2 MB.
 
-def _fits(key: str, data: bytes) -> bool:
-    if len(data) <= MAX_BYTES:
-        return True
-    _log.warning("Not cached: %r has %d bytes, over 2 MB.", key, len(data))
-    return False
+        One that is not is logged, without its key, which can be a secret such as that of a session.
+
+        Raises:
+            CacheError: It is not, and the cache is strict.
+        """
+        if len(data) <= MAX_BYTES:
+            return True
+        if self._strict:
+            with self._failures:
+                raise CacheError(
+                    f"A value must have at most {MAX_BYTES} bytes as JSON (2 MB), got {len(data)}; "
+                    "it was not stored. Split it over several keys, or keep it in another store."
+                )
+        if self._guard.may_log("size"):
+            _log.warning(
+                "Not cached: a value has %d bytes as JSON, and the limit is %d (2 MB).",
+                len(data),
+                MAX_BYTES,
+            )
+        return False

@@ -75,6 +75,8 @@ def _lead(
     try:
         claim = yield from claimed()
         data = claim.entry[0] if claim.entry else encode((yield "make", factory))
+        if not claim.entry:
+            entries.fits(data)  # here, so that all callers of a strict cache get the error
     except BaseException as error:
         flight.end()
         flight.fail(error)
@@ -134,7 +136,7 @@ def _land(
                 if lease:
                     entries.release(lease)
             elif lease:
-                entries.land(lease, flight.key, data)
+                entries.land(lease, data)
             elif not entries.leases(options):
                 entries.write({flight.key: data}, options)
     finally:

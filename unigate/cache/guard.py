@@ -52,7 +52,7 @@ class Guard:
         self._lock = threading.Lock()
         self._failures = 0
         self._rest_until = 0.0
-        self._silent_until = {True: float("-inf"), False: float("-inf")}
+        self._silent_until: dict[str, float] = {}
 
     def __enter__(self) -> None:
         # Read without the lock: a thread that reads too early makes one call too many.
@@ -90,13 +90,20 @@ class Guard:
         # An error of a certificate is both a ValueError and an OSError.
         return isinstance(error, self._entry_errors) and not isinstance(error, OSError)
 
+    def may_log(self, kind: str) -> bool:
+        """Return True once in `BETWEEN_LINES` seconds for each kind of line."""
+        with self._lock:
+            now = self._clock()
+            if now < self._silent_until.get(kind, float("-inf")):
+                return False
+            self._silent_until[kind] = now + BETWEEN_LINES
+            return True
+
     def report(self, error: Exception) -> None:
         """Log an error, at most one line of each kind in `BETWEEN_LINES` seconds."""
         of_a_call = self._of_an_entry(error) or isinstance(error, self._busy_errors)
-        with self._lock:
-            if self._clock() < self._silent_until[of_a_call]:
-                return
-            self._silent_until[of_a_call] = self._clock() + BETWEEN_LINES
+        if not self.may_log("call" if of_a_call else "backend"):
+            return
         if of_a_call:
             _log.warning(
                 "A call of the cache has failed, as if no value were there: %s", describe(error)

@@ -40,8 +40,9 @@ class RuntimeCache:
         namespace_separator: Stands between namespace and key; "$" by default.
         backend: A backend or its URL. By default that of the gateway, of `UNIGATE_CACHE_URL`,
             Vercel's Runtime Cache on Vercel, or the memory of this process.
-        strict: Raise CacheError when the backend fails. By default that is a miss, with at most
-            one line a minute in the log.
+        strict: Raise CacheError when the backend fails, and for a value of more than 2 MB; the key
+            keeps the value that it has then. By default a failure is a miss, with at most one line
+            a minute in the log.
 
     `set`, `delete`, `expire_tag` and `clear` are attempted up to three times. One that has failed
     then is counted in `stats` and logged as an error, because the cache may return old values.
@@ -100,8 +101,8 @@ class RuntimeCache:
     ) -> bool:
         """Store a value and return whether it was stored.
 
-        One of more than 2 MB, or more than a cache in memory may hold, is not stored, and the key
-        has no value then.
+        One of more than 2 MB as JSON, or more than a cache in memory may hold, is not stored, and
+        the key has no value then.
 
         Args:
             key: Any text.
@@ -113,7 +114,8 @@ class RuntimeCache:
 
         Raises:
             TypeError: The value is not JSON; the message has the place inside it.
-            ValueError: The ttl is negative or a tag breaks the limits.
+            ValueError: The ttl is not a number, or a tag breaks the limits.
+            CacheError: The cache is strict, and the backend has failed or the value is too large.
         """
         checked = Options.checked(options, ttl=ttl, tags=tags, name=name)
         return bool(self._write({self._full_key(key): encode(value)}, checked))
@@ -154,7 +156,7 @@ class RuntimeCache:
         """Store a value if the key still has another one, as `get` has returned that.
 
         Return True if it was stored, False if the key has no value or a different one, and None if
-        the backend has failed or the value is too large. The new entry has only the ttl, tags and
+        the backend has failed or the value is too large, which a strict cache raises. The new entry has only the ttl, tags and
         name that are given here. Arguments and errors are those of `set`.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
@@ -255,6 +257,8 @@ class RuntimeCache:
                 only `get_or_set` stores, because what `set` stores may count as stale.
 
         Raises:
+            CacheError: The cache is strict, and the backend has failed or the value that the factory
+                has made is too large.
             TimeoutError: The factory of another thread or task has not returned in 300 seconds.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
@@ -328,7 +332,7 @@ class RuntimeCache:
     ) -> list[str]:
         """Store values with the same ttl and tags; return the keys of those that were not stored.
 
-        The rest is as with `set`.
+        The rest is as with `set`. A strict cache stores none of them if one is too large.
         """
         checked = Options.checked(options, ttl=ttl, tags=tags)
         full_keys = {key: self._full_key(key) for key in values}
