@@ -527,3 +527,8 @@ def test_deployment_of_the_request_decides() -> None:
         assert ip_address({"CF-Connecting-IP": FORGED}) == FORGED  # as much as it says
     finally:
         current_request_var.reset(token)
+
+
+def test_what_is_no_cache_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"a URL or a unigate.cache.Backend, got builtins.int\."):
+        Deployment(cache=5)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from collections.abc import Callable
 
 import pytest
@@ -245,14 +247,25 @@ def test_get_env_shows_unset_and_empty_as_none() -> None:
 
 def test_env_is_a_fixed_value() -> None:
     env = vercel_env.Env(VERCEL="1")
-    with pytest.raises(AttributeError, match="VERCEL cannot be set"):
-        env.VERCEL = "0"
-    with pytest.raises(TypeError, match="no system variables named NONE"):
-        vercel_env.Env(NONE="1")
+    with pytest.raises(AttributeError, match="VERCEL"):
+        env.VERCEL = "0"  # type: ignore[misc]
+    with pytest.raises(TypeError, match="NONE"):
+        vercel_env.Env(NONE="1")  # type: ignore[call-arg]
     assert env == get_env({"VERCEL": "1"})
     assert hash(env) == hash(get_env({"VERCEL": "1"}))
     assert env != get_env({})
     assert env != {"VERCEL": "1"}
+
+
+def test_env_is_a_dataclass_with_the_fields_of_vercels_first() -> None:
+    sdk = importlib.import_module("vercel.functions")
+    theirs = [field.name for field in dataclasses.fields(sdk.Env)]
+    ours = [field.name for field in dataclasses.fields(vercel_env.Env)]
+    assert ours[: len(theirs)] == theirs
+    env = get_env({"VERCEL": "1"})
+    assert env == vercel_env.Env("1")
+    assert dataclasses.asdict(env) == env.to_dict() == vars(env)
+    assert dataclasses.replace(env, CI="1") == get_env({"VERCEL": "1", "CI": "1"})
 
 
 def test_env_shows_names_but_no_values() -> None:

@@ -38,6 +38,7 @@ class Deployment:
             UNIGATE_GEOIP_DATABASE.
 
     Raises:
+        TypeError: For a cache that is neither a URL nor a backend.
         ValueError: For an unknown platform or cache, for proxies that are not numbers, addresses
             or ranges, and for text types that are not media types.
     """
@@ -58,10 +59,10 @@ class Deployment:
         self._geoip = os.fspath(geoip or os.environ.get("UNIGATE_GEOIP_DATABASE") or "")
         if self.platform or trusted_proxies is not None:
             vars(self)["trust"] = self._trust()  # wrong arguments fail here, not at a request
-        if isinstance(cache, str):
-            from .cache import check_url
+        if cache is not None:
+            from .cache import check_backend
 
-            check_url(cache)
+            check_backend(cache)
 
     @cached_property
     def trust(self) -> Trust:

@@ -4,40 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 
+@dataclass(frozen=True, repr=False)
 class Env:
-    """Vercel's system environment variables by attribute or key; None for one that is not set."""
+    """Vercel's system environment variables by attribute or key; None for one that is not set.
 
-    VERCEL: str | None
-    CI: str | None
-    VERCEL_ENV: str | None
-    VERCEL_TARGET_ENV: str | None
-    VERCEL_URL: str | None
-    VERCEL_BRANCH_URL: str | None
-    VERCEL_PROJECT_PRODUCTION_URL: str | None
-    VERCEL_PROJECT_ID: str | None
-    VERCEL_REGION: str | None
-    VERCEL_DEPLOYMENT_ID: str | None
-    VERCEL_SKEW_PROTECTION_ENABLED: str | None
-    VERCEL_AUTOMATION_BYPASS_SECRET: str | None
-    VERCEL_GIT_PROVIDER: str | None
-    VERCEL_GIT_REPO_SLUG: str | None
-    VERCEL_GIT_REPO_OWNER: str | None
-    VERCEL_GIT_REPO_ID: str | None
-    VERCEL_GIT_COMMIT_REF: str | None
-    VERCEL_GIT_COMMIT_SHA: str | None
-    VERCEL_GIT_COMMIT_MESSAGE: str | None
-    VERCEL_GIT_COMMIT_AUTHOR_LOGIN: str | None
-    VERCEL_GIT_COMMIT_AUTHOR_NAME: str | None
-    VERCEL_GIT_PREVIOUS_SHA: str | None
-    VERCEL_GIT_PULL_REQUEST_ID: str | None
+    The first fields are those of Vercel's own `Env`, in its order.
+    """
 
-    def __init__(self, **values: str | None) -> None:
-        unknown = values.keys() - Env.__annotations__.keys()
-        if unknown:
-            raise TypeError(f"Vercel has no system variables named {', '.join(sorted(unknown))}.")
-        vars(self).update(dict.fromkeys(Env.__annotations__), **values)
+    VERCEL: str | None = None
+    CI: str | None = None
+    VERCEL_ENV: str | None = None
+    VERCEL_URL: str | None = None
+    VERCEL_BRANCH_URL: str | None = None
+    VERCEL_PROJECT_PRODUCTION_URL: str | None = None
+    VERCEL_REGION: str | None = None
+    VERCEL_DEPLOYMENT_ID: str | None = None
+    VERCEL_SKEW_PROTECTION_ENABLED: str | None = None
+    VERCEL_AUTOMATION_BYPASS_SECRET: str | None = None
+    VERCEL_GIT_PROVIDER: str | None = None
+    VERCEL_GIT_REPO_SLUG: str | None = None
+    VERCEL_GIT_REPO_OWNER: str | None = None
+    VERCEL_GIT_REPO_ID: str | None = None
+    VERCEL_GIT_COMMIT_REF: str | None = None
+    VERCEL_GIT_COMMIT_SHA: str | None = None
+    VERCEL_GIT_COMMIT_MESSAGE: str | None = None
+    VERCEL_GIT_COMMIT_AUTHOR_LOGIN: str | None = None
+    VERCEL_GIT_COMMIT_AUTHOR_NAME: str | None = None
+    VERCEL_GIT_PREVIOUS_SHA: str | None = None
+    VERCEL_GIT_PULL_REQUEST_ID: str | None = None
+    VERCEL_TARGET_ENV: str | None = None
+    VERCEL_PROJECT_ID: str | None = None
 
     def to_dict(self) -> dict[str, str | None]:
         """Return all variables by name."""
@@ -51,15 +50,6 @@ class Env:
     def __getitem__(self, key: str) -> str | None:
         value: str | None = vars(self)[key]
         return value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"Env is read-only: {name} cannot be set.")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Env) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(vars(self).values()))
 
     def __repr__(self) -> str:
         names = (name for name, value in vars(self).items() if value is not None)

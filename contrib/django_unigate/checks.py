@@ -195,8 +195,8 @@ def check_sessions(app_configs: Apps, **_: Any) -> list[CheckMessage]:
         return [
             _warning(
                 12,
-                f"Sessions are in the cache {alias!r}, in which a failed write is not an error, nor "
-                "is a session of more than 1.5 MB: a user could log in whose session was not "
+                f"Sessions are in the cache {alias!r}, in which a failed write is not an error, "
+                "nor is a session of more than 1.5 MB: a user could log in whose session was not "
                 "stored, or lose it.",
                 'Set "OPTIONS": {"strict": True} for a cache of sessions.',
             )

@@ -17,8 +17,8 @@ import redis.asyncio
 from tests.cache.certificate import Certificate
 from tests.cache.redis_deployments import SERVICE, SentinelDeployment
 from tests.cache.redis_server import PATIENT, Server, opened, shared, shared_cluster
-from unigate import CacheError
-from unigate.cache import RuntimeCache, open_backend
+from unigate import CacheError, wrap
+from unigate.cache import AsyncRuntimeCache, RuntimeCache, open_backend
 from unigate.cache.guard import FAILURES
 from unigate.cache.redis import RedisBackend
 from unigate.cache.redis_urls import RedisURL, parse
@@ -101,12 +101,80 @@ def test_tls_is_for_the_sentinels_too() -> None:
         ("redis+sentinel://:secret@a/s?sentinel_timeouts=x", "timeouts"),
         ("redis+sentinel://:secret@a/s?timeouts=x", "timeouts"),
         ("redis+cluster://:secret@a?sentinel_password=secret", "sentinel_password"),
+        ("redis://:p@secret/1@a", "percent-encoded"),
+        ("rediss://:p@secret/1@a/0", "percent-encoded"),
+        ("redis+cluster://:p@secret/1@a", "percent-encoded"),
+        ("redis+sentinel://:p@secret/1@a/s", "percent-encoded"),
+        ("redis://:p?secret@a", "percent-encoded"),
+        ("unix://:p@secret/1@/run/redis.sock", "percent-encoded"),
+        ("unix://secret.sock", "absolute path"),
+        ("unix://secret/redis.sock", "absolute path"),
+        ("redis:", ":// behind its scheme"),
+        ("redis://a/secret", "a number as its database"),
+        ("redis+sentinel://a/s/secret", "a number as its database"),
+        ("redis+cluster://a/secret", "a number as its database"),
+        ("redis+cluster://a/3", "must name no database"),
+        ("redis+cluster://a?db=3", "must name no database"),
+        ("redis://a?db=secret", "db"),
+        ("redis://a?protocol=9", "wrong option"),
+        ("rediss://a?ssl_cert_reqs=CERT_NONE", "wrong option"),
+        ("redis://a?socket_timeout=-1", "socket_timeout must be a number of seconds above 0"),
+        ("redis://a?socket_connect_timeout=nan", "socket_connect_timeout must be"),
+        ("redis+sentinel://a/s?sentinel_socket_timeout=0", "socket_timeout must be"),
     ],
 )
 def test_a_wrong_url_is_an_error_that_says_what_is_right(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         open_backend(url)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["unix:///run/redis@main.sock?db=1", "unix://:p@/run/redis.sock"])
+def test_a_socket_is_named_by_its_path(url: str) -> None:
+    assert parse(url).options["path"] in ("/run/redis@main.sock", "/run/redis.sock")
+
+
+def test_a_pipeline_is_no_client() -> None:
+    with pytest.raises(
+        TypeError, match=r"client must be a redis\.Redis.*got redis.client.Pipeline"
+    ):
+        RedisBackend(client=redis.Redis().pipeline())
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda client: RedisBackend(client),
+        lambda client: RuntimeCache(backend=client),
+        lambda client: AsyncRuntimeCache(backend=client),
+        lambda client: wrap(lambda environ, start_response: [], cache=client),
+    ],
+    ids=["RedisBackend", "RuntimeCache", "AsyncRuntimeCache", "wrap"],
+)
+def test_a_client_in_the_place_of_a_backend_is_refused(give: Callable[[Any], object]) -> None:
+    with pytest.raises(TypeError, match=r"got redis.client.Redis\..*RedisBackend\(client=...\)"):
+        give(redis.Redis())
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"url": "redis://a", "credential_provider": "abc"}, TypeError),
+        ({"url": "redis://a", "namespace": 5}, TypeError),
+        ({"client": redis.Redis(), "namespace": 5}, TypeError),
+        ({"url": 5}, TypeError),
+        (
+            {
+                "url": "redis://:p@a",
+                "credential_provider": redis.UsernamePasswordCredentialProvider("a", "b"),
+            },
+            ValueError,
+        ),
+    ],
+)
+def test_a_wrong_argument_is_refused(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"must be a|credential_provider"):
+        RedisBackend(**options)
 
 
 def test_a_cluster_is_found_by_any_of_its_nodes() -> None:

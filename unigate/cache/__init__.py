@@ -6,7 +6,7 @@ from .async_runtime_cache import AsyncRuntimeCache
 from .backend import AtomicBackend, Backend, Lease, LeasingBackend
 from .locks import AsyncLock, Lock
 from .runtime_cache import RuntimeCache
-from .selection import check_url, default_backend, open_backend
+from .selection import check_backend, default_backend, open_backend
 
 __all__ = [
     "AsyncLock",
@@ -17,7 +17,7 @@ __all__ = [
     "LeasingBackend",
     "Lock",
     "RuntimeCache",
-    "check_url",
+    "check_backend",
     "default_backend",
     "open_backend",
 ]

@@ -91,7 +91,8 @@ class RedisBackend:
 
     Raises:
         ValueError: The scheme or an option is unknown, or an option has a wrong value.
-        TypeError: The client is of another kind.
+        TypeError: The client is of another kind, or a pipeline, or another argument has a wrong
+            type.
     """
 
     waits = True
@@ -107,6 +108,8 @@ class RedisBackend:
         credential_provider: CredentialProvider | None = None,
     ) -> None:
         source: Redis | RedisCluster | ConnectionPool | RedisURL
+        _check_text("url", url, " A client is given as RedisBackend(client=...).")
+        _check_text("namespace", namespace)
         if url is not None and client is None:
             source = parse(url)
             namespace = namespace or source.namespace
@@ -335,6 +338,12 @@ class RedisBackend:
     def _unlink(self, keys: Sequence[bytes]) -> None:
         if keys:
             self._connections.execute("UNLINK", *keys, repeat_within=REPEAT_WITHIN)
+
+
+def _check_text(name: str, value: object, hint: str = "") -> None:
+    if value is not None and not isinstance(value, str):
+        kind = type(value)
+        raise TypeError(f"{name} must be a str, got {kind.__module__}.{kind.__qualname__}.{hint}")
 
 
 def milliseconds(ttl: float | None) -> int:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 try:
     from redis import ConnectionPool, CredentialProvider, Redis, RedisCluster
     from redis.backoff import NoBackoff
+    from redis.client import Pipeline
+    from redis.cluster import ClusterPipeline
     from redis.exceptions import RedisError
     from redis.retry import Retry
     from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
@@ -115,7 +117,8 @@ class URLClients:
     """Clients for a URL.
 
     Raises:
-        ValueError: The URL has an unknown option.
+        ValueError: The URL has an unknown option, or one with a wrong value.
+        TypeError: `credential_provider` is of another kind.
     """
 
     def __init__(self, url: RedisURL, credential_provider: CredentialProvider | None) -> None:
@@ -126,6 +129,11 @@ class URLClients:
             self._limit = Limit(number, self._options["socket_timeout"])
             self._options["max_connections"] = _DEFAULTS["max_connections"]
         if credential_provider is not None:
+            if not callable(getattr(credential_provider, "get_credentials", None)):
+                kind = type(credential_provider).__name__
+                raise TypeError(
+                    f"credential_provider must be a redis.CredentialProvider, got a {kind}."
+                )
             self._options["credential_provider"] = credential_provider
         # In a new order, so that not all processes begin with the same node.
         self._nodes = random.sample(url.nodes, len(url.nodes))
@@ -135,6 +143,8 @@ class URLClients:
             pool.connection_class(**pool.connection_kwargs)
         except TypeError as error:  # raised here, or every call would be a miss
             raise ValueError(f"The URL of the cache has an unknown option: {error}") from error
+        except RedisError as error:
+            raise ValueError(f"The URL of the cache has a wrong option: {error}") from error
 
     def open(self, node: Node | None = None) -> Opened:
         client = Redis(connection_pool=self._pool(node))
@@ -187,7 +197,9 @@ class GivenClient:
     def __init__(self, client: Redis | RedisCluster | ConnectionPool) -> None:
         if isinstance(client, ConnectionPool):
             client = Redis(connection_pool=client)
-        if not isinstance(client, (Redis, RedisCluster)):
+        # A pipeline is a client whose commands wait for its `execute`.
+        pipeline = isinstance(client, (Pipeline, ClusterPipeline))
+        if pipeline or not isinstance(client, (Redis, RedisCluster)):
             raise TypeError(
                 "client must be a redis.Redis, redis.RedisCluster or redis.ConnectionPool, "
                 f"got {type(client).__module__}.{type(client).__qualname__}."

@@ -19,7 +19,7 @@ from .get_or_set import Steps, find_or_make, run_steps
 from .keys import key_maker, lock_key, namespace_tag
 from .locks import Lock
 from .options import Options, checked_stale, checked_tags, checked_ttl
-from .selection import default_backend, open_backend
+from .selection import check_backend, default_backend, open_backend
 from .stale import find_stale_or_make
 from .values import encode
 
@@ -62,6 +62,8 @@ class RuntimeCache:
         backend: Backend | str | None = None,
         strict: bool = False,
     ) -> None:
+        if backend is not None:
+            check_backend(backend)
         self._full_key = key_maker(key_hash_function, namespace, namespace_separator)
         self._tags = (namespace_tag(namespace),) if namespace else ()
         self._backend = backend
@@ -156,8 +158,9 @@ class RuntimeCache:
         """Store a value if the key still has another one, as `get` has returned that.
 
         Return True if it was stored, False if the key has no value or a different one, and None if
-        the backend has failed or the value is too large, which a strict cache raises. The new entry has only the ttl, tags and
-        name that are given here. Arguments and errors are those of `set`.
+        the backend has failed or the value is too large; a strict cache raises CacheError then. The
+        new entry has only the ttl, tags and name that are given here. Arguments and errors are
+        those of `set`.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         full_key, expected, data = self._full_key(key), encode(old), encode(new)
@@ -257,8 +260,8 @@ class RuntimeCache:
                 only `get_or_set` stores, because what `set` stores may count as stale.
 
         Raises:
-            CacheError: The cache is strict, and the backend has failed or the value that the factory
-                has made is too large.
+            CacheError: The cache is strict, and the backend has failed or the factory's value is
+                too large.
             TimeoutError: The factory of another thread or task has not returned in 300 seconds.
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)

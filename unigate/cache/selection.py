@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("unigate")
 
+_METHODS = ("get_many", "set_many", "expire_tags")  # of every backend, and of no client of a store
+
 
 def open_backend(url: str) -> Backend:
     """Return the backend of a URL; each process opens a URL once.
@@ -71,6 +73,24 @@ def check_url(url: str) -> None:
         # Only the scheme: the rest may contain a password.
         raise ValueError(
             f"Unknown scheme {scheme!r} of a cache URL; it must be one of {', '.join(SCHEMES)}."
+        )
+
+
+def check_backend(backend: object) -> None:
+    """Check what an application gives as a cache's backend.
+
+    Raises:
+        ValueError: It is a URL whose scheme names no backend.
+        TypeError: It is neither a URL nor a backend.
+    """
+    if isinstance(backend, str):
+        check_url(backend)
+    elif not all(callable(getattr(backend, name, None)) for name in _METHODS):
+        kind = type(backend)
+        raise TypeError(
+            f"A cache must be given as a URL or a unigate.cache.Backend, got {kind.__module__}."
+            f"{kind.__qualname__}. Pass a client of redis-py as "
+            "unigate.cache.redis.RedisBackend(client=...)."
         )
 
 
