@@ -37,6 +37,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
 import unigate
 from unigate.cache.backend import is_atomic
+from unigate.cache.options import checked_ttl
 from unigate.cache.pickles import SignedPickles
 
 _MISSING = object()
@@ -290,7 +291,7 @@ class RuntimeCache(BaseCache):
     def _ttl(self, timeout: float | None) -> float | None:
         if timeout is DEFAULT_TIMEOUT:
             timeout = self.default_timeout
-        return None if timeout is None else max(0, timeout)
+        return checked_ttl(timeout, "timeout")
 
 
 async def _in_thread(call: Callable[..., Any], *args: Any, **options: Any) -> Any:

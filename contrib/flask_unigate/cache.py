@@ -26,6 +26,7 @@ from flask import Flask, current_app, has_app_context
 import unigate
 from unigate import CacheError
 from unigate.cache.backend import is_atomic
+from unigate.cache.options import checked_ttl
 from unigate.cache.pickles import SignedPickles
 
 if TYPE_CHECKING:
@@ -251,9 +252,8 @@ class RuntimeCache(BaseCache):
 
     def _ttl(self, timeout: int | timedelta | None) -> float | None:
         """Return a timeout as a ttl; cachelib before 0.17 does not convert a timedelta."""
-        given: Any = self.default_timeout if timeout is None else timeout
-        seconds = given.total_seconds() if isinstance(given, timedelta) else given
-        return seconds if seconds > 0 else None
+        seconds = checked_ttl(self.default_timeout if timeout is None else timeout, "timeout")
+        return seconds or None
 
     def _packed(self, key: str, value: Any, ttl: float | None) -> Any:
         if _is_plain(value):

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -373,3 +373,25 @@ def test_a_session_that_is_too_large_is_an_error_and_keeps_the_old_one(store: st
             asyncio.run(caches["default"].aset("key", large))
         assert dict(SessionStore(session.session_key).load()) == {"user": 1}
         caches["default"].clear()
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(float("nan"), ValueError), ("5", TypeError), (True, TypeError)]
+)
+@pytest.mark.parametrize("method", ["set", "add", "touch", "get_or_set", "set_many"])
+def test_a_wrong_timeout_is_refused(
+    cache: RuntimeCache, method: str, timeout: Any, error: type[Exception]
+) -> None:
+    arguments = {"touch": ["key"], "set_many": [{"key": 1}]}.get(method, ["key", 1])
+    with pytest.raises(error, match="timeout must be a number of seconds"):
+        getattr(cache, method)(*arguments, timeout=timeout)
+    with pytest.raises(error, match="timeout must be a number of seconds"):
+        asyncio.run(getattr(cache, f"a{method}")(*arguments, timeout=timeout))
+    assert cache.get("key") is None
+
+
+def test_a_timeout_can_be_a_timedelta(cache: RuntimeCache) -> None:
+    cache.set("key", 1, timedelta(seconds=100))  # type: ignore[arg-type]
+    assert cache.get("key") == 1
+    cache.set("key", 1, timedelta())  # type: ignore[arg-type]
+    assert cache.get("key") is None

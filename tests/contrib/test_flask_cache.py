@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -234,6 +234,22 @@ def test_what_is_not_stored_is_not_said_to_be() -> None:
     assert cache.add("key", large) is False
     assert cache.set_many({"a": 1, "key": large, "b": (2,)}) == ["a", "b"]
     assert cache.get_many("a", "key", "b") == [1, None, (2,)]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [(float("nan"), ValueError), ("5", TypeError), (True, TypeError)]
+)
+def test_a_wrong_timeout_is_refused(timeout: Any, error: type[Exception]) -> None:
+    cache = make_cache(backend=MemoryBackend())
+    stores: list[Callable[[], object]] = [
+        lambda: cache.set("key", 1, timeout),
+        lambda: cache.add("key", 1, timeout),
+        lambda: cache.set_many({"key": 1}, timeout),
+    ]
+    for store in stores:
+        with pytest.raises(error, match="timeout must be a number of seconds"):
+            store()
+    assert cache.get("key") is None
 
 
 def test_the_others_are_stored_beside_a_value_over_two_megabytes() -> None:

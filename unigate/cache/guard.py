@@ -52,13 +52,15 @@ class Guard:
         self._lock = threading.Lock()
         self._failures = 0
         self._rest_until = 0.0
+        self._reason = ""
         self._silent_until: dict[str, float] = {}
 
     def __enter__(self) -> None:
         # Read without the lock: a thread that reads too early makes one call too many.
         if self._failures >= FAILURES and not self._may_try():
             raise CacheError(
-                f"The backend of the cache has failed; it is not called for {REST:g} seconds."
+                f"The backend of the cache is not called for {REST:g} seconds, because it has "
+                f"failed: {self._reason}"
             )
 
     def __exit__(
@@ -74,6 +76,7 @@ class Guard:
         elif isinstance(error, Exception) and not isinstance(error, self._busy_errors):
             with self._lock:
                 self._failures += 1
+                self._reason = describe(error)
                 self._rest_until = self._clock() + REST
         if isinstance(error, Exception):
             self.report(error)

@@ -110,7 +110,8 @@ class RuntimeCache:
             key: Any text.
             value: A JSON value; tuples become lists.
             options: Vercel's mapping, with the names of the keywords below, which win over it.
-            ttl: Seconds to live; 0 has expired at once, None lives as long as there is room.
+            ttl: Seconds to live. What has 0 or less expires at once, and counts as stored. By
+                default it lives as long as there is room, in Redis and Valkey for 30 days at most.
             tags: What `expire_tag` finds the entry by, at most 128 tags of 1 to 256 bytes.
             name: A label for people, shown by Vercel.
 
@@ -245,7 +246,7 @@ class RuntimeCache:
         call of one factory. Each gets a copy of its value, or its exception, which is not cached.
         Only a call that would block a running event loop does not wait: it makes the value itself.
 
-        In Redis and Valkey the callers in other processes wait too, and get the value. After 10
+        In Redis and Valkey the callers in other processes wait too, and get the value. After 30
         seconds they make it themselves, so factories that wait for each other come to an end; what
         is made so is not stored. Nor is a value whose key was set or deleted, or one of whose tags
         was expired, since its factory was called. If the process ends or fails, another one makes
@@ -256,8 +257,10 @@ class RuntimeCache:
             factory: Returns a JSON value.
             ttl: As for `set`; so are `tags` and `name`.
             stale: Seconds after the ttl in which callers get the old value at once, while one of
-                them makes the new one; other methods return the old value too. It is for keys that
-                only `get_or_set` stores, because what `set` stores may count as stale.
+                them makes the new one; other methods return the old value too. If its factory
+                raises, that caller gets the exception, the others get the old value, and the next
+                attempt is made 30 seconds after this one began. It is for keys that only
+                `get_or_set` stores, because what `set` stores may count as stale.
 
         Raises:
             CacheError: The cache is strict, and the backend has failed or the factory's value is
