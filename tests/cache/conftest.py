@@ -21,6 +21,10 @@ class Awaited:
     def __init__(self, **options: Any) -> None:
         self._cache = AsyncRuntimeCache(**options)
 
+    @property
+    def backend(self) -> Backend:
+        return self._cache.backend
+
     def __contains__(self, key: str) -> bool:
         return asyncio.run(self._cache.contains(key))
 
