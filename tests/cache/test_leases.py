@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -328,6 +329,18 @@ def test_a_server_that_hangs_ends_no_lease_of_another(
         kept.abandon()
 
 
+@pytest.mark.parametrize("backends", ["redis"], indirect=True)
+def test_a_lease_that_was_dropped_is_not_renewed(
+    monkeypatch: pytest.MonkeyPatch, backends: tuple[RedisBackend, RedisBackend]
+) -> None:
+    monkeypatch.setattr(redis_leases, "RENEWED_EVERY", 0.05)
+    lease = taken(backends[0])
+    until(lambda: any(each.name == "unigate-leases" for each in threading.enumerate()))
+    dropped = weakref.ref(lease)
+    del lease
+    until(lambda: dropped() is None)
+
+
 def test_only_one_thread_renews_and_it_ends(
     monkeypatch: pytest.MonkeyPatch, pool: ThreadPoolExecutor, one: Any
 ) -> None:
@@ -335,6 +348,7 @@ def test_only_one_thread_renews_and_it_ends(
         return [each.name for each in threading.enumerate() if each.name == "unigate-leases"]
 
     monkeypatch.setattr(redis_leases, "LIFE", 0.2)
+    monkeypatch.setattr(redis_leases, "RENEWED_EVERY", 0.05)
     until(lambda: not threads())
     holders = [Holder(pool, one, f"key {number}") for number in range(5)]
     assert len(threads()) == 1

@@ -72,6 +72,9 @@ def django(folder: Path, *commands: Any) -> list[Any]:
         (each / "__init__.py").touch()
     (package / "cook.py").write_text(COMMAND)
     (folder / "main.py").write_text(MAIN)
+    (folder / "django_site.py").write_text(
+        "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
+    )
     (folder / "settings.py").write_text(
         "SECRET_KEY = 'x'\nINSTALLED_APPS = ['django.contrib.contenttypes', 'kitchen']\n"
         "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\n"

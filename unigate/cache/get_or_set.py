@@ -119,9 +119,9 @@ def _claim(
         claim = yield "call", partial(entries.claim, flight.key, options)
         if not claim.held or not may_wait or time.monotonic() >= end:
             break
-        from random import uniform  # only here, because many processes never need it
+        from random import SystemRandom  # only here, because many processes never need it
 
-        yield "sleep", pause * uniform(0.5, 1)
+        yield "sleep", pause * SystemRandom().uniform(0.5, 1)
         pause = min(1.25 * pause, longest)  # so that an answer comes at most a fifth late
     return claim
 

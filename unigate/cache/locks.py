@@ -125,12 +125,14 @@ class Lock:
 
     def pauses(self, blocking: bool) -> Iterator[float]:
         """Yield the seconds to wait after each attempt but the last."""
-        from random import uniform  # takes longer to import than this module
+        from random import SystemRandom  # takes longer to import than this module
 
         end = time.monotonic() + (self._blocking_timeout if blocking else 0)
         pause = SHORTEST_PAUSE
         while (left := end - time.monotonic()) > 0:
-            yield min(left, pause * uniform(0.5, 1))  # or waiters would ask all at once
+            yield min(
+                left, pause * SystemRandom().uniform(0.5, 1)
+            )  # or waiters would ask all at once
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def timed_out(self) -> LockError:

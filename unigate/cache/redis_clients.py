@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable
+from random import SystemRandom
 from typing import Any, NamedTuple, Protocol
 
 try:
@@ -136,7 +136,7 @@ class URLClients:
                 )
             self._options["credential_provider"] = credential_provider
         # In a new order, so that not all processes begin with the same node.
-        self._nodes = random.sample(url.nodes, len(url.nodes))
+        self._nodes = SystemRandom().sample(url.nodes, len(url.nodes))
         self.alternatives = len(url.nodes) > 1 and url.service is None
         try:
             pool = self._pool(None)

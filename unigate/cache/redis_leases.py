@@ -33,6 +33,9 @@ from .redis_entries import EXTEND_RECORDS, RECORDS
 LIFE = 5.0
 """Seconds that a lease lasts without being renewed."""
 
+RENEWED_EVERY = LIFE / 4
+"""Seconds between two renewals."""
+
 LONGEST = 600.0
 """Seconds after which a lease is not renewed, because its factory may never return."""
 
@@ -177,16 +180,22 @@ def _renew() -> None:
     """Renew the leases of this process until there are none."""
     global _renewing
     while True:
-        time.sleep(LIFE / 4)
+        time.sleep(RENEWED_EVERY)
         with _lock:
             leases = list(_kept)
             if not leases:
                 _renewing = False
                 return
-        for lease in leases:
-            # In a thread for each, because one whose server hangs must not keep the others waiting.
-            with suppress(RuntimeError):  # the interpreter is about to exit
-                threading.Thread(target=lease.renew, name="unigate-lease", daemon=True).start()
+        # None is kept while this thread sleeps, so that one that was dropped is not renewed.
+        while leases:
+            _renew_apart(leases.pop())
+
+
+def _renew_apart(lease: RedisLease) -> None:
+    # In a thread of its own: a server that hangs must not keep the other leases waiting.
+    thread = threading.Thread(target=lease.renew, name="unigate-lease", daemon=True)
+    with suppress(RuntimeError):  # the interpreter is about to exit
+        thread.start()
 
 
 @after_in_child
