@@ -88,7 +88,7 @@ def _needed(decorator: Any) -> int | None:
 def _refuse_awaitable(value: Any, decorator: Decorator) -> None:
     if hasattr(value, "__await__"):
         if hasattr(value, "close"):
-            value.close()  # or Python warns that nobody has awaited it
+            value.close()  # or Python warns that it was never awaited
         raise TypeError(_asynchronous(decorator))
 
 

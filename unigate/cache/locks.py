@@ -208,7 +208,7 @@ class AsyncLock:
         try:
             return bool(await shield(attempt))
         except CancelledError:
-            # The attempt goes on in its thread, and nobody would release what it acquires.
+            # The attempt goes on in its thread, where what it acquires would stay acquired.
             if await attempt:
                 await self.release()
             raise

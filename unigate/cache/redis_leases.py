@@ -8,8 +8,8 @@ A lease is stored under the key of the entry that it is for, and is no entry:
 
 So the commands that set or delete the entry end the lease, and cost no more for it. The value is
 stored if the key still has the lease, and the records still have the contents that it has; or else
-the key was changed or a tag has expired meanwhile. Whoever finds a lease whose records have other
-contents takes its place.
+the key was changed or a tag has expired meanwhile. A caller that finds a lease whose records
+have other contents takes its place.
 
 It has a TTL of `LIFE` seconds, which a thread renews while the process lives. An entry that is not
 valid counts as a missing one.
