@@ -164,6 +164,11 @@ def kept(flood: Callable[[int], Any]) -> int:
         tracemalloc.stop()
 
 
+def least_kept(flood: Callable[[int], Any]) -> int:
+    """Return the lesser of two measurements: tables of Python or coverage may grow in one."""
+    return min(kept(flood), kept(flood))
+
+
 def test_a_flood_is_noticed() -> None:
     held: list[str] = []
     assert kept(lambda number: held.append(unique(number))) > (ROUNDS - 1) * PIECE
@@ -180,7 +185,7 @@ def test_long_values_of_a_client_are_forgotten(flood: Callable[[int], Request]) 
             with suppress(unigate.UnknownEvent, ValueError):  # for what a host cannot write
                 ask(app, flood(number))
 
-    assert kept(send) < 6 * PIECE
+    assert least_kept(send) < 6 * PIECE
 
 
 @pytest.mark.parametrize("about", ["__ow", "http"])
@@ -194,7 +199,7 @@ def test_long_parameters_that_a_platform_merges_are_forgotten(about: str) -> Non
     def send(number: int) -> None:
         app({**members, "field": unique(number), unique(number): "value"}, None)
 
-    assert kept(send) < 4 * PIECE
+    assert least_kept(send) < 4 * PIECE
 
 
 @pytest.mark.parametrize(
