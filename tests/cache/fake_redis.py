@@ -39,7 +39,10 @@ class FakeServer:
         return self._client.execute_command(*command)
 
     def _connect(self) -> fakeredis.FakeRedis:
-        return fakeredis.FakeRedis(server=self._server, server_type=self._kind)
+        # One for each thread: redis-py 8 has a limit of 100 by itself, and running out is an error.
+        return fakeredis.FakeRedis(
+            server=self._server, server_type=self._kind, max_connections=1000
+        )
 
 
 @cache
