@@ -577,11 +577,13 @@ def test_server_that_fails_to_receive_ends_the_response(
 
 def test_client_that_has_waited_longest_makes_room(setting: Any) -> None:
     setting("WSGI_THREADS", 1)
+    yielded: list[bytes] = []
     closed: list[bytes] = []
 
     def stream(name: bytes) -> Iterator[bytes]:
         try:
             while True:
+                yielded.append(name)
                 yield name * 100_000
         finally:
             closed.append(name)
@@ -591,9 +593,10 @@ def test_client_that_has_waited_longest_makes_room(setting: Any) -> None:
     async def scenario() -> None:
         tasks = []
         for number in range(WAITING_PER_SLOT + 2):
-            live = Live("POST").upload(b"%c" % (65 + number)).stop_reading()
-            tasks.append(live.begin(gateway))
-            await live.has_begun.wait()
+            name = b"%c" % (65 + number)
+            tasks.append(Live("POST").upload(name).stop_reading().begin(gateway))
+            # The client is sent one part, the second is kept, and the third waits for good.
+            await soon(lambda: yielded.count(name) == 3)
             # Its thread waits now: there is one slot, and others get it.
             assert (await Live().upload().run(gateway)).body == b"meanwhile"
         await soon(lambda: len(closed) == 2)
