@@ -596,7 +596,7 @@ def test_client_that_has_waited_longest_makes_room(setting: Any) -> None:
             name = b"%c" % (65 + number)
             tasks.append(Live("POST").upload(name).stop_reading().begin(gateway))
             # The client is sent one part, the second is kept, and the third waits for good.
-            await soon(lambda: yielded.count(name) == 3)
+            await soon(lambda name=name: yielded.count(name) == 3)  # type: ignore[misc]
             # Its thread waits now: there is one slot, and others get it.
             assert (await Live().upload().run(gateway)).body == b"meanwhile"
         await soon(lambda: len(closed) == 2)
