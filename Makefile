@@ -15,16 +15,20 @@ LIVE = tests/browser tests/servers tests/cache/test_redis_faults.py tests/lambda
     tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
+# Tests that build projects, start several processes or measure memory, and take long.
+SLOW = tests/migration tests/test_memo.py tests/test_examples.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
+    tests/cache/test_flights_over_processes.py tests/cache/test_processes.py tests/cache/test_redis_failover.py \
+    tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/contrib/test_packages_over_processes.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
 test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
-	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications $(LIVE))
+	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications $(LIVE) $(SLOW))
 
 live: PROGRAMS = redis-server openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs
-	$(PYTEST) $(LIVE)
+	$(PYTEST) $(LIVE) $(SLOW)
 
 # What the dependencies touch, with the lowest version of each that pyproject.toml allows.
 LOWEST = .venv-lowest

@@ -287,10 +287,11 @@ def test_a_request_that_its_server_cancels_is_cancelled(interface: str) -> None:
 
     async def serve() -> None:
         gateway = wrapped({"asgi": asgi, "wsgi": wsgi}[interface], interface)
-        task = asyncio.ensure_future(
-            gateway.asgi(asgi_scope(Request("GET", b"/")), asyncio.Event().wait, send)
-        )
-        await asyncio.to_thread(begun.wait, 20)
+        messages: asyncio.Queue[Any] = asyncio.Queue()
+        messages.put_nowait({"type": "http.request"})
+        scope = asgi_scope(Request("GET", b"/"))
+        task = asyncio.ensure_future(gateway.asgi(scope, messages.get, send))
+        assert await asyncio.to_thread(begun.wait, 20)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
