@@ -195,7 +195,7 @@ def seconds_for_work(context: Any) -> float | None:
     return None if left is None else max(0.0, left - MARGIN)
 
 
-def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+def wait_until(awaitable: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     """Run work after the response: an awaitable, or a function and its arguments.
 
     ASGI and WSGI servers run it after the response. Where a function's reply ends its life (AWS
@@ -209,11 +209,15 @@ def wait_until(work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
     A function is called in a thread of its own, an awaitable runs on the event loop of an ASGI
     server, or on that of the process.
 
+    Args:
+        awaitable: The awaitable or the function. The name is that of Vercel's function.
+        args: The arguments of a function.
+
     Raises:
-        TypeError: If `work` is neither awaitable nor callable, or an awaitable with arguments.
+        TypeError: If it is neither awaitable nor callable, or an awaitable with arguments.
     """
     request = current_request_var.get(None)
-    defer(_event_var.get(None) if request is None else request.deferral(), work, *args)
+    defer(_event_var.get(None) if request is None else request.deferral(), awaitable, *args)
 
 
 def defer(deferred: Deferred | None, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:

@@ -94,15 +94,15 @@ class Deployment:
 
         return AsyncRuntimeCache(backend=self.cache)
 
-    def ip_address(self, request_or_headers: Any) -> str | None:
+    def ip_address(self, request: Any) -> str | None:
         """Return the client's address in its normal form, or None if it is unknown.
 
         Args:
-            request_or_headers: As for `unigate.geolocation`.
+            request: As for `unigate.geolocation`.
         """
         from .client.trust import evidence_of
 
-        return self.trust.ip_address(evidence_of(request_or_headers))
+        return self.trust.ip_address(evidence_of(request))
 
     def request_id(self, request: Any) -> str | None:
         """Return the identifier that the platform gave a request, or None.
@@ -119,15 +119,15 @@ class Deployment:
 
         return self.trust.request_id(evidence_of(request))
 
-    def geolocation(self, request_or_headers: Any) -> Geolocation:
+    def geolocation(self, request: Any) -> Geolocation:
         """Return the client's location; a field is None unless a trusted source provides it.
 
         Args:
-            request_or_headers: As for `unigate.geolocation`.
+            request: As for `unigate.geolocation`.
         """
         from .client.trust import evidence_of
 
-        return self.trust.geolocation(evidence_of(request_or_headers))
+        return self.trust.geolocation(evidence_of(request))
 
 
 @cache
@@ -145,28 +145,28 @@ def deployment_of(request: Any) -> Deployment:
     return (request is not None and request.deployment) or default_deployment()
 
 
-def geolocation(request_or_headers: Any) -> Geolocation:
+def geolocation(request: Any) -> Geolocation:
     """Return the client's location; a field is None unless a trusted source provides it.
 
     Args:
-        request_or_headers: The common request, a request of Flask, Django or Starlette, any object
+        request: The common request, a request of Flask, Django or Starlette, any object
             with `headers`, a mapping of headers, an ASGI scope or a WSGI environ. Headers alone
             are judged by the current request.
     """
     from .client.trust import evidence_of
 
-    evidence = evidence_of(request_or_headers)
+    evidence = evidence_of(request)
     return deployment_of(evidence.request).geolocation(evidence)
 
 
-def ip_address(request_or_headers: Any) -> str | None:
+def ip_address(input: Any) -> str | None:
     """Return the client's address in its normal form, or None if it is unknown.
 
     Args:
-        request_or_headers: As for `geolocation`. Headers that are those of the current request
+        input: As for `geolocation`. Headers that are those of the current request
             are completed by what the platform says of it.
     """
     from .client.trust import evidence_of
 
-    evidence = evidence_of(request_or_headers)
+    evidence = evidence_of(input)
     return deployment_of(evidence.request).ip_address(evidence)

@@ -7,8 +7,8 @@ UNIGATE_CACHE_URL, Vercel's Runtime Cache on Vercel, or memory. OPTIONS are `nam
 which separates the entries from those of `request.runtime_cache` and is what `clear` clears, and
 `strict`, which raises `unigate.CacheError` when the store is down. Values are pickled, as in
 Django's other backends; pickles over 1.5 MB are not stored, because the limit of 2 MB counts the
-encoded bytes. MAX_ENTRIES is ignored, because the
-store limits its own size.
+encoded bytes. MAX_ENTRIES and CULL_FREQUENCY are ignored, because the store limits its own size.
+Options of other backends are refused.
 
 `add`, `incr`, `decr`, `touch` and `delete` are atomic over all processes in Redis and Valkey, over
 all threads in memory, and over the threads of one process in Vercel's Runtime Cache, which cannot
@@ -40,6 +40,8 @@ from unigate.cache.backend import is_atomic
 from unigate.cache.options import checked_ttl
 from unigate.cache.pickles import SignedPickles
 
+from .cache_options import check_location, check_options
+
 _MISSING = object()
 _PLAIN = (int, float)  # the types of entries that are not pickles; `incr` can make a float
 _ATTEMPTS = 1000  # to change a value that others change too
@@ -63,6 +65,8 @@ class RuntimeCache(BaseCache):
     def __init__(self, location: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         options = params.get("OPTIONS") or {}
+        check_location(location)
+        check_options(options)
         namespace = options.get("namespace", "django")
         self._pickles = SignedPickles("django_unigate.cache 2", namespace or "", _secrets)
         self._cache = unigate.RuntimeCache(

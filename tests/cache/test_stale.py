@@ -63,12 +63,28 @@ def test_others_get_the_old_value_meanwhile(cache: Any, backend: Backend) -> Non
     assert cache.get("key") == "new"
 
 
-def test_a_failure_is_raised_to_one_caller(cache: Any, backend: Backend) -> None:
+def test_a_failure_is_logged_and_leaves_the_old_value(
+    cache: Any, backend: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
     cache.get_or_set("key", lambda: "old", **OPTIONS)
     end_ttl(backend)
+    assert cache.get_or_set("key", lambda: 1 / 0, **OPTIONS) == "old"
+    assert "ZeroDivisionError" in caplog.text
+    assert cache.get_or_set("key", never, **OPTIONS) == "old"
+    cache.delete("key")
     with pytest.raises(ZeroDivisionError):
         cache.get_or_set("key", lambda: 1 / 0, **OPTIONS)
-    assert cache.get_or_set("key", never, **OPTIONS) == "old"
+
+
+@pytest.mark.parametrize("exit", [SystemExit, KeyboardInterrupt])
+def test_an_exit_is_raised(cache: Any, backend: Backend, exit: type[BaseException]) -> None:
+    def leave() -> Any:
+        raise exit
+
+    cache.get_or_set("key", lambda: "old", **OPTIONS)
+    end_ttl(backend)
+    with pytest.raises(exit):
+        cache.get_or_set("key", leave, **OPTIONS)
 
 
 CHANGES: dict[str, tuple[Callable[[Any], object], Any]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import django
 import pytest
 from django.contrib.sessions.backends.cache import SessionStore
 from django.core.cache import CacheKeyWarning, caches
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 import unigate
@@ -46,6 +48,37 @@ def test_it_can_be_named_in_the_setting_caches(location: str) -> None:
     with override_settings(CACHES={"default": {"BACKEND": backend, "LOCATION": location}}):
         caches["default"].set("leaf", "green")
         assert caches["default"].get("leaf") == "green"
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({"strcit": True}, "did you mean 'strict'?"),
+        ({"db": 3}, "write it in LOCATION"),
+        ({"CLIENT_CLASS": "django_redis.client.DefaultClient"}, "leave it out"),
+        ({"IGNORE_EXCEPTIONS": True}, "write strict"),
+        ({"TIMEOUT": 60}, "write it beside OPTIONS"),
+        ({"strict": True, "colour": "green"}, "it has namespace and strict"),
+    ],
+)
+def test_options_of_other_backends_are_refused(
+    location: str, options: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=re.escape(advice)):
+        RuntimeCache(location, {"OPTIONS": options})
+
+
+def test_its_options_and_those_of_every_backend_are_taken(location: str) -> None:
+    options = {"namespace": "n", "strict": True, "MAX_ENTRIES": 9, "CULL_FREQUENCY": 2}
+    RuntimeCache(location, {"OPTIONS": options})
+
+
+@pytest.mark.parametrize(
+    "several", [["redis://one", "redis://two"], "redis://one:6379;redis://two:6379"]
+)
+def test_locations_of_replicas_are_refused(several: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="must be one URL"):
+        RuntimeCache(several, {})
 
 
 @pytest.mark.parametrize(

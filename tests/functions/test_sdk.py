@@ -17,23 +17,16 @@ from unigate import functions
 from unigate.cache.memory import MemoryBackend
 from unigate.functions import aio
 
-# The first arguments have other names here, as they take more; Vercel's reference calls those of
-# the first two like this as well. All are passed by position.
-RENAMED = {
-    "geolocation": {"request": "request_or_headers"},
-    "ip_address": {"input": "request_or_headers"},
-    "wait_until": {"awaitable": "work"},
-}
 CLASSES = ["AsyncRuntimeCache", "Env", "RuntimeCache"]
 FUNCTIONS = sorted(set(vercel.functions.__all__) - {*CLASSES, "Geo"})
 
 
-def check_parameters(theirs: Any, ours: Any, renamed: dict[str, str] | None = None) -> None:
+def check_parameters(theirs: Any, ours: Any) -> None:
     """Fail unless every call that theirs takes has the same meaning for ours."""
     wanted, given = (list(inspect.signature(one).parameters.values()) for one in (theirs, ours))
     known = {parameter.name: parameter for parameter in given}
     for index, parameter in enumerate(wanted):
-        name = (renamed or {}).get(parameter.name, parameter.name)
+        name = parameter.name
         assert name in known, f"{theirs.__qualname__} has a parameter {parameter}"
         assert known[name].kind == parameter.kind
         assert known[name].default == parameter.default
@@ -44,8 +37,7 @@ def check_parameters(theirs: Any, ours: Any, renamed: dict[str, str] | None = No
             inspect.Parameter.VAR_POSITIONAL,
             inspect.Parameter.VAR_KEYWORD,
         )
-        required = {(renamed or {}).get(one.name, one.name) for one in wanted}
-        assert optional or parameter.name in required, parameter
+        assert optional or parameter.name in {one.name for one in wanted}, parameter
 
 
 def test_the_names_are_those_of_the_sdk() -> None:
@@ -63,7 +55,7 @@ def test_the_objects_of_the_package_are_the_same() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_takes_what_the_sdks_takes(name: str) -> None:
-    check_parameters(getattr(vercel.functions, name), getattr(functions, name), RENAMED.get(name))
+    check_parameters(getattr(vercel.functions, name), getattr(functions, name))
 
 
 def test_get_cache_of_aio_takes_what_the_sdks_takes() -> None:

@@ -258,7 +258,7 @@ class RuntimeCache:
             ttl: As for `set`; so are `tags` and `name`.
             stale: Seconds after the ttl in which callers get the old value at once, while one of
                 them makes the new one; other methods return the old value too. If its factory
-                raises, that caller gets the exception, the others get the old value, and the next
+                raises, the error is logged, that caller gets the old value as well, and the next
                 attempt is made 30 seconds after this one began. It is for keys that only
                 `get_or_set` stores, because what `set` stores may count as stale.
 

@@ -2,11 +2,13 @@
 
 The entry lives for `ttl` and `stale` together. A second entry, the marker, lives for `ttl`: without
 it the value is stale. The caller that adds it back makes the new value, which is stored only if the
-key still has the old one; so a set, delete or expire_tag meanwhile prevails.
+key still has the old one; so a set, delete or expire_tag meanwhile prevails. A factory that raises
+leaves the old value to all callers (as `stale-if-error` of RFC 5861 does for HTTP).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +18,8 @@ from .get_or_set import Steps, find_or_make
 from .keys import marker_key
 from .options import Options
 from .values import decode, encode
+
+_log = logging.getLogger("unigate")
 
 ATTEMPT = 30.0
 """Seconds until another caller may make the new value, if the first does not finish or fails."""
@@ -52,7 +56,12 @@ def find_stale_or_make(
     attempt = options._replace(ttl=ATTEMPT)
     if fresh or not (yield "call", partial(entries.add, marker, MARKER, attempt)):
         return entry[1]
-    data = encode((yield "make", factory))
+    try:
+        made = yield "make", factory
+    except Exception:
+        _log.exception("A stale value stays in use, because the factory of the new one failed.")
+        return entry[1]
+    data = encode(made)
     if (yield "call", partial(entries.replace, key, entry[0], data, kept)):
         yield "call", partial(entries.write, {marker: MARKER}, options)
     return decode(data)
