@@ -14,11 +14,12 @@ try:
     from redis.cluster import ClusterPipeline
     from redis.exceptions import RedisError
     from redis.retry import Retry
-    from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+    from redis.sentinel import Sentinel, SentinelConnectionPool
 except ImportError as error:
     raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
 
 from .redis_pools import Limit, close_idle, without_name
+from .redis_sentinels import Sentinels, following_the_primary
 from .redis_urls import Node, RedisURL
 
 _DEFAULTS: dict[str, Any] = without_name() | {
@@ -63,33 +64,6 @@ class Opened(NamedTuple):
         """Close the connections that no thread uses at the moment."""
         if self.pool:  # a RedisCluster reads the map of its cluster again by itself
             close_idle(self.pool)
-
-
-class Sentinels(Sentinel):
-    """Sentinels that are asked in turn, with an error that gives the reason of each.
-
-    redis-py's own error quotes clients, some versions with their passwords, and no reasons.
-    """
-
-    def discover_master(self, service_name: str) -> Node:
-        reasons = []
-        for number, sentinel in enumerate(self.sentinels):
-            try:
-                ask: Callable[[str], dict[str, Any]] = sentinel.execute_command
-                state = ask("SENTINEL MASTERS").get(service_name)
-            except RedisError as error:
-                reason = f"{type(error).__name__}: {error}"
-            else:
-                if state and state["is_master"] and not (state["is_sdown"] or state["is_odown"]):
-                    # The next connection asks the one that has answered.
-                    self.sentinels[0], self.sentinels[number] = sentinel, self.sentinels[0]
-                    return state["ip"], state["port"]
-                reason = "the primary is down" if state else "the service is unknown"
-            options = sentinel.connection_pool.connection_kwargs
-            reasons.append(f"{options['host']}:{options['port']}: {reason}")
-        raise MasterNotFoundError(
-            f"No Sentinel names a primary of {service_name!r} ({'; '.join(reasons)})."
-        )
 
 
 # redis-py does not annotate these constructors.
@@ -147,8 +121,9 @@ class URLClients:
             raise ValueError(f"The URL of the cache has a wrong option: {error}") from error
 
     def open(self, node: Node | None = None) -> Opened:
-        client = Redis(connection_pool=self._pool(node))
-        execute: Callable[..., Any] = client.execute_command
+        pool = self._pool(node)
+        client = Redis(connection_pool=pool)
+        execute = following_the_primary(pool, client.execute_command)
         if self._limit is not None:
             execute = self._limit.applied_to(execute)
         return Opened(client, execute, os.getpid(), node)
@@ -207,7 +182,10 @@ class GivenClient:
         self._client = client
 
     def open(self, node: Node | None = None) -> Opened:
-        return Opened(self._client, self._client.execute_command, os.getpid())
+        client, execute = self._client, self._client.execute_command
+        if isinstance(client, Redis):
+            execute = following_the_primary(client.connection_pool, execute)
+        return Opened(client, execute, os.getpid())
 
     def replace(self, opened: Opened, node: Node | None) -> Opened:
         opened.close_idle()
