@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ import redis.asyncio
 from tests.cache.certificate import Certificate
 from tests.cache.redis_deployments import SERVICE, SentinelDeployment
 from tests.cache.redis_server import PATIENT, Server, opened, shared, shared_cluster
+from tests.waiting import until
 from unigate import CacheError, wrap
 from unigate.cache import AsyncRuntimeCache, RuntimeCache, open_backend
 from unigate.cache.guard import FAILURES
@@ -253,6 +255,97 @@ def test_a_credential_provider_is_asked_for_each_connection(server: Server) -> N
     token.password = "second"
     assert cache.get("k") == b"1"
     cache.close()
+
+
+class Failing(redis.CredentialProvider):
+    """A provider that fails as often as it has errors."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+
+    def get_credentials(self) -> tuple[str, str]:
+        if self.errors:
+            raise self.errors.pop()
+        return "service", "secret"
+
+
+@contextmanager
+def from_a_url(server: Server, provider: redis.CredentialProvider) -> Iterator[RedisBackend]:
+    with closing(RedisBackend(server.url(), credential_provider=provider)) as backend:
+        yield backend
+
+
+@contextmanager
+def from_a_pool(
+    server: Server, provider: redis.CredentialProvider, kind: type[redis.ConnectionPool]
+) -> Iterator[RedisBackend]:
+    pool = kind(port=server.port, credential_provider=provider, **PATIENT)
+    try:
+        yield RedisBackend(client=pool)
+    finally:
+        pool.disconnect()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        from_a_url,
+        partial(from_a_pool, kind=redis.ConnectionPool),
+        partial(from_a_pool, kind=redis.BlockingConnectionPool),
+    ],
+    ids=["URL", "pool", "blocking pool"],
+)
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("no token for this role"), "ValueError: no token for this role"),
+        (ConnectionRefusedError("no metadata"), "ConnectionRefusedError: no metadata"),
+    ],
+    ids=["ValueError", "OSError"],
+)
+def test_no_command_is_sent_where_a_credential_provider_has_failed(
+    server: Server,
+    caplog: pytest.LogCaptureFixture,
+    make: Callable[..., AbstractContextManager[RedisBackend]],
+    error: Exception,
+    reason: str,
+) -> None:
+    server.run(
+        "ACL", "SETUSER", "service", "on", ">secret", "~*", "+@all"
+    )  # default has no password
+    provider = Failing(error, error)
+    with make(server, provider) as backend:
+        cache = RuntimeCache(backend=backend)
+        while provider.errors:
+            assert cache.get("k") is None
+        assert cache.set("k", 1)
+        assert cache.get("k") == 1
+        own = str(server.run("CLIENT", "ID"))
+        until(
+            lambda: (
+                [each["user"] for each in server.client.client_list() if each["id"] != own]
+                == ["service"]
+            )
+        )
+        (line,) = caplog.messages
+        assert line.startswith(
+            "The cache is not working, so its values count as missing: Authenticat"
+        )
+        assert reason in line
+        assert f":{server.port}" in line
+        assert "secret" not in line
+
+
+def test_no_credentials_are_no_login_of_the_default_user(server: Server) -> None:
+    class Empty(redis.CredentialProvider):
+        def get_credentials(self) -> tuple[str, str]:
+            return None  # type: ignore[return-value]
+
+    with (
+        closing(RedisBackend(server.url(), credential_provider=Empty())) as backend,
+        pytest.raises(redis.AuthenticationError, match="credential_provider has failed: TypeErr"),
+    ):
+        backend.get("k")
 
 
 def test_a_credential_provider_is_for_a_url() -> None:

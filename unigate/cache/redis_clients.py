@@ -18,7 +18,7 @@ try:
 except ImportError as error:
     raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
 
-from .redis_pools import Limit, close_idle, without_name
+from .redis_pools import Credentials, Limit, close_idle, without_name
 from .redis_sentinels import Sentinels, following_the_primary
 from .redis_urls import Node, RedisURL
 
@@ -108,7 +108,7 @@ class URLClients:
                 raise TypeError(
                     f"credential_provider must be a redis.CredentialProvider, got a {kind}."
                 )
-            self._options["credential_provider"] = credential_provider
+            self._options["credential_provider"] = Credentials(credential_provider)
         # In a new order, so that not all processes begin with the same node.
         self._nodes = SystemRandom().sample(url.nodes, len(url.nodes))
         self.alternatives = len(url.nodes) > 1 and url.service is None

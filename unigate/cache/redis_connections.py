@@ -27,6 +27,7 @@ from .redis_urls import Node, RedisURL
 
 # Behind the imports above, which say what to install if redis-py is missing.
 from redis.exceptions import (  # isort: skip
+    AuthenticationError,
     ConnectionError,
     MaxConnectionsError,
     NoScriptError,
@@ -140,6 +141,8 @@ class Connections:
                     raise _as(ConnectionError, error, f"{refusal.code} {error}") from None
                 else:
                     raise
+            except Exception as error:
+                raise _failed_login(opened, error) from error
 
     def _replace(self, opened: Opened, node: Node | None) -> Opened:
         # Another thread with the same connections may have been first.
@@ -166,6 +169,16 @@ class Connections:
 @cache
 def _digest(script: str) -> str:
     return sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def _failed_login(opened: Opened, error: Exception) -> RedisError:
+    """Return the error of a credential provider, whose client has been given, as one of redis-py.
+
+    The connection that was being made is in the pool, open and without a login.
+    """
+    opened.close_idle()
+    error.add_note(opened.address)
+    return _as(AuthenticationError, error, f"{type(error).__name__}: {error}")
 
 
 def _as(kind: type[RedisError], error: Exception, message: str) -> RedisError:

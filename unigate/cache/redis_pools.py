@@ -9,8 +9,8 @@ from contextlib import suppress
 from queue import Empty
 from typing import Any
 
-from redis import BlockingConnectionPool, ConnectionPool
-from redis.exceptions import MaxConnectionsError
+from redis import BlockingConnectionPool, ConnectionPool, CredentialProvider
+from redis.exceptions import AuthenticationError, MaxConnectionsError, RedisError
 
 
 class Limit:
@@ -55,6 +55,27 @@ class Limit:
                 free.release()
 
         return execute_when_free
+
+
+class Credentials(CredentialProvider):
+    """Credentials from a provider, whose errors become redis-py's.
+
+    After any other error redis-py leaves the new connection open and in its pool, without a login.
+    """
+
+    def __init__(self, provider: CredentialProvider) -> None:
+        self._provider = provider
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        try:
+            # Here, an answer that is no sequence is an error too.
+            return (*self._provider.get_credentials(),)
+        except RedisError:
+            raise
+        except Exception as error:
+            raise AuthenticationError(
+                f"credential_provider has failed: {type(error).__name__}: {error}"
+            ) from error
 
 
 def close_idle(pool: ConnectionPool) -> None:
