@@ -140,6 +140,8 @@ def test_a_full_pool_is_a_miss_and_no_failure_of_the_server(
         assert cache.get("k") == 1
         [line] = caplog.messages
         assert line.startswith("A call of the cache has failed, as if no value were there: MaxConn")
+        assert "raise its max_connections" in line
+        assert ("give a redis.BlockingConnectionPool" in line) is (kind == "raising")
 
 
 @pytest.mark.parametrize("kind", KINDS)

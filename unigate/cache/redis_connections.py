@@ -22,7 +22,7 @@ from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from .redis_clients import GivenClient, Opened, Opener, URLClients
-from .redis_refusals import UNAVAILABLE, is_full_pool, refusal_of, was_not_sent
+from .redis_refusals import UNAVAILABLE, full_pool, refusal_of, was_not_sent
 from .redis_urls import Node, RedisURL
 
 # Behind the imports above, which say what to install if redis-py is missing.
@@ -118,8 +118,8 @@ class Connections:
                 return opened.execute(*command, NEVER_DECODE=True)
             except (RedisError, RedisClusterException) as error:
                 error.add_note(opened.address)
-                if is_full_pool(error):
-                    raise _as(MaxConnectionsError, error, str(error)) from None
+                if (text := full_pool(error)) is not None:
+                    raise _as(MaxConnectionsError, error, text) from None
                 refusal = refusal_of(error, handled)
                 if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
                     raise

@@ -36,8 +36,14 @@ _CLASSES: dict[type[RedisError], str] = {
 # an error inside a script: "ERR Error running script (...): -READONLY You can't write ...".
 _CODE = re.compile(rf"(?:ERR Error running script .*?-)?({'|'.join(_CLASSES.values())}) (.*)", re.S)
 
-# Of a BlockingConnectionPool, and of the others before redis-py 6; neither has a class of its own.
-_FULL_POOL = frozenset({"No connection available.", "Too many connections"})
+# What redis-py says of a pool that is full, and what to do. Neither error had a class of its own
+# before redis-py 6, and that of a BlockingConnectionPool has none.
+_FULL_POOL = {
+    "No connection available.": "No connection of the pool became free: raise its max_connections "
+    "or its timeout.",
+    "Too many connections": "All connections of the pool are in use: raise its max_connections, or "
+    "give a redis.BlockingConnectionPool, which waits for a free one.",
+}
 
 UNAVAILABLE = frozenset({"MASTERDOWN", "CLUSTERDOWN"})
 """Codes with which a server refuses every command. LOADING is a ConnectionError in redis-py."""
@@ -89,8 +95,12 @@ def _context(error: BaseException, handled: BaseException | None) -> BaseExcepti
     return None if error.__context__ is handled else error.__context__
 
 
-def is_full_pool(error: BaseException) -> bool:
-    """Return True if all connections of a pool with a limit were in use, so none was tried."""
-    return isinstance(error, MaxConnectionsError) or (
-        isinstance(error, ConnectionError) and str(error) in _FULL_POOL
-    )
+def full_pool(error: BaseException) -> str | None:
+    """Return what to do about a pool whose connections are all in use; None for another error.
+
+    None of them was tried.
+    """
+    if not isinstance(error, ConnectionError):
+        return None
+    text = str(error)
+    return _FULL_POOL.get(text, text if isinstance(error, MaxConnectionsError) else None)
