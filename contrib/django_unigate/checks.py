@@ -166,8 +166,8 @@ def check_caches(app_configs: Apps, **_: Any) -> list[CheckMessage]:
         _warning(
             10,
             f"The cache {alias!r} is local to one instance: the others do not see its entries.",
-            f"Use {_CACHE!r} or a cache server: Redis or Valkey if locks, counters or rate limits "
-            "are in it, which Vercel's Runtime Cache cannot keep.",
+            f"Use a cache server or {_CACHE!r}, without memory:// as LOCATION: Redis or Valkey if "
+            "locks, counters or rate limits are in it, which Vercel's Runtime Cache cannot keep.",
         )
         for alias in sorted(settings.CACHES)
         if _is_local(alias)
@@ -205,7 +205,11 @@ def check_sessions(app_configs: Apps, **_: Any) -> list[CheckMessage]:
 
 
 def _is_local(alias: str) -> bool:
-    return str(settings.CACHES[alias].get("BACKEND")).endswith(_LOCAL_CACHES)
+    cache = settings.CACHES[alias]
+    backend = str(cache.get("BACKEND"))
+    # Without a LOCATION, the platform and the environment of the deployment decide.
+    in_memory = backend == _CACHE and str(cache.get("LOCATION")).lower().startswith("memory:")
+    return in_memory or backend.endswith(_LOCAL_CACHES)
 
 
 def register_all() -> None:

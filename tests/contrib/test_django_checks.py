@@ -28,6 +28,8 @@ SECURITY = "django.middleware.security.SecurityMiddleware"
 LOCMEM = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 RUNTIME = {"default": {"BACKEND": "django_unigate.cache.RuntimeCache"}}
 STRICT = {"default": {**RUNTIME["default"], "OPTIONS": {"strict": True}}}
+MEMORY = {"default": {**STRICT["default"], "LOCATION": "memory://sessions"}}
+REDIS = {"default": {**STRICT["default"], "LOCATION": "redis://cache.example"}}
 POSTGRES = {"ENGINE": "django.db.backends.postgresql", "NAME": "tea"}
 SQLITE = {"ENGINE": "django.db.backends.sqlite3"}
 HOST = {"HOSTS": ["tea.example"]}
@@ -147,6 +149,9 @@ def test_static_files(settings: dict[str, Any], expected: list[str]) -> None:
         (STRICT, "django.contrib.sessions.backends.cache", []),
         (RUNTIME, "django.contrib.sessions.backends.cached_db", []),
         (RUNTIME, "django.contrib.sessions.backends.file", ["W011"]),
+        (REDIS, "django.contrib.sessions.backends.cache", []),
+        (MEMORY, "django.contrib.sessions.backends.cache", ["W010", "W011"]),
+        (MEMORY, "django.contrib.sessions.backends.db", ["W010"]),
         (LOCMEM, "django.contrib.sessions.backends.db", ["W010"]),
         (LOCMEM, "django.contrib.sessions.backends.cached_db", ["W010"]),
         (LOCMEM, "django.contrib.sessions.backends.cache", ["W010", "W011"]),
