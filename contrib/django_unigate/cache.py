@@ -151,16 +151,30 @@ class RuntimeCache(BaseCache):
     def incr_version(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         """Move a value to another version, with the default timeout; its tags stay.
 
+        It is stored under the new version first. A change of the old one meanwhile is moved too; in
+        Vercel's Runtime Cache it can be lost.
+
         Raises:
             ValueError: The key is missing.
         """
         version = self.version if version is None else version
-        entry = self._get(self._key(key, version))
-        if entry is None:
-            raise ValueError(f"Key {key!r} not found")
-        self.set(key, entry.value, version=version + delta, tags=entry.tags)
-        self.delete(key, version=version)
-        return version + delta
+        full = self._key(key, version)
+        moved = False
+        for _ in range(_ATTEMPTS):
+            stored = self._cache.get(full, _MISSING)
+            entry = None if stored is _MISSING else self._loaded(full, stored)
+            if entry is None:
+                if moved:  # another caller has removed it
+                    return version + delta
+                raise ValueError(f"Key {key!r} not found")
+            self.set(key, entry.value, version=version + delta, tags=entry.tags)
+            moved = True
+            removed = self._cache.remove(full, stored)
+            if removed is None:
+                self.delete(key, version)
+            if removed is not False:
+                return version + delta
+        raise unigate.CacheError(f"{_ATTEMPTS} attempts to move a value met other changes.")
 
     def get_or_set(
         self,

@@ -270,6 +270,28 @@ def test_a_value_of_another_version_keeps_its_tags(
         cache.incr_version("nothing")
 
 
+@pytest.mark.parametrize(("newer", "moved"), [("newer", "newer"), (None, "old")])
+def test_a_change_during_incr_version_is_not_lost(location: str, newer: Any, moved: Any) -> None:
+    class Busy(RuntimeCache):
+        """A cache in which another process changes or deletes the old version meanwhile."""
+
+        changes = 0
+
+        def set(self, key: Any, value: Any, *args: Any, **options: Any) -> None:
+            super().set(key, value, *args, **options)
+            if options.get("version") == 2 and not self.changes:
+                self.changes += 1
+                if newer:
+                    super().set(key, newer)
+                else:
+                    self.delete(key)
+
+    cache = Busy(location, {})
+    cache.set("key", "old")
+    assert cache.incr_version("key") == 2
+    assert (cache.get("key"), cache.get("key", version=2)) == (None, moved)
+
+
 def test_what_is_not_stored_is_not_said_to_be() -> None:
     small = RuntimeCache(MemoryBackend(10_000), {})  # type: ignore[arg-type]
     large = b"x" * 10_000
