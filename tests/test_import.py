@@ -81,6 +81,12 @@ def test_import_loads_nothing_heavy() -> None:
     }
 
 
+def test_the_client_of_a_cache_is_imported_before_the_first_request() -> None:
+    assert "redis" in loaded_by("unigate.wrap(wsgi_app, cache='redis://127.0.0.1:1')")
+    assert "redis" not in loaded_by("unigate.wrap(wsgi_app, cache='memory://')")
+    assert "unigate.cache" not in loaded_by("unigate.wrap(wsgi_app)")
+
+
 WSGI_INVOCATION = "assert app.lambda_handler(EVENT)['body'] == 'wsgi'"
 WSGI_REQUEST = """
 from wsgiref.util import setup_testing_defaults

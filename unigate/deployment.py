@@ -38,6 +38,7 @@ class Deployment:
             UNIGATE_GEOIP_DATABASE.
 
     Raises:
+        ImportError: For a cache whose client library is not installed.
         TypeError: For a cache that is neither a URL nor a backend.
         ValueError: For an unknown platform or cache, for proxies that are not numbers, addresses
             or ranges, and for text types that are not media types.
@@ -60,9 +61,12 @@ class Deployment:
         if self.platform or trusted_proxies is not None:
             vars(self)["trust"] = self._trust()  # wrong arguments fail here, not at a request
         if cache is not None:
-            from .cache import check_backend
+            from .cache import check_backend, open_backend
 
             check_backend(cache)
+            if isinstance(cache, str):
+                # Before the first request, because the import of redis-py takes a while.
+                open_backend(cache)
 
     @cached_property
     def trust(self) -> Trust:
