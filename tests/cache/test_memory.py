@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from tests.cache.clock import Clock
 from tests.cache.concurrency import in_threads
+from unigate import CacheError
+from unigate.cache import RuntimeCache
 from unigate.cache.memory import ENTRY_BYTES, REMOVED_AT_ONCE, MemoryBackend
 
 
@@ -230,8 +232,48 @@ def test_what_is_too_large_is_not_said_to_be_stored() -> None:
     assert backend.get("k") is None
     assert backend.set_many({"a": b"1", "b": large}, **options) == ["b"]
     assert backend.add("k", large, name=None, **options) is False
-    assert backend.replace("a", b"1", large, name=None, **options) is False
-    assert backend.size()["entries"] == 0
+    with pytest.raises(ValueError, match="must fit in the memory of the cache"):
+        backend.replace("a", b"1", large, name=None, **options)
+    assert backend.get("a") == b"1"
+    backend.delete(["a"])
+    assert backend.size() == {"entries": 0, "bytes": 0}
     # A tag that takes more than there is room for.
     assert backend.set("k", b"1", ttl=None, tags=["t" * 900], name=None) is False
     assert backend.size() == {"entries": 0, "bytes": 0}
+
+
+def test_a_change_that_does_not_fit_leaves_the_old_value() -> None:
+    backend = MemoryBackend(1000)
+    cache = RuntimeCache(backend=backend)
+    strict = RuntimeCache(backend=backend, strict=True)
+    cache.set("k", "old")
+    assert cache.replace("k", "old", "x" * 1000) is None
+    with pytest.raises(CacheError, match="must fit in the memory of the cache, max_bytes=1000"):
+        strict.replace("k", "old", "x" * 1000)
+    assert cache.replace("k", "other", "x" * 1000) is False
+    assert cache.get("k") == "old"
+
+
+def test_a_number_that_does_not_fit_leaves_the_old_one() -> None:
+    sample = MemoryBackend()
+    RuntimeCache(backend=sample).set("n", 999)
+    backend = MemoryBackend(sample.size()["bytes"])
+    cache = RuntimeCache(backend=backend)
+    assert cache.set("n", 999)
+    assert cache.incr("n") is None
+    with pytest.raises(CacheError, match="must fit in the memory of the cache"):
+        RuntimeCache(backend=backend, strict=True).incr("n")
+    assert cache.get("n") == 999
+    assert cache.decr("n") == 998
+
+
+def test_what_does_not_fit_is_not_stored() -> None:
+    for strict in (False, True):
+        cache = RuntimeCache(backend=MemoryBackend(1000), strict=strict)
+        assert cache.add("k", "x" * 1000) is False
+        assert cache.set("k", 1)
+        assert cache.set("k", "x" * 1000) is False
+        assert "k" not in cache
+        assert cache.set_many({"a": 1, "k": "x" * 1000}) == ["k"]
+        assert cache.get_or_set("k", lambda: "x" * 1000) == "x" * 1000
+        assert cache.get("a") == 1

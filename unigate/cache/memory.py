@@ -120,7 +120,10 @@ class MemoryBackend:
         name: str | None,
     ) -> bool:
         with self._lock:
-            return self._get(key) == old and self._set(key, new, self._end(ttl), tags)
+            if self._get(key) != old:
+                return False
+            self._require_room(key, new, tags)
+            return self._set(key, new, self._end(ttl), tags)
 
     def remove(self, key: str, old: bytes) -> bool:
         with self._lock:
@@ -136,7 +139,9 @@ class MemoryBackend:
             if changed is None:
                 return value
             entry = self._entries[key]
-            self._set(key, changed[1], entry.expires, [tag.name for tag in entry.tags])
+            tags = [tag.name for tag in entry.tags]
+            self._require_room(key, changed[1], tags)
+            self._set(key, changed[1], entry.expires, tags)
             return changed[0]
 
     def touch(self, key: str, ttl: float | None) -> bool:
@@ -187,14 +192,25 @@ class MemoryBackend:
         return key in self._entries
 
     def _add(self, key: str, value: bytes, expires: float | None, names: Sequence[str]) -> None:
-        cost = ENTRY_BYTES + TAGGED_BYTES * len(names) + getsizeof(key) + getsizeof(value)
-        if cost + TAG_BYTES * len(names) > self._max_bytes:
+        if not self._has_room(key, value, names):
             return  # it would evict everything else, and then itself
+        cost = _cost(key, value, names)
         tags = tuple([self._tag(name) for name in names])
         for tag in tags:
             tag.keys.add(key)
         self._entries[key] = _Entry(value, expires, tags, cost)
         self._bytes += cost
+
+    def _has_room(self, key: str, value: bytes, names: Sequence[str]) -> bool:
+        return _cost(key, value, names) + TAG_BYTES * len(names) <= self._max_bytes
+
+    def _require_room(self, key: str, value: bytes, names: Sequence[str]) -> None:
+        """Raise ValueError for a value that cannot be stored, before the old one is removed."""
+        if not self._has_room(key, value, names):
+            raise ValueError(
+                f"An entry must fit in the memory of the cache, max_bytes={self._max_bytes}; "
+                f"got a value of {len(value)} bytes."
+            )
 
     def _remove(self, key: str) -> None:
         entry = self._entries.pop(key, None)
@@ -233,3 +249,8 @@ class MemoryBackend:
         else:
             self._expired.pop()
             self._bytes -= TAG_BYTES + getsizeof(tag.name)
+
+
+def _cost(key: str, value: bytes, tags: Sequence[str]) -> int:
+    """Return the bytes of an entry, without those of its tags."""
+    return ENTRY_BYTES + TAGGED_BYTES * len(tags) + getsizeof(key) + getsizeof(value)

@@ -118,7 +118,7 @@ class RuntimeCache:
         Raises:
             TypeError: The value is not JSON; the message has the place inside it.
             ValueError: The ttl is not a number, or a tag breaks the limits.
-            CacheError: The cache is strict, and the backend has failed or the value is too large.
+            CacheError: The cache is strict, and the backend has failed or the value is over 2 MB.
         """
         checked = Options.checked(options, ttl=ttl, tags=tags, name=name)
         return bool(self._write({self._full_key(key): encode(value)}, checked))
