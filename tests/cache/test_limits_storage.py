@@ -13,7 +13,11 @@ from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
 from limits.storage import storage_from_string
-from limits.strategies import FixedWindowRateLimiter
+from limits.strategies import (
+    FixedWindowRateLimiter,
+    MovingWindowRateLimiter,
+    SlidingWindowCounterRateLimiter,
+)
 
 from tests.cache import redis_server, vercel_stub
 from tests.cache.clock import Clock
@@ -168,3 +172,9 @@ def test_a_store_that_answers_is_checked(limiter: FixedWindowRateLimiter) -> Non
 def test_a_backend_that_cannot_count_says_what_to_use() -> None:
     with vercel_stub.backend() as backend, pytest.raises(CacheError, match="Use Redis or Valkey"):
         RuntimeCacheStorage(backend=backend).incr("key", 60)
+
+
+@pytest.mark.parametrize("strategy", [MovingWindowRateLimiter, SlidingWindowCounterRateLimiter])
+def test_other_strategies_are_refused_before_the_first_request(strategy: type) -> None:
+    with pytest.raises(NotImplementedError, match=r"for storage of type .*RuntimeCacheStorage"):
+        strategy(RuntimeCacheStorage("unigate+memory://"))
