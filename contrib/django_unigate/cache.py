@@ -241,6 +241,11 @@ class RuntimeCache(BaseCache):
         return added
 
     async def aget_or_set(self, *args: Any, **options: Any) -> Any:
+        """Do as `get_or_set`, in the thread of synchronous code; a default may query the database.
+
+        It has that thread until the value is there: if only the default ran in it, the default and
+        a synchronous caller there that waits for the same key would wait for each other.
+        """
         return await _in_thread(self.get_or_set, *args, **options)
 
     async def aset_many(self, *args: Any, **options: Any) -> list[Any]:
