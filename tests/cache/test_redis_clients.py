@@ -119,6 +119,9 @@ def test_tls_is_for_the_sentinels_too() -> None:
         ("redis+cluster://a?db=3", "must name no database"),
         ("redis://a?db=secret", "db"),
         ("redis://a?protocol=9", "wrong option"),
+        ("redis://a?timeouts=1", "unknown option: timeouts. Its query takes"),
+        ("redis+cluster://a?read_from_replicas=true", "must not have read_from_replicas, because"),
+        ("redis+cluster://a?load_balancing_strategy=x", "not have load_balancing_strategy, bec"),
         ("rediss://a?ssl_cert_reqs=CERT_NONE", "wrong option"),
         ("redis://a?socket_timeout=-1", "socket_timeout must be a number of seconds above 0"),
         ("redis://a?socket_connect_timeout=nan", "socket_connect_timeout must be"),
@@ -399,6 +402,45 @@ def test_a_client_that_is_given_stays_open() -> None:
 def test_another_client_is_an_error(client: Any) -> None:
     with pytest.raises(TypeError, match=r"must be a redis.Redis, .* got "):
         RedisBackend(client=client)
+
+
+@pytest.mark.parametrize("name", ["read_from_replicas", "load_balancing_strategy"])
+def test_a_cluster_client_that_reads_from_replicas_is_refused(name: str) -> None:
+    client = redis.RedisCluster("127.0.0.1", shared_cluster().nodes[0].port)
+    setattr(client, name, True)  # as its constructor does, which warns of the first one
+    with pytest.raises(ValueError, match=f"must not have {name}, .* a redis.RedisCluster of its"):
+        RedisBackend(client=client)
+    client.close()
+
+
+def test_a_sentinel_client_of_replicas_is_refused() -> None:
+    client = redis.Sentinel([("127.0.0.1", 1)]).slave_for(SERVICE)
+    with pytest.raises(ValueError, match=r"a replica may still have .* Sentinel\.master_for"):
+        RedisBackend(client=client)
+
+
+@pytest.mark.parametrize("kind", ["client", "pool", "cluster"])
+def test_a_client_with_a_cache_of_its_own_is_refused(kind: str) -> None:
+    caching = pytest.importorskip("redis.cache", reason="new in redis-py 5.1")
+    options = {"port": shared().port, "protocol": 3}
+    if kind == "cluster":
+        client: Any = redis.RedisCluster("127.0.0.1", shared_cluster().nodes[0].port)
+        # Redis 7.0 is too old for the constructor's own argument, not for that of a node.
+        client.get_primaries()[0].redis_connection = redis.Redis(
+            connection_pool=redis.ConnectionPool(**options, cache_config=caching.CacheConfig())
+        )
+    else:
+        client = redis.ConnectionPool(**options, cache_config=caching.CacheConfig())
+        client = client if kind == "pool" else redis.Redis(connection_pool=client)
+    with pytest.raises(ValueError, match="without cache and cache_config"):
+        RedisBackend(client=client)
+    (getattr(client, "close", None) or client.disconnect)()
+
+
+def test_a_client_of_valkeys_own_package_is_refused_with_what_to_write() -> None:
+    kind = type("Valkey", (), {"__module__": "valkey.client"})
+    with pytest.raises(TypeError, match=r"got valkey.client.Valkey. redis-py speaks to Valkey.*"):
+        RedisBackend(client=kind())
 
 
 def test_either_a_url_or_a_client_is_given() -> None:

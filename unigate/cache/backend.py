@@ -15,10 +15,12 @@ class Backend(Protocol):
     threads at once. A failure may be any exception; the cache turns it into a miss. A few in a row
     stop all calls for some seconds, except for ValueError, TypeError, LookupError and the classes
     in a tuple `entry_errors` of the backend, which concern one entry, and those in a tuple
-    `busy_errors`, which say that the store was not asked. A backend that can count what it holds
-    also has a method `size`, which returns the `entries` and `bytes` of `RuntimeCache.stats`. One
-    that can change an entry in one step is an `AtomicBackend`, and one that lets a single process
-    make a value is a `LeasingBackend`.
+    `busy_errors`, which say that the store was not asked. Those in a tuple `transient_errors` say
+    that the store has not made a call and soon will; a lock then tries again.
+
+    A backend that can count what it holds also has a method `size`, which returns the `entries` and
+    `bytes` of `RuntimeCache.stats`. One that can change an entry in one step is an `AtomicBackend`,
+    and one that lets a single process make a value is a `LeasingBackend`.
     """
 
     waits: bool

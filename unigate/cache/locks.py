@@ -64,7 +64,7 @@ class Lock:
                 lock may be taken until its ttl is over.
         """
         for pause in self.pauses(blocking):
-            if self.attempt():
+            if self.attempt(last=False):
                 return True
             time.sleep(pause)
         return self.attempt()
@@ -108,8 +108,13 @@ class Lock:
         with suppress(*(() if error is None else (CacheError,))):
             self.release()
 
-    def attempt(self) -> bool:
-        """Make one attempt to take the lock; return whether that succeeded."""
+    def attempt(self, *, last: bool = True) -> bool:
+        """Make one attempt to take the lock; return whether that succeeded.
+
+        Args:
+            last: False if another attempt follows. Then it is no error if the store refuses the
+                call for a time.
+        """
         if self._held is not None:
             raise LockError(
                 "The lock has not been released since this object acquired it. Call lock() once "
@@ -118,7 +123,13 @@ class Lock:
         entries = self._entries()
         require_atomic(entries.backend, "A lock")
         token = b'"%b"' % os.urandom(16).hex().encode()
-        if not entries.add(self._key, token, Options(self._ttl)):
+        try:
+            if not entries.add(self._key, token, Options(self._ttl)):
+                return False
+        except CacheError as error:
+            transient = getattr(entries.backend, "transient_errors", ())
+            if last or not isinstance(error.__cause__, transient):
+                raise
             return False
         self._held = entries, token
         return True
@@ -175,7 +186,7 @@ class AsyncLock:
         from asyncio import sleep
 
         for pause in self._lock.pauses(blocking):
-            if await self._attempt():
+            if await self._attempt(last=False):
                 return True
             await sleep(pause)
         return await self._attempt()
@@ -201,10 +212,10 @@ class AsyncLock:
     ) -> None:
         await self._run(lambda: self._lock.__exit__(kind, error, traceback))
 
-    async def _attempt(self) -> bool:
+    async def _attempt(self, *, last: bool = True) -> bool:
         from asyncio import CancelledError, ensure_future, shield
 
-        attempt = ensure_future(self._run(self._lock.attempt))
+        attempt = ensure_future(self._run(lambda: self._lock.attempt(last=last)))
         try:
             return bool(await shield(attempt))
         except CancelledError:

@@ -22,7 +22,6 @@ Source: Redis, "Scripting with Lua", "Cluster specification" (hash tags), "EXPIR
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from math import ceil
@@ -32,7 +31,6 @@ from urllib.parse import quote
 from . import redis_leases
 from .redis_connections import Connections
 from .redis_entries import (
-    CONTENT,
     EXCHANGE,
     INCREMENT,
     POP,
@@ -41,13 +39,19 @@ from .redis_entries import (
     TOUCH,
     Layout,
     Layouts,
+    content,
     encoded,
 )
 from .redis_urls import RedisURL, parse
 from .values import increased
 
 # Behind the imports above, which say what to install if redis-py is missing.
-from redis.exceptions import DataError, MaxConnectionsError, ResponseError  # isort: skip
+from redis.exceptions import (  # isort: skip
+    DataError,
+    MaxConnectionsError,
+    ResponseError,
+    TryAgainError,
+)
 
 if TYPE_CHECKING:
     from redis import ConnectionPool, CredentialProvider, Redis, RedisCluster
@@ -98,6 +102,7 @@ class RedisBackend:
     waits = True
     entry_errors = (ResponseError, DataError)
     busy_errors = (MaxConnectionsError,)
+    transient_errors = (TryAgainError,)
 
     def __init__(
         self,
@@ -137,7 +142,12 @@ class RedisBackend:
         return self._values(dict(zip(keys, found[: len(keys)], strict=True)), contents)
 
     def _read(self, *keys: bytes) -> Any:
-        return self._connections.execute("MGET", *keys, repeat_within=REPEAT_WITHIN)
+        execute = self._connections.execute
+        try:
+            return execute("MGET", *keys, repeat_within=REPEAT_WITHIN)
+        except TryAgainError:
+            # In any order: a record whose content is that of the entry has not changed meanwhile.
+            return [execute("MGET", key, repeat_within=REPEAT_WITHIN)[0] for key in keys]
 
     def _value(self, key: str, guess: Layout, found: Sequence[bytes | None]) -> bytes | None:
         """Return the value in the reply to an MGET of the key and the records of a guess."""
@@ -206,7 +216,15 @@ class RedisBackend:
         return self._change_if("replace", key, layout, old=old, new=new, ttl=ttl)
 
     def remove(self, key: str, old: bytes) -> bool:
-        return self._change_if("remove", key, self._layouts.guess(key), old=old)
+        guess = self._layouts.guess(key)
+        try:
+            return self._change_if("remove", key, guess, old=old, waits=False)
+        except TryAgainError:  # the keys are on two nodes
+            entry_key = self._entry(key)
+            found = self._read(entry_key, *guess.records)
+            if self._value(key, guess, found) != old:
+                return False
+            return bool(self._connections.run(redis_leases.RENEW, [entry_key], found[0], 0))
 
     def _change_if(
         self,
@@ -217,12 +235,13 @@ class RedisBackend:
         old: bytes | None = None,
         new: bytes = b"",
         ttl: float | None = None,
+        waits: bool = True,
     ) -> bool:
         keys = [*layout.records, self._entry(key)]
         known: tuple[bytes, ...] = ()
         for _ in range(ATTEMPTS):
             arguments = (*self._new(layout, ttl), new, condition, old or b"")
-            entry = self._connections.run(SET_IF, keys, *arguments, *known)
+            entry = self._connections.run(SET_IF, keys, *arguments, *known, waits=waits)
             if isinstance(entry, int):
                 if entry:
                     self._layouts.learn([key], layout)
@@ -237,9 +256,13 @@ class RedisBackend:
         in_lua = isinstance(delta, int) and abs(delta) < MOST_IN_LUA
         for _ in range(ATTEMPTS if in_lua else 0):
             layout = self._layouts.guess(key)
-            answer = self._connections.run(
-                INCREMENT, [entry_key, *layout.records], layout.head, int(delta)
-            )
+            keys = [entry_key, *layout.records]
+            try:
+                answer = self._connections.run(
+                    INCREMENT, keys, layout.head, int(delta), waits=False
+                )
+            except TryAgainError:  # the keys are on two nodes
+                break
             if not isinstance(answer, list):
                 return None if answer is None else int(answer)
             if answer[0].startswith(layout.head):
@@ -333,11 +356,17 @@ class RedisBackend:
 
     def _new(self, layout: Layout, ttl: float | None) -> tuple[bytes | int, ...]:
         """Return the first arguments of the scripts that store entries."""
-        return len(layout.records), os.urandom(CONTENT), milliseconds(ttl), layout.head
+        return len(layout.records), content(), milliseconds(ttl), layout.head
 
     def _unlink(self, keys: Sequence[bytes]) -> None:
-        if keys:
-            self._connections.execute("UNLINK", *keys, repeat_within=REPEAT_WITHIN)
+        if not keys:
+            return
+        execute = self._connections.execute
+        try:
+            execute("UNLINK", *keys, repeat_within=REPEAT_WITHIN)
+        except TryAgainError:
+            for key in keys:
+                execute("UNLINK", key, repeat_within=REPEAT_WITHIN)
 
 
 def _check_text(name: str, value: object, hint: str = "") -> None:

@@ -18,6 +18,7 @@ try:
 except ImportError as error:
     raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
 
+from .redis_checks import check_client, hint, unknown_option
 from .redis_pools import Credentials, Limit, close_idle, without_name
 from .redis_sentinels import Sentinels, following_the_primary
 from .redis_urls import Node, RedisURL
@@ -71,14 +72,35 @@ _new_sentinels: Callable[..., Sentinel] = Sentinels
 _new_sentinel_pool: Callable[..., ConnectionPool] = SentinelConnectionPool
 
 
+def _asking(client: Redis) -> Callable[..., Any]:
+    """Return a method for a command, which sends ASKING before it."""
+
+    def execute(*command: Any, **options: Any) -> Any:
+        with client.pipeline(transaction=False) as pipeline:
+            queue: Callable[..., object] = pipeline.execute_command
+            queue("ASKING")
+            queue(*command, **options)
+            reply = pipeline.execute(raise_on_error=False)[-1]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    return execute
+
+
 class Opener(Protocol):
     """Where clients come from."""
 
     alternatives: bool
     """Whether a client opened next may lead to another node."""
 
-    def open(self, node: Node | None = None) -> Opened:
-        """Open a client, of a node that another one has named if given."""
+    def open(self, node: Node | None = None, *, asking: bool = False) -> Opened:
+        """Open a client, of a node that another one has named if given.
+
+        Args:
+            node: The node.
+            asking: Whether another node is moving a slot to it, which it serves only if asked to.
+        """
 
     def replace(self, opened: Opened, node: Node | None) -> Opened:
         """Return a client to use instead, and close the idle connections of the old one."""
@@ -116,14 +138,14 @@ class URLClients:
             pool = self._pool(None)
             pool.connection_class(**pool.connection_kwargs)
         except TypeError as error:  # raised here, or every call would be a miss
-            raise ValueError(f"The URL of the cache has an unknown option: {error}") from error
+            raise ValueError(unknown_option(error)) from error
         except RedisError as error:
             raise ValueError(f"The URL of the cache has a wrong option: {error}") from error
 
-    def open(self, node: Node | None = None) -> Opened:
+    def open(self, node: Node | None = None, *, asking: bool = False) -> Opened:
         pool = self._pool(node)
         client = Redis(connection_pool=pool)
-        execute = following_the_primary(pool, client.execute_command)
+        execute = _asking(client) if asking else following_the_primary(pool, client.execute_command)
         if self._limit is not None:
             execute = self._limit.applied_to(execute)
         return Opened(client, execute, os.getpid(), node)
@@ -134,8 +156,6 @@ class URLClients:
             return opened
         if self.alternatives and opened.node is None:
             self._nodes = self._nodes[1:] + self._nodes[:1]
-        if node and not node[0] and opened.pool:
-            node = (opened.pool.connection_kwargs["host"], node[1])
         return self.open(node)
 
     def close(self, opened: Opened) -> None:
@@ -165,6 +185,7 @@ class GivenClient:
 
     Raises:
         TypeError: The client is of another kind.
+        ValueError: The client may return what was removed: it reads from replicas, or has a cache.
     """
 
     alternatives = False
@@ -177,11 +198,12 @@ class GivenClient:
         if pipeline or not isinstance(client, (Redis, RedisCluster)):
             raise TypeError(
                 "client must be a redis.Redis, redis.RedisCluster or redis.ConnectionPool, "
-                f"got {type(client).__module__}.{type(client).__qualname__}."
+                f"got {type(client).__module__}.{type(client).__qualname__}.{hint(client)}"
             )
+        check_client(client)
         self._client = client
 
-    def open(self, node: Node | None = None) -> Opened:
+    def open(self, node: Node | None = None, *, asking: bool = False) -> Opened:
         client, execute = self._client, self._client.execute_command
         if isinstance(client, Redis):
             execute = following_the_primary(client.connection_pool, execute)

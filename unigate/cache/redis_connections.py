@@ -7,8 +7,12 @@ names, to another node of the cluster, or to where DNS or the Sentinels say that
 
 All keys of a namespace are in one hash slot, so a backend needs one node of a cluster. It finds the
 node by asking any other, without reading the map of the cluster at every cold start.
-Source: Redis, "Cluster specification" (redirection, ASK), "Guidelines for Redis clients with
-support for Redis Sentinel".
+
+While the slot is being moved, each key is on one of two nodes. ASK leads to the other one, which
+has the keys that the owner has not, new ones included. A command whose keys are not all on one of
+them is refused with TRYAGAIN; the cache reads and removes key by key then, and scripts wait.
+Source: Redis, "Cluster specification" (redirection, ASK, multiple keys operations), "Guidelines for
+Redis clients with support for Redis Sentinel".
 """
 
 from __future__ import annotations
@@ -16,14 +20,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any
 
 from .redis_clients import GivenClient, Opened, Opener, URLClients
-from .redis_refusals import UNAVAILABLE, full_pool, refusal_of, was_not_sent
-from .redis_urls import Node, RedisURL
+from .redis_entries import content
+from .redis_refusals import UNAVAILABLE, Refusal, full_pool, refusal_of, was_not_sent
+from .redis_urls import RedisURL
 
 # Behind the imports above, which say what to install if redis-py is missing.
 from redis.exceptions import (  # isort: skip
@@ -34,12 +39,19 @@ from redis.exceptions import (  # isort: skip
     RedisClusterException,
     RedisError,
     TimeoutError,
+    TryAgainError,
 )
 
 if TYPE_CHECKING:
     from redis import ConnectionPool, CredentialProvider, Redis, RedisCluster
 
 _MOVES = 2
+
+# As redis-py's RedisCluster does while a slot is being moved.
+_PAUSE = 0.05  # seconds
+
+# How long a call waits for a slot if its client has no limit for a reply.
+_PATIENCE = 0.5  # seconds
 
 
 class Connections:
@@ -68,6 +80,7 @@ class Connections:
         else:
             raise ValueError("credential_provider must be an option of the client that is given.")
         self._opened = self._opener.open()
+        self._asked: Opened | None = None  # the node to which the slot is being moved
 
     @property
     def pool(self) -> ConnectionPool | None:
@@ -77,6 +90,8 @@ class Connections:
     def close(self) -> None:
         """Close the connections of this process; a later command opens new ones."""
         self._opener.close(self._opened)
+        if self._asked:
+            self._opener.close(self._asked)
 
     def run(
         self,
@@ -84,20 +99,55 @@ class Connections:
         keys: Sequence[bytes],
         *arguments: bytes | str | int,
         repeat_within: float = 0.0,
+        waits: bool = True,
     ) -> Any:
-        """Run a Lua script like a command, sent whole only where the server does not have it."""
+        """Run a Lua script like a command, sent whole only where the server does not have it.
+
+        Args:
+            script: The script.
+            keys: Its keys. While their slot is being moved, those that do not exist may get a new
+                record (`unigate.cache.redis_entries`) as their value.
+            arguments: Its other arguments.
+            repeat_within: See `execute`.
+            waits: Whether to wait, as long as for a reply, until all keys are on one node.
+
+        Raises:
+            redis.RedisError: See `execute`.
+        """
         rest = (len(keys), *keys, *arguments)
         try:
-            return self.execute("EVALSHA", _digest(script), *rest, repeat_within=repeat_within)
-        except NoScriptError:  # the first call since the server started
-            return self.execute("EVAL", script, *rest, repeat_within=repeat_within)
+            try:
+                return self.execute("EVALSHA", _digest(script), *rest, repeat_within=repeat_within)
+            except NoScriptError:  # the first call since the server started
+                return self.execute("EVAL", script, *rest, repeat_within=repeat_within)
+        except TryAgainError:
+            if not waits:
+                raise
+        end = time.monotonic() + _patience(self._opened)
+        self._fill(keys, end)
+        while True:
+            try:
+                return self.execute("EVAL", script, *rest, repeat_within=repeat_within)
+            except TryAgainError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(_PAUSE)
+
+    def _fill(self, keys: Sequence[bytes], end: float) -> None:
+        """Give a value to keys that exist on neither node, which refuse them in scripts.
+
+        It stays until shortly after `end`. Of one key, the commands are never refused.
+        """
+        for key in keys:
+            life = max(end - time.monotonic(), 0) + 1
+            self.execute("SET", key, content(), "NX", "PX", int(life * 1000))
 
     def execute(self, *command: bytes | str | int, repeat_within: float = 0.0) -> Any:
         """Run a command and return its reply, in bytes.
 
         Args:
             command: The command. If a server refuses it without executing it, it is repeated once
-                on a new connection.
+                on a new connection. Redirections are followed, as long as a reply may take.
             repeat_within: Seconds from the start in which a command is repeated once although a
                 server may have executed it: the connection was lost, or the reply took too long.
                 0 for a command whose repetition could give a wrong answer.
@@ -105,12 +155,13 @@ class Connections:
         Raises:
             redis.RedisError: The command failed. The error has the server's address as a note.
                 MaxConnectionsError: All connections of a pool with a limit were in use.
+                TryAgainError: The slot is being moved, and its keys are on two nodes.
         """
         opened = self._opened
         if opened.pid != os.getpid():
             # redis-py's pool is unusable here if another thread held its lock at the fork.
             opened = self._opened = self._opener.open()
-        end = time.monotonic() + repeat_within
+        start = time.monotonic()
         moves, repetitions = _MOVES, 1
         handled = sys.exception()
         while True:
@@ -123,17 +174,23 @@ class Connections:
                 refusal = refusal_of(error, handled)
                 if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
                     raise
-                node = refusal.node if refusal else None
-                if node and refusal and refusal.code == "ASK":
-                    return self._ask(node, command)
+                if refusal and refusal.code == "TRYAGAIN":
+                    raise _moving(error) from None
                 elsewhere = self._opener.alternatives or opened.node is not None
-                opened = self._replace(opened, node)
-                if node and moves:
-                    moves -= 1
+                opened = self._next(opened, refusal)
+                if refusal and refusal.node:
+                    if moves:
+                        moves -= 1
+                    elif isinstance(self._opener, GivenClient):  # the same node for ever
+                        raise
+                    elif time.monotonic() < start + _patience(opened):
+                        time.sleep(_PAUSE)
+                    else:
+                        raise _moving(error) from None
                 elif repetitions and (
                     refusal
                     or (elsewhere and was_not_sent(error, handled))
-                    or time.monotonic() < end
+                    or time.monotonic() < start + repeat_within
                 ):
                     repetitions -= 1
                 elif refusal and refusal.code in UNAVAILABLE:
@@ -144,26 +201,23 @@ class Connections:
             except Exception as error:
                 raise _failed_login(opened, error) from error
 
-    def _replace(self, opened: Opened, node: Node | None) -> Opened:
+    def _next(self, opened: Opened, refusal: Refusal | None) -> Opened:
+        """Return the client to use after an error of one."""
+        node = refusal.node if refusal else None
+        if node and not node[0] and opened.pool:
+            node = (opened.pool.connection_kwargs["host"], node[1])
+        asked = self._asked
+        if node and refusal and refusal.code == "ASK":
+            if asked is None or asked.node != node or asked.pid != os.getpid():
+                asked = self._asked = self._opener.open(node, asking=True)
+            return asked
+        if asked:  # the slot has been moved, or the node has failed
+            self._asked = None
+            asked.close_idle()
         # Another thread with the same connections may have been first.
         if self._opened is opened:
             self._opened = self._opener.replace(opened, node)
         return self._opened
-
-    def _ask(self, node: Node, command: tuple[bytes | str | int, ...]) -> Any:
-        """Send a command to the node to which the keys of a slot are being moved."""
-        opened = self._opener.open(node)
-        try:
-            with opened.client.pipeline(transaction=False) as pipeline:
-                queue: Callable[..., object] = pipeline.execute_command
-                queue("ASKING")
-                queue(*command, NEVER_DECODE=True)
-                reply = pipeline.execute(raise_on_error=False)[-1]
-        finally:
-            self._opener.close(opened)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
 
 
 @cache
@@ -179,6 +233,17 @@ def _failed_login(opened: Opened, error: Exception) -> RedisError:
     opened.close_idle()
     error.add_note(opened.address)
     return _as(AuthenticationError, error, f"{type(error).__name__}: {error}")
+
+
+def _patience(opened: Opened) -> float:
+    """Return the seconds that a client waits for a reply."""
+    limit = opened.pool.connection_kwargs.get("socket_timeout") if opened.pool else None
+    return _PATIENCE if limit is None else float(limit)
+
+
+def _moving(error: Exception) -> RedisError:
+    """Return the error of a command whose slot is being moved."""
+    return _as(TryAgainError, error, f"The hash slot is being moved to another node ({error}).")
 
 
 def _as(kind: type[RedisError], error: Exception, message: str) -> RedisError:

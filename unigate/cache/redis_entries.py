@@ -18,6 +18,7 @@ read takes for a missing entry and every change of the key removes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -161,6 +162,14 @@ if redis.call('MGET', KEYS[1])[1] ~= ARGV[1] then
 end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1"""
+
+
+def content() -> bytes:
+    """Return the content of a new record; as an entry, it is a foreign value and so a missing one.
+
+    The byte that entries begin with is not its first.
+    """
+    return b"%c%b" % (os.urandom(1)[0] & 0x7F, os.urandom(CONTENT - 1))
 
 
 class Layout(NamedTuple):

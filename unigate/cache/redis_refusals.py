@@ -9,6 +9,7 @@ from redis.exceptions import (
     AskError,
     BusyLoadingError,
     ClusterDownError,
+    ClusterError,
     ConnectionError,
     MasterDownError,
     MaxConnectionsError,
@@ -30,6 +31,7 @@ _CLASSES: dict[type[RedisError], str] = {
     TryAgainError: "TRYAGAIN",
     ReadOnlyError: "READONLY",
     BusyLoadingError: "LOADING",
+    ClusterError: "TRYAGAIN",  # a RedisCluster that has followed 16 of MOVED, ASK and TRYAGAIN
 }
 
 # redis-py before 6 has these classes only for replies in its cluster client. Redis before 7 wraps
