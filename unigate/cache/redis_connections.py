@@ -161,43 +161,20 @@ class Connections:
         if opened.pid != os.getpid():
             # redis-py's pool is unusable here if another thread held its lock at the fork.
             opened = self._opened = self._opener.open()
-        start = time.monotonic()
-        moves, repetitions = _MOVES, 1
-        handled = sys.exception()
+        attempts = _Attempts(repeat_within)
         while True:
             try:
                 return opened.execute(*command, NEVER_DECODE=True)
             except (RedisError, RedisClusterException) as error:
                 error.add_note(opened.address)
-                if (text := full_pool(error)) is not None:
-                    raise _as(MaxConnectionsError, error, text) from None
-                refusal = refusal_of(error, handled)
-                if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
-                    raise
-                if refusal and refusal.code == "TRYAGAIN":
-                    raise _moving(error) from None
+                refusal = attempts.refusal_of(error)
                 elsewhere = self._opener.alternatives or opened.node is not None
                 opened = self._next(opened, refusal)
                 if refusal and refusal.node:
-                    if moves:
-                        moves -= 1
-                    elif isinstance(self._opener, GivenClient):  # the same node for ever
-                        raise
-                    elif time.monotonic() < start + _patience(opened):
-                        time.sleep(_PAUSE)
-                    else:
-                        raise _moving(error) from None
-                elif repetitions and (
-                    refusal
-                    or (elsewhere and was_not_sent(error, handled))
-                    or time.monotonic() < start + repeat_within
-                ):
-                    repetitions -= 1
-                elif refusal and refusal.code in UNAVAILABLE:
-                    # Like no connection, because the server refuses every command.
-                    raise _as(ConnectionError, error, f"{refusal.code} {error}") from None
+                    given = isinstance(self._opener, GivenClient)  # names the same node for ever
+                    attempts.follow(error, 0 if given else _patience(opened))
                 else:
-                    raise
+                    attempts.repeat(error, refusal, elsewhere=elsewhere)
             except Exception as error:
                 raise _failed_login(opened, error) from error
 
@@ -218,6 +195,49 @@ class Connections:
         if self._opened is opened:
             self._opened = self._opener.replace(opened, node)
         return self._opened
+
+
+class _Attempts:
+    """The attempts to carry out one command, which end with an error that is raised."""
+
+    def __init__(self, repeat_within: float) -> None:
+        self._start = time.monotonic()
+        self._repeat_until = self._start + repeat_within
+        self._moves, self._repetitions = _MOVES, 1
+        self._handled = sys.exception()  # by the caller
+
+    def refusal_of(self, error: Exception) -> Refusal | None:
+        """Return why the server refused the command, or None if the connection failed."""
+        if (text := full_pool(error)) is not None:
+            raise _as(MaxConnectionsError, error, text) from None
+        refusal = refusal_of(error, self._handled)
+        if not refusal and not isinstance(error, (ConnectionError, TimeoutError)):
+            raise error
+        if refusal and refusal.code == "TRYAGAIN":
+            raise _moving(error) from None
+        return refusal
+
+    def follow(self, error: Exception, patience: float) -> None:
+        """Wait until the node of a redirection can be asked."""
+        if self._moves:
+            self._moves -= 1
+        elif time.monotonic() < self._start + patience:
+            time.sleep(_PAUSE)
+        elif patience:
+            raise _moving(error) from None
+        else:
+            raise error
+
+    def repeat(self, error: Exception, refusal: Refusal | None, *, elsewhere: bool) -> None:
+        """Allow the one repetition, if the command was not executed or may be executed twice."""
+        unsent = elsewhere and was_not_sent(error, self._handled)
+        if self._repetitions and (refusal or unsent or time.monotonic() < self._repeat_until):
+            self._repetitions -= 1
+        elif refusal and refusal.code in UNAVAILABLE:
+            # Like no connection, because the server refuses every command.
+            raise _as(ConnectionError, error, f"{refusal.code} {error}") from None
+        else:
+            raise error
 
 
 @cache
