@@ -44,6 +44,13 @@ def test_json_comes_back(value: Any) -> None:
 @given(JSON)
 def test_json_of_other_writers_is_read(value: Any) -> None:
     assert decode(json.dumps(value, indent=1).encode()) == value
+    assert decode(b" \n" + json.dumps(value).encode() + b"\t ") == value
+
+
+@pytest.mark.parametrize("data", [b"", b" ", b"1 2", b"1,", b"[1]]", b'"a"b', b"nul", b"\xff"])
+def test_what_is_not_json_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode(data)
 
 
 def test_text_is_utf_8_and_a_lone_surrogate_an_escape() -> None:

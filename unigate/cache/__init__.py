@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .async_runtime_cache import AsyncRuntimeCache
-from .backend import AtomicBackend, Backend, Lease, LeasingBackend
+from .backend import AtomicBackend, Backend, Lease, LeasingBackend, LoadingBackend
 from .locks import AsyncLock, Lock
 from .runtime_cache import RuntimeCache
 from .selection import check_backend, default_backend, open_backend
@@ -15,6 +15,7 @@ __all__ = [
     "Backend",
     "Lease",
     "LeasingBackend",
+    "LoadingBackend",
     "Lock",
     "RuntimeCache",
     "check_backend",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from unigate.errors import CacheError
 
@@ -163,3 +163,32 @@ class LeasingBackend(Backend, Protocol):
 def is_leasing(backend: Backend) -> TypeGuard[LeasingBackend]:
     """Return True if a backend has the operation of `LeasingBackend`."""
     return hasattr(backend, "lease")
+
+
+class LoadingBackend(Backend, Protocol):
+    """A backend in this process that makes copies of its values faster than by decoding their JSON.
+
+    The operation is optional.
+    """
+
+    def load(self, key: str) -> tuple[Any] | None:
+        """Return the value that the JSON at a key has, in a tuple, or None for a missing key.
+
+        Callers may change what they get.
+
+        Raises:
+            ValueError: The bytes are not JSON; nothing else may be raised but RecursionError.
+        """
+
+
+def is_loading(backend: Backend) -> TypeGuard[LoadingBackend]:
+    """Return True if a backend has the operation of `LoadingBackend`, and calls do not wait.
+
+    A backend that inherits the operation but has its own `get` is not such a backend, because that
+    `get` would not be called.
+    """
+    for place in (backend, *type(backend).__mro__):
+        names = getattr(place, "__dict__", {})
+        if "load" in names or "get" in names:
+            return "load" in names and not backend.waits
+    return False

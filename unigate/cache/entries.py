@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from unigate.errors import CacheError
 
-from .backend import Backend, Lease, is_atomic, is_leasing
+from .backend import Backend, Lease, is_atomic, is_leasing, is_loading
 from .changes import Changes
 from .counters import Counters, Failures
 from .emulation import Emulation
@@ -25,6 +25,9 @@ SHORTEST = 0.001
 
 Entry = tuple[bytes, Any]
 """The bytes in the backend and the value decoded from them."""
+
+Found = tuple[Any] | None
+"""A value, which may be None, in a tuple; None for a missing key."""
 
 
 class Claim(NamedTuple):
@@ -58,32 +61,37 @@ class Entries:
         self.tags = tags
         self._atomic = backend if is_atomic(backend) else Emulation(backend, tags)
         self._leasing = backend if is_leasing(backend) else None
+        self._loading = backend if is_loading(backend) else None
         self._guard = guard_of(backend)
         self._changes = Changes(self._guard)
         self._strict = strict
         self._failures = Failures(strict, counters)
         self._counters = counters
 
-    def look(self, key: str) -> Entry | None:
-        """Return an entry and count a hit, or return None and count a miss."""
-        entry = self.read(key)
-        self._counters.add("misses" if entry is None else "hits")
-        return entry
+    def look(self, key: str) -> Found:
+        """Return a value and count a hit, or return None and count a miss."""
+        found = self.find(key)
+        (self._counters.misses if found is None else self._counters.hits).add_one()
+        return found
 
-    def look_many(self, keys: Sequence[str]) -> list[Entry | None]:
-        """Return the entry of each key, None for a miss, and count them; one backend call."""
-        data = self._data(keys) if keys else {}
-        entries = [self._decoded(data.get(key)) for key in keys]
-        misses = entries.count(None)
-        self._counters.add("hits", len(entries) - misses)
-        self._counters.add("misses", misses)
-        return entries
+    def look_many(self, keys: Sequence[str]) -> list[Found]:
+        """Return the value of each key, None for a miss, and count them; one backend call."""
+        values: list[Found]
+        if self._loading is not None:
+            values = [self.find(key) for key in keys]
+        else:
+            data = self._data(keys) if keys else {}
+            values = [_found(self._decoded(data.get(key))) for key in keys]
+        misses = values.count(None)
+        self._counters.hits.add(len(values) - misses)
+        self._counters.misses.add(misses)
+        return values
 
     def look_beside(self, key: str, other: str) -> tuple[Entry | None, bool]:
         """Do as `look`, and also return whether another key has an entry; one backend call."""
         data = self._data([key, other])
         entry = self._decoded(data.get(key))
-        self._counters.add("misses" if entry is None else "hits")
+        (self._counters.misses if entry is None else self._counters.hits).add_one()
         return entry, other in data
 
     def _data(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -92,12 +100,17 @@ class Entries:
             data = self.backend.get_many(keys)
         return data
 
-    def read(self, key: str) -> Entry | None:
-        """Return an entry or None, without counting a hit or a miss."""
+    def find(self, key: str) -> Found:
+        """Return a value or None, without counting a hit or a miss."""
+        if self._loading is not None:
+            try:
+                return self._loading.load(key)
+            except (ValueError, RecursionError):
+                pass  # it is not JSON, which is reported below
         data = None
         with self._failures, self._guard:
             data = self.backend.get(key)
-        return self._decoded(data)
+        return _found(self._decoded(data))
 
     def write(self, values: Mapping[str, bytes], options: Options) -> AbstractSet[str]:
         """Store JSON values and return the keys of those that are stored.
@@ -124,7 +137,7 @@ class Entries:
                 self._discard(list(values), error)
                 raise
             stored = values.keys() - refused if refused else values.keys()
-            self._counters.add("sets", len(stored))
+            self._counters.sets.add(len(stored))
             return stored
         return set()
 
@@ -153,7 +166,7 @@ class Entries:
         claim = Claim()
         with self._failures, self._guard:
             claim = self._claim(key, options)
-        self._counters.add("hits", claim.entry is not None)
+        self._counters.hits.add(claim.entry is not None)
         return claim
 
     def _claim(self, key: str, options: Options) -> Claim:
@@ -178,7 +191,7 @@ class Entries:
             return
         try:
             with self._failures, self._guard:
-                self._counters.add("sets", lease.store(data))
+                self._counters.sets.add(lease.store(data))
         finally:
             lease.abandon()  # the guard may allow no call
 
@@ -193,11 +206,11 @@ class Entries:
         if not self.fits(data):
             return False
         if options.ttl == 0:
-            return self.read(key) is None
+            return self.find(key) is None
         added, tags = False, options.tags + self.tags
         with self._failures, self._guard:
             added = self._atomic.add(key, data, ttl=options.ttl, tags=tags, name=options.name)
-        self._counters.add("sets", added)
+        self._counters.sets.add(added)
         return added
 
     def replace(self, key: str, old: bytes, new: bytes, options: Options) -> bool | None:
@@ -208,7 +221,7 @@ class Entries:
         replaced, tags = None, options.tags + self.tags
         with self._failures, self._guard:
             replaced = self._atomic.replace(key, old, new, ttl=ttl, tags=tags, name=options.name)
-        self._counters.add("sets", bool(replaced))
+        self._counters.sets.add(bool(replaced))
         return replaced
 
     def remove(self, key: str, old: bytes) -> bool | None:
@@ -276,7 +289,7 @@ class Entries:
             raise
 
     def _report(self, name: str, error: CacheError) -> None:
-        self._counters.add("unconfirmed")
+        self._counters.unconfirmed.add_one()
         self._changes.report(name, error)
 
     def _decoded(self, data: bytes | None) -> Entry | None:
@@ -313,3 +326,7 @@ class Entries:
                 MAX_BYTES,
             )
         return False
+
+
+def _found(entry: Entry | None) -> Found:
+    return None if entry is None else entry[1:]

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import flights
 from .backend import Lease
-from .entries import Claim, Entries, Entry
+from .entries import Claim, Entries, Found
 from .options import Options
 from .values import decode, encode
 
@@ -45,9 +45,9 @@ def find_or_make(
     tags = options.tags + entries.tags
     while True:
         changes = flights.changes
-        entry: Entry | None = yield "call", partial(entries.look, key)
-        if entry is not None:
-            return entry[1]
+        found: Found = yield "call", partial(entries.look, key)
+        if found is not None:
+            return found[0]
         flight, leads = flights.join(entries.backend, key, tags, may_wait=may_wait)
         try:
             if leads:
@@ -108,10 +108,10 @@ def _claim(
 ) -> Steps:
     """Return what the leader of a flight has found, or makes the value under."""
     if not entries.leases(options):
-        entry: Entry | None = None
+        found: Found = None
         if look_again:  # a flight or write, perhaps of this key, has ended since the first look
-            entry = yield "call", partial(entries.look, flight.key)
-        return Claim(entry)
+            found = yield "call", partial(entries.look, flight.key)
+        return Claim() if found is None else Claim((encode(found[0]), found[0]))
     claim = Claim()
     pause, longest = PAUSES
     end = time.monotonic() + LONGEST_WAIT

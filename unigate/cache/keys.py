@@ -33,7 +33,7 @@ def key_maker(
     prefix = f"{len(namespace or '')}.{len(scope)}:{scope}"
 
     def make(key: str) -> str:
-        full = prefix + _text(key)
+        full = prefix + (key if type(key) is str else _text(key))
         if len(full) <= LONGEST and full.isascii() and full.isprintable():
             return full
         return digest(full)  # has no colon, unlike every key above

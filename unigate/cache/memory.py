@@ -7,8 +7,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from sys import getsizeof
+from typing import Any
 
-from .values import increased
+from .memory_entries import Entry, Tag, after_first_read
+from .values import decode, increased
 
 # Memory besides the key and the value (measured on CPython 3.11 to 3.13): of an entry and its slot
 # in the table, of a tag with its set, and of the slot of an entry under a tag.
@@ -18,29 +20,6 @@ TAGGED_BYTES = 80
 
 # Entries of expired tags that one write removes: more than it adds.
 REMOVED_AT_ONCE = 4
-
-
-class _Tag:
-    """A tag from its first entry until it expires; a later tag may have the same name."""
-
-    __slots__ = ("expired", "keys", "name")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.keys: set[str] = set()
-        self.expired = False
-
-
-class _Entry:
-    __slots__ = ("cost", "expires", "tags", "value")
-
-    def __init__(
-        self, value: bytes, expires: float | None, tags: tuple[_Tag, ...], cost: int
-    ) -> None:
-        self.value = value
-        self.expires = expires
-        self.tags = tags
-        self.cost = cost
 
 
 class MemoryBackend:
@@ -65,30 +44,67 @@ class MemoryBackend:
         self._empty()
 
     def _empty(self) -> None:
-        self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._tags: dict[str, _Tag] = {}
-        self._expired: list[_Tag] = []  # expired tags that still have entries
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._tags: dict[str, Tag] = {}
+        self._expired: list[Tag] = []  # expired tags that still have entries
         self._bytes = 0
 
     def get(self, key: str) -> bytes | None:
         with self._lock:
-            return self._get(key)
+            return self._stored(key)
 
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        with self._lock:
-            values = ((key, self._get(key)) for key in keys)
-            return {key: value for key, value in values if value is not None}
-
-    def _get(self, key: str) -> bytes | None:
+    def load(self, key: str) -> tuple[Any] | None:
+        """Return a copy of the value whose JSON is stored; see `LoadingBackend`."""
+        # Without the lock, because each operation on the entries is one call of C, which no other
+        # thread interrupts.
         entry = self._entries.get(key)
         if entry is None:
             return None
-        expired = entry.expires is not None and entry.expires <= self._clock()
-        if expired or any(tag.expired for tag in entry.tags):
+        if self._is_over(entry):
+            with self._lock:
+                data = self._stored(key)  # None, unless another thread has set it since
+            return None if data is None else (decode(data),)
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:  # another thread has just removed it
+            return None
+        return self._first_load(key, entry) if entry.load is None else (entry.load(entry.data),)
+
+    def _first_load(self, key: str, entry: Entry) -> tuple[Any]:
+        value = decode(entry.data)
+        kind, data = after_first_read(entry, value)
+        with self._lock:
+            if self._entries.get(key) is entry:
+                self._entries[key] = kind(data, entry.expires, entry.tags, entry.cost)
+        return (value,)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        with self._lock:
+            values = ((key, self._stored(key)) for key in keys)
+            return {key: value for key, value in values if value is not None}
+
+    def _stored(self, key: str) -> bytes | None:
+        entry = self._entry(key)
+        return None if entry is None else entry.stored()
+
+    def _entry(self, key: str) -> Entry | None:
+        """Return an entry as the most recently used; remove it if it has expired."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if self._is_over(entry):
             self._remove(key)
             return None
         self._entries.move_to_end(key)
-        return entry.value
+        return entry
+
+    def _is_over(self, entry: Entry) -> bool:
+        if entry.expires is not None and entry.expires <= self._clock():
+            return True
+        for tag in entry.tags:  # noqa: SIM110 - `any` takes as long as the rest of a read
+            if tag.expired:
+                return True
+        return False
 
     def set(
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
@@ -107,7 +123,7 @@ class MemoryBackend:
         self, key: str, value: bytes, *, ttl: float | None, tags: Sequence[str], name: str | None
     ) -> bool:
         with self._lock:
-            return self._get(key) is None and self._set(key, value, self._end(ttl), tags)
+            return self._entry(key) is None and self._set(key, value, self._end(ttl), tags)
 
     def replace(
         self,
@@ -120,25 +136,26 @@ class MemoryBackend:
         name: str | None,
     ) -> bool:
         with self._lock:
-            if self._get(key) != old:
+            if self._stored(key) != old:
                 return False
             self._require_room(key, new, tags)
             return self._set(key, new, self._end(ttl), tags)
 
     def remove(self, key: str, old: bytes) -> bool:
         with self._lock:
-            found = self._get(key) == old
+            found = self._stored(key) == old
             if found:
                 self._remove(key)
             return found
 
     def increment(self, key: str, delta: float) -> float | bytes | None:
         with self._lock:
-            value = self._get(key)
-            changed = None if value is None else increased(value, delta)
+            entry = self._entry(key)
+            if entry is None:
+                return None
+            changed = increased(value := entry.stored(), delta)
             if changed is None:
                 return value
-            entry = self._entries[key]
             tags = [tag.name for tag in entry.tags]
             self._require_room(key, changed[1], tags)
             self._set(key, changed[1], entry.expires, tags)
@@ -146,14 +163,14 @@ class MemoryBackend:
 
     def touch(self, key: str, ttl: float | None) -> bool:
         with self._lock:
-            if self._get(key) is None:
-                return False
-            self._entries[key].expires = self._end(ttl)
-            return True
+            entry = self._entry(key)
+            if entry is not None:
+                entry.expires = self._end(ttl)
+            return entry is not None
 
     def pop(self, key: str) -> bytes | None:
         with self._lock:
-            value = self._get(key)
+            value = self._stored(key)
             self._remove(key)
             return value
 
@@ -198,7 +215,7 @@ class MemoryBackend:
         tags = tuple([self._tag(name) for name in names])
         for tag in tags:
             tag.keys.add(key)
-        self._entries[key] = _Entry(value, expires, tags, cost)
+        self._entries[key] = Entry(value, expires, tags, cost)
         self._bytes += cost
 
     def _has_room(self, key: str, value: bytes, names: Sequence[str]) -> bool:
@@ -214,8 +231,11 @@ class MemoryBackend:
 
     def _remove(self, key: str) -> None:
         entry = self._entries.pop(key, None)
-        if entry is None:
-            return
+        if entry is not None:
+            self._forget(key, entry)
+
+    def _forget(self, key: str, entry: Entry) -> None:
+        """Undo what `_add` has recorded besides the entry itself."""
         self._bytes -= entry.cost
         for tag in entry.tags:
             tag.keys.discard(key)
@@ -223,10 +243,10 @@ class MemoryBackend:
                 del self._tags[tag.name]
                 self._bytes -= TAG_BYTES + getsizeof(tag.name)
 
-    def _tag(self, name: str) -> _Tag:
+    def _tag(self, name: str) -> Tag:
         tag = self._tags.get(name)
         if tag is None:
-            tag = self._tags[name] = _Tag(name)
+            tag = self._tags[name] = Tag(name)
             self._bytes += TAG_BYTES + getsizeof(name)
         return tag
 
@@ -236,7 +256,8 @@ class MemoryBackend:
             self._remove_expired()
             removals -= 1
         while self._bytes > self._max_bytes:
-            self._remove(next(iter(self._entries)))
+            # No iterator, which would fail if a read moved an entry meanwhile.
+            self._forget(*self._entries.popitem(last=False))
 
     def _remove_expired(self) -> None:
         """Remove one entry of an expired tag, or the tag itself once it has no entries.

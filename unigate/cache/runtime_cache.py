@@ -79,7 +79,9 @@ class RuntimeCache:
         return open_backend(self._backend) if isinstance(self._backend, str) else self._backend
 
     def _entries(self) -> Entries:
-        backend, entries = self.backend, self._latest
+        backend, entries = self._backend, self._latest
+        if backend is None or isinstance(backend, str):
+            backend = self.backend
         if entries is None or entries.backend is not backend:
             entries = self._latest = Entries(
                 backend, tags=self._tags, strict=self._strict, counters=self._counters
@@ -88,8 +90,8 @@ class RuntimeCache:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a copy of a value, or `default` for a missing key; a value can be None too."""
-        entry = self._entries().look(self._full_key(key))
-        return default if entry is None else entry[1]
+        found = self._entries().look(self._full_key(key))
+        return default if found is None else found[0]
 
     def set(
         self,
@@ -324,9 +326,9 @@ class RuntimeCache:
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Return the values of keys, without those that are missing."""
         full_keys = {key: self._full_key(key) for key in keys}
-        entries = self._entries().look_many(list(full_keys.values()))
-        pairs = zip(full_keys, entries, strict=True)
-        return {key: entry[1] for key, entry in pairs if entry is not None}
+        values = self._entries().look_many(list(full_keys.values()))
+        pairs = zip(full_keys, values, strict=True)
+        return {key: found[0] for key, found in pairs if found is not None}
 
     def set_many(
         self,
@@ -364,13 +366,13 @@ class RuntimeCache:
     def __contains__(self, key: str) -> bool:
         """Return True if the key has a value, which may be None."""
         full_key = self._full_key(key)
-        return self._entries().read(full_key) is not None
+        return self._entries().find(full_key) is not None
 
     def __getitem__(self, key: str) -> Any:
-        entry = self._entries().look(self._full_key(key))
-        if entry is None:
+        found = self._entries().look(self._full_key(key))
+        if found is None:
             raise KeyError(key)
-        return entry[1]
+        return found[0]
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.set(key, value)

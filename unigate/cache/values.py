@@ -16,7 +16,8 @@ from unigate.large_json import LARGE, read_large, write_large_text
 
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder().decode
+_decoder = json.JSONDecoder()
+_decode, _decode_first = _decoder.decode, _decoder.raw_decode
 _number = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch
 
 
@@ -47,7 +48,15 @@ def decode(data: bytes) -> Any:
         ValueError: The bytes are not JSON.
         RecursionError: The value is nested too deeply.
     """
-    return read_large(data, _read)
+    if len(data) >= LARGE:
+        return read_large(data, _read)
+    text = data.decode()
+    try:
+        value, end = _decode_first(text)
+    except ValueError:
+        return _decode(text)
+    # Anything after the value is either white space of another client, or an error.
+    return value if end == len(text) else _decode(text)
 
 
 def _read(data: bytes) -> Any:
