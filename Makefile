@@ -9,7 +9,7 @@ run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
 
 # Tests that start servers, databases, a browser or processes, and spend most of their time waiting for them.
-LIVE = tests/browser tests/servers tests/cache/test_redis_faults.py tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
+LIVE = tests/browser tests/benchmarks/test_live.py tests/servers tests/cache/test_redis_faults.py tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
     tests/cli/check/test_check.py tests/cli/check/test_django.py tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
     tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_host.py \
     tests/contrib/test_django_postgresql.py \
@@ -74,11 +74,12 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-benchmark: $(VENV)/ready
+# Takes about a quarter of an hour. `make benchmark OPTIONS=--quick` shows in a few minutes that all of them run.
+benchmark: PROGRAMS = redis-server wrk
+benchmark: $(VENV)/ready programs
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group benchmarks
-	$(BIN)/python benchmarks/invocations.py
-	$(BIN)/python benchmarks/lambda_runtime.py
-	$(BIN)/python benchmarks/plugins.py
+	$(BIN)/python benchmarks/run.py $(OPTIONS)
+	$(BIN)/python benchmarks/plots.py
 
 $(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unigate needs Python 3.11 or later")'

@@ -7,24 +7,20 @@ of an entry. README.md in this directory explains the tables.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import multiprocessing
 import os
-import platform
-import random
 import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection
-from importlib.metadata import version
+from itertools import count
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -35,6 +31,7 @@ from cachetools import TTLCache
 from django.conf import settings
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
+from rounds import UNIGATE, Result, compare, in_rounds, parser, show, summarize, table
 from vercel.cache.cache_build import BuildCache
 from vercel.cache.cache_in_memory import InMemoryCache
 
@@ -47,7 +44,7 @@ from unigate.cache.redis import RedisBackend
 from unigate.cache.vercel import VercelBackend
 
 PEERS = ("cachetools", "django", "redis", "vercel-cache")
-UNIGATE = "unigate"
+TARGETS = {"memory, hit": {"Django": 0.8, "vercel-cache": 2.5}}
 TTL = 3600
 ROOM = 2**32  # bytes, more than is stored, so that nothing is evicted
 VALUE = {
@@ -73,6 +70,7 @@ OPERATIONS: dict[str, tuple[str, list[str]]] = {
 }
 BATCH = 1000
 CALLS = {"memory": 1000, "Redis": 100, "Vercel": 20}
+NEW = count()
 TAKES = {1: 31, 10_000: 7, 100_000: 3, 1_000_000: 1}
 
 
@@ -91,38 +89,6 @@ class Contender:
     fill: Callable[[int], None] | None = None
     add: Callable[[str], Any] | None = None
     count: Callable[[str], Any] | None = None
-
-
-@dataclass(frozen=True)
-class Call:
-    """Medians over the rounds; `ratio` is unigate's time divided by this one, None for unigate."""
-
-    store: str
-    operation: str
-    contender: str
-    microseconds: float
-    ratio: float | None
-
-
-@dataclass(frozen=True)
-class Expiry:
-    """Medians over the repetitions: expiring a tag, and each of the thousand writes that follow."""
-
-    store: str
-    contender: str
-    entries: int
-    microseconds: float
-    set_after: float
-
-
-@dataclass(frozen=True)
-class Size:
-    """Bytes per entry, key and value included; `counted` is the cache's own count."""
-
-    store: str
-    contender: str
-    bytes: float
-    counted: float | None
 
 
 def small_values(entries: int) -> Iterator[dict[str, bytes]]:
@@ -156,7 +122,7 @@ def bare(backend: Backend) -> Contender:
     """Return a backend of unigate without the cache in front of it; it stores bytes."""
     data = json.dumps(VALUE).encode()
     return Contender(
-        "unigate's backend alone",
+        f"{UNIGATE}'s backend alone",
         lambda key: backend.get(key),
         lambda key: backend.set(key, data, ttl=TTL, tags=TAGS, name=None),
     )
@@ -305,34 +271,32 @@ def time_calls(call: Callable[[str], Any], keys: Sequence[str]) -> float:
     return (perf_counter() - start) / len(keys) * 1e6
 
 
-def calls(stores: dict[str, list[Contender]], rounds: int) -> Iterator[Call]:
-    """Time all contenders in `rounds` rounds, in a new order each time."""
-    shuffle = random.Random(11).sample
-    times: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for contenders in stores.values():
+def calls(stores: dict[str, list[Contender]], rounds: int) -> Iterator[Result]:
+    """Time the operations of all contenders."""
+    groups: dict[str, dict[str, Callable[[], float]]] = {}
+    for store, contenders in stores.items():
         for contender in contenders:
             check(contender)
-    for number in range(rounds):
-        new = [f"new:{number}:{key}" for key in KEYS]
-        for store, contenders in stores.items():
-            part = slice(CALLS[store])
-            for operation, (method, keys) in OPERATIONS.items():
-                able = [each for each in contenders if getattr(each, method) is not None]
-                samples = times.setdefault((store, operation), {each.name: [] for each in able})
-                for contender in shuffle(able, len(able)):
-                    taken = time_calls(getattr(contender, method), (keys or new)[part])
-                    samples[contender.name].append(taken)
-    for (store, operation), samples in times.items():
-        for name, own in samples.items():
-            pairs = zip(samples[UNIGATE], own, strict=True)
-            ratio = None if name == UNIGATE else median(ours / other for ours, other in pairs)
-            yield Call(store, operation, name, median(own), ratio)
+        for operation, (method, keys) in OPERATIONS.items():
+            able = {each.name: getattr(each, method) for each in contenders}
+            groups[f"{store}, {operation}"] = {
+                name: partial(time_operation, call, keys[: CALLS[store]], CALLS[store])
+                for name, call in able.items()
+                if call is not None
+            }
+    for name, samples in in_rounds(groups, rounds).items():
+        yield from compare(name, "microseconds", samples, targets=TARGETS.get(name))
+
+
+def time_operation(call: Callable[[str], Any], keys: Sequence[str], number: int) -> float:
+    """Return the mean microseconds of a call, with new keys if there are no keys."""
+    return time_calls(call, keys or [f"new:{next(NEW)}" for _ in range(number)])
 
 
 def expiries(
     store: str, contender: Contender, most: int, empty: Callable[[], Any]
-) -> Iterator[Expiry]:
-    """Time the expiry of a tag with more and more entries."""
+) -> Iterator[Result]:
+    """Time the expiry of a tag with more and more entries, and each of a thousand writes then."""
     if contender.fill is None or contender.expire is None:
         return
     for entries, takes in TAKES.items():
@@ -348,7 +312,9 @@ def expiries(
             took.append((perf_counter() - start) * 1e6)
             after.append(time_calls(contender.set, KEYS))
             empty()
-        yield Expiry(store, contender.name, entries, median(took), median(after))
+        for what, samples in (("expire a tag", took), ("a set after", after)):
+            workload = f"{store}, {what} with {entries:,} entries"
+            yield summarize(workload, contender.name, "microseconds", samples)
 
 
 def traced(make: Callable[[int], Any], entries: int) -> tuple[float, Any]:
@@ -362,7 +328,7 @@ def traced(make: Callable[[int], Any], entries: int) -> tuple[float, Any]:
     return held / entries, cache
 
 
-def memory_sizes(entries: int) -> Iterator[Size]:
+def memory_sizes(entries: int) -> Iterator[Result]:
     def plain(entries: int) -> Any:
         return {key: value for part in small_values(entries) for key, value in part.items()}
 
@@ -392,12 +358,18 @@ def memory_sizes(entries: int) -> Iterator[Size]:
     }
     for name, make in makers.items():
         held, cache = traced(make, entries)
-        counted = cache.size()["bytes"] / entries if isinstance(cache, MemoryBackend) else None
-        yield Size("memory", name, held, counted)
+        yield size("memory", name, held)
+        if isinstance(cache, MemoryBackend):
+            yield size("memory", f"{name}, as counted", cache.size()["bytes"] / entries)
         del cache
 
 
-def redis_sizes(server: redis_server.Server, entries: int) -> Iterator[Size]:
+def size(store: str, name: str, held: float) -> Result:
+    """Return the bytes of an entry as a result; they do not differ between rounds."""
+    return Result(f"{store}, an entry", name, "bytes", held, (held, held))
+
+
+def redis_sizes(server: redis_server.Server, entries: int) -> Iterator[Result]:
     client = server.client
     django = RedisCache(f"redis://127.0.0.1:{server.port}", {"TIMEOUT": TTL})
 
@@ -424,84 +396,42 @@ def redis_sizes(server: redis_server.Server, entries: int) -> Iterator[Size]:
         before: Any = client.info("memory")
         filler()
         after: Any = client.info("memory")
-        yield Size("Redis", name, (after["used_memory"] - before["used_memory"]) / entries, None)
+        yield size("Redis", name, (after["used_memory"] - before["used_memory"]) / entries)
     client.flushall()
     backend.close()
     django.close()
 
 
-def run(rounds: int, most: int) -> tuple[list[Call], list[Expiry], list[Size]]:
+def run(rounds: int, most: int) -> Iterator[Result]:
     """Measure all times, then all sizes."""
     with ExitStack() as stack:
         server = stack.enter_context(redis_server.Server())
         port = stack.enter_context(stub())
         stores = {"memory": memory(), "Redis": in_redis(server), "Vercel": in_vercel(port)}
-        timed = list(calls(stores, rounds))
+        yield from calls(stores, rounds)
         server.client.flushall()
-        expired: list[Expiry] = []
         backend = MemoryBackend(ROOM)
-        expired += expiries("memory", unigate_cache(backend), most, backend.clear)
+        yield from expiries("memory", unigate_cache(backend), most, backend.clear)
         peer = InMemoryCache()
-        expired += expiries("memory", vercel_cache(peer), most, peer._cache.clear)
-        expired += expiries("Redis", stores["Redis"][0], most, server.client.flushall)
+        yield from expiries("memory", vercel_cache(peer), most, peer._cache.clear)
+        yield from expiries("Redis", stores["Redis"][0], most, server.client.flushall)
         # One entry: the cost of more is the service's, which the stub does not model.
         for contender in stores["Vercel"][:2]:
-            expired += expiries("Vercel", contender, 1, lambda: None)
-        sizes = [*memory_sizes(most), *redis_sizes(server, most)]
-    return timed, expired, sizes
-
-
-def machine() -> dict[str, str]:
-    """Return what the figures depend on: interpreter, processor, versions of the peers."""
-    return {
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        **{name: version(name) for name in PEERS},
-    }
-
-
-def tables(timed: list[Call], expired: list[Expiry], sizes: list[Size]) -> str:
-    """Format the results in aligned columns, one block per measurement."""
-    lines = [", ".join(f"{name} {value}" for name, value in machine().items())]
-    block = None
-    for call in timed:
-        if block != (block := f"{call.store}, {call.operation}"):
-            lines += ["", f"{block:<34}{'microseconds':>12}{'ours / this':>14}"]
-        ratio = "" if call.ratio is None else f"{call.ratio:.3f}"
-        lines.append(f"  {call.contender:<32}{call.microseconds:>12.1f}{ratio:>14}".rstrip())
-    for expiry in expired:
-        if block != (block := f"{expiry.store}, expire a tag: {expiry.contender}"):
-            lines += ["", f"{block:<40}{'microseconds':>14}{'a set after':>14}"]
-        times = f"{expiry.microseconds:>14.1f}{expiry.set_after:>14.1f}"
-        lines.append(f"  {expiry.entries:>9,} entries{'':<20}{times}")
-    for size in sizes:
-        if block != (block := f"{size.store}, bytes of an entry"):
-            lines += ["", f"{block:<34}{'held':>12}{'counted':>14}"]
-        counted = "" if size.counted is None else f"{size.counted:.0f}"
-        lines.append(f"  {size.contender:<32}{size.bytes:>12.0f}{counted:>14}".rstrip())
-    return "\n".join(lines)
+            yield from expiries("Vercel", contender, 1, lambda: None)
+        yield from memory_sizes(most)
+        yield from redis_sizes(server, most)
 
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=30, help="rounds of timing (default 30)")
-    parser.add_argument(
-        "--million", action="store_true", help="measure up to 1,000,000 entries (default 100,000)"
+    arguments = parser(__doc__, rounds=30)
+    arguments.add_argument(
+        "--entries", type=int, default=100_000, help="the most entries, default 100,000"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"--rounds must be at least 1, got {options.rounds}")
+    options = arguments.parse_args()
     settings.configure()
-    results = run(options.rounds, 1_000_000 if options.million else 100_000)
-    if options.json:
-        timed, expired, sizes = results
-        named: dict[str, Sequence[Any]] = {"calls": timed, "expiries": expired, "sizes": sizes}
-        rows = {name: [asdict(row) for row in part] for name, part in named.items()}
-        print(json.dumps({"machine": machine(), **rows}, indent=2))
-    else:
-        print(tables(*results))
+    results = list(run(options.rounds, options.entries))
+    show(results, PEERS, options.json, table(results))
 
 
 if __name__ == "__main__":

@@ -1,34 +1,33 @@
 """Measure the cost of one Lambda invocation with unigate and with other tools.
 
-The applications do nothing, so the time is that of the code around them. README.md in this folder
-explains the table.
+Most applications do nothing, so the time is that of the code around them; Flask, Django and FastAPI
+show what is left of the difference around a real one. README.md in this folder explains the table.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import base64
 import json
 import logging
 import os
-import platform
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from io import BytesIO
-from itertools import repeat
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import apig_wsgi
 import mangum
 import serverless_wsgi
 from a2wsgi import WSGIMiddleware
+from agraffe import Agraffe
+from agraffe.services import Service
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, APIGatewayRestResolver
+from frameworks import FOUND, django_app, fastapi_app, flask_app, powertools_handler
+from rounds import UNIGATE, Result, compare, in_rounds, parser, show, table, timer
 from samples import (
     CONTEXT,
     HEADERS,
@@ -47,18 +46,21 @@ from unigate.http.bodies import find_pybase64
 
 Handler = Callable[[Event, Any], dict[str, Any]]
 
-PEERS = ("mangum", "apig-wsgi", "serverless-wsgi", "a2wsgi")
+PEERS = (
+    *("mangum", "apig-wsgi", "serverless-wsgi", "a2wsgi", "agraffe", "aws-lambda-powertools"),
+    *("flask", "django", "fastapi"),
+)
 MEBIBYTE = 1024 * 1024
 SMALL_CALLS, LARGE_CALLS = 50, 3
 
 SMALL_TARGETS = {
-    "apig-wsgi": 1.0,
-    "mangum lifespan=off": 0.6,
-    "mangum": 0.25,
+    "HTTP API 2.0": {"apig-wsgi": 0.95, "mangum lifespan=off": 0.55, "mangum": 0.22},
+    "REST API v1": {"apig-wsgi": 0.85, "mangum lifespan=off": 0.55, "mangum": 0.22},
 }
 LARGE_TARGETS = {"floor: base64": 1.1}
 FAST_TARGETS = {"apig-wsgi": 0.2, "mangum lifespan=off": 0.2, "floor: base64": 0.2}
 FAST = ("orjson", "pybase64")
+EVENTS = {"HTTP API 2.0": http_api_event, "REST API v1": rest_api_event}
 
 
 def asgi_floor() -> Callable[[], Any]:
@@ -96,59 +98,54 @@ class Workload:
 
     name: str
     contenders: dict[str, Callable[[], Any]]
-    invocations: int
+    calls: int
     targets: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Result:
-    """Medians over the rounds.
-
-    ``ratio`` is the time of unigate divided by that of this contender, None for unigate itself.
-    ``met`` is None without a target.
-    """
-
-    workload: str
-    contender: str
-    microseconds: float
-    ratio: float | None
-    target: float | None
-    met: bool | None
-
-
-def asgi_handlers() -> dict[str, Handler]:
+def asgi_handlers(app: Any = asgi_app) -> dict[str, Handler]:
     """Return the handlers of an ASGI application by name; with default options unless named."""
     return {
-        "unigate": unigate.wrap(asgi_app).lambda_handler,
-        "mangum": mangum.Mangum(asgi_app),
-        "mangum lifespan=off": mangum.Mangum(asgi_app, lifespan="off"),
-        "unigate, app without lifespan": unigate.wrap(asgi_app_without_lifespan).lambda_handler,
+        UNIGATE: unigate.wrap(app).lambda_handler,
+        "mangum": mangum.Mangum(app),
+        "mangum lifespan=off": mangum.Mangum(app, lifespan="off"),
+        "agraffe": Agraffe.entry_point(app, Service.aws_lambda),
+    }
+
+
+def asgi_handlers_without_lifespan() -> dict[str, Handler]:
+    """Return those of an application that has no lifespan as well."""
+    return asgi_handlers() | {
+        f"{UNIGATE}, app without lifespan": unigate.wrap(asgi_app_without_lifespan).lambda_handler,
         "mangum, app without lifespan": mangum.Mangum(asgi_app_without_lifespan),
     }
 
 
-def wsgi_handlers() -> dict[str, Handler]:
-    """Return the handlers of a WSGI application by name."""
-    bridge: Any = WSGIMiddleware(wsgi_app)
+def wsgi_handlers(app: Any = wsgi_app, *, binary: bool | None = None) -> dict[str, Handler]:
+    """Return the handlers of a WSGI application by name.
+
+    Args:
+        app: The application.
+        binary: apig-wsgi's option for binary responses, which REST events need for them.
+    """
+    bridge: Any = WSGIMiddleware(app)
     return {
-        "unigate": unigate.wrap(wsgi_app).lambda_handler,
-        "apig-wsgi": apig_wsgi.make_lambda_handler(wsgi_app),
-        "serverless-wsgi": partial(serverless_wsgi.handle_request, wsgi_app),
+        UNIGATE: unigate.wrap(app).lambda_handler,
+        "apig-wsgi": apig_wsgi.make_lambda_handler(app, binary_support=binary),
+        "serverless-wsgi": partial(serverless_wsgi.handle_request, app),
         "mangum over a2wsgi": mangum.Mangum(bridge, lifespan="off"),
     }
 
 
-def wsgi_binary_handlers() -> dict[str, Handler]:
-    """Return the same handlers, with binary responses to REST events enabled in apig-wsgi."""
-    return wsgi_handlers() | {
-        "apig-wsgi": apig_wsgi.make_lambda_handler(wsgi_app, binary_support=True)
-    }
-
-
 def checked(
-    handlers: dict[str, Handler], event: Event, answer: bytes
+    handlers: dict[str, Handler], event: Event, answer: bytes | dict[str, Any]
 ) -> dict[str, Callable[[], Any]]:
-    """Bind the handlers to ``event``; exit on a wrong response, so that no failure is timed."""
+    """Bind the handlers to an event; exit on a wrong response, so that no failure is timed.
+
+    Args:
+        handlers: The handlers by name.
+        event: The event.
+        answer: The expected body, or what it has to be as JSON.
+    """
     calls: dict[str, Callable[[], Any]] = {
         name: partial(handler, event, CONTEXT) for name, handler in handlers.items()
     }
@@ -157,7 +154,8 @@ def checked(
         body = reply["body"].encode()
         if reply.get("isBase64Encoded"):
             body = base64.b64decode(body)
-        if reply["statusCode"] != 200 or body != answer:
+        found = json.loads(body) if isinstance(answer, dict) else body
+        if reply["statusCode"] != 200 or found != answer:
             raise SystemExit(
                 f"{name} must reply with status 200 and the expected body, "
                 f"got {reply['statusCode']} {body[:80]!r}"
@@ -165,96 +163,83 @@ def checked(
     return calls
 
 
-def workloads() -> Iterator[Workload]:
-    """Yield every workload: two event formats, two interfaces, two sizes of body."""
-    large_targets = FAST_TARGETS if find_pybase64() else LARGE_TARGETS
+def small_workloads(source: str, make_event: Callable[[bytes], Event]) -> Iterator[Workload]:
+    """Yield the workloads of a small event, around nothing and around real applications."""
+    event, targets = make_event(b""), SMALL_TARGETS[source]
+    for interface, handlers, floor in (
+        ("ASGI", asgi_handlers_without_lifespan, asgi_floor),
+        ("WSGI", wsgi_handlers, wsgi_floor),
+    ):
+        contenders = checked(handlers(), event, SMALL_ANSWER)
+        contenders["floor: application alone"] = floor()
+        yield Workload(f"{interface}, {source}, small", contenders, SMALL_CALLS, targets)
+
+
+def framework_workloads() -> Iterator[Workload]:
+    """Yield the workloads of real applications; Powertools is an alternative to all of them."""
+    resolvers = {"HTTP API 2.0": APIGatewayHttpResolver, "REST API v1": APIGatewayRestResolver}
+    wsgi, asgi = {"Flask": flask_app(), "Django": django_app()}, {"FastAPI": fastapi_app()}
+    for source, make_event in EVENTS.items():
+        powertools = powertools_handler(resolvers[source])
+        for name, app in (wsgi | asgi).items():
+            handlers = asgi_handlers(app) if name in asgi else wsgi_handlers(app)
+            handlers["powertools alone"] = lambda event, context, handler=powertools: handler(
+                event, context
+            )
+            contenders = checked(handlers, make_event(b""), FOUND)
+            yield Workload(f"{name}, {source}, small", contenders, SMALL_CALLS // 5, {})
+
+
+def large_workloads(source: str, make_event: Callable[[bytes], Event]) -> Iterator[Workload]:
+    """Yield the workloads of 1 MiB in and out."""
+    fast = bool(find_pybase64())
     binary = random.Random(7).randbytes(MEBIBYTE)
-    for source, make_event in (("HTTP API 2.0", http_api_event), ("REST API v1", rest_api_event)):
-        for interface, handlers, floor in (
-            ("ASGI", asgi_handlers, asgi_floor),
-            ("WSGI", wsgi_handlers, wsgi_floor),
-        ):
-            contenders = checked(handlers(), make_event(b""), SMALL_ANSWER)
-            contenders["floor: application alone"] = floor()
-            yield Workload(f"{interface}, {source}, small", contenders, SMALL_CALLS, SMALL_TARGETS)
-        event = make_event(binary)
-        for interface, handlers in (("ASGI", asgi_handlers), ("WSGI", wsgi_binary_handlers)):
-            contenders = checked(handlers(), event, binary)
-            contenders["floor: base64"] = base64_floor(event)
-            yield Workload(f"{interface}, {source}, 1 MiB", contenders, LARGE_CALLS, large_targets)
+    event = make_event(binary)
+    for interface, handlers in (("ASGI", asgi_handlers()), ("WSGI", wsgi_handlers(binary=True))):
+        if source != "HTTP API 2.0":
+            handlers.pop("agraffe", None)  # it sends binary responses as text
+        contenders = checked(handlers, event, binary)
+        contenders["floor: base64"] = base64_floor(event)
+        name = f"{interface}, {source}, 1 MiB{'' if fast else ', without fast'}"
+        yield Workload(name, contenders, LARGE_CALLS, FAST_TARGETS if fast else LARGE_TARGETS)
 
 
-def time_one(call: Callable[[], Any], invocations: int) -> float:
-    """Return the mean microseconds of one invocation, after one call that is not timed."""
-    call()
-    start = perf_counter()
-    for _ in repeat(None, invocations):
-        call()
-    return (perf_counter() - start) / invocations * 1e6
+def workloads(*, only_large: bool) -> Iterator[Workload]:
+    """Yield every workload."""
+    for source, make_event in EVENTS.items():
+        if not only_large:
+            yield from small_workloads(source, make_event)
+        yield from large_workloads(source, make_event)
+    if not only_large:
+        yield from framework_workloads()
 
 
-def run(rounds: int) -> list[Result]:
-    """Run every workload ``rounds`` times, its contenders in a new random order each time."""
-    found = list(workloads())
-    shuffle = random.Random(11).sample
-    times: dict[str, dict[str, list[float]]] = {
-        workload.name: {name: [] for name in workload.contenders} for workload in found
+def run(found: list[Workload], rounds: int) -> list[Result]:
+    """Run every workload in every round."""
+
+    def ours(contender: str) -> str:
+        return contender.replace("mangum", UNIGATE) if "without" in contender else UNIGATE
+
+    groups = {
+        each.name: {name: timer(call, each.calls) for name, call in each.contenders.items()}
+        for each in found
     }
-    for _ in range(rounds):
-        for workload in found:
-            for name in shuffle(list(workload.contenders), len(workload.contenders)):
-                took = time_one(workload.contenders[name], workload.invocations)
-                times[workload.name][name].append(took)
-    return [row for workload in found for row in compare(workload, times[workload.name])]
-
-
-def compare(workload: Workload, times: dict[str, list[float]]) -> Iterator[Result]:
-    """Yield the medians; ratios are taken within a round, where the machine is equally busy."""
-    for name, theirs in times.items():
-        ratio = None
-        if not name.startswith("unigate"):
-            ours = times[name.replace("mangum", "unigate") if "without" in name else "unigate"]
-            ratio = median(mine / other for mine, other in zip(ours, theirs, strict=True))
-        target = workload.targets.get(name)
-        met = None if target is None or ratio is None else ratio <= target
-        yield Result(workload.name, name, median(theirs), ratio, target, met)
-
-
-def machine() -> dict[str, str]:
-    """Return what the figures depend on: interpreter, processor, versions of the other tools."""
-    return {
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        **{name: version(name) for name in PEERS},
-        **{name: version(name) for name in FAST if find_pybase64()},
-    }
-
-
-def table(results: list[Result]) -> str:
-    """Return the results in aligned columns, one block for each workload."""
-    lines = [", ".join(f"{name} {value}" for name, value in machine().items())]
-    workload = None
-    for row in results:
-        if row.workload != workload:
-            workload = row.workload
-            lines += ["", f"{workload:<34}{'microseconds':>12}{'ours / this':>14}  target"]
-        ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
-        target = "" if row.target is None else f"<= {row.target:.2f} "
-        verdict = {None: "", True: "met", False: "not met"}[row.met]
-        line = f"  {row.contender:<32}{row.microseconds:>12.1f}{ratio:>14}  {target}{verdict}"
-        lines.append(line.rstrip())
-    return "\n".join(lines)
+    samples = in_rounds(groups, rounds)
+    return [
+        row
+        for each in found
+        for row in compare(
+            each.name, "microseconds", samples[each.name], targets=each.targets, ours=ours
+        )
+    ]
 
 
 def main() -> None:
     """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=50, help="rounds (default 50)")
-    parser.add_argument("--without-fast", action="store_true", help="without the extra `fast`")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"--rounds must be at least 1, got {options.rounds}")
+    arguments = parser(__doc__, rounds=50)
+    arguments.add_argument("--large", action="store_true", help="only 1 MiB")
+    arguments.add_argument("--without-fast", action="store_true", help="without the extra `fast`")
+    options = arguments.parse_args()
     if options.without_fast:
         sys.modules.update(dict.fromkeys(FAST))  # their import fails
     # Mangum needs a current event loop in its thread; without one it warns or fails.
@@ -262,13 +247,10 @@ def main() -> None:
     asyncio.set_event_loop(loop)
     with open(os.devnull, "w") as nowhere:
         logging.basicConfig(level=logging.WARNING, stream=nowhere)
-        results = run(options.rounds)
+        results = run(list(workloads(only_large=options.large)), options.rounds)
     loop.close()
-    if options.json:
-        rows = [asdict(row) for row in results]
-        print(json.dumps({"machine": machine(), "results": rows}, indent=2))
-    else:
-        print(table(results))
+    peers = PEERS + (FAST if find_pybase64() else ())
+    show(results, peers, options.json, table(results))
 
 
 if __name__ == "__main__":

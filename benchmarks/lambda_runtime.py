@@ -8,9 +8,7 @@ before.
 
 from __future__ import annotations
 
-import argparse
 import os
-import platform
 import random
 import subprocess
 import sys
@@ -18,12 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from samples import SMALL_ANSWER, Event, http_api_event, rest_api_event
+from rounds import UNIGATE, Result, compare, in_rounds, parser, show, table
+from samples import Event, http_api_event, rest_api_event
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.lambda_runtime.runtime_api import Call, RuntimeApi
@@ -31,6 +29,8 @@ from tests.lambda_runtime.runtime_api import Call, RuntimeApi
 ROOT = Path(__file__).parents[1]
 SECONDS = 20
 OURS, AWS = "unigate.lambda_runtime", "awslambdaric"
+PEERS = (AWS, "mangum", "apig-wsgi", "orjson", "pybase64")
+LARGE_TARGET = 0.25
 WITH_THREAD = {"AWS_EXECUTION_ENV": "AWS_Lambda_python3.13"}
 HANDLERS = {
     "unigate_asgi": "import unigate\nfrom samples import asgi_app\napp = unigate.wrap(asgi_app)\n",
@@ -73,7 +73,7 @@ def contenders(interface: str) -> list[Contender]:
     peer = {"asgi": "mangum", "wsgi": "apig_wsgi"}[interface]
     module = f"{peer}_{interface}"
     return [
-        Contender("unigate", OURS, f"unigate_{interface}", {}),
+        Contender(UNIGATE, OURS, f"unigate_{interface}", {}),
         Contender(f"awslambdaric, {peer}", AWS, module, WITH_THREAD),
         Contender(f"awslambdaric, {peer}, no thread", AWS, module, {}),
     ]
@@ -122,110 +122,82 @@ def check(call: Call) -> None:
         raise SystemExit(f"The reply must have status 200, got {str(reply)[:200]}")
 
 
-def invocations(folder: str, rounds: int) -> None:
-    """Print the added latency and the invocations per second of warm runtimes."""
+def invocations(folder: str, rounds: int) -> Iterator[Result]:
+    """Yield the added latency and the invocations per second of warm runtimes."""
     binary = random.Random(7).randbytes(1024 * 1024)
-    workloads: list[tuple[str, str, Event, int]] = []
-    for interface in ("asgi", "wsgi"):
-        for source, make in (("HTTP API 2.0", http_api_event), ("REST API v1", rest_api_event)):
-            name = f"{interface.upper()}, {source}"
-            workloads.append((f"{name}, small", interface, make(b""), 20))
-            workloads.append((f"{name}, 1 MiB", interface, make(binary), 4))
+    groups: dict[str, dict[str, Callable[[], tuple[float, float]]]] = {}
     with ExitStack() as stack:
-        apis = {
-            interface: {
+        for interface in ("asgi", "wsgi"):
+            apis = {
                 one.name: stack.enter_context(running(one, folder)) for one in contenders(interface)
             }
-            for interface in ("asgi", "wsgi")
-        }
-        for name, interface, event, count in workloads:
-            times: dict[str, list[float]] = {one: [] for one in apis[interface]}
-            rates: dict[str, list[float]] = {one: [] for one in apis[interface]}
-            for _ in range(rounds):
-                for one in random.sample(list(times), len(times)):
-                    api = apis[interface][one]
-                    took(api, event)
-                    begun = time.perf_counter()
-                    each = [took(api, event) for _ in range(count)]
-                    rates[one].append(count / (time.perf_counter() - begun))
-                    times[one].append(sum(each) / count)
-            report(name, "microseconds", times, 1e6, rates)
+            for source, make in (("HTTP API 2.0", http_api_event), ("REST API v1", rest_api_event)):
+                for size, body, count in (("small", b"", 20), ("1 MiB", binary, 4)):
+                    groups[f"{interface.upper()}, {source}, {size}"] = {
+                        one: partial(latency_and_rate, api, make(body), count)
+                        for one, api in apis.items()
+                    }
+        samples = in_rounds(groups, rounds)
+    for name, taken in samples.items():
+        latencies, rates = ({one: [t[i] for t in taken[one]] for one in taken} for i in (0, 1))
+        targets = dict.fromkeys(taken, LARGE_TARGET) if "1 MiB" in name else {}
+        yield from compare(name, "microseconds", latencies, targets=targets)
+        yield from compare(name, "per second", rates)
 
 
-def report(
-    name: str,
-    unit: str,
-    times: dict[str, list[float]],
-    scale: float,
-    rates: dict[str, list[float]] | None = None,
-) -> None:
-    """Print a block: medians, and medians of the ratios within each round."""
-    titles = [unit, "ours / this", *(["per second", "ours / this"] if rates else [])]
-    print(f"\n{name:<40}{''.join(f'{title:>14}' for title in titles)}")
-    for one, theirs in times.items():
-        shown = [f"{median(theirs) * scale:.1f}", ratio(times, one)]
-        if rates:
-            shown += [f"{median(rates[one]):.0f}", ratio(rates, one)]
-        print(f"  {one:<38}{''.join(f'{text:>14}' for text in shown)}", flush=True)
+def latency_and_rate(api: RuntimeApi, event: Event, count: int) -> tuple[float, float]:
+    """Return the mean microseconds from event to response, and the invocations per second."""
+    took(api, event)
+    begun = time.perf_counter()
+    each = [took(api, event) for _ in range(count)]
+    return sum(each) / count * 1e6, count / (time.perf_counter() - begun)
 
 
-def ratio(measured: dict[str, list[float]], one: str) -> str:
-    """Return the median of the ratios of ours to another runtime within each round."""
-    if one == "unigate":
-        return ""
-    rounds = zip(measured["unigate"], measured[one], strict=True)
-    return f"{median(mine / other for mine, other in rounds):.3f}"
-
-
-def cold_starts(folder: str, rounds: int) -> None:
-    """Print the time from the start of a process to its first response."""
+def cold_starts(folder: str, rounds: int) -> Iterator[Result]:
+    """Yield the time from the start of a process to its first response."""
     for interface in ("asgi", "wsgi"):
-        found = contenders(interface)
-        times: dict[str, list[float]] = {one.name: [] for one in found}
-        for number in range(rounds + 1):
-            for one in random.sample(found, len(found)):
-                begun = time.perf_counter()
-                with running(one, folder) as api:
-                    check(api.call(http_api_event(b"")))
-                    if number:  # the first one compiles its imports
-                        times[one.name].append(time.perf_counter() - begun)
-        report(f"{interface.upper()}, cold start", "milliseconds", times, 1e3)
+        starts = {one.name: partial(cold_start, one, folder) for one in contenders(interface)}
+        in_rounds({interface: starts}, 1)  # compiles the imports
+        samples = in_rounds({interface: starts}, rounds)[interface]
+        yield from compare(f"{interface.upper()}, cold start", "milliseconds", samples)
 
 
-def events(folder: str) -> None:
-    """Print the delay of server-sent events between sending and arrival."""
+def cold_start(contender: Contender, folder: str) -> float:
+    """Return the milliseconds from the start of a process to its first response."""
+    begun = time.perf_counter()
+    with running(contender, folder) as api:
+        check(api.call(http_api_event(b"")))
+        return (time.perf_counter() - begun) * 1e3
+
+
+def events(folder: str) -> list[Result]:
+    """Return the delay of server-sent events between sending and arrival."""
     event = http_api_event(b"")
     event["requestContext"]["domainName"] = "x.lambda-url.us-east-1.on.aws"
     late: list[float] = []
-    with running(Contender("unigate", OURS, "events", {}), folder) as api:
+    with running(Contender(UNIGATE, OURS, "events", {}), folder) as api:
         for _ in range(5):
             call = api.call(event)
             while (part := call.part()) is not None:
                 if part.startswith(b"data: "):
-                    late.append(time.time() - float(part[6:]))
-    print(f"\n{len(late)} server-sent events, from sending to arrival")
-    print(f"  median {median(late) * 1e6:.0f} microseconds, longest {max(late) * 1e3:.1f} ms")
+                    late.append((time.time() - float(part[6:])) * 1e6)
+    return compare("server-sent events, from sending to arrival", "microseconds", {UNIGATE: late})
 
 
 def main() -> None:
     """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=40, help="rounds (default 40)")
-    parser.add_argument("--starts", type=int, default=15, help="cold starts of each (default 15)")
-    options = parser.parse_args()
-    versions = (f"{name} {version(name)}" for name in (AWS, "mangum", "apig-wsgi"))
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores,", ", ".join(versions))
-    print(f"(responses of {len(SMALL_ANSWER)} bytes, or of 1 MiB in base64)")
+    arguments = parser(__doc__, rounds=40)
+    arguments.add_argument("--starts", type=int, default=15, help="cold starts of each, default 15")
+    options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for name, source in {**HANDLERS, "events": EVENTS_APP}.items():
             Path(folder, f"{name}.py").write_text(source)
-        steps: list[Callable[[], Any]] = [
-            lambda: invocations(folder, options.rounds),
-            lambda: cold_starts(folder, options.starts),
-            lambda: events(folder),
+        results = [
+            *invocations(folder, options.rounds),
+            *cold_starts(folder, options.starts),
+            *events(folder),
         ]
-        for step in steps:
-            step()
+    show(results, PEERS, options.json, table(results))
 
 
 if __name__ == "__main__":

@@ -1,24 +1,19 @@
 """Measure what the Django middleware and the Flask extension cost a request that ignores them.
 
 An application gets requests with and without the plugin, twenty each, in turns. In the table,
-"without" is the time of a request (or of the named part) without the plugin; "wall" and "CPU" are
-what the plugin adds: the median of the differences within rounds. Other programs on the machine
-affect the first two. The target is for the CPU time of this process.
+"without the plugin" is the time of a request, or of the named part; "added" is what the plugin adds
+to it: the median of the differences within rounds, of wall-clock time and of this process's CPU
+time. The target is for the latter, which other programs on the machine hardly affect.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import platform
-import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from io import BytesIO
-from statistics import median
+from itertools import repeat
 from time import perf_counter, process_time
 from typing import Any
 
@@ -30,11 +25,13 @@ from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
 from flask import Flask
+from rounds import Result, in_rounds, parser, show, summarize, table
 
 from django_unigate import connections
 from django_unigate.middleware import UnigateMiddleware
 from flask_unigate import Unigate
 
+PEERS = ("django", "flask")
 TARGET = 5.0
 CALLS = 20
 MIDDLEWARE = "django_unigate.middleware.UnigateMiddleware"
@@ -149,45 +146,43 @@ def request_alone(*, ours: bool) -> Ask:
     return lambda: app.request_class({**ENVIRON})
 
 
-@dataclass
-class Line:
-    """One subject, in microseconds a request; `wall` and `cpu` are what the plugin adds."""
+def wall_and_cpu(ask: Ask) -> tuple[float, float]:
+    """Return the mean microseconds of a request, of wall-clock time and of this process's CPU."""
+    ask()
+    cpu, wall = process_time(), perf_counter()
+    for _ in repeat(None, CALLS):
+        ask()
+    spent = perf_counter() - wall, process_time() - cpu
+    return spent[0] / CALLS * 1e6, spent[1] / CALLS * 1e6
 
-    name: str
-    without: float
-    wall: float
-    cpu: float
 
-
-def measure(name: str, pair: dict[bool, Ask], rounds: int) -> Line:
-    """Measure with and without the plugin in turns; return the medians of the differences."""
-    taken: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    for _ in range(rounds):
-        for ours in random.sample((True, False), 2):
-            ask = pair[ours]
-            ask()
-            cpu, wall = process_time(), perf_counter()
-            for _ in range(CALLS):
-                ask()
-            spent = perf_counter() - wall, process_time() - cpu
-            taken[ours].append((spent[0] / CALLS * 1e6, spent[1] / CALLS * 1e6))
-    both = list(zip(taken[True], taken[False], strict=True))
-    return Line(
-        name,
-        median(wall for wall, _ in taken[False]),
-        median(mine[0] - bare[0] for mine, bare in both),
-        median(mine[1] - bare[1] for mine, bare in both),
-    )
+def measure(subjects: dict[str, dict[str, Ask]], rounds: int) -> list[Result]:
+    """Measure with and without the plugin in turns; what it adds is taken within rounds."""
+    groups = {
+        subject: {name: partial(wall_and_cpu, ask) for name, ask in pair.items()}
+        for subject, pair in subjects.items()
+    }
+    results = []
+    for subject, taken in in_rounds(groups, rounds).items():
+        both = list(zip(taken["with"], taken["without"], strict=True))
+        rows = {
+            "without the plugin": [bare[0] for _, bare in both],
+            "added": [mine[0] - bare[0] for mine, bare in both],
+            "added, CPU": [mine[1] - bare[1] for mine, bare in both],
+        }
+        for name, samples in rows.items():
+            row = summarize(subject, name, "microseconds", samples)
+            if name == "added, CPU":
+                row = replace(row, target=TARGET, met=row.value <= TARGET)
+            results.append(row)
+    return results
 
 
 def main() -> None:
     """Print the results as a table or as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=500)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    options = parser(__doc__, rounds=500).parse_args()
     loop = asyncio.new_event_loop()
-    subjects: dict[str, Callable[..., Ask]] = {
+    makers: dict[str, Callable[..., Ask]] = {
         "Django, a request": django_request,
         "Django, an asynchronous request": partial(django_async_request, loop),
         "Flask, a request": flask_request,
@@ -196,22 +191,13 @@ def main() -> None:
         "signals of the application alone": signals_alone,
         "Flask's request object alone": request_alone,
     }
-    lines = [
-        measure(name, {ours: make(ours=ours) for ours in (True, False)}, options.rounds)
-        for name, make in subjects.items()
-    ]
+    subjects = {
+        subject: {"with": make(ours=True), "without": make(ours=False)}
+        for subject, make in makers.items()
+    }
+    results = measure(subjects, options.rounds)
     loop.close()
-    if options.json:
-        print(json.dumps([asdict(line) for line in lines]))
-        return
-    print(
-        f"CPython {platform.python_version()}, Django {django.__version__}, "
-        f"Flask {version('flask')}; microseconds a request, median of {options.rounds} rounds\n"
-    )
-    print(f"{'':34}{'without':>9}{'wall':>8}{'CPU':>8}  target: CPU at most {TARGET}")
-    for line in lines:
-        verdict = "met" if line.cpu <= TARGET else "not met"
-        print(f"{line.name:34}{line.without:9.1f}{line.wall:+8.2f}{line.cpu:+8.2f}  {verdict}")
+    show(results, PEERS, options.json, table(results))
 
 
 if __name__ == "__main__":

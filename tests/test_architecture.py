@@ -10,7 +10,6 @@ from pkgutil import resolve_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("unigate", "contrib/flask_unigate", "contrib/django_unigate")
-NOT_IN_SDIST = "benchmarks"
 
 PAGE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 TREE = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -52,7 +51,7 @@ def test_the_tree_has_every_module_and_every_package() -> None:
 def test_every_entry_of_the_tree_exists_and_is_there_once() -> None:
     paths = list(entries())
     assert len(set(paths)) == len(paths)
-    assert [p for p in paths if not exists(p) and not p.startswith(NOT_IN_SDIST)] == []
+    assert [path for path in paths if not exists(path)] == []
 
 
 def test_the_layers_are_those_of_the_import_contract() -> None:
@@ -70,7 +69,7 @@ def test_every_file_that_is_cited_exists() -> None:
     files = [text for text in CITED if FILE.fullmatch(text)]
     assert len(files) > 20
     for file in files:
-        assert exists(file) or exists(f"unigate/{file}") or file.startswith(NOT_IN_SDIST), file
+        assert exists(file) or exists(f"unigate/{file}"), file
 
 
 def test_every_name_that_is_cited_exists() -> None:

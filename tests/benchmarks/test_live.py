@@ -1,0 +1,17 @@
+"""The benchmarks that start servers run, with few rounds."""
+
+from __future__ import annotations
+
+from tests.benchmarks.folder import check, check_results, run
+
+
+def test_cache() -> None:
+    rows = check(run("cache.py", "--rounds", "1", "--entries", "1", "--json"))
+    check_results(rows)
+    assert {"memory, hit", "Redis, count", "Vercel, miss"} <= {row["workload"] for row in rows}
+
+
+def test_lambda_runtime() -> None:
+    rows = check(run("lambda_runtime.py", "--rounds", "1", "--starts", "1", "--json"))
+    check_results(rows)
+    assert {"microseconds", "per second", "milliseconds"} == {row["unit"] for row in rows}
