@@ -61,6 +61,7 @@ COUNTER = "visits"
 TAG = "products"
 TAGS = [TAG]
 OPERATIONS: dict[str, tuple[str, list[str]]] = {
+    "first hit": ("get", KEYS),  # since "set" in the round before
     "hit": ("get", KEYS),
     "miss": ("get", ABSENT),
     "set": ("set", KEYS),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ class Plot:
         title: The title of the chart.
         unit: The unit that it shows.
         wanted: Returns whether a row is shown.
-        group, bar, value: The keys of a row's workload, contender and value.
+        group, bar: The keys of a row's workload, and of its contender.
+        value: The key of its value, or several with dots between them, each within the one before.
         key: The key of the rows in the results.
         ratio: The key of the ratio.
     """
@@ -42,7 +45,7 @@ class Plot:
     title: str
     unit: str
     wanted: Callable[[Row], bool] = lambda row: True
-    group: str = "workload"
+    group: tuple[str, ...] = ("workload",)
     bar: str = "contender"
     value: str = "value"
     key: str = "results"
@@ -74,6 +77,7 @@ PLOTS = (
         "ms",
         of("cold start", unit="milliseconds"),
     ),
+    Plot("vercel", "vercel_loop", "WSGI under Vercel's Python runtime", "µs"),
     Plot("plugins", "plugins", "A request through the Django and Flask plugins", "µs"),
     *(
         Plot(f"cache-{store.lower()}", "cache", f"The cache: {store}", "µs", of(f"{store}, "))
@@ -86,23 +90,6 @@ PLOTS = (
         "bytes",
         of("an entry", unit="bytes"),
     ),
-    Plot(
-        "servers",
-        "servers",
-        "Live servers, 32 connections",
-        "requests/s",
-        value="per_second",
-        key="servers",
-    ),
-    Plot(
-        "cold-start",
-        "cold_start",
-        "First reply of a new process, with the application's own",
-        "ms",
-        group="application",
-        bar="tool",
-        value="milliseconds",
-    ),
 )
 
 
@@ -111,10 +98,10 @@ def groups(plot: Plot, rows: list[Row]) -> list[Group]:
     found: dict[str, list[Bar]] = {}
     for row in rows:
         if plot.wanted(row):
-            value = row[plot.value]
-            spread = row.get("quartiles") or (value, value)
-            bar = Bar(row[plot.bar], value, (spread[0], spread[1]), row[plot.ratio])
-            found.setdefault(row[plot.group], []).append(bar)
+            value = reduce(getitem, plot.value.split("."), row)
+            low, high = row.get("quartiles", (value, value))
+            bar = Bar(str(row[plot.bar]), value, (low, high), row.get(plot.ratio))
+            found.setdefault(", ".join(row[key] for key in plot.group), []).append(bar)
     return [Group(name, bars) for name, bars in found.items()]
 
 

@@ -24,11 +24,12 @@ LONGEST = 900  # seconds
 
 @dataclass(frozen=True)
 class Script:
-    """A file of this folder, its options, and those that `--quick` adds."""
+    """A file of this folder, its options, those that `--quick` adds, and its lowest Python."""
 
     file: str
     options: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
+    python: tuple[int, int] = (3, 11)
 
 
 SCRIPTS = {
@@ -37,11 +38,9 @@ SCRIPTS = {
         "invocations.py", ("--large", "--without-fast"), ("--rounds", "10")
     ),
     "lambda_runtime": Script("lambda_runtime.py", quick=("--rounds", "5", "--starts", "3")),
+    "vercel_loop": Script("vercel_loop.py", quick=("--rounds", "5"), python=(3, 12)),
     "plugins": Script("plugins.py", quick=("--rounds", "50")),
     "cache": Script("cache.py", quick=("--rounds", "5", "--entries", "10000")),
-    "cold_start": Script("cold_start.py", quick=("--rounds", "5")),
-    "servers": Script("servers.py", quick=("--rounds", "3")),
-    "memory": Script("memory.py", quick=("--rounds", "1", "--requests", "1000")),
 }
 """The benchmarks that this runs, by the name of their results."""
 
@@ -78,7 +77,8 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.names) - SCRIPTS.keys():
         parser.error(f"NAME must be one of {', '.join(SCRIPTS)}, got {', '.join(unknown)}")
-    names = options.names or SCRIPTS
+    known = [name for name, script in SCRIPTS.items() if sys.version_info >= script.python]
+    names = options.names or known
     failed = [name for name in names if not run(name, options.folder, quick=options.quick)]
     if failed:
         raise SystemExit(f"These have failed: {', '.join(failed)}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -27,6 +28,12 @@ def test_the_charts_are_those_of_the_results(plots: Any) -> None:
     assert drawn.keys() == {path.name for path in CHARTS}
     for path in CHARTS:
         assert path.read_text() == drawn[path.name], f"{path.name}: run benchmarks/plots.py"
+
+
+def test_the_page_shows_all_charts() -> None:
+    page = (BENCHMARKS.parent / "docs" / "benchmarks.md").read_text()
+    shown = re.findall(r"^!\[.+\]\(benchmarks/(.+)\)$", page, re.MULTILINE)
+    assert sorted(shown) == [path.name for path in CHARTS]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
