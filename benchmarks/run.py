@@ -40,7 +40,7 @@ SCRIPTS = {
     "lambda_runtime": Script("lambda_runtime.py", quick=("--rounds", "5", "--starts", "3")),
     "vercel_loop": Script("vercel_loop.py", quick=("--rounds", "5"), python=(3, 12)),
     "plugins": Script("plugins.py", quick=("--rounds", "50")),
-    "cache": Script("cache.py", quick=("--rounds", "5", "--entries", "10000")),
+    "cache": Script("cache.py", quick=("--rounds", "10", "--entries", "1000")),
 }
 """The benchmarks that this runs, by the name of their results."""
 
