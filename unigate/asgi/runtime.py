@@ -15,6 +15,7 @@ from typing import Any
 from unigate import wsgi
 from unigate.background import Deferred
 from unigate.context import current_request_var
+from unigate.deployment import Deployment
 from unigate.errors import ApplicationAborted
 from unigate.http import Response
 from unigate.isolation import in_pool, isolated
@@ -34,6 +35,7 @@ from .driver import (
     send_response,
 )
 from .lifespan import Lifespan, Lifespans, Mode
+from .live_requests import LiveRequest
 from .wsgi_applications import wsgi_to_asgi
 from .wsgi_servers import asgi_to_wsgi
 
@@ -153,6 +155,10 @@ class ASGIRuntime:
         else:
             await self.lifespans.serve(receive, send)
 
+    def read(self, scope: Scope, deployment: Deployment) -> Request:
+        """Return the request of a live HTTP or WebSocket scope."""
+        return LiveRequest(scope, deployment)
+
     async def serve(
         self,
         mount: Mount,
@@ -187,24 +193,26 @@ class ASGIRuntime:
             await send_response(Response.plain(500, "Internal Server Error"), send)
 
     def _live_scope(self, mount: Mount, request: Request, scope: Scope) -> Scope:
-        scope = {
-            "headers": [],
+        fields = scope.get("headers")
+        if type(fields) is list and len(dict(fields)) == len(fields):
+            fields = fields.copy()  # the application may change it, and the request is read late
+        else:  # an iterator, which reading uses up, or cookies that are joined
+            headers = request.headers
+            kept = isinstance(fields, (list, tuple)) and len(headers) == len(fields)
+            fields = list(fields) if kept else headers.encoded()
+        return {
             **scope,
+            "headers": fields,
             "root_path": request.root_path + mount.prefix,
             "path": request.path,
             "raw_path": request.raw_path,
             "state": {
-                **(scope.get("state") or {}),
+                **(scope.get("state") or _NO_STATE),
                 **self._states.get(mount, _NO_STATE),
                 "unigate": request,
             },
             "unigate.request": request,
         }
-        fields = scope["headers"]
-        # An iterator was used up, or cookies were joined.
-        if not isinstance(fields, (list, tuple)) or len(request.headers) != len(fields):
-            scope["headers"] = request.headers.encoded()
-        return scope
 
     def _as_asgi(self, mount: Mount) -> ASGIApp:
         if mount.interface == "asgi":
