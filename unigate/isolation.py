@@ -24,8 +24,7 @@ async def isolated(coroutine: Coroutine[Any, Any, T]) -> T:
     before = caller.cancelling() if caller is not None else 0
     results: list[T] = []
     try:
-        task = start(append_result(coroutine, results))
-        error = task.result() if task.done() else await task
+        error = await _start(append_result(coroutine, results))
     except asyncio.CancelledError as cancelled:  # before its first step
         error = cancelled
     finally:
@@ -41,10 +40,10 @@ async def isolated(coroutine: Coroutine[Any, Any, T]) -> T:
         del error, caller
 
 
-def start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+def _start(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Start a task; with Python 3.12 and later it takes its first step at once.
 
-    Most requests end with that step, and need no turn of the event loop.
+    Most requests end with that step, and then there is nothing to wait for.
     """
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
