@@ -79,6 +79,7 @@ benchmark: $(VENV)/ready
 	$(BIN)/python benchmarks/invocations.py
 	$(BIN)/python benchmarks/lambda_runtime.py
 	$(BIN)/python benchmarks/plugins.py
+	$(BIN)/python benchmarks/servers.py
 
 $(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unigate needs Python 3.11 or later")'

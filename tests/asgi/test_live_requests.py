@@ -17,8 +17,9 @@ from unigate.request import Request
 pytestmark = pytest.mark.usefixtures("bounded")
 
 MEMBERS = (
-    *("method", "path", "raw_path", "query_string", "headers", "body", "scheme", "server", "client"),
-    *("root_path", "http_version", "source", "event", "context", "identity", "deferred", "answered"),
+    *("method", "path", "raw_path", "query_string", "headers", "body", "scheme", "server"),
+    *("client", "root_path", "http_version", "source", "event", "context", "identity", "deferred"),
+    "answered",
 )
 HEADERS = [(b"host", b"example.org"), (b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"x-a", b"\xe9")]
 

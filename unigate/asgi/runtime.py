@@ -204,10 +204,10 @@ class ASGIRuntime:
         fields = scope.get("headers")
         if type(fields) is list and len(dict(fields)) == len(fields):
             fields = fields.copy()  # the application may change it, and the request is read late
+        elif isinstance(fields, (list, tuple)) and len(fields) == len(request.headers):
+            fields = list(fields)
         else:  # an iterator, which reading uses up, or cookies that are joined
-            headers = request.headers
-            kept = isinstance(fields, (list, tuple)) and len(headers) == len(fields)
-            fields = list(fields) if kept else headers.encoded()
+            fields = request.headers.encoded()
         return {
             **scope,
             "headers": fields,
