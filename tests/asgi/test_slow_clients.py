@@ -866,6 +866,37 @@ def test_server_that_cleans_up_when_its_time_is_over_is_waited_for(setting: Any)
     assert cleaned == ["http.response.start"]
 
 
+class Steps:
+    """An awaitable as granian has them: an iterator without `throw`."""
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._steps = future.__await__()
+
+    def __await__(self) -> Steps:
+        return self
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._steps)
+
+
+def test_client_that_stops_sending_to_a_server_without_generators_is_answered_with_408(
+    setting: Any,
+) -> None:
+    setting("CLIENT_TIMEOUT", 1)
+
+    async def scenario() -> None:
+        live = Live()
+        future = asyncio.get_running_loop().create_future()
+        gateway = Site().wrapped()
+        await gateway.asgi(live.scope, lambda: Steps(future), live.send)  # type: ignore[arg-type,return-value]
+        assert live.status == 408
+
+    run(scenario)
+
+
 def test_message_that_arrives_although_its_time_is_over_counts(setting: Any) -> None:
     setting("CLIENT_TIMEOUT", 1)
 

@@ -120,6 +120,8 @@ def _go_on(waiting_for: Any, steps: Generator[Any, Any, T]) -> Generator[Any, An
         try:
             yield waiting_for
         except BaseException as error:
+            if not hasattr(steps, "throw"):  # granian's are no generators
+                raise
             try:
                 waiting_for = steps.throw(error)
             except StopIteration as end:
