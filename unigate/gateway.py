@@ -124,11 +124,11 @@ class Gateway(EventGateway):
 
     async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an ASGI server: HTTP, WebSocket and lifespan."""
+        runtime = self.applications.runtime
         if scope["type"] == "lifespan":
-            await self.applications.runtime.serve_lifespan(receive, send)
+            await runtime.serve_lifespan(receive, send)
             return
-        request = Request.from_scope(scope)
-        request.deployment = self.deployment
+        request = runtime.read(scope, self.deployment)
         if self.placement is not None and self.placement(request):
             scope = {
                 **scope,
@@ -136,13 +136,14 @@ class Gateway(EventGateway):
                 "server": request.server,
                 "headers": request.headers.encoded(),
             }
-        mount = self.route(request)
+        mount = self.applications.only or self.route(request)
         if mount is not None and (mount.interface == "asgi" or scope["type"] == "http"):
-            serve = self.applications.runtime.serve
             try:
-                await serve(mount, request, scope, receive, send, raising=self.raising)
+                await runtime.serve(mount, request, scope, receive, send, raising=self.raising)
             finally:
-                await request.finish_async()
+                deferred = request.mark_answered()
+                if deferred is not None:
+                    await deferred.finish_async()
         elif scope["type"] == "http":
             from .asgi.driver import send_response
 

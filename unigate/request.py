@@ -213,10 +213,11 @@ class Request:
     @classmethod
     def from_scope(cls, scope: Scope) -> Request:
         """Read the request of an ASGI HTTP or WebSocket scope; its body stays with `receive`."""
-        from .server_requests import read_scope  # functions for events do without it
+        # Functions for events do without it.
+        from .server_requests import read_scope, read_scope_path
 
-        arguments, path = read_scope(scope)
-        request = cls(**arguments)
+        path, raw_path, root_path = read_scope_path(scope)
+        request = cls(raw_path=raw_path, root_path=root_path, **read_scope(scope))
         request._path = path
         request._take_origin(scope.get("unigate.request"), "asgi")
         return request

@@ -16,16 +16,23 @@ from .types import Environ, Scope
 _CONTENT_KEYS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
 
-def read_scope(scope: Scope) -> tuple[dict[str, Any], str]:
-    """Return the arguments for an ASGI HTTP or WebSocket scope, and the decoded path."""
+def read_scope_path(scope: Scope) -> tuple[str, bytes, str]:
+    """Return the decoded path, the raw path and the root path of an ASGI scope."""
     path: str = scope["path"]
-    raw = (scope.get("raw_path") or b"").partition(b"?")[0]  # daphne leaves the query on
+    raw = scope.get("raw_path") or b""
     root_path = scope.get("root_path", "").rstrip("/")
     # Servers older than ASGI 2.4 leave the root path out of the path.
-    if remove_path_prefix(path, root_path) is None:
+    if root_path and remove_path_prefix(path, root_path) is None:
         path = root_path + path
-    if decode_path(raw) != path:  # rewritten on the way, or missing
-        raw = quote_path(path)
+    if decode_path(raw) != path:
+        raw = raw.partition(b"?")[0]  # daphne leaves the query on
+        if decode_path(raw) != path:  # rewritten on the way, or missing
+            raw = quote_path(path)
+    return path, raw, root_path
+
+
+def read_scope(scope: Scope) -> dict[str, Any]:
+    """Return the arguments for an ASGI HTTP or WebSocket scope, except those of its path."""
     scheme = scope.get("scheme") or "http"
     client = scope.get("client")
     server = scope.get("server")
@@ -36,16 +43,14 @@ def read_scope(scope: Scope) -> tuple[dict[str, Any], str]:
     headers.join_cookies()  # HTTP/2 clients may send a field for each cookie
     return {
         "method": scope.get("method", "GET"),
-        "raw_path": raw,
         "query_string": scope.get("query_string", b""),
         "headers": headers,
         "scheme": scheme,
         # A server on a Unix socket has a path and no port; granian gives it as text.
         "server": (server[0], int(server[1] or 0)) if server else split_host("localhost", scheme),
         "client": (client[0], int(client[1])) if client else None,
-        "root_path": root_path,
         "http_version": scope.get("http_version", "1.1"),
-    }, path
+    }
 
 
 def read_environ(environ: Environ) -> dict[str, Any]:

@@ -372,10 +372,31 @@ def test_a_server_gets_the_fields_of_any_message_in_a_list(kind: str, message: A
 
 
 @pytest.mark.parametrize(("kind", "message"), WITH_FIELDS)
-@pytest.mark.parametrize("field", [(b"x-a", b"1\r\nx-b: 2"), (b"x a", b"1"), (b"", b"1")])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *[(b"x-a", b"1\r\nx-b: 2"), (b"x-a", b"1\n"), (b"x-a", b"\r"), (b"x-a", b"\0")],
+        *[(b"x a", b"1"), (b"", b"1")],
+    ],
+)
 def test_a_server_gets_no_field_that_could_be_another(kind: str, message: Any, field: Any) -> None:
-    with pytest.raises(ValueError, match="line break or NUL"):
-        told(kind, {**message, "headers": iter([field])})
+    for fields in ([(b"x-a", b"1"), field], iter([field])):
+        with pytest.raises(ValueError, match="line break or NUL"):
+            told(kind, {**message, "headers": fields})
+
+
+@pytest.mark.parametrize("value", [b"x", b"-1", b"1" * 20, b"\xb2"])
+def test_a_server_gets_no_length_that_is_not_a_number(value: bytes) -> None:
+    fields = [(b"x-a", b"1"), (b"Content-Length", value)]
+    with pytest.raises(ValueError, match="Content-Length must be a number"):
+        told("http", {"type": "http.response.start", "status": 200, "headers": fields})
+
+
+def test_a_server_gets_one_length() -> None:
+    start = {"type": "http.response.start", "status": 200}
+    twice = [(b"content-length", b"0"), (b"x-a", b"1"), (b"Content-Length", b"0")]
+    told_fields = told("http", {**start, "headers": twice})[0]["headers"]
+    assert [name.lower() for name, _ in told_fields] == [b"x-a", b"content-length"]
 
 
 @pytest.mark.parametrize("status", ["403", 99, 101, None])

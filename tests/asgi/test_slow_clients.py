@@ -808,6 +808,114 @@ def test_close_follows_the_end_of_the_response() -> None:
     assert lives[0].body == b"whole"
 
 
+def test_body_of_the_announced_length_is_whole_before_the_application_has_ended() -> None:
+    class Announced(Site):
+        def __call__(self, environ: Any, start_response: Any) -> Any:
+            start_response("200 OK", [("Content-Length", "5")])
+            return self.stream(self.parts())
+
+        def parts(self) -> Iterator[bytes]:
+            yield b"who"
+            yield b"le"
+            until(lambda: live.complete)
+            yield b"more"
+
+    async def scenario() -> None:
+        nonlocal live
+        live = Live().upload()
+        site = Announced()
+        await live.run(site.wrapped())
+        assert (live.body, live.complete, site.closed) == (b"whole", True, 1)
+        assert len([message for message in live.taken if not message.get("more_body")]) == 2
+
+    live: Any = None
+    run(scenario)
+
+
+@pytest.mark.parametrize("length", ["2", "4"])
+def test_error_after_the_announced_length_of_a_list_is_a_500(length: str) -> None:
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", length)])
+        return [b"ab", 5]
+
+    async def scenario() -> None:
+        gateway = unigate.wrap(app, interface="wsgi")
+        assert (await Live().upload().run(gateway)).status == 500
+
+    run(scenario)
+
+
+def test_server_that_cleans_up_when_its_time_is_over_is_waited_for(setting: Any) -> None:
+    setting("CLIENT_TIMEOUT", 1)
+    site = Site()
+    cleaned: list[str] = []
+
+    class Careful(Live):
+        async def send(self, message: dict[str, Any]) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                cleaned.append(message["type"])
+
+    async def scenario() -> None:
+        await Careful().upload().run(site.wrapped())
+
+    with asyncio.Runner(loop_factory=TimersOnlyLoop) as runner:
+        runner.run(scenario())
+    assert cleaned == ["http.response.start"]
+
+
+class Steps:
+    """An awaitable as granian has them: an iterator without `throw`."""
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self._steps = future.__await__()
+
+    def __await__(self) -> Steps:
+        return self
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._steps)
+
+
+def test_client_that_stops_sending_to_a_server_without_generators_is_answered_with_408(
+    setting: Any,
+) -> None:
+    setting("CLIENT_TIMEOUT", 1)
+
+    async def scenario() -> None:
+        live = Live()
+        future = asyncio.get_running_loop().create_future()
+        gateway = Site().wrapped()
+        await gateway.asgi(live.scope, lambda: Steps(future), live.send)  # type: ignore[arg-type,return-value]
+        assert live.status == 408
+
+    run(scenario)
+
+
+def test_message_that_arrives_although_its_time_is_over_counts(setting: Any) -> None:
+    setting("CLIENT_TIMEOUT", 1)
+
+    class Late(Live):
+        async def receive(self) -> dict[str, Any]:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return {"type": "http.request"}
+            raise AssertionError
+
+    async def scenario() -> None:
+        live = Late()
+        await Site().wrapped().asgi(live.scope, live.receive, live.send)
+        assert live.status == 200
+
+    run(scenario)
+
+
 # --- settings -------------------------------------------------------------------------------------
 
 

@@ -226,6 +226,22 @@ def test_function_that_nobody_waits_for_any_more_is_not_called() -> None:
     assert called == []
 
 
+def test_idle_threads_all_wake_for_jobs_that_wait_for_each_other() -> None:
+    pool = Threads(8)
+    for _ in range(20):
+        together = threading.Barrier(8)
+        done: list[int] = []
+
+        def job(together: threading.Barrier = together, done: list[int] = done) -> None:
+            together.wait(20)
+            done.append(threading.get_ident())
+
+        for _ in range(8):
+            pool.start(job)
+        until(lambda done=done: len(done) == 8)  # type: ignore[misc]
+        assert len(set(done)) == 8
+
+
 def test_idle_threads_end_and_others_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "IDLE_SECONDS", 0.01)
     pool = Threads(2)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from types import coroutine
+from typing import Any, TypeVar, cast
 
 from unigate.types import Message, Receive, Send
+
+T = TypeVar("T")
 
 _log = logging.getLogger("unigate")
 
@@ -28,12 +32,16 @@ class Client:
 
     Args:
         seconds: How long the client may stand still.
+
+    Attributes:
+        started: Whether the start of the response was sent.
     """
 
     def __init__(self, receive: Receive, send: Send, seconds: float) -> None:
         self._receive = receive
         self._send = send
         self._seconds = seconds
+        self.started = False
         self._loop = asyncio.get_running_loop()
         self._watch: asyncio.Task[None] | None = None
         self._left = seconds  # for the next bytes of the body
@@ -42,8 +50,7 @@ class Client:
         """Return the next part of the request body; ClientGone if there is none."""
         begin = self._loop.time()
         try:
-            async with asyncio.timeout(self._left):
-                message = await self._receive()
+            message = await _within(self._left, self._receive())
         except TimeoutError:
             raise ClientStalled(
                 f"The client sent its body slower than {PROGRESS} bytes in {self._seconds} seconds."
@@ -59,9 +66,9 @@ class Client:
 
     async def send(self, message: Message) -> None:
         """Send a part of the response; ClientGone if the client does not take it."""
+        self.started = True
         try:
-            async with asyncio.timeout(self._seconds):
-                await self._send(message)
+            await _within(self._seconds, self._send(message))
         except TimeoutError:
             raise ClientStalled(
                 f"The client took no part of the response in {self._seconds} seconds."
@@ -89,3 +96,35 @@ class Client:
         except Exception:
             _log.exception("The server failed to receive the next message of a client.")
         gone("The client disconnected before the end of the response.")
+
+
+async def _within(seconds: float, awaitable: Awaitable[T]) -> T:
+    """Await something; TimeoutError if it takes longer.
+
+    A timer is set only if there is something to wait for: that is seldom, and setting and removing
+    it takes longer than all else here.
+    """
+    steps = awaitable.__await__()
+    try:
+        waiting_for = next(steps)
+    except StopIteration as end:
+        return cast("T", end.value)
+    async with asyncio.timeout(seconds):
+        return await _go_on(waiting_for, steps)
+
+
+@coroutine
+def _go_on(waiting_for: Any, steps: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await the rest of something whose first step has led to a future."""
+    while True:
+        try:
+            yield waiting_for
+        except BaseException as error:
+            if not hasattr(steps, "throw"):  # granian's are no generators
+                raise
+            try:
+                waiting_for = steps.throw(error)
+            except StopIteration as end:
+                return cast("T", end.value)
+        else:
+            return (yield from steps)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse, failure_of
-from unigate.http import BodyLength, Response, check_status, response_headers
+from unigate.http import BodyLength, Response, check_status, is_token, response_headers
+from unigate.memo import Memo
 from unigate.request import Request
 from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -223,14 +224,16 @@ def checked(message: Message) -> Message:
     Not every server does, and a client could choose header fields of the response.
 
     Returns:
-        The message, or a copy with the fields in a list of their own, since they may come from an
-        iterator, and with a body of plain bytes.
+        The message, or a copy with the fields as a list, since they may come from an iterator, and
+        with plain bytes.
 
     Raises:
         TypeError: The status is not an int, or a field is not bytes.
         ValueError: The status is not one of a final response, a name is not a token, or a value
             holds a line break or NUL, or Content-Length is not a number.
     """
+    if message["type"] == "http.response.start" and _is_usual(message):
+        return message
     if type(message.get("body", b"")) is not bytes:
         message = {**message, "body": _as_bytes(message["body"])}
     if message["type"] in ("http.response.start", "websocket.http.response.start"):
@@ -245,6 +248,34 @@ def checked(message: Message) -> Message:
         if len(others) + 1 < len(fields):
             fields = [*others, first]
     return {**message, "headers": fields}
+
+
+def _is_usual(start: Message) -> bool:
+    """Return True for the start of a response that can be sent as it is, as nearly all can."""
+    status, fields = start["status"], start.get("headers")
+    if type(status) is not int or not 200 <= status <= 599 or type(fields) is not list:
+        return False
+    lengths = 0
+    for name, value in fields:
+        if type(name) is not bytes or type(value) is not bytes:
+            return False
+        kind = _NAMES.get(name) or _NAMES.learn(name)
+        if kind == "other" or 10 in value or 13 in value or 0 in value:
+            return False
+        if kind == "length":
+            lengths += 1
+            if lengths > 1 or not value.isdigit() or len(value) > 19:
+                return False
+    return True
+
+
+def _kind_of_name(name: bytes) -> Literal["length", "token", "other"]:
+    if name.lower() == b"content-length":
+        return "length"
+    return "token" if is_token(name.decode("latin-1")) else "other"
+
+
+_NAMES = Memo(_kind_of_name)
 
 
 def _as_pairs(fields: Iterable[tuple[Any, Any]]) -> list[tuple[bytes, bytes]]:

@@ -27,13 +27,11 @@ class Outgoing:
     Attributes:
         response: What the application starts and writes.
         gone: Why nothing more reaches the client, or "".
-        started: Whether the start of the response was sent.
     """
 
     def __init__(self, method: str, threads: Threads) -> None:
         self.response = LiveResponse(self._write)
         self.gone = ""
-        self.started = False
         self._method = method
         self._threads = threads
         self._loop = asyncio.get_running_loop()
@@ -61,9 +59,10 @@ class Outgoing:
         """Note that the body is complete; IncompleteResponse if the response was never started."""
         self.response.check_started()
         self._begin()
-        self._complete = True
-        if not self._held:
-            self._notify()
+        if not self._complete:
+            self._complete = True
+            if not self._held:
+                self._notify()
 
     def finish(self, error: BaseException | None) -> None:
         """Note that the application has ended, and what it raised."""
@@ -88,10 +87,13 @@ class Outgoing:
                 self._changed.wait_for(lambda: self._size < PART or self.gone)
         if self.gone:
             raise ClientGone(self.gone)
-        if self._has_body:
-            with self._lock:
+        length = self.response.length
+        with self._lock:
+            if self._has_body:
                 self._parts.append(part)
                 self._size += len(part)
+            if length is not None and length.left <= 0 and not self._held:
+                self._complete = True  # what follows is not sent
         if not self._held:
             self._notify()
 
@@ -147,7 +149,7 @@ class Outgoing:
             if not begun or delivered or self.gone or (self._held and not complete):
                 continue
             try:
-                if not self.started:
+                if not client.started:
                     await self._start(client)
                     if not complete:
                         client.watch(self.break_off)
@@ -161,7 +163,6 @@ class Outgoing:
             raise ClientGone(self.gone)
 
     async def _start(self, client: Client) -> None:
-        self.started = True
         response = self.response
         headers = response.headers.encoded()
         await client.send(

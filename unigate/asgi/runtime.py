@@ -15,6 +15,7 @@ from typing import Any
 from unigate import wsgi
 from unigate.background import Deferred
 from unigate.context import current_request_var
+from unigate.deployment import Deployment
 from unigate.errors import ApplicationAborted
 from unigate.http import Response
 from unigate.isolation import in_pool, isolated
@@ -23,7 +24,7 @@ from unigate.request import Request
 from unigate.routing import Mount, Router
 from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
-from .disconnects import ClientGone
+from .disconnects import Client, ClientGone
 from .driver import (
     ResponseCollector,
     WatchedResponse,
@@ -34,7 +35,8 @@ from .driver import (
     send_response,
 )
 from .lifespan import Lifespan, Lifespans, Mode
-from .wsgi_applications import wsgi_to_asgi
+from .live_requests import LiveRequest
+from .wsgi_applications import WSGIBridge
 from .wsgi_servers import asgi_to_wsgi
 
 _log = logging.getLogger("unigate")
@@ -61,7 +63,7 @@ class ASGIRuntime:
         self._states = {mount: lifespan.state for mount, lifespan in lifespans.items()}
         self._stops_at_exit = False
         self._router = router
-        self._asgi_apps: dict[Mount, ASGIApp] = {}
+        self._bridges: dict[Mount, WSGIBridge] = {}
 
     def start(self) -> None:
         """Start the lifespans now instead of with the first request, from any thread."""
@@ -144,7 +146,8 @@ class ASGIRuntime:
         wrong = ""
         try:
             for mount in self._router:
-                self._as_asgi(mount)
+                if mount.interface == "wsgi":
+                    self._bridge(mount)
         except ValueError as error:
             wrong = str(error)
         if wrong:  # outside of the handler: what a server raises would name the error twice
@@ -152,6 +155,10 @@ class ASGIRuntime:
             await send({"type": "lifespan.startup.failed", "message": wrong})
         else:
             await self.lifespans.serve(receive, send)
+
+    def read(self, scope: Scope, deployment: Deployment) -> Request:
+        """Return the request of a live HTTP or WebSocket scope."""
+        return LiveRequest(scope, deployment)
 
     async def serve(
         self,
@@ -170,49 +177,56 @@ class ASGIRuntime:
             ApplicationAborted: The application ended with what no `except Exception` catches, after
                 the response had started or if `raising`.
         """
-        scope = self._live_scope(mount, request, scope)
         current_request_var.set(request)  # for this task, in which nothing else is answered
         if scope["type"] != "http":
+            scope = self._live_scope(mount, request, scope)
             await isolated(_run(mount.app, scope, receive, checking(send)))
             return
-        response = WatchedResponse(receive, send)
+        response: WatchedResponse | Client | None = None
         try:
-            await isolated(response.run(partial(self._as_asgi(mount), scope)))
+            if mount.interface == "wsgi":
+                bridge = self._bridge(mount)
+                response = bridge.client(receive, send)
+                await bridge.answer(request, request.root_path + mount.prefix, response)
+                return
+            scope = self._live_scope(mount, request, scope)
+            response = WatchedResponse(receive, send)
+            await isolated(response.run(partial(mount.app, scope)))
         except ClientGone as gone:
             _log.debug("%r ended early: %s", request, gone)
         except Exception:
-            if raising or response.started:
+            if raising or (response is not None and response.started):
                 raise
             _log.exception("%r failed.", request)
             await send_response(Response.plain(500, "Internal Server Error"), send)
 
     def _live_scope(self, mount: Mount, request: Request, scope: Scope) -> Scope:
-        scope = {
-            "headers": [],
+        fields = scope.get("headers")
+        if type(fields) is list and len(dict(fields)) == len(fields):
+            fields = fields.copy()  # the application may change it, and the request is read late
+        elif isinstance(fields, (list, tuple)) and len(fields) == len(request.headers):
+            fields = list(fields)
+        else:  # an iterator, which reading uses up, or cookies that are joined
+            fields = request.headers.encoded()
+        return {
             **scope,
+            "headers": fields,
             "root_path": request.root_path + mount.prefix,
             "path": request.path,
             "raw_path": request.raw_path,
             "state": {
-                **(scope.get("state") or {}),
+                **(scope.get("state") or _NO_STATE),
                 **self._states.get(mount, _NO_STATE),
                 "unigate": request,
             },
             "unigate.request": request,
         }
-        fields = scope["headers"]
-        # An iterator was used up, or cookies were joined.
-        if not isinstance(fields, (list, tuple)) or len(request.headers) != len(fields):
-            scope["headers"] = request.headers.encoded()
-        return scope
 
-    def _as_asgi(self, mount: Mount) -> ASGIApp:
-        if mount.interface == "asgi":
-            app: ASGIApp = mount.app
-            return app
-        if mount not in self._asgi_apps:
-            self._asgi_apps[mount] = wsgi_to_asgi(mount.app)
-        return self._asgi_apps[mount]
+    def _bridge(self, mount: Mount) -> WSGIBridge:
+        bridge = self._bridges.get(mount)
+        if bridge is None:
+            bridge = self._bridges[mount] = WSGIBridge(mount.app)
+        return bridge
 
     def as_wsgi(self, mount: Mount) -> WSGIApp:
         """Return an ASGI application for a WSGI server; the environ must hold our request."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import count
-from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -40,7 +39,12 @@ class Threads:
         self._free = slots
         self._number = 0  # of the threads
         self._idle = 0
-        self._passed_on: SimpleQueue[Callable[[], object]] = SimpleQueue()  # to idle threads
+        # Jobs for idle threads, which sleep, each at a lock of its own. One of them is woken at a
+        # time, and wakes the next: a busy thread is often done before another one has woken up, and
+        # then takes the job itself.
+        self._passed_on: deque[Callable[[], object]] = deque()
+        self._sleeping: list[threading.Lock] = []
+        self._waking = False
         self._waiting: dict[int, Callable[[], object]] = {}  # by thread, the longest first
         self._leaving: set[int] = set()  # the threads that were broken off, until they are done
         # What needs a slot: new jobs and threads that come back, numbered in the order in which
@@ -127,7 +131,8 @@ class Threads:
         """Pass a job to an idle thread or to a new one; False if there is none."""
         if self._idle:
             self._idle -= 1
-            self._passed_on.put(job)
+            self._passed_on.append(job)
+            self._wake()
             return True
         if self._number == self._slots + WAITING_PER_SLOT * self._slots:
             return False
@@ -149,10 +154,26 @@ class Threads:
             self._leaving.add(thread)
             self._waiting.pop(thread)()
 
+    def _wake(self) -> None:
+        """Wake a thread if jobs are waiting for one, and none is on its way to them."""
+        if self._passed_on and self._sleeping and not self._waking:
+            self._waking = True
+            self._sleeping.pop().release()  # the one that has slept for the shortest time
+
+    def _take_passed_on(self) -> Callable[[], object] | None:
+        """Return the next job for an idle thread, if there is one."""
+        if not self._passed_on:
+            return None
+        job = self._passed_on.popleft()
+        self._wake()
+        return job
+
     # --- in a thread -----------------------------------------------------------------------------
 
-    def _work(self, job: Callable[[], object]) -> None:
-        while True:
+    def _work(self, job: Callable[[], object] | None) -> None:
+        wakeup = threading.Lock()
+        wakeup.acquire()
+        while job is not None:
             job()
             del job  # an idle thread must not keep a request alive
             with self._lock:
@@ -160,14 +181,27 @@ class Threads:
                 self._idle += 1
                 self._free += 1
                 self._give_slots()  # the next job can be for this thread
-            try:
-                job = self._passed_on.get(timeout=IDLE_SECONDS)
-            except Empty:
-                with self._lock:
-                    ends = self._idle > 0
-                    if ends:
-                        self._idle -= 1
-                        self._number -= 1
-                if ends:
-                    return
-                job = self._passed_on.get()  # on its way, because no thread is idle any more
+                job = self._take_passed_on()
+                if job is None:
+                    self._sleeping.append(wakeup)
+            if job is None:
+                job = self._sleep(wakeup)
+
+    def _sleep(self, wakeup: threading.Lock) -> Callable[[], object] | None:
+        """Wait for a job; return None if there was none for so long that the thread ends."""
+        while True:
+            woken = wakeup.acquire(timeout=IDLE_SECONDS)
+            with self._lock:
+                if not woken and wakeup in self._sleeping:
+                    self._sleeping.remove(wakeup)
+                elif woken or wakeup.acquire():  # it was released just after the time-out
+                    woken = True
+                    self._waking = False
+                job = self._take_passed_on()
+                if job is not None:
+                    return job
+                if not woken:
+                    self._idle -= 1
+                    self._number -= 1
+                    return None
+                self._sleeping.append(wakeup)  # a busy thread has taken the job

@@ -16,7 +16,7 @@ from typing import IO
 from unigate.environ import build_environ
 from unigate.http import Response, reason_phrase
 from unigate.request import Request
-from unigate.types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
+from unigate.types import Environ, Receive, Send, StartResponse, WSGIApp
 from unigate.wsgi import drive
 
 from .disconnects import Client, ClientGone
@@ -27,33 +27,41 @@ from .spooled_bodies import Refused, receive_body
 from .threads import Threads
 
 
-def wsgi_to_asgi(app: WSGIApp) -> ASGIApp:
-    """Return a WSGI application as an ASGI application that runs it in its own threads.
-
-    The scope must hold the common request as "unigate.request". The ASGI application raises
-    ClientGone if its client disconnects or stands still.
+class WSGIBridge:
+    """Runs a WSGI application in its own threads, for the requests of an ASGI server.
 
     Raises:
         ValueError: For an environment variable of `limits` that is not a positive integer.
     """
-    limits = read_limits()
-    threads = Threads(limits.threads)
 
-    async def asgi(scope: Scope, receive: Receive, send: Send) -> None:
-        request: Request = scope["unigate.request"]
-        client = Client(receive, send, limits.client_timeout)
+    def __init__(self, app: WSGIApp) -> None:
+        self._app = app
+        self._limits = read_limits()
+        self._threads = Threads(self._limits.threads)
+
+    def client(self, receive: Receive, send: Send) -> Client:
+        """Return the client of a live request."""
+        return Client(receive, send, self._limits.client_timeout)
+
+    async def answer(self, request: Request, root_path: str, client: Client) -> None:
+        """Answer a request; ClientGone if its client disconnects or stands still.
+
+        Raises:
+            BaseException: What the application raised, or `failure_of` that.
+        """
+        threads = self._threads
         try:
-            body, size = await receive_body(request, client, limits, threads)
+            body, size = await receive_body(request, client, self._limits, threads)
         except Refused as refused:
             await _refuse(request, refused.status, client)
             return
-        environ = build_environ(request, scope["root_path"], body)
+        environ = build_environ(request, root_path, body)
         if size or "CONTENT_LENGTH" in environ:  # a body that was chunked is whole here
             environ["CONTENT_LENGTH"] = str(size)
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         outgoing = Outgoing(request.method, threads)
         try:
-            threads.start(partial(copy_context().run, _run, app, environ, body, outgoing))
+            threads.start(partial(copy_context().run, _run, self._app, environ, body, outgoing))
         except RuntimeError:
             body.close()
             raise
@@ -61,14 +69,12 @@ def wsgi_to_asgi(app: WSGIApp) -> ASGIApp:
             await outgoing.deliver(client)
         except BaseException as error:
             exits = not isinstance(error, (Exception, asyncio.CancelledError))
-            if exits and not outgoing.started:
-                await send_response(Response.plain(500, "Internal Server Error"), send)
+            if exits and not client.started:
+                await send_response(Response.plain(500, "Internal Server Error"), client.send)
             raise
         finally:
             outgoing.break_off("The server stopped waiting for the response.")
             client.close()
-
-    return asgi
 
 
 def _run(app: WSGIApp, environ: Environ, body: IO[bytes], outgoing: Outgoing) -> None:
