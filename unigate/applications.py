@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import interfaces
-from .http import remove_path_prefix
+from .http.urls import remove_path_prefix
 from .request import Request
 from .routing import Interface, Mount, Router, check_prefixes, read_base_path
 

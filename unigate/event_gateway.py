@@ -7,29 +7,28 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import background, wsgi
+from . import wsgi
 from .applications import Applications
 from .context import event_host_var
 from .deployment import Deployment
 from .errors import InvalidEvent, LifespanFailed, failure_of
-from .events import (
-    EventSource,
+from .events.detection import (
     check_sources,
     find_source,
-    name_of,
     parse_event,
     source_named,
     unknown_event,
     unreadable_event,
 )
-from .events.handlers import Decorator, EventHandlers, Handler
 from .events.replies import write_reply
-from .http import Response, reason_phrase
+from .http.responses import Response, reason_phrase
 from .request import Request
-from .routing import Mount
 
 if TYPE_CHECKING:
+    from .events.handlers import Decorator, EventHandlers, Handler, RegisteredHandler
+    from .events.source import EventSource
     from .placement import Placement
+    from .routing import Mount
 
 _log = logging.getLogger("unigate")
 
@@ -66,7 +65,7 @@ class EventGateway:
         self._sources = sources
         self._source = source_named(source, self._sources) if source is not None else None
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
-        self._handlers = EventHandlers()
+        self._handlers: dict[str, list[RegisteredHandler]] = {}
         self.around = around
         if self.around:
             from .handler_decorators import surround  # most gateways do without it
@@ -98,7 +97,7 @@ class EventGateway:
             ValueError: The kind is unknown, a filter is empty, or a function with the same filters
                 is registered already.
         """
-        return self._handlers.register(kind, filters)
+        return self._event_handlers().register(kind, filters)
 
     # --- the doors -------------------------------------------------------------------------------
 
@@ -114,7 +113,9 @@ class EventGateway:
             if self._source_wrapper is not None:
                 source = self._source_wrapper(source)
             return self.answer(source, event, context)
-        with background.deferring(context) as deferred:
+        from .background import deferring  # requests do without it
+
+        with deferring(context) as deferred:
             try:
                 result = self.notify(event, context)
                 if hasattr(result, "__await__"):
@@ -133,8 +134,10 @@ class EventGateway:
             event = parse_event(event)
         source = self.find_source(event)
         if source is None:
+            from .background import deferring
+
             runtime = self.applications.runtime
-            with background.deferring(context) as deferred:
+            with deferring(context) as deferred:
                 try:
                     return await runtime.call_handler(partial(self.notify, event, context))
                 finally:
@@ -237,6 +240,8 @@ class EventGateway:
         try:
             request = source.to_request(event, context)
         except Exception as error:
+            from .events.source import name_of
+
             request = Request("GET", source=name_of(source), event=event, context=context)
             return request, None, _refusal(error, source, event)
         request.deployment = self.deployment
@@ -277,9 +282,10 @@ class EventGateway:
             LifespanFailed: If the start-up of an application fails.
             ApplicationAborted: If it ended with what no `except Exception` catches.
         """
-        handler = self._handlers.find(event)
+        handlers = self._event_handlers()
+        handler = handlers.find(event)
         if handler is None:
-            raise unknown_event(event, self._sources, self._handlers.filtered(event))
+            raise unknown_event(event, self._sources, handlers.filtered(event))
         self.applications.start_once()
         try:
             result = handler(event, context)
@@ -292,6 +298,11 @@ class EventGateway:
         from .events.results import plain_result
 
         return plain_result(result)
+
+    def _event_handlers(self) -> EventHandlers:
+        from .events.handlers import EventHandlers  # requests do without it
+
+        return EventHandlers(self._handlers)
 
 
 def not_found() -> Response:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from .context import current_request_var
 from .environ import build_environ
 from .errors import failure_of
-from .http import Response
 from .http.start_response import StartedResponse, check_iterable, join_chunks
-from .request import Request
-from .types import Environ, WSGIApp
+
+if TYPE_CHECKING:
+    from .http import Response
+    from .request import Request
+    from .types import Environ, WSGIApp
 
 _new = object.__new__
 

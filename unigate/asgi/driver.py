@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse, failure_of
-from unigate.http import BodyLength, Response, check_status, response_headers
-from unigate.request import Request
-from unigate.types import ASGIApp, Message, Receive, Scope, Send
+from unigate.http.response_fields import response_headers
+from unigate.http.responses import Response, check_status
+
+if TYPE_CHECKING:
+    from unigate.request import Request
+    from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = logging.getLogger("unigate")
 
@@ -78,6 +81,8 @@ class ResponseCollector(Response):
         body = b"".join(self.chunks)
         size = str(len(body))
         if self.headers.get("content-length", size) != size:
+            from unigate.http.body_length import BodyLength  # few responses need it
+
             length = BodyLength.of(self.headers)
             if length is not None:
                 body = length.fit(body)

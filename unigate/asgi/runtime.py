@@ -10,20 +10,15 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import isawaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unigate import wsgi
-from unigate.background import Deferred
 from unigate.context import current_request_var
 from unigate.errors import ApplicationAborted
-from unigate.http import Response
+from unigate.http.responses import Response
 from unigate.isolation import in_pool, isolated
 from unigate.loop import at_exit, process_loop
-from unigate.request import Request
-from unigate.routing import Mount, Router
-from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
-from .disconnects import ClientGone
 from .driver import (
     ResponseCollector,
     WatchedResponse,
@@ -33,9 +28,15 @@ from .driver import (
     kept,
     send_response,
 )
-from .lifespan import Lifespan, Lifespans, Mode
-from .wsgi_applications import wsgi_to_asgi
-from .wsgi_servers import asgi_to_wsgi
+from .lifespan import Lifespan, Lifespans
+
+if TYPE_CHECKING:
+    from unigate.background import Deferred
+    from unigate.request import Request
+    from unigate.routing import Mount, Router
+    from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
+
+    from .lifespan import Mode
 
 _log = logging.getLogger("unigate")
 
@@ -178,9 +179,12 @@ class ASGIRuntime:
         response = WatchedResponse(receive, send)
         try:
             await isolated(response.run(partial(self._as_asgi(mount), scope)))
-        except ClientGone as gone:
-            _log.debug("%r ended early: %s", request, gone)
-        except Exception:
+        except Exception as error:
+            from .disconnects import ClientGone
+
+            if isinstance(error, ClientGone):
+                _log.debug("%r ended early: %s", request, error)
+                return
             if raising or response.started:
                 raise
             _log.exception("%r failed.", request)
@@ -211,11 +215,15 @@ class ASGIRuntime:
             app: ASGIApp = mount.app
             return app
         if mount not in self._asgi_apps:
+            from .wsgi_applications import wsgi_to_asgi  # events do without it
+
             self._asgi_apps[mount] = wsgi_to_asgi(mount.app)
         return self._asgi_apps[mount]
 
     def as_wsgi(self, mount: Mount) -> WSGIApp:
         """Return an ASGI application for a WSGI server; the environ must hold our request."""
+
+        from .wsgi_servers import asgi_to_wsgi  # other hosts do without it
 
         async def run(environ: Environ, receive: Receive, send: Send) -> None:
             if not self.lifespans.started:

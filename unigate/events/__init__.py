@@ -7,17 +7,21 @@ events that are not HTTP requests.
 
 from __future__ import annotations
 
-from . import kinds
-from .detection import (
-    check_sources,
-    find_source,
-    parse_event,
-    source_named,
-    unknown_event,
-    unreadable_event,
-)
-from .kinds import kind_of
-from .source import EventSource, name_of
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import kinds, rest_api
+    from .detection import (
+        check_sources,
+        find_source,
+        parse_event,
+        source_named,
+        unknown_event,
+        unreadable_event,
+    )
+    from .kinds import kind_of
+    from .source import EventSource, name_of
 
 __all__ = [
     "EventSource",
@@ -27,7 +31,31 @@ __all__ = [
     "kinds",
     "name_of",
     "parse_event",
+    "rest_api",
     "source_named",
     "unknown_event",
     "unreadable_event",
 ]
+
+# Imported at first use (PEP 562): the first reply needs few of them.
+_LATER = {
+    **dict.fromkeys(("check_sources", "find_source", "parse_event", "source_named"), "detection"),
+    **dict.fromkeys(("unknown_event", "unreadable_event"), "detection"),
+    "EventSource": "source",
+    "kind_of": "kinds",
+    "kinds": "kinds",
+    "name_of": "source",
+    "rest_api": "rest_api",
+}
+
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f".{_LATER[name]}", __name__)  # now an attribute of this package
+        value = globals()[name] = module if name == _LATER[name] else getattr(module, name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LATER})

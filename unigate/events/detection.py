@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from unigate import events
 from unigate.errors import UnknownEvent
-from unigate.http import as_dicts
+from unigate.http.json_values import as_dicts
 
-from . import http_api, kinds, rest_api, sources
+from . import http_api, kinds, sources
 from .kinds import kind_of
-from .source import EventSource, name_of
 from .sources import HTTP_API, REST_API, first_match
+
+if TYPE_CHECKING:
+    from .source import EventSource
 
 _ROWS = (*sources.BEFORE_KINDS, *sources.AFTER_KINDS)
 _BEFORE_HTTP_API = _ROWS[: _ROWS.index(HTTP_API)]
@@ -82,8 +85,8 @@ def find_source(
             )
             and event.keys().isdisjoint(_SHARED_MARKS)
         )
-    if usual and (named or rest_api.matches(event)):
-        return named or rest_api
+    if usual and (named or events.rest_api.matches(event)):
+        return named or events.rest_api
     early = first_match(sources.BEFORE_KINDS, event)
     if early is not None:
         return named or early
@@ -104,6 +107,8 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     Raises:
         ValueError: No source has that name.
     """
+    from .source import name_of  # few gateways name one
+
     for source in extra:
         if name_of(source) == name:
             return source
@@ -191,6 +196,8 @@ def _advice_without_kind(event: Any, extra: tuple[EventSource, ...]) -> str:
             f"The items are not those of a kind that has lists ({', '.join(kinds.LISTS)}): "
             f"register a function for it with {register}."
         )
+    from .source import name_of
+
     names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
     tried = f"No event source matches it. Tried: {', '.join(names)}."
     if not isinstance(event, dict):
@@ -204,6 +211,8 @@ def _advice_without_kind(event: Any, extra: tuple[EventSource, ...]) -> str:
 
 def unreadable_event(source: EventSource, event: Any, error: Exception) -> UnknownEvent:
     """Return an error for an event that its source failed to read."""
+    from .source import name_of
+
     keys = _keys(event) if isinstance(event, dict) else f"the type {type(event).__name__}"
     return UnknownEvent(
         f"Got an event with {keys}. The source {name_of(source)!r} cannot read it: {error!r}. "

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from unigate.types import Event
+if TYPE_CHECKING:
+    from unigate.types import Event
 
-from .source import EventSource
+    from .source import EventSource
 
 
 class SourceRow:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unigate.errors import IncompleteResponse
 from unigate.memo import Memo
 
-from .body_length import BodyLength
 from .response_fields import response_headers
 from .responses import Response, check_status
 
+if TYPE_CHECKING:
+    from .body_length import BodyLength
+
 # Most bodies need no counting, and to read a Content-Length takes longer than to compare it.
-UNREAD = BodyLength(0)
+UNREAD: Any = object()
 _BEFORE_START = "The application sent a part of the body before it called start_response."
 
 
@@ -65,6 +67,8 @@ class StartedResponse(Response):
     def length(self) -> BodyLength | None:
         """The Content-Length and what is left of it, or None; read when it is asked for."""
         if self.counter is UNREAD:
+            from .body_length import BodyLength  # few responses need it
+
             self.counter = BodyLength.of(self.headers)
         return self.counter
 
