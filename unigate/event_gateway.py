@@ -11,15 +11,7 @@ from . import wsgi
 from .applications import Applications
 from .context import event_host_var
 from .deployment import Deployment
-from .errors import InvalidEvent, LifespanFailed, failure_of
-from .events.detection import (
-    check_sources,
-    find_source,
-    parse_event,
-    source_named,
-    unknown_event,
-    unreadable_event,
-)
+from .events.detection import check_sources, find_source, parse_event, source_named
 from .events.replies import write_reply
 from .http.responses import Response, reason_phrase
 from .request import Request
@@ -257,12 +249,16 @@ class EventGateway:
         a LifespanFailed, and what must end the process. A BaseException that must not, such as a
         cancellation that no host asked for, counts as ApplicationAborted.
         """
+        from .errors import LifespanFailed  # most replies do without the exceptions
+
         if isinstance(error, LifespanFailed):
             raise error
         return self.recover_live(error, request)
 
     def recover_live(self, error: BaseException, request: Request) -> Response:
         """Do what `recover` does, but answer a LifespanFailed as well: a server counts nothing."""
+        from .errors import failure_of
+
         failure = failure_of(error)
         if self.raising or not isinstance(failure, Exception):
             raise failure
@@ -285,11 +281,15 @@ class EventGateway:
         handlers = self._event_handlers()
         handler = handlers.find(event)
         if handler is None:
+            from .events.unknown import unknown_event
+
             raise unknown_event(event, self._sources, handlers.filtered(event))
         self.applications.start_once()
         try:
             result = handler(event, context)
         except BaseException as error:
+            from .errors import failure_of
+
             if (failure := failure_of(error)) is not error:
                 raise failure from error
             raise
@@ -312,9 +312,13 @@ def not_found() -> Response:
 
 def _refusal(error: Exception, source: EventSource, event: Any) -> Response:
     """Return the response to an event that its source cannot read, or raise UnknownEvent."""
+    from .errors import InvalidEvent
+
     if isinstance(error, InvalidEvent):
         _log.warning("Event refused: %s", error)
         return Response.plain(error.status, reason_phrase(error.status))
     if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
+        from .events.unknown import unreadable_event
+
         raise unreadable_event(source, event, error) from error
     raise error

@@ -7,8 +7,6 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from .errors import UnknownInterface
-
 COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
 _ASGI_MARKS = ("_asgi_single_callable", "_asgi_double_callable")  # those of asgiref
 _GENERATORS = 0x20 | 0x200  # those of functions with `yield`, `def` and `async def`
@@ -66,6 +64,8 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
         return single(application), "asgi"
     if shape == "asgi" or shape == "wsgi":
         return application, shape
+    from .errors import UnknownInterface
+
     raise UnknownInterface(made_by + signatures.undecided(application))
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from .context import current_request_var
 from .deployment import deployment_of
-from .errors import InvalidEvent
 from .http.bodies import decode_body
 from .http.headers import Headers, is_token
 from .http.hosts import CLIENTS, NOTHING, SERVERS, Address, Forwarded
@@ -32,6 +31,8 @@ def _method(method: Any) -> str:
     if not method:
         return "GET"
     if not isinstance(method, str) or not is_token(method):
+        from .errors import InvalidEvent  # most replies do without the exceptions
+
         raise InvalidEvent(f"The event's method must be an HTTP token, got {method!r}.")
     return method.upper()
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from .context import current_request_var
 from .environ import build_environ
-from .errors import failure_of
 from .http.start_response import StartedResponse, check_iterable, join_chunks
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
                 return response
         _write_body(body, request, response, response.write)
     except BaseException as error:
+        from .errors import failure_of  # most replies do without the exceptions
+
         if (failure := failure_of(error)) is not error:
             raise failure from error
         raise
@@ -75,6 +76,8 @@ def drive(
         body = app(environ, response.start_response)
         _write_body(body, environ["unigate.request"], response, write, end)
     except BaseException as error:
+        from .errors import failure_of  # most replies do without the exceptions
+
         if (failure := failure_of(error)) is not error:
             raise failure from error
         raise

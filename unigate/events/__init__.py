@@ -11,22 +11,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from . import kinds, rest_api
-    from .detection import (
-        check_sources,
-        find_source,
-        parse_event,
-        source_named,
-        unknown_event,
-        unreadable_event,
-    )
+    from . import http_api, kinds, rest_api
+    from .detection import check_sources, find_source, parse_event, source_named
     from .kinds import kind_of
     from .source import EventSource, name_of
+    from .unknown import unknown_event, unreadable_event
 
 __all__ = [
     "EventSource",
     "check_sources",
     "find_source",
+    "http_api",
     "kind_of",
     "kinds",
     "name_of",
@@ -39,13 +34,18 @@ __all__ = [
 
 # Imported at first use (PEP 562): the first reply needs few of them.
 _LATER = {
-    **dict.fromkeys(("check_sources", "find_source", "parse_event", "source_named"), "detection"),
-    **dict.fromkeys(("unknown_event", "unreadable_event"), "detection"),
     "EventSource": "source",
+    "check_sources": "detection",
+    "find_source": "detection",
+    "http_api": "http_api",
     "kind_of": "kinds",
     "kinds": "kinds",
     "name_of": "source",
+    "parse_event": "detection",
     "rest_api": "rest_api",
+    "source_named": "detection",
+    "unknown_event": "unknown",
+    "unreadable_event": "unknown",
 }
 
 if not TYPE_CHECKING:  # otherwise a type checker would accept any name

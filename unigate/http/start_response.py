@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from unigate.errors import IncompleteResponse
 from unigate.memo import Memo
 
 from .response_fields import response_headers
@@ -57,7 +56,7 @@ class StartedResponse(Response):
         elif self.status:
             raise RuntimeError("start_response was called a second time without exc_info.")
         elif self.chunks:
-            raise IncompleteResponse(_BEFORE_START)
+            raise _incomplete(_BEFORE_START)
         self.headers = response_headers(headers)
         self.counter = UNREAD
         self.status = _CODES.get(status) or _CODES.learn(status)
@@ -83,7 +82,7 @@ class StartedResponse(Response):
     def check_started(self) -> None:
         """Raise IncompleteResponse if `start_response` was never called."""
         if not self.status:
-            raise IncompleteResponse("The application never called start_response.")
+            raise _incomplete("The application never called start_response.")
 
 
 class LiveResponse(StartedResponse):
@@ -101,7 +100,7 @@ class LiveResponse(StartedResponse):
     def write(self, chunk: bytes) -> None:
         """Send a part of the body, up to its Content-Length."""
         if not self.status:
-            raise IncompleteResponse(_BEFORE_START)
+            raise _incomplete(_BEFORE_START)
         data = join_chunks([chunk])
         if self.length is not None:
             data = self.length.fit(data)
@@ -115,6 +114,12 @@ class LiveResponse(StartedResponse):
 
     def __repr__(self) -> str:
         return f"<LiveResponse {self.status}>"
+
+
+def _incomplete(text: str) -> Exception:
+    from unigate.errors import IncompleteResponse  # most replies do without the exceptions
+
+    return IncompleteResponse(text)
 
 
 def join_chunks(chunks: list[bytes]) -> bytes:
