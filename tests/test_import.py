@@ -109,7 +109,7 @@ assert b"".join(app.wsgi(environ, lambda status, headers, exc_info=None: None)) 
 )
 def test_wsgi_never_imports_asyncio(wrapping: str, invocation: str) -> None:
     loaded = loaded_by(f"{wrapping}\n{invocation}")
-    assert "unigate.wsgi" in loaded
+    assert loaded & {"unigate.wsgi", "unigate.wsgi_servers"}
     assert not loaded & {"asyncio", "asgiref", "unigate.asgi.runtime", "unigate.loop"}
 
 
@@ -208,15 +208,15 @@ NOT_FOR_WSGI = {"asyncio", "base64", "inspect", "selectors", "socket", "ssl", "u
 # tenth of what other tools add as a whole, so one is added only if that reply needs it.
 FIRST_REPLY = {
     "unigate",
-    *("unigate.applications", "unigate.context", "unigate.deployment", "unigate.environ"),
-    *("unigate.event_gateway", "unigate.gateway", "unigate.interfaces", "unigate.memo"),
-    *("unigate.request", "unigate.routing", "unigate.wsgi"),
+    *("unigate.applications", "unigate.context", "unigate.deployment", "unigate.event_gateway"),
+    *("unigate.gateway", "unigate.interfaces", "unigate.memo", "unigate.request"),
+    "unigate.routing",
     *("unigate.events", "unigate.events.detection", "unigate.events.forwarded"),
     *("unigate.events.http_api", "unigate.events.replies", "unigate.events.sources"),
     *("unigate.http", "unigate.http.bodies", "unigate.http.headers", "unigate.http.hosts"),
-    *("unigate.http.response_fields", "unigate.http.responses", "unigate.http.start_response"),
-    "unigate.http.urls",
+    *("unigate.http.response_fields", "unigate.http.responses", "unigate.http.urls"),
 }
+OF_A_WSGI_APPLICATION = {"unigate.environ", "unigate.http.start_response", "unigate.wsgi"}
 OF_A_REST_API = {
     *("unigate.events.rest_api", "unigate.http.identity", "unigate.http.json_values"),
     "unigate.http.public_address",
@@ -235,8 +235,8 @@ class Application:
 @pytest.mark.parametrize(
     ("made", "more"),
     [
-        ("wsgi_app", set()),
-        ("Application()", set()),
+        ("wsgi_app", OF_A_WSGI_APPLICATION),
+        ("Application()", OF_A_WSGI_APPLICATION),
         ("asgi_app", OF_AN_ASGI_APPLICATION),
     ],
     ids=["wsgi", "object", "asgi"],

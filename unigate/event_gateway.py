@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import wsgi
 from .applications import Applications
 from .context import event_host_var
 from .deployment import Deployment
@@ -206,7 +205,8 @@ class EventGateway:
             if run is not None:
                 response = run(mount, request)
             elif mount.interface == "wsgi":
-                response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
+                root_path = request.root_path + mount.prefix
+                response = applications.call_wsgi(mount.app, request, root_path)
             else:
                 response = applications.runtime.answer(mount, request, self.raising)
         except BaseException as error:

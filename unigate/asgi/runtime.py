@@ -12,7 +12,6 @@ from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
-from unigate import wsgi
 from unigate.context import current_request_var
 from unigate.errors import ApplicationAborted
 from unigate.http.responses import Response
@@ -98,6 +97,8 @@ class ASGIRuntime:
     async def answer_async(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an application of either interface for a request, from any event loop."""
         if mount.interface == "wsgi":
+            from unigate import wsgi  # ASGI applications do without it
+
             root_path = request.root_path + mount.prefix
             return await in_pool(wsgi.call, mount.app, request, root_path)
         self._stop_at_exit()
