@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 
 from samples import http_api_event
@@ -126,11 +126,14 @@ reply = mangum.Mangum(app, lifespan="off")(event, None)
 """,
 }
 AFTER = """
-taken = time.perf_counter() - start
+end = time.perf_counter(), time.process_time()
 assert reply["statusCode"] == 200, reply
-print(taken)
+print(end[0] - start[0], end[1] - start[1])
 """
 TARGETS = {("Flask", "apig-wsgi"): 2.0, ("FastAPI", "mangum"): 0.95}
+
+
+MEASURES = ("wall", "least", "processor", "instructions")
 
 
 @dataclass(frozen=True)
@@ -140,29 +143,20 @@ class Result:
     Attributes:
         application: The application.
         tool: The tool, or the application alone.
-        milliseconds: The median over the rounds, with the first reply of the application itself.
-        least: The least of the rounds.
-        instructions: Millions of instructions of the whole process, or None.
-        added: The median less that of the application alone; None for that.
-        added_least: The same for the least.
-        added_instructions: The same for the instructions.
-        ratio: `added` of unigate divided by that of this tool; None for unigate and without a tool.
-        ratio_least: The same for `added_least`.
-        ratio_instructions: The same for `added_instructions`.
-        target: The most that `ratio` should be, or None.
+        measured: The first reply, that of the application included, by measure. "wall" is the
+            median of the rounds and "least" the least, "processor" the median of the time in which
+            a processor worked for the process, all in milliseconds; "instructions" are millions, of
+            the whole process.
+        added: `measured` less that of the application alone; empty for that.
+        ratios: `added` of unigate divided by that of this tool; empty for unigate.
+        target: The most that the ratios should be, or None.
     """
 
     application: str
     tool: str
-    milliseconds: float
-    least: float
-    instructions: float | None
-    added: float | None = None
-    added_least: float | None = None
-    added_instructions: float | None = None
-    ratio: float | None = None
-    ratio_least: float | None = None
-    ratio_instructions: float | None = None
+    measured: dict[str, float]
+    added: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
     target: float | None = None
 
 
@@ -173,17 +167,18 @@ def tools_of(application: str) -> dict[str, str]:
 
 def command(application: str, tool: str) -> list[str]:
     """Return the command of a process that prints the seconds of its first reply."""
-    code = f"{BEFORE}{APPLICATIONS[application]}\nstart = time.perf_counter()"
+    code = f"{BEFORE}{APPLICATIONS[application]}\nstart = time.perf_counter(), time.process_time()"
     code += f"{tools_of(application)[tool]}{AFTER}"
     return [sys.executable, "-c", code, json.dumps(http_api_event(b""))]
 
 
-def milliseconds(application: str, tool: str) -> float:
-    """Return what the first reply of a new process takes."""
+def milliseconds(application: str, tool: str) -> tuple[float, float]:
+    """Return what the first reply of a new process takes: of the clock, and of a processor."""
     output = subprocess.check_output(
         command(application, tool), stderr=subprocess.DEVNULL, env=ENVIRONMENT
     )
-    return float(output) * 1000
+    wall, processor = (float(number) * 1000 for number in output.split())
+    return wall, processor
 
 
 def instructions(application: str, tool: str) -> float:
@@ -206,50 +201,47 @@ def measure(applications: list[str], rounds: int, *, counted: bool) -> list[Resu
     pairs = [(name, tool) for name in applications for tool in tools_of(name)]
     for pair in pairs:
         milliseconds(*pair)  # writes the bytecode
-    times: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
+    times: dict[tuple[str, str], list[tuple[float, float]]] = {pair: [] for pair in pairs}
     for _ in range(rounds):
         for pair in random.sample(pairs, len(pairs)):
             times[pair].append(milliseconds(*pair))
-    counts = {pair: instructions(*pair) if counted else None for pair in pairs}
-    measured = {
-        (name, tool): Result(name, tool, median(taken), min(taken), counts[name, tool])
-        for (name, tool), taken in times.items()
-    }
-    return [compared(result, measured) for result in measured.values()]
+    measured = {}
+    for pair, taken in times.items():
+        walls, processors = zip(*taken, strict=True)
+        measured[pair] = dict(
+            zip(MEASURES, (median(walls), min(walls), median(processors)), strict=False)
+        )
+        if counted:
+            measured[pair]["instructions"] = instructions(*pair)
+    return [compared(pair, measured) for pair in measured]
 
 
-def compared(result: Result, measured: dict[tuple[str, str], Result]) -> Result:
-    """Return a result with what it adds to the application alone, and the ratios."""
-    if result.tool == ALONE:
-        return result
-    alone, ours = (measured[result.application, tool] for tool in (ALONE, UNIGATE))
-    columns = (("milliseconds", "added", "ratio"), ("least", "added_least", "ratio_least"))
-    columns += (("instructions", "added_instructions", "ratio_instructions"),)
-    values = asdict(result)
-    for column, added, ratio in columns:
-        value, base, mine = (getattr(each, column) for each in (result, alone, ours))
-        if value is not None:
-            values[added] = value - base
-            values[ratio] = None if result is ours else (mine - base) / (value - base)
-    return Result(**values | {"target": TARGETS.get((result.application, result.tool))})
+def compared(pair: tuple[str, str], measured: dict[tuple[str, str], dict[str, float]]) -> Result:
+    """Return a result with what the tool adds to the application alone, and the ratios."""
+    application, tool = pair
+    values, alone, ours = (
+        measured[pair],
+        measured[application, ALONE],
+        measured[application, UNIGATE],
+    )
+    if tool == ALONE:
+        return Result(application, tool, values)
+    added = {name: value - alone[name] for name, value in values.items()}
+    ratios = {name: (ours[name] - alone[name]) / value for name, value in added.items()}
+    target = TARGETS.get(pair)
+    return Result(application, tool, values, added, ratios if tool != UNIGATE else {}, target)
 
 
 def table(results: list[Result]) -> Iterator[str]:
-    """Yield the lines of a table."""
+    """Yield the lines of a table: what a tool adds, and for the application alone what it takes."""
     yield ", ".join(f"{name} {value}" for name, value in machine(PEERS).items())
     yield ""
-    yield f"{'':<34}{'added, ms':^20}{'added,':>14}  {'ours / this':^30}"
-    yield f"{'':<34}{'median':>10}{'least':>10}{'million instr.':>16}{'':>2}" + "".join(
-        f"{name:>12}" for name in ("median", "least", "instr.")
-    )
+    yield f"{'':<34}{'added: ms, million instructions':^56}{'ours / this':^56}"
+    yield " " * 34 + "".join(f"{name:>14}" for name in MEASURES * 2)
     for row in results:
-        cells = [row.added, row.added_least, row.added_instructions]
-        cells += [row.ratio, row.ratio_least, row.ratio_instructions]
-        if row.tool == ALONE:  # what the others are compared with
-            cells = [row.milliseconds, row.least, row.instructions, None, None, None]
-        texts = ["" if cell is None else f"{cell:.2f}" for cell in cells]
-        widths = (10, 10, 16, 14, 12, 12)
-        line = "".join(f"{text:>{width}}" for text, width in zip(texts, widths, strict=True))
+        values = row.added or row.measured
+        cells = [values.get(name) for name in MEASURES] + [row.ratios.get(n) for n in MEASURES]
+        line = "".join(f"{'' if cell is None else f'{cell:.2f}':>14}" for cell in cells)
         goal = f"  <= {row.target:.2f}" if row.target else ""
         yield f"{f'{row.application}, {row.tool}':<34}{line}{goal}".rstrip()
 
