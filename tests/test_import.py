@@ -109,7 +109,7 @@ assert b"".join(app.wsgi(environ, lambda status, headers, exc_info=None: None)) 
 )
 def test_wsgi_never_imports_asyncio(wrapping: str, invocation: str) -> None:
     loaded = loaded_by(f"{wrapping}\n{invocation}")
-    assert "unigate.wsgi" in loaded
+    assert loaded & {"unigate.wsgi", "unigate.wsgi_servers"}
     assert not loaded & {"asyncio", "asgiref", "unigate.asgi.runtime", "unigate.loop"}
 
 
@@ -202,6 +202,73 @@ NOT_FOR_AN_ANSWER = {
 }
 # These cost a WSGI application more than its runtime, or come with asyncio in any case.
 NOT_FOR_WSGI = {"asyncio", "base64", "inspect", "selectors", "socket", "ssl", "unigate.loop"}
+
+
+# All modules of this library that the first reply to an event takes. Each costs a cold start a
+# tenth of what other tools add as a whole, so one is added only if that reply needs it.
+FIRST_REPLY = {
+    "unigate",
+    *("unigate.applications", "unigate.context", "unigate.deployment", "unigate.event_gateway"),
+    *("unigate.gateway", "unigate.interfaces", "unigate.memo", "unigate.request"),
+    "unigate.routing",
+    *("unigate.events", "unigate.events.detection", "unigate.events.forwarded"),
+    *("unigate.events.http_api", "unigate.events.replies", "unigate.events.sources"),
+    *("unigate.http", "unigate.http.bodies", "unigate.http.headers", "unigate.http.hosts"),
+    *("unigate.http.response_fields", "unigate.http.responses", "unigate.http.urls"),
+}
+OF_A_WSGI_APPLICATION = {"unigate.environ", "unigate.http.start_response", "unigate.wsgi"}
+OF_A_REST_API = {
+    *("unigate.events.rest_api", "unigate.http.identity", "unigate.http.json_values"),
+    "unigate.http.public_address",
+}
+OF_AN_ASGI_APPLICATION = {
+    *("unigate.asgi", "unigate.asgi.driver", "unigate.asgi.lifespan", "unigate.asgi.runtime"),
+    *("unigate.errors", "unigate.exits", "unigate.forking", "unigate.isolation", "unigate.loop"),
+}
+IN_AN_OBJECT = """
+class Application:
+    def __call__(self, environ, start_response):
+        return wsgi_app(environ, start_response)
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "more"),
+    [
+        ("wsgi_app", OF_A_WSGI_APPLICATION),
+        ("Application()", OF_A_WSGI_APPLICATION),
+        ("asgi_app", OF_AN_ASGI_APPLICATION),
+    ],
+    ids=["wsgi", "object", "asgi"],
+)
+@pytest.mark.parametrize("source", ["http_api", "rest_api"])
+def test_the_first_reply_loads_these_modules_alone(made: str, more: set[str], source: str) -> None:
+    loaded = loaded_by(
+        f"{IN_AN_OBJECT}\nreply = unigate.wrap({made}).lambda_handler({event('/', source)!r})\n"
+        "assert reply['statusCode'] == 200"
+    )
+    expected = FIRST_REPLY | more | (OF_A_REST_API if source == "rest_api" else set())
+    assert {name for name in loaded if name.split(".")[0] == "unigate"} == expected
+    assert not loaded & {"tempfile", "queue", "shutil", "urllib.parse"}
+
+
+@pytest.mark.parametrize("package", ["unigate.events", "unigate.http"])
+def test_a_package_has_the_names_of_its_modules(package: str) -> None:
+    loaded_by(
+        f"""
+import {package} as package
+
+for name in package.__all__:
+    assert getattr(package, name) is getattr(package, name), name
+assert set(package.__all__) <= set(dir(package))
+try:
+    package.nothing
+except AttributeError as error:
+    assert str(error) == "module '{package}' has no attribute 'nothing'"
+else:
+    raise AssertionError
+"""
+    )
 
 
 def test_what_is_not_needed_at_once_is_found_when_it_is_asked_for() -> None:

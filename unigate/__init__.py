@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .background import around_work, wait_until
 from .deployment import Deployment, geolocation, ip_address
-from .errors import (
-    ApplicationAborted,
-    CacheError,
-    IncompleteResponse,
-    InvalidEvent,
-    LifespanFailed,
-    LockError,
-    TooLarge,
-    UnigateError,
-    UnknownEvent,
-    UnknownInterface,
-)
 from .gateway import Gateway, wrap
-from .http import Headers, Identity, Response
+from .http.headers import Headers
+from .http.responses import Response
 from .request import Request, current_request
 
 if TYPE_CHECKING:
+    from .background import around_work, wait_until
     from .cache import AsyncRuntimeCache, RuntimeCache
     from .client.geolocation import Geolocation
+    from .errors import (
+        ApplicationAborted,
+        CacheError,
+        IncompleteResponse,
+        InvalidEvent,
+        LifespanFailed,
+        LockError,
+        TooLarge,
+        UnigateError,
+        UnknownEvent,
+        UnknownInterface,
+    )
+    from .http.identity import Identity
     from .prefixes import without_prefix
     from .vercel_env import get_env
 
@@ -60,10 +62,23 @@ __all__ = [
 
 # Imported at first use (PEP 562): at a cold start they would cost a tenth of its time.
 _LATER = {
+    "ApplicationAborted": "errors",
     "AsyncRuntimeCache": "cache",
+    "CacheError": "errors",
     "Geolocation": "client.geolocation",
+    "Identity": "http.identity",
+    "IncompleteResponse": "errors",
+    "InvalidEvent": "errors",
+    "LifespanFailed": "errors",
+    "LockError": "errors",
     "RuntimeCache": "cache",
+    "TooLarge": "errors",
+    "UnigateError": "errors",
+    "UnknownEvent": "errors",
+    "UnknownInterface": "errors",
+    "around_work": "background",
     "get_env": "vercel_env",
+    "wait_until": "background",
     "without_prefix": "prefixes",
 }
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import interfaces
-from .http import remove_path_prefix
+from .http.urls import remove_path_prefix
 from .request import Request
 from .routing import Interface, Mount, Router, check_prefixes, read_base_path
 
 if TYPE_CHECKING:
     from .asgi.lifespan import Mode
     from .asgi.runtime import ASGIRuntime
+    from .http.responses import Response
 
 
 class Applications:
@@ -29,7 +30,10 @@ class Applications:
     Attributes:
         base_path: The prefix, with a "/" at its start, or "".
         only: The mount that answers every path, once it is loaded and if there is just one.
+        call_wsgi: `wsgi.call`, once a WSGI application is loaded.
     """
+
+    call_wsgi: Callable[[Any, Request, str], Response]
 
     def __init__(
         self,
@@ -78,6 +82,10 @@ class Applications:
                     interface = self._interface if prefix == "" else None
                     mounts[prefix] = Mount(prefix, *interfaces.load(application, interface))
                 self._has_asgi = any(each.interface == "asgi" for each in mounts.values())
+                if any(each.interface == "wsgi" for each in mounts.values()):
+                    from . import wsgi  # ASGI applications do without it
+
+                    self.call_wsgi = wsgi.call
                 root = mounts.pop("", None)
                 self.only = root if not mounts and not self.base_path else None
                 self._router = Router(root, mounts)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from . import http
+from .http.bodies import text_types as rule_of_text_types
 
 if TYPE_CHECKING:
     from .cache import AsyncRuntimeCache, Backend, RuntimeCache
@@ -56,7 +56,7 @@ class Deployment:
         self.platform = platform or os.environ.get("UNIGATE_PLATFORM") or None
         self.trusted_proxies = trusted_proxies
         self.cache = cache
-        self.text_types = http.text_types(text_types)
+        self.text_types = rule_of_text_types(text_types)
         self._geoip = os.fspath(geoip or os.environ.get("UNIGATE_GEOIP_DATABASE") or "")
         if self.platform or trusted_proxies is not None:
             vars(self)["trust"] = self._trust()  # wrong arguments fail here, not at a request

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .http import Address, is_token, latin1, remove_path_prefix, unquote
+from .http.headers import is_token, latin1
+from .http.urls import remove_path_prefix, unquote
 from .memo import Memo
-from .request import Request
-from .types import Environ
+
+if TYPE_CHECKING:
+    from .http.hosts import Address
+    from .request import Request
+    from .types import Environ
 
 # Copied for each request: what is None here is set then.
 _MEMBERS: Environ = {

@@ -7,29 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import background, wsgi
 from .applications import Applications
 from .context import event_host_var
 from .deployment import Deployment
-from .errors import InvalidEvent, LifespanFailed, failure_of
-from .events import (
-    EventSource,
-    check_sources,
-    find_source,
-    name_of,
-    parse_event,
-    source_named,
-    unknown_event,
-    unreadable_event,
-)
-from .events.handlers import Decorator, EventHandlers, Handler
+from .events.detection import check_sources, find_source, parse_event, source_named
 from .events.replies import write_reply
-from .http import Response, reason_phrase
+from .http.responses import Response, reason_phrase
 from .request import Request
-from .routing import Mount
 
 if TYPE_CHECKING:
+    from .events.handlers import Decorator, EventHandlers, Handler, RegisteredHandler
+    from .events.source import EventSource
     from .placement import Placement
+    from .routing import Mount
 
 _log = logging.getLogger("unigate")
 
@@ -66,7 +56,7 @@ class EventGateway:
         self._sources = sources
         self._source = source_named(source, self._sources) if source is not None else None
         self._source_wrapper: Callable[[EventSource], EventSource] | None = None
-        self._handlers = EventHandlers()
+        self._handlers: dict[str, list[RegisteredHandler]] = {}
         self.around = around
         if self.around:
             from .handler_decorators import surround  # most gateways do without it
@@ -98,7 +88,7 @@ class EventGateway:
             ValueError: The kind is unknown, a filter is empty, or a function with the same filters
                 is registered already.
         """
-        return self._handlers.register(kind, filters)
+        return self._event_handlers().register(kind, filters)
 
     # --- the doors -------------------------------------------------------------------------------
 
@@ -114,7 +104,9 @@ class EventGateway:
             if self._source_wrapper is not None:
                 source = self._source_wrapper(source)
             return self.answer(source, event, context)
-        with background.deferring(context) as deferred:
+        from .background import deferring  # requests do without it
+
+        with deferring(context) as deferred:
             try:
                 result = self.notify(event, context)
                 if hasattr(result, "__await__"):
@@ -133,8 +125,10 @@ class EventGateway:
             event = parse_event(event)
         source = self.find_source(event)
         if source is None:
+            from .background import deferring
+
             runtime = self.applications.runtime
-            with background.deferring(context) as deferred:
+            with deferring(context) as deferred:
                 try:
                     return await runtime.call_handler(partial(self.notify, event, context))
                 finally:
@@ -211,7 +205,8 @@ class EventGateway:
             if run is not None:
                 response = run(mount, request)
             elif mount.interface == "wsgi":
-                response = wsgi.call(mount.app, request, request.root_path + mount.prefix)
+                root_path = request.root_path + mount.prefix
+                response = applications.call_wsgi(mount.app, request, root_path)
             else:
                 response = applications.runtime.answer(mount, request, self.raising)
         except BaseException as error:
@@ -237,6 +232,8 @@ class EventGateway:
         try:
             request = source.to_request(event, context)
         except Exception as error:
+            from .events.source import name_of
+
             request = Request("GET", source=name_of(source), event=event, context=context)
             return request, None, _refusal(error, source, event)
         request.deployment = self.deployment
@@ -252,12 +249,16 @@ class EventGateway:
         a LifespanFailed, and what must end the process. A BaseException that must not, such as a
         cancellation that no host asked for, counts as ApplicationAborted.
         """
+        from .errors import LifespanFailed  # most replies do without the exceptions
+
         if isinstance(error, LifespanFailed):
             raise error
         return self.recover_live(error, request)
 
     def recover_live(self, error: BaseException, request: Request) -> Response:
         """Do what `recover` does, but answer a LifespanFailed as well: a server counts nothing."""
+        from .errors import failure_of
+
         failure = failure_of(error)
         if self.raising or not isinstance(failure, Exception):
             raise failure
@@ -277,13 +278,18 @@ class EventGateway:
             LifespanFailed: If the start-up of an application fails.
             ApplicationAborted: If it ended with what no `except Exception` catches.
         """
-        handler = self._handlers.find(event)
+        handlers = self._event_handlers()
+        handler = handlers.find(event)
         if handler is None:
-            raise unknown_event(event, self._sources, self._handlers.filtered(event))
+            from .events.unknown import unknown_event
+
+            raise unknown_event(event, self._sources, handlers.filtered(event))
         self.applications.start_once()
         try:
             result = handler(event, context)
         except BaseException as error:
+            from .errors import failure_of
+
             if (failure := failure_of(error)) is not error:
                 raise failure from error
             raise
@@ -293,6 +299,11 @@ class EventGateway:
 
         return plain_result(result)
 
+    def _event_handlers(self) -> EventHandlers:
+        from .events.handlers import EventHandlers  # requests do without it
+
+        return EventHandlers(self._handlers)
+
 
 def not_found() -> Response:
     """Return the response to a request for which there is no application."""
@@ -301,9 +312,13 @@ def not_found() -> Response:
 
 def _refusal(error: Exception, source: EventSource, event: Any) -> Response:
     """Return the response to an event that its source cannot read, or raise UnknownEvent."""
+    from .errors import InvalidEvent
+
     if isinstance(error, InvalidEvent):
         _log.warning("Event refused: %s", error)
         return Response.plain(error.status, reason_phrase(error.status))
     if isinstance(error, (AttributeError, KeyError, RecursionError, TypeError, ValueError)):
+        from .events.unknown import unreadable_event
+
         raise unreadable_event(source, event, error) from error
     raise error

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 from .applications import Applications
 from .deployment import Deployment
 from .event_gateway import EventGateway, not_found
-from .events import EventSource
-from .events.handlers import EventHandler
 from .interfaces import COROUTINE
 from .request import Request
-from .routing import Mount
-from .types import Environ, Receive, Scope, Send, StartResponse
 
 if TYPE_CHECKING:
     from .asgi.lifespan import Mode
     from .asgi.runtime import ASGIRuntime
     from .cache import Backend
     from .client.providers import Provider
+    from .events.handlers import EventHandler
+    from .events.source import EventSource
     from .placement import Placement, Stage
+    from .routing import Mount
+    from .types import Environ, Receive, Scope, Send, StartResponse
 
 _log = logging.getLogger("unigate")
 

@@ -7,9 +7,8 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from .errors import UnknownInterface
-
 COROUTINE = 0x80  # the flag of an `async def` (`inspect.CO_COROUTINE`)
+_ASGI_MARKS = ("_asgi_single_callable", "_asgi_double_callable")  # those of asgiref
 _GENERATORS = 0x20 | 0x200  # those of functions with `yield`, `def` and `async def`
 
 
@@ -47,7 +46,7 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
         application = import_from(application)
     if interface is not None:
         return application, interface
-    usual = _shape_of_function(application)
+    usual = _usual_shape(application)
     if usual is not None:
         return application, usual
     from . import signatures
@@ -65,21 +64,29 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
         return single(application), "asgi"
     if shape == "asgi" or shape == "wsgi":
         return application, shape
+    from .errors import UnknownInterface
+
     raise UnknownInterface(made_by + signatures.undecided(application))
 
 
-def _shape_of_function(app: Any) -> str | None:
-    """Return the interface of a plain function or method, None for anything less clear.
+def _usual_shape(app: Any) -> str | None:
+    """Return the interface of a plain function or method, or of an object with such a `__call__`.
 
-    `signatures` covers all of this, but it imports `inspect`: a tenth of a cold start.
+    None for anything less clear. `signatures` covers all of this, but it imports `inspect`: a tenth
+    of a cold start.
     """
-    function = app.__func__ if isinstance(app, MethodType) else app
+    called = app
+    if not isinstance(app, FunctionType | MethodType):
+        if isinstance(app, type) or any(getattr(app, mark, False) for mark in _ASGI_MARKS):
+            return None
+        called = getattr(app, "__call__", None)  # noqa: B004
+    function = called.__func__ if isinstance(called, MethodType) else called
     if type(function) is not FunctionType or vars(function) or function.__defaults__:
         return None
     code = function.__code__
     if code.co_kwonlyargcount:
         return None
-    own = 0 if function is app else 1  # `self`
+    own = 0 if function is called else 1  # `self`
     names = code.co_varnames[own : code.co_argcount]
     if len(names) == 3 and (names[0] == "scope" or code.co_flags & COROUTINE):
         return "asgi"

@@ -6,22 +6,21 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from .background import Deferred, defer, remaining_seconds
 from .context import current_request_var
 from .deployment import deployment_of
-from .errors import InvalidEvent
 from .http.bodies import decode_body
 from .http.headers import Headers, is_token
 from .http.hosts import CLIENTS, NOTHING, SERVERS, Address, Forwarded
-from .http.identity import Identity
 from .http.urls import DECODED_PATHS
 from .memo import Memo
-from .types import Environ, Scope
 
 if TYPE_CHECKING:
+    from .background import Deferred
     from .cache import AsyncRuntimeCache, RuntimeCache
     from .client.geolocation import Geolocation
     from .deployment import Deployment
+    from .http.identity import Identity
+    from .types import Environ, Scope
 
 _deferral_lock = threading.Lock()
 
@@ -32,6 +31,8 @@ def _method(method: Any) -> str:
     if not method:
         return "GET"
     if not isinstance(method, str) or not is_token(method):
+        from .errors import InvalidEvent  # most replies do without the exceptions
+
         raise InvalidEvent(f"The event's method must be an HTTP token, got {method!r}.")
     return method.upper()
 
@@ -313,10 +314,14 @@ class Request:
 
         For a request made by hand, `finish` runs it.
         """
+        from .background import defer  # few requests need it
+
         defer(self.deferral(), work, *args)
 
     def deferral(self) -> Deferred:
         """Return `deferred`, made at first use, and closed if this was answered before that."""
+        from .background import Deferred
+
         # Under the lock as a whole: another thread must not add to it before it may be closed.
         with _deferral_lock:
             deferred = self.deferred
@@ -345,6 +350,8 @@ class Request:
 
     def remaining_time(self) -> float | None:
         """Return how many seconds the platform lets the invocation run; None without a limit."""
+        from .background import remaining_seconds
+
         return remaining_seconds(self.context)
 
     def __eq__(self, other: object) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from .context import current_request_var
 from .environ import build_environ
-from .errors import failure_of
-from .http import Response
 from .http.start_response import StartedResponse, check_iterable, join_chunks
-from .request import Request
-from .types import Environ, WSGIApp
+
+if TYPE_CHECKING:
+    from .http import Response
+    from .request import Request
+    from .types import Environ, WSGIApp
 
 _new = object.__new__
 
@@ -40,6 +42,8 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
                 return response
         _write_body(body, request, response, response.write)
     except BaseException as error:
+        from .errors import failure_of  # most replies do without the exceptions
+
         if (failure := failure_of(error)) is not error:
             raise failure from error
         raise
@@ -72,6 +76,8 @@ def drive(
         body = app(environ, response.start_response)
         _write_body(body, environ["unigate.request"], response, write, end)
     except BaseException as error:
+        from .errors import failure_of  # most replies do without the exceptions
+
         if (failure := failure_of(error)) is not error:
             raise failure from error
         raise

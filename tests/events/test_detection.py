@@ -300,6 +300,11 @@ def test_activemq_has_two_names(name: str) -> None:
     assert kind_of(load("not_http/activemq") | {"eventSource": name}) == "activemq"
 
 
+def test_the_marks_of_kinds_are_written_out_in_the_table_of_sources() -> None:
+    assert sources.KIND_MARKS == kinds.MARKS
+    assert sources.KIND_CONTEXT_MARKS == kinds.CONTEXT_MARKS
+
+
 def test_a_list_of_resolvers_is_of_appsync() -> None:
     assert kind_of([load("not_http/appsync")] * 2) == "appsync"
 

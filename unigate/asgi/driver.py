@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from unigate.context import current_request_var
 from unigate.errors import IncompleteResponse, failure_of
-from unigate.http import BodyLength, Response, check_status, is_token, response_headers
+from unigate.http.headers import is_token
+from unigate.http.response_fields import response_headers
+from unigate.http.responses import Response, check_status
 from unigate.memo import Memo
-from unigate.request import Request
-from unigate.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from unigate.request import Request
+    from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
 _log = logging.getLogger("unigate")
 
@@ -79,6 +85,8 @@ class ResponseCollector(Response):
         body = b"".join(self.chunks)
         size = str(len(body))
         if self.headers.get("content-length", size) != size:
+            from unigate.http.body_length import BodyLength  # few responses need it
+
             length = BodyLength.of(self.headers)
             if length is not None:
                 body = length.fit(body)

@@ -9,10 +9,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextvars import Context
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from unigate.errors import LifespanFailed, failure_of
-from unigate.types import ASGIApp, Message, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from unigate.types import ASGIApp, Message, Receive, Scope, Send
 
 Mode = Literal["auto", "on", "off"]
 

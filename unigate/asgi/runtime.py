@@ -10,21 +10,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import isawaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unigate import wsgi
-from unigate.background import Deferred
 from unigate.context import current_request_var
-from unigate.deployment import Deployment
 from unigate.errors import ApplicationAborted
-from unigate.http import Response
+from unigate.http.responses import Response
 from unigate.isolation import in_pool, isolated
 from unigate.loop import at_exit, process_loop
-from unigate.request import Request
-from unigate.routing import Mount, Router
-from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
 
-from .disconnects import Client, ClientGone
 from .driver import (
     ResponseCollector,
     WatchedResponse,
@@ -34,10 +27,19 @@ from .driver import (
     kept,
     send_response,
 )
-from .lifespan import Lifespan, Lifespans, Mode
-from .live_requests import LiveRequest
-from .wsgi_applications import WSGIBridge
-from .wsgi_servers import asgi_to_wsgi
+from .lifespan import Lifespan, Lifespans
+
+if TYPE_CHECKING:
+    from unigate.background import Deferred
+    from unigate.deployment import Deployment
+    from unigate.request import Request
+    from unigate.routing import Mount, Router
+    from unigate.types import ASGIApp, Environ, Receive, Scope, Send, WSGIApp
+
+    from .disconnects import Client
+    from .lifespan import Mode
+    from .live_requests import LiveRequest
+    from .wsgi_applications import WSGIBridge
 
 _log = logging.getLogger("unigate")
 
@@ -64,6 +66,7 @@ class ASGIRuntime:
         self._stops_at_exit = False
         self._router = router
         self._bridges: dict[Mount, WSGIBridge] = {}
+        self._live: type[LiveRequest] | None = None
 
     def start(self) -> None:
         """Start the lifespans now instead of with the first request, from any thread."""
@@ -99,6 +102,8 @@ class ASGIRuntime:
     async def answer_async(self, mount: Mount, request: Request, raising: bool) -> Response:
         """Run an application of either interface for a request, from any event loop."""
         if mount.interface == "wsgi":
+            from unigate import wsgi  # ASGI applications do without it
+
             root_path = request.root_path + mount.prefix
             return await in_pool(wsgi.call, mount.app, request, root_path)
         self._stop_at_exit()
@@ -158,7 +163,12 @@ class ASGIRuntime:
 
     def read(self, scope: Scope, deployment: Deployment) -> Request:
         """Return the request of a live HTTP or WebSocket scope."""
-        return LiveRequest(scope, deployment)
+        live = self._live
+        if live is None:
+            from .live_requests import LiveRequest  # events do without it
+
+            live = self._live = LiveRequest
+        return live(scope, deployment)
 
     async def serve(
         self,
@@ -192,9 +202,12 @@ class ASGIRuntime:
             scope = self._live_scope(mount, request, scope)
             response = WatchedResponse(receive, send)
             await isolated(response.run(partial(mount.app, scope)))
-        except ClientGone as gone:
-            _log.debug("%r ended early: %s", request, gone)
-        except Exception:
+        except Exception as error:
+            from .disconnects import ClientGone
+
+            if isinstance(error, ClientGone):
+                _log.debug("%r ended early: %s", request, error)
+                return
             if raising or (response is not None and response.started):
                 raise
             _log.exception("%r failed.", request)
@@ -225,11 +238,14 @@ class ASGIRuntime:
     def _bridge(self, mount: Mount) -> WSGIBridge:
         bridge = self._bridges.get(mount)
         if bridge is None:
+            from .wsgi_applications import WSGIBridge  # events do without it
+
             bridge = self._bridges[mount] = WSGIBridge(mount.app)
         return bridge
 
     def as_wsgi(self, mount: Mount) -> WSGIApp:
         """Return an ASGI application for a WSGI server; the environ must hold our request."""
+        from .wsgi_servers import asgi_to_wsgi  # other hosts do without it
 
         async def run(environ: Environ, receive: Receive, send: Send) -> None:
             if not self.lifespans.started:

@@ -7,20 +7,21 @@ mark of a source that stands before them; the other sources are not even importe
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from unigate.errors import UnknownEvent
-from unigate.http import as_dicts
+from unigate import events
 
-from . import http_api, kinds, rest_api, sources
-from .kinds import kind_of
-from .source import EventSource, name_of
-from .sources import HTTP_API, REST_API, first_match
+from . import http_api, sources
+from .sources import HTTP_API, KIND_CONTEXT_MARKS, KIND_MARKS, REST_API, first_match
 
-_ROWS = (*sources.BEFORE_KINDS, *sources.AFTER_KINDS)
-_BEFORE_HTTP_API = _ROWS[: _ROWS.index(HTTP_API)]
-_BEFORE_REST_API = _ROWS[_ROWS.index(HTTP_API) + 1 : _ROWS.index(REST_API)]
+if TYPE_CHECKING:
+    from .source import EventSource
+
+ROWS = (*sources.BEFORE_KINDS, *sources.AFTER_KINDS)
+"""The table, in the order in which it is tried."""
+_BEFORE_HTTP_API = ROWS[: ROWS.index(HTTP_API)]
+_BEFORE_REST_API = ROWS[ROWS.index(HTTP_API) + 1 : ROWS.index(REST_API)]
 
 
 def _unusual_marks() -> frozenset[str]:
@@ -29,7 +30,7 @@ def _unusual_marks() -> frozenset[str]:
     A row before HTTP API or REST API whose events need not have a top-level mark keeps all events
     of these two off it, by the marks of the two themselves.
     """
-    marks = set(kinds.MARKS)
+    marks = set(KIND_MARKS)
     for row in _BEFORE_HTTP_API:
         marks |= row.marks
         if row.unmarked:
@@ -44,7 +45,7 @@ def _unusual_marks() -> frozenset[str]:
 _MARKS = _unusual_marks()
 # Marks of HTTP API that rows before REST API have as well, for events that are not HTTP API's.
 _SHARED_MARKS = HTTP_API.marks & frozenset().union(*(row.marks for row in _BEFORE_REST_API))
-_CONTEXT_MARKS = kinds.CONTEXT_MARKS.union(*(row.context_marks for row in _BEFORE_REST_API))
+_CONTEXT_MARKS = KIND_CONTEXT_MARKS.union(*(row.context_marks for row in _BEFORE_REST_API))
 _CONTEXT_SIZE = max(row.context_below for row in _BEFORE_REST_API)
 
 
@@ -82,20 +83,22 @@ def find_source(
             )
             and event.keys().isdisjoint(_SHARED_MARKS)
         )
-    if usual and (named or rest_api.matches(event)):
-        return named or rest_api
+    if usual:
+        rest_api = events.rest_api
+        if named or rest_api.matches(event):
+            return named or rest_api
     early = first_match(sources.BEFORE_KINDS, event)
     if early is not None:
         return named or early
-    if not usual and kind_of(event) is not None:
+    if not usual and events.kind_of(event) is not None:
         return None
     return named or first_match(sources.AFTER_KINDS, event)
 
 
 def all_sources() -> dict[str, EventSource]:
     """Import every source and return them by the names that their requests have."""
-    named = {row.module: row.source for row in _ROWS}
-    return named | {row.also: named[row.module] for row in _ROWS if row.also}
+    named = {row.module: row.source for row in ROWS}
+    return named | {row.also: named[row.module] for row in ROWS if row.also}
 
 
 def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
@@ -104,14 +107,16 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     Raises:
         ValueError: No source has that name.
     """
+    from .source import name_of  # few gateways name one
+
     for source in extra:
         if name_of(source) == name:
             return source
-    for row in _ROWS:
+    for row in ROWS:
         if name in (row.module, row.also):
             return row.source
-    second = [row.also for row in _ROWS if row.also]
-    names = dict.fromkeys([*second, *(row.module for row in _ROWS), *map(name_of, extra)])
+    second = [row.also for row in ROWS if row.also]
+    names = dict.fromkeys([*second, *(row.module for row in ROWS), *map(name_of, extra)])
     raise ValueError(f"source must be one of {', '.join(names)}, got {name!r}.")
 
 
@@ -145,71 +150,7 @@ def parse_event(event: Any) -> Any:
         if isinstance(inner, dict):
             return inner
     elif isinstance(event, Mapping) and not isinstance(event, dict):
+        from unigate.http.json_values import as_dicts  # most platforms pass a dict
+
         return as_dicts(event)
     return event
-
-
-def unknown_event(
-    event: Any, extra: tuple[EventSource, ...] = (), filtered: Sequence[str] = ()
-) -> UnknownEvent:
-    """Return an error with the keys of the event, and the sources or functions that were tried.
-
-    Args:
-        filtered: The kinds with functions whose filters do not match the event.
-    """
-    kind = kind_of(event)
-    if kind is None:
-        return UnknownEvent(f"{_seen(event)} {_advice_without_kind(event, extra)}")
-    if filtered:
-        tried = " and ".join(f'@app.on_event("{name}")' for name in filtered)
-        advice = (
-            f"It is not an HTTP request (kind: {kind}), and the filters of no function match it: "
-            f"change those of {tried}, or register one without filters for the rest."
-        )
-    else:
-        named = kind if kind in kinds.NAMES else "*"
-        advice = (
-            f"It is not an HTTP request (kind: {kind}): register a function for it with "
-            f'@app.on_event("{named}").'
-        )
-    return UnknownEvent(f"{_seen(event)} {advice}")
-
-
-def _seen(event: Any) -> str:
-    if isinstance(event, dict):
-        return f"Got an event with {_keys(event)}."
-    if isinstance(event, list):
-        return f"Got a list of length {len(event)} as the event."
-    return f"An event must be a JSON object, got {type(event).__name__}."
-
-
-def _advice_without_kind(event: Any, extra: tuple[EventSource, ...]) -> str:
-    """Return what to do about an event that is of no known source or kind."""
-    register = '@app.on_event("*")'
-    if isinstance(event, list):
-        return (
-            f"The items are not those of a kind that has lists ({', '.join(kinds.LISTS)}): "
-            f"register a function for it with {register}."
-        )
-    names = dict.fromkeys([*map(name_of, extra), *(row.module for row in _ROWS)])
-    tried = f"No event source matches it. Tried: {', '.join(names)}."
-    if not isinstance(event, dict):
-        return f"{tried} If it is the input of a function, register one with {register}."
-    return (
-        f"{tried} If it is an HTTP request in the format of one of these, name it: "
-        "wrap(..., source=...). If it is an event of another kind, register a function for it with "
-        f"{register}."
-    )
-
-
-def unreadable_event(source: EventSource, event: Any, error: Exception) -> UnknownEvent:
-    """Return an error for an event that its source failed to read."""
-    keys = _keys(event) if isinstance(event, dict) else f"the type {type(event).__name__}"
-    return UnknownEvent(
-        f"Got an event with {keys}. The source {name_of(source)!r} cannot read it: {error!r}. "
-        "If it is in the format of another source, name that one: wrap(..., source=...)."
-    )
-
-
-def _keys(event: dict[str, Any]) -> str:
-    return f"the keys {', '.join(map(repr, event))}" if event else "no keys"

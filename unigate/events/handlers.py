@@ -22,7 +22,7 @@ registered: WeakKeyDictionary[EventHandler, set[str]] = WeakKeyDictionary()
 """The handlers of all gateways and their kinds, for decorators that must come before that."""
 
 
-class _Registered:
+class RegisteredHandler:
     """A function, as it was registered and as it is called, and the filters of its events."""
 
     __slots__ = ("call", "function", "wanted")
@@ -42,10 +42,14 @@ class _Registered:
 
 
 class EventHandlers:
-    """Handlers by the kind of the events that they take, as `Gateway.on_event` registers them."""
+    """Handlers by the kind of the events that they take, as `Gateway.on_event` registers them.
 
-    def __init__(self) -> None:
-        self._handlers: dict[str, list[_Registered]] = {}
+    Args:
+        handlers: Where they are kept, by kind.
+    """
+
+    def __init__(self, handlers: dict[str, list[RegisteredHandler]]) -> None:
+        self._handlers = handlers
 
     def register(self, kind: str, wanted: dict[str, str]) -> Callable[[Handler], Handler]:
         """Return a decorator that registers a handler.
@@ -79,7 +83,7 @@ class EventHandlers:
             for other in handlers:
                 if other.wanted == wanted:
                     raise ValueError(_taken(kind, wanted, other.function, handler))
-            handlers.append(_Registered(wanted, handler, call))
+            handlers.append(RegisteredHandler(wanted, handler, call))
             handlers.sort(key=lambda one: not one.wanted)  # the one without filters comes last
             with suppress(TypeError):  # such as a method of an object with slots
                 registered.setdefault(handler, set()).add(kind)

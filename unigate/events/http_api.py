@@ -9,27 +9,20 @@ developer guides of API Gateway ("AWS Lambda proxy integrations for HTTP APIs") 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unigate.http import (
-    Headers,
-    Identity,
-    Response,
-    encode_body,
-    json_object,
-    json_text,
-    parse_scopes,
-    quote_bytes,
-    read_envelope,
-    remove_path_prefix,
-    unquote,
-)
-from unigate.http.public_address import fill_route, is_own_domain, stage_prefix, without_stage
-from unigate.http.urls import QUOTED_PATHS, RAW_PATHS
+from unigate import http as rules
+from unigate.http.bodies import encode_body
+from unigate.http.headers import Headers
+from unigate.http.responses import Response
+from unigate.http.urls import QUOTED_PATHS, RAW_PATHS, quote_bytes, remove_path_prefix, unquote
 from unigate.request import Request
-from unigate.types import Event, Reply
 
 from .forwarded import BELIEVED
+
+if TYPE_CHECKING:
+    from unigate.http.identity import Identity
+    from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -57,7 +50,7 @@ def matches(event: Event) -> bool:
 
 def is_function_url(event: Event) -> bool:
     """Return True for an event of a function URL, False for one of an HTTP API."""
-    domain = json_object(event.get("requestContext")).get("domainName")
+    domain = rules.json_object(event.get("requestContext")).get("domainName")
     return isinstance(domain, str) and _FUNCTION_URL in domain
 
 
@@ -76,7 +69,7 @@ def to_request(event: Event, context: Any) -> Request:
     root = ""
     if stage != "$default":
         asked = None if function_url else domain or headers.get("host")
-        path, root = _public_path(event, path, stage_prefix(stage), asked)
+        path, root = _public_path(event, path, stage, asked)
     paths = RAW_PATHS if function_url else QUOTED_PATHS
     raw = paths.get(path) or paths.learn(path)
     return _build_request(
@@ -97,31 +90,35 @@ def to_request(event: Event, context: Any) -> Request:
     )
 
 
-def _public_path(event: Event, path: str, prefix: str, domain: Any) -> tuple[str, str]:
+def _public_path(event: Event, path: str, stage: Any, domain: Any) -> tuple[str, str]:
     """Return the path that clients see, and the root path in it.
 
     The stage that `rawPath` begins with is in it on the API's own domain, or if no domain is known.
     On a custom domain it is not, unless the route has the same segment.
     """
+    address = rules.public_address
+    prefix = address.stage_prefix(stage)
     if remove_path_prefix(path, prefix) is None:
         return path, ""
-    if not domain or is_own_domain(domain):
+    if not domain or address.is_own_domain(domain):
         return path, prefix
-    key = json_text(event.get("routeKey")) or ""
+    key = rules.json_text(event.get("routeKey")) or ""
     # "$default" has no parameters, but SAM's local API gives it the whole path in this one.
     route = "/{any_path+}" if key == "$default" else key.partition(" ")[2]
-    filled = fill_route(route, event.get("pathParameters"))
-    return without_stage(path, prefix, filled, kept=True), ""
+    filled = address.fill_route(route, event.get("pathParameters"))
+    return address.without_stage(path, prefix, filled, kept=True), ""
 
 
 def _identify(request: Request) -> Identity | None:
     """Return what the API's authorizer found, and the client certificate of mutual TLS."""
+    json_object, json_text, Identity = rules.json_object, rules.json_text, rules.Identity
     about = json_object(json_object(request.event).get("requestContext"))
     authorizer = json_object(about.get("authorizer"))
-    certificate = json_object(json_object(about.get("authentication")).get("clientCert")) or None
+    authentication = json_object(about.get("authentication"))
+    certificate = json_object(authentication.get("clientCert")) or None
     if jwt := json_object(authorizer.get("jwt")):
         claims = json_object(jwt.get("claims"))
-        scopes = parse_scopes(jwt.get("scopes") or claims.get("scope"))
+        scopes = rules.parse_scopes(jwt.get("scopes") or claims.get("scope"))
         return Identity("jwt", json_text(claims.get("sub")), claims, scopes, certificate)
     if iam := json_object(authorizer.get("iam")):
         return Identity("iam", json_text(iam.get("userArn")), iam, certificate=certificate)
@@ -207,6 +204,8 @@ def from_reply(reply: Reply) -> Response:
         return Response(
             200, Headers([("content-type", "application/json")]), json.dumps(reply).encode()
         )
+    from unigate.http.envelope import read_envelope  # functions on a platform never need it
+
     response = read_envelope(reply)
     cookies = [("set-cookie", cookie) for cookie in reply.get("cookies") or ()]
     response.headers = Headers([*response.headers, *cookies])

@@ -7,11 +7,16 @@ events from other AWS services".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unigate.http import json_object, json_text
-from unigate.types import Event
+from unigate.http.json_values import json_object, json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from unigate.types import Event
+
+    _Test = Callable[[Event, dict[str, Any]], Any]
 
 # The kinds that `app.on_event` accepts, beside "*".
 NAMES = (
@@ -46,8 +51,6 @@ LISTS = ("activemq", "appsync", "dynamodb", "kafka", "kinesis", "rabbitmq", "sqs
 
 _COMMANDS = frozenset({"_serverless-wsgi", "command", "raw_command", "manage"})
 _SCHEDULERS = ("aws.events", "aws.scheduler")
-
-_Test = Callable[[Event, dict[str, Any]], Any]
 
 
 def _is_schedule(event: Event, context: dict[str, Any]) -> bool:

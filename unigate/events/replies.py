@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import TYPE_CHECKING
 
 from unigate.deployment import default_deployment
-from unigate.http import Response, carries_body
-from unigate.request import Request
-from unigate.types import Event, Reply
+from unigate.http.bodies import carries_body
+from unigate.http.responses import Response
 
-from .source import EventSource, name_of
+if TYPE_CHECKING:
+    from unigate.request import Request
+    from unigate.types import Event, Reply
+
+    from .source import EventSource
 
 _log = logging.getLogger("unigate")
 
@@ -38,6 +42,8 @@ def write_reply(source: EventSource, event: Event, request: Request, response: R
     size = _json_size(reply)
     if size <= limit:
         return reply
+    from .source import name_of
+
     text = f"The response is too large: {size} bytes, and {name_of(source)} takes {limit}."
     _log.error("%r: %s", request, text)
     return source.to_reply(Response.plain(500, text), event)

@@ -8,29 +8,28 @@ Source: the API Gateway developer guide, "Lambda proxy integrations".
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unigate.http import (
-    Headers,
-    Identity,
-    Response,
+from unigate.http.bodies import encode_body
+from unigate.http.headers import Headers
+from unigate.http.identity import Identity
+from unigate.http.json_values import json_object, json_text, parse_scopes
+from unigate.http.public_address import fill_route, public_root, stage_prefix, without_stage
+from unigate.http.responses import Response
+from unigate.http.urls import (
     decode_path,
-    encode_body,
     encode_query,
-    json_object,
-    json_text,
-    parse_scopes,
     quote_bytes,
     raw_path,
-    read_envelope,
     remove_path_prefix,
 )
-from unigate.http.public_address import fill_route, public_root, stage_prefix, without_stage
 from unigate.memo import Memo
 from unigate.request import Request
-from unigate.types import Event, Reply
 
 from .forwarded import BELIEVED
+
+if TYPE_CHECKING:
+    from unigate.types import Event, Reply
 
 MAX_REPLY = 6 * 1024 * 1024
 
@@ -181,4 +180,6 @@ def make_event(request: Request) -> Event:
 
 def from_reply(reply: Reply) -> Response:
     """Read a reply."""
+    from unigate.http.envelope import read_envelope  # functions on a platform never need it
+
     return read_envelope(reply)

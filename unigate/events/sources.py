@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from unigate.types import Event
+if TYPE_CHECKING:
+    from unigate.types import Event
 
-from .source import EventSource
+    from .source import EventSource
 
 
 class SourceRow:
@@ -77,6 +79,18 @@ def first_match(rows: Iterable[SourceRow], event: Event) -> EventSource | None:
 
 HTTP_API = SourceRow("http_api", ("rawPath",), also="function_url")
 REST_API = SourceRow("rest_api", ("httpMethod",))
+
+KIND_MARKS = frozenset(
+    {
+        *("Details", "Records", "ResponseURL", "_serverless-wsgi", "apiPath", "awslogs", "bot"),
+        *("command", "deliveryStreamArn", "detail-type", "directive", "eventSource", "fieldName"),
+        *("info", "manage", "methodArn", "raw_command", "records", "request", "routeArn", "source"),
+        *("triggerSource", "user_data", "warmer"),
+    }
+)
+"""`kinds.MARKS`, written out: `kinds` is not imported for events that have none of them."""
+KIND_CONTEXT_MARKS = frozenset({"connectionId"})
+"""The same for `kinds.CONTEXT_MARKS`."""
 
 # Clients can put any member at the top of an OpenWhisk event, and CloudFront's events look like
 # records: both are tried before an event is classified as a non-HTTP event.

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from unigate.errors import InvalidEvent
 from unigate.memo import Memo
 
 from .headers import Headers
@@ -66,15 +65,19 @@ def decode_body(body: Any, is_base64: Any) -> bytes:
     if not body:
         return b""
     if not isinstance(body, str):
-        raise InvalidEvent(f"The event's body must be a string, got {type(body).__name__}.")
+        raise _invalid(f"The event's body must be a string, got {type(body).__name__}.")
     if not is_base64:
         return body.encode("utf-8", "replace")
     try:
         return decode_base64(body)
     except ValueError as error:
-        raise InvalidEvent(
-            f"The event's body is not the base64 it claims to be: {error}."
-        ) from None
+        raise _invalid(f"The event's body is not the base64 it claims to be: {error}.") from None
+
+
+def _invalid(text: str) -> Exception:
+    from unigate.errors import InvalidEvent  # most replies do without the exceptions
+
+    return InvalidEvent(text)
 
 
 @cache

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from unigate.errors import IncompleteResponse
 from unigate.memo import Memo
 
-from .body_length import BodyLength
 from .response_fields import response_headers
 from .responses import Response, check_status
 
+if TYPE_CHECKING:
+    from .body_length import BodyLength
+
 # Most bodies need no counting, and to read a Content-Length takes longer than to compare it.
-UNREAD = BodyLength(0)
+UNREAD: Any = object()
 _BEFORE_START = "The application sent a part of the body before it called start_response."
 
 
@@ -55,7 +56,7 @@ class StartedResponse(Response):
         elif self.status:
             raise RuntimeError("start_response was called a second time without exc_info.")
         elif self.chunks:
-            raise IncompleteResponse(_BEFORE_START)
+            raise _incomplete(_BEFORE_START)
         self.headers = response_headers(headers)
         self.counter = UNREAD
         self.status = _CODES.get(status) or _CODES.learn(status)
@@ -65,6 +66,8 @@ class StartedResponse(Response):
     def length(self) -> BodyLength | None:
         """The Content-Length and what is left of it, or None; read when it is asked for."""
         if self.counter is UNREAD:
+            from .body_length import BodyLength  # few responses need it
+
             self.counter = BodyLength.of(self.headers)
         return self.counter
 
@@ -79,7 +82,7 @@ class StartedResponse(Response):
     def check_started(self) -> None:
         """Raise IncompleteResponse if `start_response` was never called."""
         if not self.status:
-            raise IncompleteResponse("The application never called start_response.")
+            raise _incomplete("The application never called start_response.")
 
 
 class LiveResponse(StartedResponse):
@@ -97,7 +100,7 @@ class LiveResponse(StartedResponse):
     def write(self, chunk: bytes) -> None:
         """Send a part of the body, up to its Content-Length."""
         if not self.status:
-            raise IncompleteResponse(_BEFORE_START)
+            raise _incomplete(_BEFORE_START)
         data = join_chunks([chunk])
         if self.length is not None:
             data = self.length.fit(data)
@@ -111,6 +114,12 @@ class LiveResponse(StartedResponse):
 
     def __repr__(self) -> str:
         return f"<LiveResponse {self.status}>"
+
+
+def _incomplete(text: str) -> Exception:
+    from unigate.errors import IncompleteResponse  # most replies do without the exceptions
+
+    return IncompleteResponse(text)
 
 
 def join_chunks(chunks: list[bytes]) -> bytes:

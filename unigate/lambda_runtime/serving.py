@@ -6,14 +6,12 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from unigate import background, wsgi
+from unigate import events, wsgi
 from unigate.errors import failure_of
-from unigate.events import EventSource, http_api, name_of, parse_event
+from unigate.events.detection import parse_event
 from unigate.gateway import Gateway
 from unigate.http import Response
 from unigate.request import Request
-from unigate.routing import Mount
-from unigate.types import Event
 
 from .client import RuntimeClient
 from .errors import ErrorReport
@@ -25,6 +23,9 @@ from .streaming import Gone, Outgoing, run_wsgi, send_whole
 if TYPE_CHECKING:
     import asyncio
 
+    from unigate.events.source import EventSource
+    from unigate.routing import Mount
+    from unigate.types import Event
 
 _log = logging.getLogger("unigate")
 
@@ -54,7 +55,9 @@ def call_function(
     handler: Callable[[Any, Any], Any], invocation: Invocation, event: Any, context: Context
 ) -> Any:
     """Return what a handler returns; work that it gives to `wait_until` follows the response."""
-    with background.deferring(context) as deferred:
+    from unigate.background import deferring  # requests do without it
+
+    with deferring(context) as deferred:
         invocation.after.append(deferred.finish)
         try:
             return resolve(handler(event, context))
@@ -106,10 +109,10 @@ def is_streamed(source: EventSource, event: Event) -> bool:
 
     Function URLs do, and REST APIs; HTTP APIs do not, whose payload 1.0 looks like a REST API's.
     """
-    name = name_of(source)
+    name = events.name_of(source)
     if name == "rest_api":
         return event.get("version") is None
-    return name == "http_api" and http_api.is_function_url(event)
+    return name == "http_api" and events.http_api.is_function_url(event)
 
 
 def _stream(

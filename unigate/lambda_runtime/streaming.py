@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from unigate.context import current_request_var
 from unigate.environ import build_environ
-from unigate.events import EventSource
 from unigate.http import Headers, Response, carries_body
 from unigate.http.start_response import LiveResponse
 from unigate.request import Request
-from unigate.types import Event, Reply, WSGIApp
 from unigate.wsgi import drive
 
 from .client import RuntimeClient, chunk, last_chunk
 from .errors import ErrorReport
 from .invocation import Invocation
 from .marshalling import to_json
+
+if TYPE_CHECKING:
+    from unigate.events.source import EventSource
+    from unigate.types import Event, Reply, WSGIApp
 
 # API Gateway's limit for the prelude; its developer guide, "Set up a Lambda proxy integration with
 # response streaming".

@@ -16,7 +16,7 @@ from typing import Any
 
 from unigate.context import event_host_var
 from unigate.errors import UnknownInterface
-from unigate.events import parse_event
+from unigate.events.detection import parse_event
 from unigate.gateway import Gateway, wrap
 
 from .client import RuntimeClient
