@@ -76,8 +76,8 @@ class ResponseCollector(Response):
         if not self.complete:
             raise incomplete_response(started=bool(self.status))
         body = b"".join(self.chunks)
-        size = str(len(body))
-        if self.headers.get("content-length", size) != size:
+        declared = (self.headers.single or self.headers).get("content-length")
+        if declared is not None and declared != str(len(body)):
             length = BodyLength.of(self.headers)
             if length is not None:
                 body = length.fit(body)
