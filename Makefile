@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test live lowest applications programs builds fuzz lint format benchmark clean
+.PHONY: run test live lowest applications programs builds fuzz lint format benchmark instructions clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
@@ -80,6 +80,12 @@ benchmark: $(VENV)/ready programs
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group benchmarks
 	$(BIN)/python benchmarks/run.py $(OPTIONS)
 	$(BIN)/python benchmarks/plots.py
+
+# The instructions of the hot paths, compared with benchmarks/instructions.json. A change that is worth more of them says why,
+# and writes them: make instructions UPDATE=--update
+instructions: PROGRAMS = valgrind
+instructions: $(VENV)/ready programs
+	$(BIN)/python benchmarks/instructions.py $(UPDATE)
 
 $(VENV)/ready: pyproject.toml tests/servers/fetch_rie.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "unigate needs Python 3.11 or later")'

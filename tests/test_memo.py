@@ -32,9 +32,8 @@ def test_arguments_without_end_do_not_fill_it() -> None:
     memo = Memo(str, most=10)
     for number in range(1000):
         assert memo.learn(number) == str(number)
-        assert len(memo) <= 10
+        assert len(memo.known) <= 10
     assert memo.get(999) == "999"
-    assert memo.plain == memo
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_arguments_without_end_do_not_fill_it() -> None:
 def test_long_arguments_are_not_remembered(argument: Any) -> None:
     memo: Memo[Any, int] = Memo(lambda argument: 7)
     assert memo.learn(argument) == 7
-    assert not memo
+    assert not memo.known
 
 
 @pytest.mark.parametrize("argument", ["a" * LONGEST, b"a" * LONGEST, ("a", 1, None, True, 0.5)])
@@ -65,7 +64,7 @@ def test_short_arguments_are_remembered(argument: Any) -> None:
 def test_results_that_are_longer_than_their_argument_are_not_remembered(result: Any) -> None:
     memo: Memo[str, Any] = Memo(lambda argument: result)
     assert memo.learn("a") is result
-    assert not memo
+    assert not memo.known
 
 
 # --- what clients can fill -----------------------------------------------------------------------

@@ -58,7 +58,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         stream: The file-like object for `wsgi.input`.
     """
     raw = request.raw_path
-    path = _PATHS.get(raw) or _PATHS.learn(raw)
+    path = _known_path(raw) or _PATHS.learn(raw)
     script = root_path
     if root_path:
         if not root_path.isascii():
@@ -66,7 +66,7 @@ def build_environ(request: Request, root_path: str, stream: Any) -> Environ:
         rest = remove_path_prefix(path, script)
         if rest is not None:
             path = rest or path_of_root(request, root_path)
-    name, port = SERVER_NAMES.get(request.server) or SERVER_NAMES.learn(request.server)
+    name, port = _known_name(request.server) or SERVER_NAMES.learn(request.server)
     version = request.http_version
     event = request.event
     if type(event) is dict:
@@ -120,7 +120,7 @@ def _environ_key(name: str) -> str:
 
 
 _KEYS = Memo(_environ_key, 1000)
-_KNOWN_KEYS = _KEYS.plain
+_KNOWN_KEYS = _KEYS.known
 
 
 def _path(raw: bytes) -> str:
@@ -128,6 +128,7 @@ def _path(raw: bytes) -> str:
 
 
 _PATHS = Memo(_path)
+_known_path = _PATHS.get
 
 
 def _server(server: Address) -> tuple[str, str]:
@@ -137,6 +138,7 @@ def _server(server: Address) -> tuple[str, str]:
 
 SERVER_NAMES = Memo(_server)
 """SERVER_NAME and SERVER_PORT by host and port."""
+_known_name = SERVER_NAMES.get
 
 
 def path_of_root(request: Request, root_path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -12,7 +12,7 @@ LONGEST = 256
 """The characters or bytes that a remembered argument may have, and a remembered result."""
 
 
-class Memo(dict[K, V]):
+class Memo(Generic[K, V]):
     """The results of a function by argument: `memo.get(argument) or memo.learn(argument)`.
 
     For results that are true this takes about 0.6 of the time of `functools.lru_cache`. That one
@@ -23,25 +23,25 @@ class Memo(dict[K, V]):
         most: How many results are held; before the next one is added, all are dropped.
 
     Attributes:
-        plain: The same results, for loops over arguments that are nearly always known: a plain
-            dict's `plain[argument]` takes about 0.7 of the time that a subclass's takes.
+        known: The results. The dict is always the same one.
+        get: Its method `get`. Bound to a name of a module, it takes half of the time.
     """
 
-    __slots__ = ("_function", "_most", "plain")
+    __slots__ = ("_function", "_most", "get", "known")
 
     def __init__(self, function: Callable[[K], V], most: int = 256) -> None:
         self._function = function
         self._most = most
-        self.plain: dict[K, V] = {}
+        self.known: dict[K, V] = {}
+        self.get = self.known.get
 
     def learn(self, argument: K) -> V:
         """Call the function and return its result; remember it unless it or `argument` is long."""
         result = self._function(argument)
         if _size(argument) <= LONGEST and _size(result) <= LONGEST:
-            if len(self) >= self._most:
-                self.clear()
-                self.plain.clear()
-            self[argument] = self.plain[argument] = result
+            if len(self.known) >= self._most:
+                self.known.clear()
+            self.known[argument] = result
         return result
 
 

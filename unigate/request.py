@@ -39,6 +39,12 @@ def _method(method: Any) -> str:
 
 _METHODS = Memo(_method)
 
+# Bound once: to look the method of a memory up takes as long again.
+_known_method = _METHODS.get
+_known_server = SERVERS.get
+_known_client = CLIENTS.get
+_known_path = DECODED_PATHS.get
+
 
 class Request:
     """An HTTP request, independent of how it arrived.
@@ -181,7 +187,7 @@ class Request:
             elif proto and proto.lower() in ("https", "http"):  # LocalStack's is "HTTP"
                 scheme = proto.lower()
         request = _new(cls)  # this runs for every event, and a constructor takes longer
-        request.method = _METHODS.get(method) or _METHODS.learn(method)
+        request.method = _known_method(method) or _METHODS.learn(method)
         request.raw_path = raw_path
         request._path = None
         request.identify = identify
@@ -197,10 +203,10 @@ class Request:
         request.scheme = scheme
         port = known.get("x-forwarded-port") if has_port else None
         listens = known.get("host") or host, scheme, port
-        request.server = SERVERS.get(listens) or SERVERS.learn(listens)
+        request.server = _known_server(listens) or SERVERS.learn(listens)
         request.client = None
         if type(client) is str or type(client) is tuple:
-            request.client = CLIENTS.get(client) or CLIENTS.learn(client)
+            request.client = _known_client(client) or CLIENTS.learn(client)
         # JSON can hold half of a surrogate pair, UTF-8 cannot.
         if root_path and not root_path.isascii():
             root_path = root_path.encode("utf-8", "replace").decode("utf-8")
@@ -253,7 +259,7 @@ class Request:
         path = self._path
         if path is None:
             raw = self.raw_path
-            path = self._path = DECODED_PATHS.get(raw) or DECODED_PATHS.learn(raw)
+            path = self._path = _known_path(raw) or DECODED_PATHS.learn(raw)
         return path
 
     @property

@@ -35,9 +35,9 @@ def call(app: WSGIApp, request: Request, root_path: str) -> Response:
         body = app(environ, response.start_response)
         if type(body) is list and response.status and not response.chunks:
             data = join_chunks(body)
-            size = str(len(data))
             fields = response.headers.single or response.headers  # a dict answers faster
-            if fields.get("content-length", size) == size:  # nothing to cut or close
+            length = fields.get("content-length")
+            if length is None or length == str(len(data)):  # nothing to cut or close
                 response.body = data
                 return response
         _write_body(body, request, response, response.write)

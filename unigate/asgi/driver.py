@@ -83,8 +83,8 @@ class ResponseCollector(Response):
         if not self.complete:
             raise incomplete_response(started=bool(self.status))
         body = b"".join(self.chunks)
-        size = str(len(body))
-        if self.headers.get("content-length", size) != size:
+        declared = (self.headers.single or self.headers).get("content-length")
+        if declared is not None and declared != str(len(body)):
             from unigate.http.body_length import BodyLength  # few responses need it
 
             length = BodyLength.of(self.headers)

@@ -39,13 +39,14 @@ _FORWARDED = BELIEVED["http_api"]
 
 def matches(event: Event) -> bool:
     """Return True for an event in payload format 2.0; `version` alone is not enough."""
-    context = event.get("requestContext")
-    return (
-        event.get("version") == "2.0"
-        and "rawPath" in event
-        and isinstance(context, dict)
-        and isinstance(context.get("http"), dict)
-    )
+    try:  # for most events this takes less time than two more calls of `get`
+        return (
+            event.get("version") == "2.0"
+            and "rawPath" in event
+            and isinstance(event["requestContext"]["http"], dict)
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def is_function_url(event: Event) -> bool:
@@ -71,7 +72,7 @@ def to_request(event: Event, context: Any) -> Request:
         asked = None if function_url else domain or headers.get("host")
         path, root = _public_path(event, path, stage, asked)
     paths = RAW_PATHS if function_url else QUOTED_PATHS
-    raw = paths.get(path) or paths.learn(path)
+    raw = paths.known.get(path) or paths.learn(path)
     return _build_request(
         http.get("method"),
         raw,

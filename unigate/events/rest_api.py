@@ -60,7 +60,7 @@ def to_request(event: Event, context: Any) -> Request:
     if type(seen) is not str:
         seen = None
     key = event.get("path"), seen, about.get("stage"), domain, event.get("version")
-    raw, query, root, staged = _TARGETS.get(key) or _TARGETS.learn(key)
+    raw, query, root, staged = _known_target(key) or _TARGETS.learn(key)
     if staged:
         route = fill_route(json_text(event.get("resource")) or "", event.get("pathParameters"))
         raw, query, root, _ = _target(key, route)
@@ -124,6 +124,7 @@ def _target(key: tuple[Any, Any, Any, Any, Any], route: str = "") -> tuple[bytes
 
 
 _TARGETS = Memo(_target)
+_known_target = _TARGETS.get
 
 
 def to_reply(response: Response, event: Event) -> Reply:

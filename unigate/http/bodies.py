@@ -215,7 +215,7 @@ def encode_body(
     coding = fields.get("content-encoding")
     if not coding or coding.lower() == "identity":
         content_type = fields.get("content-type") or ""
-        known = types.get(content_type)  # `is_text` as a call would take as long again
+        known = types.known.get(content_type)  # `is_text` as a call would take as long again
         if types.learn(content_type) if known is None else known:
             try:
                 return body.decode("utf-8"), False

@@ -91,8 +91,7 @@ class Headers:
         try:
             single = fields if _LOWER_ONLY.issuperset(fields) else _lowered(fields)
             if cookie:
-                single = dict(single)
-                single["cookie"] = cookie
+                single = {**single, "cookie": cookie}
             for value in single.values():
                 if not value.isascii():
                     break
@@ -224,7 +223,7 @@ class Headers:
     def joined(self) -> dict[str, str]:
         """Return a new map of each name to its joined value, for single-value maps."""
         if self.single is not None:
-            return dict(self.single)
+            return {**self.single}
         return dict(self.as_map())
 
     def as_map(self, separator: str = ", ") -> Mapping[str, str]:
@@ -273,7 +272,7 @@ def _encoded(name: str) -> bytes:
 
 
 _ENCODED = Memo(_encoded, _MOST)
-_KNOWN = _ENCODED.plain
+_KNOWN = _ENCODED.known
 
 
 def _learn(names: Collection[str]) -> bool:

@@ -40,7 +40,7 @@ def response_headers(fields: Iterable[tuple[str, str]]) -> Headers:
         fields = list(fields)
     single: dict[str, str] = {}
     for name, value in fields:
-        lower = _FIELD_NAMES.get(name) or _FIELD_NAMES.learn(name)
+        lower = _known_name(name) or _FIELD_NAMES.learn(name)
         usual = type(value) is str and value.isascii() and value.isprintable()
         if not usual or not lower or lower in single:
             return _unusual(fields)
@@ -116,6 +116,7 @@ def _field_name(name: str) -> str:
 
 
 _FIELD_NAMES = Memo(_field_name)
+_known_name = _FIELD_NAMES.get
 
 
 def single_value_map(headers: Headers) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from .bodies import TEXT_TYPES, TextTypes
 from .headers import Headers
 
@@ -60,6 +62,7 @@ def check_status(status: object) -> int:
     return int(status)
 
 
+@cache
 def reason_phrase(status: int) -> str:
     """Return the standard reason phrase of a status, "" if it has none."""
     from http import HTTPStatus  # a fiftieth of a cold start; few responses need it

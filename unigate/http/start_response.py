@@ -59,7 +59,7 @@ class StartedResponse(Response):
             raise _incomplete(_BEFORE_START)
         self.headers = response_headers(headers)
         self.counter = UNREAD
-        self.status = _CODES.get(status) or _CODES.learn(status)
+        self.status = _known_code(status) or _CODES.learn(status)
         return self.write
 
     @property
@@ -143,3 +143,4 @@ def status_code(status: str) -> int:
 
 
 _CODES = Memo(status_code)
+_known_code = _CODES.get

@@ -97,7 +97,7 @@ def encode_query(values: Any) -> str:
     for name, value in (values or {}).items():
         for item in value if isinstance(value, (list, tuple)) else (value,):
             pair = name, item if type(item) is str else "" if item is None else str(item)
-            pairs.append(_PAIRS.get(pair) or _PAIRS.learn(pair))
+            pairs.append(_known_pair(pair) or _PAIRS.learn(pair))
     return "&".join(pairs)
 
 
@@ -107,6 +107,7 @@ def _encode(pair: tuple[Any, str]) -> str:
 
 
 _PAIRS = Memo(_encode)
+_known_pair = _PAIRS.get
 
 
 def _encode_part(text: str) -> str:
