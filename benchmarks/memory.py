@@ -61,11 +61,11 @@ class Held:
 def report() -> bytes:
     """Return the memory of this process as JSON."""
     gc.collect()
-    pages: dict[str, int] = {}
+    pages: dict[str, float] = {}
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
         name, size, _ = line.split()
-        pages[name.rstrip(":")] = int(size)
-    traced = tracemalloc.get_traced_memory()[0] / 1024 if tracemalloc.is_tracing() else 0
+        pages[name.rstrip(":")] = float(size)
+    traced = tracemalloc.get_traced_memory()[0] / 1024 if tracemalloc.is_tracing() else 0.0
     private = pages["Private_Clean"] + pages["Private_Dirty"]
     return json.dumps(asdict(Held(pages["Rss"], private, traced))).encode()
 
