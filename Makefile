@@ -27,7 +27,7 @@ test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
 	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications $(LIVE) $(SLOW))
 
-live: PROGRAMS = redis-server openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
+live: PROGRAMS = redis-server wrk openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs
 	$(PYTEST) $(LIVE) $(SLOW)
 
@@ -75,7 +75,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Takes about a quarter of an hour. `make benchmark OPTIONS=--quick` shows in a few minutes that all of them run.
+# Takes about half an hour. `make benchmark OPTIONS=--quick` shows in some minutes that all of them run.
 benchmark: PROGRAMS = redis-server wrk
 benchmark: $(VENV)/ready programs
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group benchmarks

@@ -2,24 +2,21 @@
 
 The application is imported before the clock starts. Then come the import of the tool, the wrapping
 of the application, and the reply to one event of an HTTP API. README.md in this folder explains the
-table.
+lines.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import random
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from statistics import median
+from collections.abc import Callable
+from functools import partial
 
+from rounds import UNIGATE, Result, compare_added, in_rounds, parser, show, table
 from samples import http_api_event
-from versions import machine
 
 # What every Lambda runtime has loaded before it imports a handler.
 BEFORE = "import json, logging, sys, time\nevent = json.loads(sys.argv[1])\n"
@@ -70,7 +67,6 @@ PEERS = ("apig-wsgi", "serverless-wsgi", "mangum", "flask", "django", "fastapi")
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 ALONE = "application alone"
-UNIGATE = "unigate"
 WSGI_TOOLS = {
     ALONE: """
 import io
@@ -130,34 +126,7 @@ end = time.perf_counter(), time.process_time()
 assert reply["statusCode"] == 200, reply
 print(end[0] - start[0], end[1] - start[1])
 """
-TARGETS = {("Flask", "apig-wsgi"): 2.0, ("FastAPI", "mangum"): 0.95}
-
-
-MEASURES = ("wall", "least", "processor", "instructions")
-
-
-@dataclass(frozen=True)
-class Result:
-    """One tool around one application.
-
-    Attributes:
-        application: The application.
-        tool: The tool, or the application alone.
-        measured: The first reply, that of the application included, by measure. "wall" is the
-            median of the rounds and "least" the least, "processor" the median of the time in which
-            a processor worked for the process, all in milliseconds; "instructions" are millions, of
-            the whole process.
-        added: `measured` less that of the application alone; empty for that.
-        ratios: `added` of unigate divided by that of this tool; empty for unigate.
-        target: The most that the ratios should be, or None.
-    """
-
-    application: str
-    tool: str
-    measured: dict[str, float]
-    added: dict[str, float] = field(default_factory=dict)
-    ratios: dict[str, float] = field(default_factory=dict)
-    target: float | None = None
+TARGETS = {"Flask": {"apig-wsgi": 2.0}, "FastAPI": {"mangum": 0.95}}
 
 
 def tools_of(application: str) -> dict[str, str]:
@@ -197,74 +166,47 @@ def instructions(application: str, tool: str) -> float:
 
 
 def measure(applications: list[str], rounds: int, *, counted: bool) -> list[Result]:
-    """Run each tool around each application, in a new random order each time."""
-    pairs = [(name, tool) for name in applications for tool in tools_of(name)]
-    for pair in pairs:
-        milliseconds(*pair)  # writes the bytecode
-    times: dict[tuple[str, str], list[tuple[float, float]]] = {pair: [] for pair in pairs}
-    for _ in range(rounds):
-        for pair in random.sample(pairs, len(pairs)):
-            times[pair].append(milliseconds(*pair))
-    measured = {}
-    for pair, taken in times.items():
-        walls, processors = zip(*taken, strict=True)
-        measured[pair] = dict(
-            zip(MEASURES, (median(walls), min(walls), median(processors)), strict=False)
-        )
+    """Return what the first reply takes around each application, and what each tool adds.
+
+    Args:
+        applications: Names of `APPLICATIONS`.
+        rounds: Processes of each tool.
+        counted: Whether the instructions of one more process are counted.
+    """
+    groups: dict[str, dict[str, Callable[[], tuple[float, float]]]] = {
+        name: {tool: partial(milliseconds, name, tool) for tool in tools_of(name)}
+        for name in applications
+    }
+    in_rounds(groups, 1)  # writes the bytecode
+    results = []
+    for name, taken in in_rounds(groups, rounds).items():
+        targets = TARGETS.get(name)
+        for index, measured in enumerate(("first reply", "first reply: CPU")):
+            samples = {tool: [times[index] for times in both] for tool, both in taken.items()}
+            results += compare_added(
+                f"{name}, {measured}", "milliseconds", samples, targets=targets
+            )
         if counted:
-            measured[pair]["instructions"] = instructions(*pair)
-    return [compared(pair, measured) for pair in measured]
-
-
-def compared(pair: tuple[str, str], measured: dict[tuple[str, str], dict[str, float]]) -> Result:
-    """Return a result with what the tool adds to the application alone, and the ratios."""
-    application, tool = pair
-    values, alone, ours = (
-        measured[pair],
-        measured[application, ALONE],
-        measured[application, UNIGATE],
-    )
-    if tool == ALONE:
-        return Result(application, tool, values)
-    added = {name: value - alone[name] for name, value in values.items()}
-    ratios = {name: (ours[name] - alone[name]) / value for name, value in added.items()}
-    target = TARGETS.get(pair)
-    return Result(application, tool, values, added, ratios if tool != UNIGATE else {}, target)
-
-
-def table(results: list[Result]) -> Iterator[str]:
-    """Yield the lines of a table: what a tool adds, and for the application alone what it takes."""
-    yield ", ".join(f"{name} {value}" for name, value in machine(PEERS).items())
-    yield ""
-    yield f"{'':<34}{'added: ms, million instructions':^56}{'ours / this':^56}"
-    yield " " * 34 + "".join(f"{name:>14}" for name in MEASURES * 2)
-    for row in results:
-        values = row.added or row.measured
-        cells = [values.get(name) for name in MEASURES] + [row.ratios.get(n) for n in MEASURES]
-        line = "".join(f"{'' if cell is None else f'{cell:.2f}':>14}" for cell in cells)
-        goal = f"  <= {row.target:.2f}" if row.target else ""
-        yield f"{f'{row.application}, {row.tool}':<34}{line}{goal}".rstrip()
+            counts = {tool: [instructions(name, tool)] for tool in tools_of(name)}
+            results += compare_added(
+                f"{name}, first reply: instructions", "millions", counts, targets=targets
+            )
+    return results
 
 
 def main() -> None:
     """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("applications", nargs="*", help=f"of {', '.join(APPLICATIONS)}; all")
-    parser.add_argument("--rounds", type=int, default=30, help="processes of each (default 30)")
-    parser.add_argument(
+    arguments = parser(__doc__, rounds=30)
+    arguments.add_argument("applications", nargs="*", help=f"of {', '.join(APPLICATIONS)}; all")
+    arguments.add_argument(
         "--instructions", action="store_true", help="count instructions too, with valgrind"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options = parser.parse_args()
+    options = arguments.parse_args()
     chosen = options.applications or list(APPLICATIONS)
-    if options.rounds < 1 or not set(chosen) <= set(APPLICATIONS):
-        parser.error(f"takes at least 1 round, and applications of {', '.join(APPLICATIONS)}")
+    if not set(chosen) <= set(APPLICATIONS):
+        arguments.error(f"applications must be of {', '.join(APPLICATIONS)}, got {chosen}")
     results = measure(chosen, options.rounds, counted=options.instructions)
-    if options.json:
-        rows = [asdict(row) for row in results]
-        print(json.dumps({"machine": machine(PEERS), "results": rows}, indent=2))
-    else:
-        print(*table(results), sep="\n")
+    show(results, PEERS, options.json, table(results))
 
 
 if __name__ == "__main__":

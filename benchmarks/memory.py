@@ -1,7 +1,7 @@
 """Measure the memory that unigate and other tools add to a process.
 
 Each process is measured after its first request and after many more. README.md in this folder
-explains the table. Linux only.
+explains the lines. Linux only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import gc
 import http.client
 import json
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -22,23 +21,22 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from rounds import UNIGATE, Result, compare_added, in_rounds, parser, show, table
 from samples import CONTEXT, SMALL_ANSWER, Receive, Scope, Send, http_api_event
-from versions import machine
 
 ALONE = "application alone"
-UNIGATE = "unigate"
 # The tools by door and interface. Under uvicorn a WSGI application alone runs through a2wsgi.
 TOOLS = {
-    ("lambda", "WSGI"): (ALONE, UNIGATE, "apig-wsgi"),
-    ("lambda", "ASGI"): (ALONE, UNIGATE, "mangum"),
+    ("events", "WSGI"): (ALONE, UNIGATE, "apig-wsgi"),
+    ("events", "ASGI"): (ALONE, UNIGATE, "mangum"),
     ("gunicorn", "WSGI"): (ALONE, UNIGATE),
     ("uvicorn", "ASGI"): (ALONE, UNIGATE),
     ("uvicorn", "WSGI"): ("a2wsgi", UNIGATE),
 }
 PEERS = ("apig-wsgi", "mangum", "a2wsgi", "uvicorn", "gunicorn")
+MEASURES = {"RSS": "resident", "USS": "private", "traced": "traced"}
 START_SECONDS = 60.0
 
 
@@ -57,37 +55,17 @@ class Held:
     traced: float
 
 
-@dataclass(frozen=True)
-class Result:
-    """One tool behind one door: medians over the rounds.
-
-    Attributes:
-        first: After the first request.
-        then: After all requests.
-        first_added: `first` less that of the application alone, or of a2wsgi.
-        then_added: The same for `then`.
-    """
-
-    door: str
-    interface: str
-    tool: str
-    first: Held
-    then: Held
-    first_added: Held | None
-    then_added: Held | None
-
-
 # --- in the process that is measured --------------------------------------------------------------
 
 
 def report() -> bytes:
     """Return the memory of this process as JSON."""
     gc.collect()
-    pages: dict[str, int] = {}
+    pages: dict[str, float] = {}
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]:
         name, size, _ = line.split()
-        pages[name.rstrip(":")] = int(size)
-    traced = tracemalloc.get_traced_memory()[0] / 1024 if tracemalloc.is_tracing() else 0
+        pages[name.rstrip(":")] = float(size)
+    traced = tracemalloc.get_traced_memory()[0] / 1024 if tracemalloc.is_tracing() else 0.0
     private = pages["Private_Clean"] + pages["Private_Dirty"]
     return json.dumps(asdict(Held(pages["Rss"], private, traced))).encode()
 
@@ -254,86 +232,48 @@ def environment(traced: bool) -> dict[str, str]:
     return {**os.environ, **({"PYTHONTRACEMALLOC": "1"} if traced else {})}
 
 
+def of_process(door: str, interface: str, tool: str, requests: int) -> list[Held]:
+    """Return what a process held after the first request and after all of them."""
+    run: Any = of_function if door == "events" else partial(of_server, door)
+    pages = run(interface, tool, requests, traced=False)
+    traced = run(interface, tool, requests, traced=True)  # takes memory itself
+    return [Held(a.resident, a.private, b.traced) for a, b in zip(pages, traced, strict=True)]
+
+
 def measure(rounds: int, requests: int) -> list[Result]:
-    """Run each tool behind each door, in a new random order each time."""
-    cells = [
-        (door, interface, tool) for (door, interface), tools in TOOLS.items() for tool in tools
-    ]
-    found: dict[tuple[str, str, str], list[list[Held]]] = {cell: [] for cell in cells}
-    for _ in range(rounds):
-        for cell in random.sample(cells, len(cells)):
-            door, interface, tool = cell
-            run: Any = partial(of_server, door) if door != "lambda" else of_function
-            pages = run(interface, tool, requests, traced=False)
-            traced = run(interface, tool, requests, traced=True)  # takes memory itself
-            found[cell].append(
-                [Held(a.resident, a.private, b.traced) for a, b in zip(pages, traced, strict=True)]
-            )
-    return list(compare(found))
-
-
-def compare(found: dict[tuple[str, str, str], list[list[Held]]]) -> Iterator[Result]:
-    """Yield the medians, and what each tool adds to the first one behind its door."""
-    for (door, interface, tool), rounds in found.items():
-        first, then = (_median([held[step] for held in rounds]) for step in (0, 1))
-        base = TOOLS[door, interface][0]
-        if tool == base:
-            yield Result(door, interface, tool, first, then, None, None)
-            continue
-        alone = found[door, interface, base]
-        added = [_median([held[step] for held in alone]) for step in (0, 1)]
-        yield Result(
-            door, interface, tool, first, then, _less(first, added[0]), _less(then, added[1])
-        )
-
-
-def _median(held: list[Held]) -> Held:
-    return Held(
-        median(each.resident for each in held),
-        median(each.private for each in held),
-        median(each.traced for each in held),
-    )
-
-
-def _less(held: Held, base: Held) -> Held:
-    return Held(
-        held.resident - base.resident, held.private - base.private, held.traced - base.traced
-    )
-
-
-def table(results: list[Result], requests: int) -> Iterator[str]:
-    """Yield the lines of a table; in KiB, what a tool adds unless it is the first of its door."""
-    yield ", ".join(f"{name} {value}" for name, value in machine(PEERS).items())
-    yield ""
-    yield f"{'KiB':<36}{'after the first request':^30}{f'after {requests:,} more':^30}"
-    yield " " * 36 + "".join(f"{name:>10}" for name in ("RSS", "USS", "traced") * 2)
-    for row in results:
-        first, then = (row.first_added or row.first), (row.then_added or row.then)
-        sign = "+" if row.first_added else ""
-        cells = [*asdict(first).values(), *asdict(then).values()]
-        texts = [f"{f'{cell:{sign},.0f}':>10}" for cell in cells]
-        yield f"{f'{row.door}, {row.interface}, {row.tool}':<36}{''.join(texts)}"
+    """Return what the first contender behind each door holds, and what the others add to it."""
+    groups: dict[tuple[str, str], dict[str, Callable[[], list[Held]]]] = {
+        (door, interface): {
+            tool: partial(of_process, door, interface, tool, requests) for tool in tools
+        }
+        for (door, interface), tools in TOOLS.items()
+    }
+    steps = ("after the first request", f"after {requests:,} more")
+    results = []
+    for (door, interface), taken in in_rounds(groups, rounds).items():
+        for index, step in enumerate(steps):
+            for name, field in MEASURES.items():
+                samples = {
+                    tool: [getattr(held[index], field) for held in each]
+                    for tool, each in taken.items()
+                }
+                results += compare_added(f"{door}, {interface}, {step}: {name}", "KiB", samples)
+    return results
 
 
 def main() -> None:
     """Read the command line, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=3, help="processes of each (default 3)")
-    parser.add_argument("--requests", type=int, default=10_000, help="requests (default 10000)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--function", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.rounds < 1 or options.requests < 1:
-        parser.error("takes at least 1 round and 1 request")
+    arguments = parser(__doc__, rounds=3)
+    arguments.add_argument("--requests", type=int, default=10_000, help="default 10000")
+    arguments.add_argument("--function", nargs=2, help=argparse.SUPPRESS)
+    options = arguments.parse_args()
+    if options.requests < 1:
+        arguments.error("--requests must be at least 1")
     if options.function:
         run_function(*options.function, options.requests)
         return
     results = measure(options.rounds, options.requests)
-    if options.json:
-        rows = [asdict(row) for row in results]
-        print(json.dumps({"machine": machine(PEERS), "results": rows}, indent=2))
-    else:
-        print(*table(results, options.requests), sep="\n")
+    show(results, PEERS, options.json, table(results))
 
 
 if __name__ == "__main__":

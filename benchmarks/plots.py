@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +32,6 @@ class Plot:
         title: The title of the chart.
         unit: The unit that it shows.
         wanted: Returns whether a row is shown.
-        group, bar: The keys of a row's workload, and of its contender.
-        value: The key of its value, or several with dots between them, each within the one before.
-        key: The key of the rows in the results.
-        ratio: The key of the ratio.
     """
 
     name: str
@@ -45,11 +39,6 @@ class Plot:
     title: str
     unit: str
     wanted: Callable[[Row], bool] = lambda row: True
-    group: tuple[str, ...] = ("workload",)
-    bar: str = "contender"
-    value: str = "value"
-    key: str = "results"
-    ratio: str = "ratio"
 
 
 def of(*parts: str, unit: str = "microseconds") -> Callable[[Row], bool]:
@@ -90,6 +79,35 @@ PLOTS = (
         "bytes",
         of("an entry", unit="bytes"),
     ),
+    Plot(
+        "servers",
+        "servers",
+        "Live servers, 32 connections; ratio above 1: unigate is faster",
+        "requests/s",
+        of("", unit="per second"),
+    ),
+    Plot(
+        "servers-cpu",
+        "servers",
+        "Live servers, processor time of a request",
+        "µs",
+        of("CPU"),
+    ),
+    Plot("mounts", "mounts", "A request to the last of many mounts", "µs"),
+    Plot(
+        "cold-start",
+        "cold_start",
+        "First reply of a new process, and what each tool adds to it",
+        "ms",
+        lambda row: row["workload"].endswith("first reply"),
+    ),
+    Plot(
+        "memory",
+        "memory",
+        "Memory (RSS) of the application alone, and what each tool adds to it",
+        "KiB",
+        of(": RSS", unit="KiB"),
+    ),
 )
 
 
@@ -98,10 +116,9 @@ def groups(plot: Plot, rows: list[Row]) -> list[Group]:
     found: dict[str, list[Bar]] = {}
     for row in rows:
         if plot.wanted(row):
-            value = reduce(getitem, plot.value.split("."), row)
-            low, high = row.get("quartiles", (value, value))
-            bar = Bar(str(row[plot.bar]), value, (low, high), row.get(plot.ratio))
-            found.setdefault(", ".join(row[key] for key in plot.group), []).append(bar)
+            low, high = row["quartiles"]
+            bar = Bar(row["contender"], row["value"], (low, high), row["ratio"])
+            found.setdefault(row["workload"], []).append(bar)
     return [Group(name, bars) for name, bars in found.items()]
 
 
@@ -114,7 +131,7 @@ def charts(results: Path) -> Iterator[tuple[str, str]]:
             machine = document["machine"]
             note = f"{machine['python']}, {machine['machine']}, {document['date']}. "
             note += "Medians, lines from the first to the third quartile; ratio: unigate / this."
-            drawn = draw(plot.title, note, plot.unit, groups(plot, document[plot.key]))
+            drawn = draw(plot.title, note, plot.unit, groups(plot, document["results"]))
             yield f"{plot.name}-{python}.svg", drawn
 
 

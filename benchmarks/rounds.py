@@ -118,6 +118,42 @@ def compare(
     return results
 
 
+def compare_added(
+    workload: str,
+    unit: str,
+    samples: Mapping[str, Sequence[float]],
+    *,
+    targets: Mapping[str, float] | None = None,
+) -> list[Result]:
+    """Return what the first contender takes, and what each of the others adds to it.
+
+    What is added is taken within rounds. In a single round it may be close to 0, so the ratios are
+    those of the medians; a contender that adds nothing has none.
+
+    Args:
+        workload: Its name.
+        unit: The unit of the samples.
+        samples: The measurements of each contender, in the order of the rounds; unigate's is one.
+        targets: The targets of the ratios, by contender.
+    """
+    (base, bare), *others = samples.items()
+    results = {
+        name: summarize(
+            workload,
+            f"{name}, added",
+            unit,
+            [both - one for both, one in zip(taken, bare, strict=True)],
+        )
+        for name, taken in others
+    }
+    ours = results[UNIGATE].value
+    for name, result in results.items():
+        if name != UNIGATE and result.value > 0:
+            target = (targets or {}).get(name)
+            results[name] = with_ratio(result, ours / result.value, target, more_is_better=False)
+    return [summarize(workload, base, unit, bare), *results.values()]
+
+
 def summarize(workload: str, contender: str, unit: str, samples: Sequence[float]) -> Result:
     """Return the result of a contender without a ratio."""
     spread = (samples[0], samples[0])

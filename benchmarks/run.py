@@ -41,6 +41,10 @@ SCRIPTS = {
     "vercel_loop": Script("vercel_loop.py", quick=("--rounds", "5"), python=(3, 12)),
     "plugins": Script("plugins.py", quick=("--rounds", "50")),
     "cache": Script("cache.py", quick=("--rounds", "10", "--entries", "1000")),
+    "cold_start": Script("cold_start.py", quick=("--rounds", "5")),
+    "servers": Script("servers.py", quick=("--rounds", "3")),
+    "mounts": Script("mounts.py", quick=("--rounds", "5")),
+    "memory": Script("memory.py", quick=("--rounds", "1", "--requests", "1000")),
 }
 """The benchmarks that this runs, by the name of their results."""
 

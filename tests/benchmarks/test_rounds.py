@@ -52,6 +52,21 @@ def test_another_contender_of_ours_can_be_compared(rounds: Any) -> None:
     assert [row.ratio for row in results] == [None, None, 3]
 
 
+def test_what_is_added_is_taken_within_rounds_and_compared_by_medians(rounds: Any) -> None:
+    samples = {
+        "alone": [1.0, 20.0, 3.0],
+        "unigate": [3.0, 23.0, 7.0],
+        "peer": [2.0, 28.0, 9.0],
+        "nothing": [1.0, 20.0, 3.0],
+    }
+    alone, ours, peer, nothing = rounds.compare_added("work", "s", samples, targets={"peer": 0.5})
+
+    assert (alone.contender, alone.value, alone.ratio) == ("alone", 3, None)
+    assert (ours.contender, ours.value, ours.ratio) == ("unigate, added", 3, None)
+    assert (peer.contender, peer.value, peer.ratio, peer.met) == ("peer, added", 6, 0.5, True)
+    assert (nothing.value, nothing.ratio, nothing.met) == (0, None, None)
+
+
 def test_results_are_written_as_json_or_printed(
     rounds: Any, tmp_path: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

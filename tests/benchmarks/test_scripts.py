@@ -11,6 +11,17 @@ import pytest
 
 from tests.benchmarks.folder import BENCHMARKS, check, check_results, run
 
+FILES = (
+    "run.py",
+    "cache.py",
+    "cold_start.py",
+    "lambda_runtime.py",
+    "memory.py",
+    "mounts.py",
+    "plugins.py",
+    "servers.py",
+)
+
 
 def test_invocations() -> None:
     rows = check(run("invocations.py", "--rounds", "1", "--json"))
@@ -26,6 +37,23 @@ def test_large_bodies_without_fast() -> None:
     assert all(row["workload"].endswith("1 MiB, without fast") for row in rows)
 
 
+def test_mounts() -> None:
+    rows = check(run("mounts.py", "--rounds", "1", "--json"))
+    check_results(rows)
+    targets = {row["contender"]: row["target"] for row in rows}
+    assert targets == {"unigate, 1,000 mounts": None, "10 mounts": None, "1 mount": 1.1}
+
+
+def test_cold_start() -> None:
+    rows = check(run("cold_start.py", "--rounds", "1", "--json", "-", "Flask", "ASGI"))
+    check_results(rows)
+    assert {row["workload"] for row in rows} == {
+        f"{application}, first reply{measured}"
+        for application in ("Flask", "ASGI")
+        for measured in ("", ": CPU")
+    }
+
+
 def test_results_of_a_run_have_the_date_and_give_charts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,7 +67,7 @@ def test_results_of_a_run_have_the_date_and_give_charts(
     assert "Flask, a request" in chart
 
 
-@pytest.mark.parametrize("file", ["run.py", "plugins.py", "cache.py", "lambda_runtime.py"])
+@pytest.mark.parametrize("file", FILES)
 def test_help(file: str) -> None:
     assert "usage:" in run(file, "--help")
 
