@@ -39,9 +39,16 @@ class Move:
         return self.source.url(namespace=self.namespace, **options)
 
     def begin(self) -> None:
+        # A node that does not know the epoch of another one's last move could lose the next slot to
+        # it again.
+        until(lambda: self.epochs(self.source) == self.epochs(self.target))
         identities = [node.run("CLUSTER", "MYID") for node in (self.source, self.target)]
         self.target.run("CLUSTER", "SETSLOT", self.slot, "IMPORTING", identities[0])
         self.source.run("CLUSTER", "SETSLOT", self.slot, "MIGRATING", identities[1])
+
+    def epochs(self, node: Server) -> dict[str, str]:
+        nodes = node.run("CLUSTER NODES")
+        return {address: known["epoch"] for address, known in nodes.items()}
 
     def keys(self, node: Server) -> list[bytes]:
         keys: list[bytes] = node.run("CLUSTER", "GETKEYSINSLOT", self.slot, 10000)
