@@ -25,7 +25,7 @@ class LiveRequest(Request):
     Few ASGI applications ask for it: they have the scope.
 
     Args:
-        scope: An HTTP or WebSocket scope, which nobody changes.
+        scope: An HTTP or WebSocket scope, which must not change.
         deployment: The deployment of the gateway.
     """
 
