@@ -98,8 +98,8 @@ def test_reads_take_no_more_memory_than_is_counted(value: Any) -> None:
 
 
 def test_deeply_nested_value_is_read() -> None:
-    # marshal's limit is 2,000; before Python 3.12 that of json is lower.
-    depth = 2500 if sys.version_info >= (3, 12) else 900
+    # marshal's limit is 2,000; before Python 3.13 that of json is lower.
+    depth = 2500 if sys.version_info >= (3, 13) else 900
     data = b"[" * depth + b"]" * depth
     backend = MemoryBackend()
     backend.set("key", data, ttl=None, tags=(), name=None)
