@@ -223,8 +223,11 @@ class Gateway(EventGateway):
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
+        from .nearest import did_you_mean
+
         choices = ", ".join(map(repr, allowed))
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+        advice = did_you_mean(value, [each for each in allowed if isinstance(each, str)])
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}.{advice}")
 
 
 def _items_of(name: str, what: str, value: Any) -> tuple[Any, ...]:
@@ -235,7 +238,7 @@ def _items_of(name: str, what: str, value: Any) -> tuple[Any, ...]:
 
 def wrap(
     application: Any = None,
-    *,
+    *more: Never,
     mounts: Mapping[str, Any] | None = None,
     interface: Literal["asgi", "wsgi"] | None = None,
     lifespan: Mode = "auto",
@@ -284,10 +287,15 @@ def wrap(
 
     Raises:
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
-        TypeError: Without an application and mounts, for a keyword that is not known, and for an
-            argument of a wrong type, such as a decorator that returns no function.
+        TypeError: Without an application and mounts, for a second argument without a keyword, for a
+            keyword that is not known, and for an argument of a wrong type, such as a decorator that
+            returns no function.
         ValueError: For any other wrong argument.
     """
+    if more:
+        from .keywords import unnamed_arguments
+
+        raise TypeError(unnamed_arguments(more))
     if unknown:
         from .keywords import unknown_keywords
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from .interfaces import import_from
+from .errors import UnknownInterface
+from .import_strings import ImportStringError, import_from
 from .lambda_runtime.wrapped import handler_of
 from .testing import Client
 
@@ -35,10 +36,9 @@ def unigate_app(pytestconfig: pytest.Config) -> Any:
             pytrace=False,
         )
     try:
-        app = import_from(target)
-    except ImportError as error:
-        pytest.fail(f"unigate_app = {target!r} cannot be imported: {error}", pytrace=False)
-    return handler_of(app)[0]  # the same gateway for all clients
+        return handler_of(import_from(target))[0]  # the same gateway for all clients
+    except (ImportStringError, UnknownInterface) as error:
+        pytest.fail(f"unigate_app: {error}", pytrace=False)
 
 
 @pytest.fixture

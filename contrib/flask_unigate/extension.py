@@ -8,6 +8,7 @@ from weakref import WeakSet
 from flask import Flask, current_app, has_app_context
 
 from unigate import Deployment, Gateway, UnigateError, wrap
+from unigate.nearest import did_you_mean
 
 from .commands import command_for
 from .request import RequestMixin
@@ -104,8 +105,11 @@ def _settings(app: Flask) -> dict[str, Any]:
             continue
         name = key.removeprefix(_PREFIX).lower()
         if name not in SETTINGS:
-            valid = ", ".join(_PREFIX + setting.upper() for setting in sorted(SETTINGS))
-            raise ValueError(f"{key} is not a setting of flask_unigate. Use one of {valid}.")
+            valid = [_PREFIX + setting.upper() for setting in sorted(SETTINGS)]
+            raise ValueError(
+                f"{key} is not a setting of flask_unigate. Use one of {', '.join(valid)}."
+                f"{did_you_mean(key, valid)}"
+            )
         if value is None:
             continue
         try:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from unigate.emulator import BASE_URL, find_host, make_request
 from unigate.events import EventSource, name_of
 from unigate.http import Headers, latin1
-from unigate.interfaces import import_from
+from unigate.import_strings import import_from
 from unigate.lambda_runtime.wrapped import handler_of
 from unigate.request import Request
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import click
+
+from unigate.nearest import nearest
 
 TRIGGERS = ("http_api", "function_url", "alb")
 ARCHITECTURES = ("x86_64", "arm64")
@@ -50,11 +51,11 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def hint(name: str, valid: Iterable[str]) -> str:
     """Return a hint for an invalid name: the most similar valid one, or all of them."""
     names = sorted(valid)
-    similar = difflib.get_close_matches(name, names, 1, 0.4)
-    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(names)}."
+    similar = nearest(name, names, 0.4)
+    return f"did you mean {similar!r}?" if similar else f"known: {', '.join(names)}."
 
 
 def check_value(value: Any, kind: Any, place: str) -> None:
@@ -70,7 +71,7 @@ def check_value(value: Any, kind: Any, place: str) -> None:
         _expect(isinstance(value, dict), value, place, "a table")
         for key, inner in value.items():
             if key not in kind and "*" not in kind:
-                message = f"pyproject.toml: [{place}] has no key {key!r}: {nearest(key, kind)}"
+                message = f"pyproject.toml: [{place}] has no key {key!r}: {hint(key, kind)}"
                 raise click.ClickException(message)
             check_value(inner, kind.get("*") or kind[key], f"{place}.{key}")
     elif isinstance(kind, tuple):
