@@ -279,6 +279,20 @@ def test_djangos_setting_offers_the_import_string_that_was_meant(folder: Path) -
         conf.read()
 
 
+def test_a_module_in_a_folder_that_is_not_searched_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "teahouse.py").write_text(SHOP)
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place])
+    with pytest.raises(ImportError, match=r"in the current folder, which is not on sys\.path: run"):
+        through_wrap("teahouse:app")
+    with pytest.raises(ImportError, match=f"It was looked for in {folder} and the rest"):
+        through_wrap("nothing_like_it:app")
+
+
 def test_a_suggestion_imports_nothing(folder: Path) -> None:
     assert suggestion("teasrc.server") == "teasrc.server:app"
     assert "teasrc" not in sys.modules

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .events.source import EventSource
     from .placement import Placement, Stage
     from .routing import Mount
-    from .types import Environ, Receive, Scope, Send, StartResponse
+    from .types import Application, Environ, Receive, Scope, Send, StartResponse
 
 _log = logging.getLogger("unigate")
 
@@ -42,9 +42,9 @@ class Gateway(EventGateway):
 
     def __init__(
         self,
-        application: Any = None,
+        application: Application | None = None,
         *,
-        mounts: Mapping[str, Any] | None = None,
+        mounts: Mapping[str, Application] | None = None,
         interface: Literal["asgi", "wsgi"] | None = None,
         lifespan: Mode = "auto",
         base_path: str | None = None,
@@ -179,7 +179,7 @@ class Gateway(EventGateway):
             return google.answer_async(self._asgi_without_lifespan, request)
         return google.answer(self.wsgi, request)
 
-    def azure(self, request: Any, context: Any = None) -> Any:
+    def azure(self, request: Any, context: object = None) -> Any:
         """Answer Azure Functions: its `HttpRequest`, or Starlette's with HTTP streams."""
         from .events import azure
 
@@ -237,9 +237,9 @@ def _items_of(name: str, what: str, value: Any) -> tuple[Any, ...]:
 
 
 def wrap(
-    application: Any = None,
+    application: Application | None = None,
     *more: Never,
-    mounts: Mapping[str, Any] | None = None,
+    mounts: Mapping[str, Application] | None = None,
     interface: Literal["asgi", "wsgi"] | None = None,
     lifespan: Mode = "auto",
     base_path: str | None = None,

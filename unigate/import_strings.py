@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ def import_from(target: str) -> Any:
     except ModuleNotFoundError as error:
         if not is_part_of(error.name, module_name):
             raise
-        raise _error(target, f"No module named {error.name!r}.{_searched()}") from None
+        raise _error(target, f"No module named {error.name!r}.{_searched(module_name)}") from None
     for name in attributes.split("."):
         if not hasattr(value, name):
             problem = f"Module {module_name!r} has no attribute {attributes!r}."
@@ -135,8 +136,17 @@ def _error(target: str, problem: str) -> ImportStringError:
     return ImportStringError(f"{target!r} cannot be loaded: {problem}{advice}")
 
 
-def _searched() -> str:
-    return f" It was looked for in {sys.path[0] or 'the current folder'} and the rest of sys.path."
+def _searched(module_name: str) -> str:
+    """Return where a module was looked for, and what to do if it is in the current folder."""
+    folder = os.getcwd()
+    known = [place or folder for place in sys.path]
+    names = os.listdir(folder) if folder not in known else []
+    if {module_name.partition(".")[0], f"{module_name}.py"} & set(names):
+        return (
+            " It is in the current folder, which is not on sys.path: run Python with -m, as in "
+            "`python -m pytest`, or set PYTHONPATH to the folder."
+        )
+    return f" It was looked for in {known[0]} and the rest of sys.path."
 
 
 def _file_of(module_name: str) -> str | None:
