@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test live lowest applications programs builds fuzz lint format benchmark instructions clean
+.PHONY: run test live lowest applications programs builds fuzz lint format settings benchmark instructions clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
@@ -74,6 +74,10 @@ lint: $(VENV)/ready
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The JSON schema and the page of the settings, from their definition.
+settings: $(VENV)/ready
+	$(BIN)/python docs/reference/settings.py
 
 # Takes about half an hour. `make benchmark OPTIONS=--quick` shows in some minutes that all of them run.
 benchmark: PROGRAMS = redis-server wrk
