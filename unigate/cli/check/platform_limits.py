@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from unigate.cli.build import aws, bundle, vercel
-from unigate.cli.build.writing import read_record
 from unigate.cli.project.core import Project
+from unigate.cli.project.record import read_record
 from unigate.cli.vercel.project import VercelProject
 
 from .requirements import Requirement

@@ -22,6 +22,9 @@ _KEYS: Mapping[str, Any] = {
     "app": str,
     "python": str,
     "requirements": str,
+    "include": [str],
+    "keep": [str],
+    "bytecode": bool,
     "environment": {"*": str},
     "functions": {"*": _LIMITS},
     "aws": {"trigger": TRIGGERS, "architecture": ARCHITECTURES, "runtime": RUNTIMES},
@@ -78,6 +81,8 @@ def check_value(value: Any, kind: Any, place: str) -> None:
     elif isinstance(kind, list):
         valid = isinstance(value, list) and all(isinstance(item, kind[0]) for item in value)
         _expect(valid, value, place, "a list of strings")
+    elif kind is bool:
+        _expect(isinstance(value, bool), value, place, "true or false")
     elif kind is int:
         _expect(type(value) is int and value > 0, value, place, "a positive integer")
     else:
