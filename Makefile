@@ -5,8 +5,8 @@ BIN = $(VENV)/bin
 # nox, pre-commit, and what checks a release and .github: apart from the tests' packages.
 TOOLS = .venv-tools
 
-.PHONY: help run test live lowest applications programs emulator builds fuzz lint format benchmark instructions release-check \
-    workflows pre-commit clean
+.PHONY: help run test live lowest applications programs emulator builds docs fuzz lint format settings \
+    benchmark instructions release-check workflows pre-commit clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
