@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import blocks
+
 ROOT = Path(__file__).parents[1]
 GUIDES = ROOT / "docs" / "guides"
 # Commands that are not run here: packages are installed, and `dev` serves until it is stopped.
@@ -23,15 +25,17 @@ def type_in(guide: str, folder: Path) -> dict[str, str]:
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     environment.pop("PYTEST_ADDOPTS", None)
     printed = {}
-    text = (GUIDES / guide).read_text("utf-8")
-    for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-        if language == "console":
-            for line in block.splitlines():
+    for block in blocks(GUIDES / guide):
+        if block.language == "console":
+            for line in block.text.splitlines():
                 command = line.removeprefix("$ ")
                 if not NOT_RUN.search(command):
                     printed[command] = _run(command, folder, environment)
-        else:
-            _write(block, folder)
+            continue
+        file = folder / block.file
+        file.parent.mkdir(exist_ok=True)
+        with file.open("a", encoding="utf-8") as written:  # settings.py of Django is there already
+            written.write(block.text)
     return printed
 
 
@@ -41,17 +45,6 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-def _write(block: str, folder: Path) -> None:
-    """Write a block to the file that its first line names, or add it at the end of that."""
-    first, _, rest = block.partition("\n")
-    place = first.removeprefix("# ")
-    file = folder / place.removeprefix("at the end of ")
-    file.parent.mkdir(exist_ok=True)
-    if place.startswith("at the end of "):
-        rest = f"{file.read_text('utf-8')}\n{rest}"
-    file.write_text(rest, "utf-8")
 
 
 def test_the_guide_for_flask(tmp_path: Path) -> None:
