@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -30,23 +29,27 @@ _ELSEWHERE = {
 }
 
 
-class _PlatformChoice(click.Choice[str]):
-    """The names of platforms, with advice on other names for them."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value not in PLATFORMS and isinstance(value, str):
-            names = ", ".join(PLATFORMS)
-            meant = _ELSEWHERE.get(value.lower()) or nearest(value, PLATFORMS)
-            advice = f" Did you mean --target {meant}?" if meant else ""
-            if ":" in value or value.endswith(".py"):
-                advice = f" The application has no option: unigate build {value} --target aws."
-            self.fail(f"A platform is one of {names}, got {value!r}.{advice}", param, ctx)
-        return super().convert(value, param, ctx)
+def _platform(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check the name of a platform, with advice on other names for it."""
+    if value is None or value in PLATFORMS:
+        return value
+    meant = _ELSEWHERE.get(value.lower()) or nearest(value, PLATFORMS)
+    advice = f" Did you mean --target {meant}?" if meant else ""
+    if ":" in value or value.endswith(".py"):
+        advice = f" The application has no option: unigate build {value} --target aws."
+    problem = f"must be one of {', '.join(PLATFORMS)}, got {value!r}.{advice}"
+    raise click.BadParameter(problem, context, option)
 
 
 @click.command()
 @click.argument("target", metavar="[MODULE:APP]", required=False)
-@click.option("--target", "platform", type=_PlatformChoice(list(PLATFORMS)))
+@click.option(
+    "--target",
+    "platform",
+    callback=_platform,
+    metavar=f"[{'|'.join(PLATFORMS)}]",
+    help="The platform; it must be named.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
