@@ -15,6 +15,7 @@ FILES = (
     "run.py",
     "cache.py",
     "cold_start.py",
+    "conformance.py",
     "lambda_runtime.py",
     "memory.py",
     "mounts.py",
