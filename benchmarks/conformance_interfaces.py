@@ -236,5 +236,6 @@ def _lifespan(tool: Tool) -> tuple[Any, Any]:
 VECTORS: dict[str, list[Vector]] = {
     "wsgi": [*requests(), *responses(), *of_wsgi()],
     "asgi": [*requests(), *responses(), *of_asgi()],
+    "routes": [*requests(), *responses()],
     "bridge": [*of_bridges()],
 }

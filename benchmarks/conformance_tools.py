@@ -13,6 +13,10 @@ from typing import Any
 import conformance_apps
 from samples import CONTEXT
 
+# What a route of Powertools reads in the event itself, or its application decides.
+UNLIKE = (
+    r"^path `/(caf|100)|^server|stage|Content-Length|binary body|client.* ALB|X_User|problem|parts"
+)
 Handler = Callable[[Any], Any]
 Make = Callable[[Any], Handler]
 
@@ -27,12 +31,14 @@ class Tool:
             returns an ASGI application.
         source: The source of events, where any will do.
         without: Sources that it does not name among those that it takes; they are not asked.
+        unlike: A pattern of the vectors that have no counterpart in it.
     """
 
     name: str
     make: Make
     source: str = "http_api"
     without: tuple[str, ...] = ()
+    unlike: str = "$^"
 
     @functools.cached_property
     def handler(self) -> Handler:
@@ -112,6 +118,12 @@ def _agraffe(app: Any) -> Handler:
     return lambda event: handler(event, CONTEXT)
 
 
+def _powertools(app: Any) -> Handler:
+    import conformance_powertools
+
+    return lambda event: conformance_powertools.handle(event, CONTEXT)
+
+
 def _unigate_bridge(app: Any) -> Handler:
     import unigate
 
@@ -151,4 +163,8 @@ BRIDGES = [
     Tool("a2wsgi", _a2wsgi),
     Tool("asgiref", _asgiref),
 ]
-TOOLS = {"wsgi": WSGI, "asgi": ASGI, "bridge": BRIDGES}
+ROUTES = [
+    Tool("unigate", _unigate(conformance_apps.wsgi), unlike=UNLIKE),
+    Tool("aws-lambda-powertools", _powertools, unlike=UNLIKE),
+]
+TOOLS = {"wsgi": WSGI, "asgi": ASGI, "routes": ROUTES, "bridge": BRIDGES}

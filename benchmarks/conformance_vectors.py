@@ -49,7 +49,13 @@ def event_of(
 ) -> Any:
     """Return the event that a platform makes of a request."""
     request = make_request(method, f"https://localhost{url}", fields, body)
-    return through_json(EVENT_SOURCES[source].make_event(request))
+    event = through_json(EVENT_SOURCES[source].make_event(request))
+    if source == "http_api" and request.query_string:
+        query: dict[str, str] = {}
+        for name, value in parse_qsl(request.query_string.decode(), keep_blank_values=True):
+            query[name] = f"{query[name]},{value}" if name in query else value
+        event["queryStringParameters"] = query  # for tools that do not read rawQueryString
+    return event
 
 
 def single(event: Any) -> None:
