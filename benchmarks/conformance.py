@@ -19,8 +19,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance_tools import Tool
+    from conformance_vectors import Vector
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "conformance.md"
@@ -37,7 +42,11 @@ events. Each tool has its default options, but with what it documents for binary
 apig-wsgi and Zappa have their support on, and aws-wsgi is told of `image/png`. A `no` has a number,
 which says below the table what the tool did instead. It also stands for what a tool does not
 promise, such as events of VPC Lattice. A dash stands for events that aws-wsgi does not take: those
-of HTTP APIs, and those of an ALB with multi-value headers.
+of HTTP APIs, and those of an ALB with multi-value headers. Under Vercel's runtime, `unigate` is the
+same application in a gateway, which the runtime calls as an ASGI application.
+
+Most questions come from faults that were found in released tools, and unigate was written with them
+in view. So the numbers say which questions have an answer, not how often a tool fails in practice.
 
 Asked on {date} with {python}: {described}. `python benchmarks/conformance.py --page` asks again,
 and writes this page and benchmarks/results/conformance.json."""
@@ -46,6 +55,7 @@ TITLES = {
     "asgi": "Events, ASGI applications",
     "routes": "Events, routes of Powertools' event handler",
     "bridge": "WSGI applications under an ASGI server",
+    "vercel": "WSGI applications under Vercel's Python runtime",
 }
 
 
@@ -70,19 +80,39 @@ def ask(kind: str, name: str, only: str) -> list[Row]:
     from conformance_interfaces import VECTORS
     from conformance_tools import TOOLS
 
+    (tool,) = (each for each in TOOLS[kind] if each.name == name)
+    tool.make(None)  # its import takes none of the time for an answer
+    return answers(kind, tool, VECTORS[kind], only)
+
+
+def answers(kind: str, tool: Tool, vectors: list[Vector], only: str) -> list[Row]:
+    """Ask a tool for the vectors that have a counterpart in it."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    (tool,) = (each for each in TOOLS[kind] if each.name == name)
     signal.signal(signal.SIGALRM, _stop)
-    tool.make(None)  # its import takes none of the time for an answer
     rows = []
-    for vector in VECTORS[kind]:
+    for vector in vectors:
         if vector.source in tool.without or re.search(tool.unlike, vector.name):
             continue
         if re.search(only, vector.name):
             cause = cause_of(lambda check=vector.check: check(tool))  # type: ignore[misc]
-            rows.append(Row(kind, vector.name, vector.rule, name, cause))
+            rows.append(Row(kind, vector.name, vector.rule, tool.name, cause))
     return rows
+
+
+def ask_vercel(names: list[str], only: str) -> list[Row]:
+    """Ask Vercel's runtime over HTTP, where this Python has it."""
+    if find_spec("vercel_runtime") is None:
+        return []
+    from conformance_vercel import of_vercel, servers
+
+    with servers() as tools:
+        return [
+            row
+            for tool in tools
+            if not names or tool.name in names
+            for row in answers("vercel", tool, [*of_vercel()], only)
+        ]
 
 
 def cause_of(check: Any) -> str:
@@ -137,7 +167,9 @@ def page(document: dict[str, Any]) -> str:
     described = ", ".join(f"{name} {text}" for name, text in document["versions"].items())
     lines = [PREFACE.format(**document, described=described)]
     for kind, title in TITLES.items():
-        lines += ["", f"## {title}", "", *_table([row for row in rows if row.kind == kind])]
+        found = [row for row in rows if row.kind == kind]
+        if found:
+            lines += ["", f"## {title}", "", *_table(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -190,7 +222,10 @@ def main() -> None:
             json.dump([asdict(row) for row in rows], file)
         # Threads that wait for an answer end with the process.
         os._exit(0)
-    rows = list(ask_all(options.tools, options.only))
+    rows = [
+        *ask_all(options.tools, options.only),
+        *ask_vercel(options.tools, options.only),
+    ]
     document = {
         "date": datetime.date.today().isoformat(),
         "python": f"CPython {'.'.join(map(str, sys.version_info[:3]))}",
