@@ -59,7 +59,8 @@ def plan(project: Project) -> BuildPlan:
     added = _added_files(project)
     sources = sorted({*project.files(), *added})
     sources.append(f"and the packages of: {' '.join(project.requirements)}")
-    zipped = GeneratedFile(partial(make_zip, project, added), sources)
+    handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
+    zipped = GeneratedFile(partial(make_zip, project, handler, added), sources)
     command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
     return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
 
