@@ -115,8 +115,10 @@ def serving(command: str, port: int, folder: Path, environment: dict[str, str]) 
         text=True,
     ) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().rstrip("\n")
-        server.terminate()
+        try:
+            yield server.stdout.readline().rstrip("\n")
+        finally:
+            server.terminate()
 
 
 def free_port() -> int:
