@@ -24,4 +24,5 @@ def event(path: str) -> dict[str, Any]:
     event = load("http_api/get") | {"rawPath": path}
     event["requestContext"]["http"]["path"] = path
     event["requestContext"]["stage"] = "$default"
+    event["requestContext"].pop("authorizer", None)  # serverless-wsgi does not read null
     return event
