@@ -73,18 +73,22 @@ def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = LINK.sub(link, source[0])
 
 
+ACCESSIBLE = {
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+    'role="heading"': 'role="heading" aria-level="2"',
+}
+
+
 def make_accessible(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Let the keyboard scroll code and tables, and give the headings of the sidebar a level."""
-    body = context.get("body", "").replace("<pre>", '<pre tabindex="0">')
-    context["body"] = body.replace(
-        '<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'
-    )
-    tree = context.get("furo_navigation_tree", "")
-    context["furo_navigation_tree"] = tree.replace(
-        'role="heading"', 'role="heading" aria-level="2"'
-    )
+    """Let the keyboard scroll code and tables, and give headings of contents a level."""
+    for part in ("body", "furo_navigation_tree"):
+        text = context.get(part, "")
+        for old, new in ACCESSIBLE.items():
+            text = text.replace(old, new)
+        context[part] = text
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
