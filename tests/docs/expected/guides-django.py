@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 
 def test_the_project_answers_and_its_admin_passes_the_checks(tmp_path: Path) -> None:
     added = Path("mysite/settings.py").read_text()
+    # Without this folder, whose `mysite` would be in the way.
+    here, *others = os.environ["PYTHONPATH"].split(os.pathsep)
+    assert Path(here) == Path.cwd()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(others)}
     start = [sys.executable, "-m", "django", "startproject", "mysite", str(tmp_path)]
-    subprocess.run(start, check=True)
+    subprocess.run(start, cwd=tmp_path, env=environment, check=True)
     with (tmp_path / "mysite/settings.py").open("a") as settings:
         settings.write(added)
     (tmp_path / "main.py").write_text(Path("main.py").read_text())
     manage = [sys.executable, "manage.py"]
-    subprocess.run([*manage, "check"], cwd=tmp_path, check=True)
+    subprocess.run([*manage, "check"], cwd=tmp_path, env=environment, check=True)
     path = ["--path", "/admin/login/"]
     invoke = [sys.executable, "-m", "unigate", "invoke", "main:app", *path]
-    subprocess.run(invoke, cwd=tmp_path, check=True)
+    subprocess.run(invoke, cwd=tmp_path, env=environment, check=True)
