@@ -29,6 +29,8 @@ ELSEWHERE = {
     "benchmarks.md": "tests/benchmarks",
     "cache-at-scale.md": "tests/cache/test_scale_page.py",
     "reference/settings.md": "tests/cli/project/test_schema.py",
+    "guides/django.md": "tests/test_guides.py",
+    "guides/flask.md": "tests/test_guides.py",
     "start/django.md": "tests/docs/test_start.py",
     "start/fastapi.md": "tests/docs/test_start.py",
     "start/flask.md": "tests/docs/test_start.py",

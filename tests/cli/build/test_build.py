@@ -18,7 +18,7 @@ import yaml
 
 from tests.cli.projects import FLASK, project, tree, write
 from unigate.cli.main import main
-from unigate.cli.project.settings import nearest, read_settings
+from unigate.cli.project.settings import nearest_or_all, read_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -117,8 +117,8 @@ def test_valid_settings_are_returned() -> None:
 
 
 def test_an_unknown_name_gets_a_suggestion_or_the_list() -> None:
-    assert nearest("/raport", ["/report", "/users"]) == "did you mean '/report'?"
-    assert nearest("zzz", ["b", "a"]) == "known: a, b."
+    assert nearest_or_all("/raport", ["/report", "/users"]) == "did you mean '/report'?"
+    assert nearest_or_all("zzz", ["b", "a"]) == "known: a, b."
 
 
 def test_an_unknown_setting_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

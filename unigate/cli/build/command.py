@@ -13,6 +13,7 @@ import click
 from unigate.cli.project.core import Project
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
+from unigate.nearest import nearest
 
 from . import azure, google, vercel
 from .aws import target as aws
@@ -21,11 +22,34 @@ from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
 
 PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
+_ELSEWHERE = {
+    **dict.fromkeys(("lambda", "aws-lambda", "aws_lambda", "amazon", "sam"), "aws"),
+    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions", "cloud-run"), "google"),
+    **dict.fromkeys(("azure-functions", "microsoft"), "azure"),
+}
+
+
+def _platform(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check the name of a platform, with advice on other names for it."""
+    if value is None or value in PLATFORMS:
+        return value
+    meant = _ELSEWHERE.get(value.lower()) or nearest(value, PLATFORMS)
+    advice = f" Did you mean --target {meant}?" if meant else ""
+    if ":" in value or value.endswith(".py"):
+        advice = f" The application has no option: unigate build {value} --target aws."
+    problem = f"must be one of {', '.join(PLATFORMS)}, got {value!r}.{advice}"
+    raise click.BadParameter(problem, context, option)
 
 
 @click.command()
 @click.argument("target", metavar="[MODULE:APP]", required=False)
-@click.option("--target", "platform", type=click.Choice(list(PLATFORMS)), required=True)
+@click.option(
+    "--target",
+    "platform",
+    callback=_platform,
+    metavar=f"[{'|'.join(PLATFORMS)}]",
+    help="The platform; it must be named.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -40,7 +64,7 @@ PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
 def build(
     target: str | None,
-    platform: str,
+    platform: str | None,
     output: Path | None,
     dry_run: bool,
     force: bool,
@@ -60,6 +84,8 @@ def build(
       unigate build main:app --target vercel --dry-run
       unigate build main:app --target aws --output build/aws
     """
+    if platform is None:
+        raise click.UsageError(_without_platform(target))
     if split and platform != "vercel":
         raise click.UsageError("--split requires --target vercel.")
     root = Path.cwd()
@@ -95,6 +121,18 @@ def build(
     for note in (*plan.notes, *left_out, *_unused_note(platform, unused)):
         click.echo(note)
     return 0
+
+
+def _without_platform(target: str | None) -> str:
+    """Return what to say of a call without --target; the platform may be in its place."""
+    application, example = target or "MODULE:APP", "aws"
+    meant = _ELSEWHERE.get(application.lower()) or nearest(application, PLATFORMS)
+    if meant and ":" not in application:
+        application, example = "MODULE:APP", meant
+    return (
+        f"--target must name the platform, {', '.join(PLATFORMS)}: unigate build {application} "
+        f"--target {example}."
+    )
 
 
 def _default_output(root: Path, platform: str) -> Path:

@@ -19,7 +19,7 @@ import click
 from unigate.cli.project.core import Project
 from unigate.cli.project.record import read_record
 from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
-from unigate.cli.project.settings import nearest
+from unigate.cli.project.settings import nearest_or_all
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
 from .ignore_file import ignore_file
@@ -159,7 +159,7 @@ def _check_function_settings(
             continue
         shared = function_for(path, functions)
         if all(route.path != path for route in routes):
-            problem = f"no route has this path: {nearest(path, paths)}"
+            problem = f"no route has this path: {nearest_or_all(path, paths)}"
         elif shared is not None:
             problem = f"the function of {shared.path!r} answers this path: write that one."
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from unigate.nearest import did_you_mean, nearest
 
 TRIGGERS = ("http_api", "function_url", "alb")
 ARCHITECTURES = ("x86_64", "arm64")
@@ -83,11 +84,11 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def nearest_or_all(name: str, valid: Iterable[str]) -> str:
     """Return a hint for an invalid name: the most similar valid one, or all of them."""
     names = sorted(valid)
-    similar = difflib.get_close_matches(name, names, 1, 0.4)
-    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(names)}."
+    similar = nearest(name, names, 0.4)
+    return f"did you mean {similar!r}?" if similar else f"known: {', '.join(names)}."
 
 
 def check_value(value: Any, kind: Any, place: str) -> None:
@@ -111,8 +112,7 @@ def check_value(value: Any, kind: Any, place: str) -> None:
                 raise click.ClickException(message)
             check_value(inner, kind.get(key) or kind["*"], f"{place}.{key}")
     elif isinstance(kind, tuple):
-        similar = difflib.get_close_matches(str(value), map(str, kind), 1)
-        hint = f" Did you mean {similar[0]!r}?" if similar else ""
+        hint = did_you_mean(str(value), map(str, kind))
         _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}", hint)
     elif isinstance(kind, list):
         hint = _write([value]) if isinstance(value, kind[0]) else ""
@@ -137,7 +137,7 @@ def _known(key: str, table: Mapping[str, Any], place: str) -> str:
             return f"write it in [tool.unigate.{name}]."
     if key in SETTINGS and place != "tool.unigate":
         return "write it in [tool.unigate]."
-    return nearest(key, table)
+    return nearest_or_all(key, table)
 
 
 def _write(value: Any) -> str:
