@@ -301,6 +301,18 @@ def test_the_users_lines_of_an_ignore_file_are_kept(folder: Path, target: str, f
     assert "docs/" in (folder / file).read_text()
 
 
+def test_a_link_in_the_place_of_an_ignore_file_is_not_followed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder.parent, {"shared": "docs/\n"})
+    (folder / ".gcloudignore").symlink_to("../shared")
+    assert main(["build", "main:app", "--target", "google"]) == 2
+    assert ".gcloudignore exists and was not written by unigate build" in capsys.readouterr().err
+    assert main(["build", "main:app", "--target", "google", "--force"]) == 0
+    assert not (folder / ".gcloudignore").is_symlink()
+    assert (folder.parent / "shared").read_text() == "docs/\n"
+
+
 def test_what_an_earlier_build_wrote_to_an_ignore_file_is_no_rule(folder: Path) -> None:
     write(folder, {"x.key": "", "a.txt": ""})
     setting(folder, exclude=["a.txt"])

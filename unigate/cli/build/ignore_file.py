@@ -51,7 +51,9 @@ def ignore_file(project: Project, platform: str) -> dict[str, FileContent]:
     lines = [BLOCK_BEGIN, *make(project, platform), BLOCK_END]
     block = "".join(f"{line}\n" for line in lines)
     file = project.root / path
-    before = file.read_bytes().decode("utf-8", "surrogateescape") if file.is_file() else ""
+    # A link is never extended: what it leads to may be shared.
+    is_own = file.is_file() and not file.is_symlink()
+    before = file.read_bytes().decode("utf-8", "surrogateescape") if is_own else ""
     own = without_block(before)
     if not own.strip():
         return {path: block.encode("utf-8", "surrogateescape")}
