@@ -20,7 +20,7 @@ import yaml
 
 from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
-from unigate.cli.build.aws import RESERVED
+from unigate.cli.build.aws.target import RESERVED
 from unigate.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]

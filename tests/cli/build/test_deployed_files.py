@@ -152,7 +152,7 @@ def test_what_looks_like_a_secret_is_left_out_and_named(
     assert capsys.readouterr().out.count(line) == 1
     setting(folder, include=[path])
     assert path in copied(folder)
-    assert "secret" not in capsys.readouterr().out
+    assert "looks like a secret" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("path", "text"), [

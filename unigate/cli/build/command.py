@@ -14,7 +14,8 @@ from unigate.cli.project.core import Project
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 
-from . import aws, azure, google, vercel
+from . import azure, google, vercel
+from .aws import target as aws
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from unigate.cli.build import aws, bundle, vercel
+from unigate.cli.build import bundle, vercel
+from unigate.cli.build.aws import target as aws
 from unigate.cli.project.core import Project
 from unigate.cli.project.record import read_record
 from unigate.cli.vercel.project import VercelProject

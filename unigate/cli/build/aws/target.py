@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from unigate.cli.build.bundle import make_zip
+from unigate.cli.build.plan import BuildPlan, GeneratedFile
+from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
 from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
-from .bundle import make_zip
-from .plan import BuildPlan, GeneratedFile
-from .sam_template import sam_template
-from .templates import render
+from .sam import sam_template
 
 TEMPLATE = "template.yaml"
 ZIP = "function.zip"
