@@ -285,6 +285,18 @@ def test_a_build_into_the_project_keeps_the_same_files_from_the_upload(
 
 
 @pytest.mark.parametrize(("target", "file"), TOOLS)
+def test_what_the_build_writes_is_uploaded_although_git_ignores_it(
+    folder: Path, target: str, file: str
+) -> None:
+    write(folder, {".gitignore": "api/\npublic/\n*.json\nfunction_app.py\ngoogle_function.py\n"})
+    git(folder, "init", "--quiet")
+    for _ in range(2):
+        assert main(["build", "main:app", "--target", target]) == 0
+        record = json.loads((folder / ".unigate-build.json").read_text())
+        assert record[target].keys() - {file} <= uploaded(folder, file)
+
+
+@pytest.mark.parametrize(("target", "file"), TOOLS)
 def test_the_users_lines_of_an_ignore_file_are_kept(folder: Path, target: str, file: str) -> None:
     write(folder, {file: "# mine\ndocs/", "docs/x": "", "x.key": ""})
     assert main(["build", "main:app", "--target", target]) == 0
