@@ -13,6 +13,7 @@ from tests.benchmarks.folder import BENCHMARKS, check, check_results, run
 
 FILES = (
     "run.py",
+    "bytecode.py",
     "cache.py",
     "cold_start.py",
     "conformance.py",

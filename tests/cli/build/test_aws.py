@@ -68,7 +68,8 @@ def make_wheel(shelf: Path, tag: str) -> None:
 
 
 def build(*args: str) -> int:
-    return main(["build", "main:app", "--target", "aws", *args])
+    # test_bytecode.py is about bytecode, which takes time.
+    return main(["build", "main:app", "--target", "aws", "--no-bytecode", *args])
 
 
 def members(file: Path) -> dict[str, bytes]:
@@ -86,7 +87,7 @@ def test_the_zip_has_the_project_and_its_dependencies(
     if installer == "pip":
         monkeypatch.setattr(bundle, "find_uv", lambda: None)
     write(folder, {"pages/a.html": "<h1>", "tests/test_main.py": ""})
-    assert build("--no-bytecode") == 0
+    assert build() == 0
     assert set(members(folder / "build/aws/function.zip")) == {
         "main.py", "pages/a.html", "pyproject.toml", "requirements.txt",
         *(path for path in PACKAGE if not path.endswith("scripts/teapot")),

@@ -58,10 +58,10 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files |= _static_files(project)
         if not any(path.startswith("public/") for path in (*files, *project.files())):
             files["public/.gitkeep"] = b""
-    if project.in_place:
-        files |= ignore_file(project, "vercel")
     if not _declares_python(project):
         files[".python-version"] = f"{_python(project)}\n".encode()
+    if project.in_place:
+        files |= ignore_file(project, "vercel", files)
     return BuildPlan(files, _notes(project, len(functions) + 1, split))
 
 
