@@ -154,6 +154,7 @@ def test_split_requires_vercel(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("aws", "functions"),
         ("azure", "environment, functions, memory, python, requirements"),
+        ("container", "functions"),
         ("google", "environment, functions, requirements"),
         ("vercel", "environment, requirements"),
     ],

@@ -14,11 +14,17 @@ from unigate.cli.project.core import Project
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 
-from . import aws, azure, google, vercel
+from . import aws, azure, container, google, vercel
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
 
-PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
+PLATFORMS = {
+    "vercel": vercel,
+    "aws": aws,
+    "google": google,
+    "azure": azure,
+    "container": container,
+}
 
 
 @click.command()

@@ -116,6 +116,10 @@ class Project:
         """Return the files to deploy by their path below the root; links are followed."""
         return self._files.by_path
 
+    def ignore_lines(self) -> list[str]:
+        """Return what is not deployed, as lines of a .dockerignore."""
+        return self._files.ignore_lines()
+
     def check_links(self) -> None:
         """Raise a ClickException if a link cannot be deployed."""
         for problem in self._files.bad_links.values():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -94,3 +95,16 @@ class ProjectFiles:
         # "data/*" and "data/**" exclude the folder itself too.
         paths = (relative, f"{relative}/") if path.is_dir() else (relative,)
         return any(fnmatch.fnmatch(path, pattern) for path in paths for pattern in self._exclude)
+
+    def ignore_lines(self) -> list[str]:
+        """Return the same rules as lines of a .dockerignore.
+
+        There, "*" ends at a "/"; in tool.unigate.exclude it does not.
+        """
+        marks = ("*/pyvenv.cfg", f"*/{RECORD}", f"*/*/{RECORD}")
+        skipped = sorted(
+            self._path(mark.parent) for glob in marks for mark in self._root.glob(glob)
+        )
+        patterns = [re.sub(r"\*+", "**/*", pattern) for pattern in self._exclude]
+        everywhere = [f"**/{pattern}" for pattern in (".*", *_EXCLUDED)]
+        return [*everywhere, *_EXCLUDED_AT_THE_ROOT, *skipped, *patterns]
