@@ -8,7 +8,7 @@ from shlex import quote
 
 from unigate.cli.project.core import Project
 
-_WIDTH = 100
+_WIDTH = 92  # without the indentation
 
 
 class Variable(str):
@@ -73,11 +73,12 @@ def service_name(project: Project) -> str:
 def joined(environment: Mapping[str, str]) -> str:
     """Return environment variables as one argument of gcloud ("gcloud topic escaping")."""
     text = "".join(environment.values())
-    separator = next(mark for mark in (",", *_separators()) if mark not in text)
+    separator = next(mark for mark in _separators() if mark not in text)
     pairs = separator.join(f"{name}={value}" for name, value in environment.items())
     return pairs if separator == "," else f"^{separator}^{pairs}"
 
 
 def _separators() -> Iterable[str]:
-    """Yield what can stand between values that have commas."""
-    return ("@" * length for length in range(1, 2**16))
+    """Yield what can stand between values: a comma, which needs no mention, or another mark."""
+    yield from ",;|@#~"
+    yield from map(chr, range(0x2500, 0x2600))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
-from shlex import quote
 from typing import Any
 
 import click
@@ -21,6 +20,7 @@ from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
 from unigate.cli.project.settings import nearest
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
+from .next_command import Variable, to_run
 from .plan import BuildPlan, FileContent
 from .route_functions import FALLBACK, RouteFunction, function_for, functions_of
 from .templates import render
@@ -28,7 +28,7 @@ from .writing import read_record
 
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
-UNUSED = ("environment", "requirements")
+UNUSED = ("requirements",)
 PYTHONS = ("3.12", "3.13", "3.14")
 MAX_FUNCTIONS = 12  # of a deployment on the Hobby plan
 
@@ -80,9 +80,12 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
 
 
 def _notes(project: Project, functions: int, split: bool) -> list[str]:
-    notes = [
-        "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
-    ]
+    command = ["vercel", "deploy", "--scope", Variable("TEAM"), "--regions", Variable("REGION")]
+    if not project.in_place:
+        command += ["--cwd", str(project.output)]
+    for name, value in project.settings.get("environment", {}).items():
+        command += ["--env", f"{name}={value}"]
+    notes = [to_run("Deploy a preview, or with --prod to production", command)]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
     if "functions" in project.settings and not split:
