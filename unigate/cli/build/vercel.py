@@ -16,7 +16,8 @@ from typing import Any
 import click
 
 from unigate.cli.project.core import Project
-from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
+from unigate.cli.project.route_tables import is_django, routes_of, unwrap
+from unigate.cli.project.routes import Route
 from unigate.cli.project.settings import nearest
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
