@@ -50,12 +50,17 @@ OPERATIONS = {
             {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}}
         ],
         "get": {"operationId": "main.user", "responses": {"200": {"description": "a user"}}},
-        "delete": {"operationId": "main.user", "responses": {"200": {"description": "gone"}}},
+        "delete": {"operationId": "main.drop", "responses": {"200": {"description": "gone"}}},
     }
 }
 
 
-def user(number): ...
+def user(number):
+    return "user"
+
+
+def drop(number):
+    return "drop"
 
 
 site = connexion.FlaskApp("site", server_args={"static_folder": None})
@@ -228,7 +233,7 @@ ROWS = {
     "connexion": (
         CONNEXION,
         [
-            ("DELETE", "/api/users/{number}", "", "main.user", "Connexion"),
+            ("DELETE", "/api/users/{number}", "", "main.drop", "Connexion"),
             ("GET", "/api/users/{number}", "", "main.user", "Connexion"),
             ("GET", "/plain", "plain", "main.user", "Flask"),
         ],
