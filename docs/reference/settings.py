@@ -51,7 +51,9 @@ def _kind(schema: Mapping[str, Any]) -> str:
     if schema["type"] == "object":
         keys = schema["additionalProperties"].get("properties")
         return f"tables with {', '.join(f'`{key}`' for key in keys)}" if keys else "a table of text"
-    return {"integer": "a positive integer", "string": "text"}[schema["type"]]
+    return {"integer": "a positive integer", "string": "text", "boolean": "true or false"}[
+        schema["type"]
+    ]
 
 
 if __name__ == "__main__":

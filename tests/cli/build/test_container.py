@@ -30,6 +30,20 @@ mixed = unigate.wrap("shop:site", mounts={"/v2": api})
 """
 EVERY_RULE = {
     ".env": "",
+    ".gitignore": "*.log\n!keep.log\n/only-here.txt\nscratch/\n",
+    ".well-known/a": "",
+    "a.log": "",
+    "keep.log": "",
+    "only-here.txt": "",
+    "package/only-here.txt": "",
+    "package/.gitignore": "local*\n",
+    "package/local_settings.py": "",
+    "package/scratch/a": "",
+    "certs/a.pem": "",
+    "certs/b.pem": "",
+    "credentials.json": "",
+    "prod.sqlite3": "",
+    "package/[x] y.txt": "",
     ".git/config": "",
     "dist/a.whl": "",
     "docs/notes/a.md": "",
@@ -215,22 +229,57 @@ def test_hadolint_finds_nothing(folder: Path, target: str, requirements: str) ->
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def copied(folder: Path) -> set[str]:
+    """Return the files that Docker's own client sends to the daemon, but for those of the build."""
+    patterns = (folder / ".dockerignore").read_text("utf-8").splitlines()
+    sent = exclude_paths(str(folder), patterns)
+    # These two are always sent.
+    return {path for path in sent if (folder / path).is_file()} - {"Dockerfile", ".dockerignore"}
+
+
+def deployed(folder: Path) -> set[str]:
+    """Return what a build into another folder copies."""
+    made = Project(folder, read_pyproject(folder), load_target("shop:app"), folder, "container")
+    return made.files().keys() - {"Dockerfile"}
+
+
 def test_what_the_image_lacks_is_what_is_not_deployed(folder: Path) -> None:
-    settings(folder, '[tool.unigate]\nexclude = ["docs/*", "*.csv", "notes"]\n')
+    table = 'exclude = ["docs/*", "*.csv", "notes"]\ninclude = [".well-known/a", "certs/a.pem"]\n'
+    settings(folder, f"[tool.unigate]\n{table}")
     write(folder, EVERY_RULE)
     assert build("shop:app") == 0
-    patterns = (folder / ".dockerignore").read_text("utf-8").splitlines()
-    copied = {path for path in exclude_paths(str(folder), patterns) if (folder / path).is_file()}
-    made = Project(folder, read_pyproject(folder), load_target("shop:app"), folder)
-    # These two are always sent to the daemon.
-    assert copied - {"Dockerfile", ".dockerignore"} == made.files().keys() - {"Dockerfile"}
-    assert "package/data/a.json" in copied
+    assert copied(folder) == deployed(folder)
+    assert {"package/data/a.json", ".well-known/a", "certs/a.pem"} <= copied(folder)
 
 
-def test_a_dockerignore_of_the_projects_own_is_left(folder: Path) -> None:
-    write(folder, {".dockerignore": "mine\n"})
+def test_what_appears_after_the_build_is_left_out_by_the_same_rules(folder: Path) -> None:
+    settings(folder, '[tool.unigate]\nexclude = ["*.csv"]\n')
+    write(folder, {".gitignore": "*.log\n/only-here.txt\ncache/\n"})
     assert build("shop:app") == 0
-    assert (folder / ".dockerignore").read_text("utf-8") == "mine\n"
+    before = copied(folder)
+    new = ("a/b.log", "only-here.txt", "a/cache/b", "a/b.csv", "a/.env", "a/prod.sqlite3")
+    write(folder, dict.fromkeys((*new, "a/only-here.txt", "a/b.txt"), ""))
+    assert copied(folder) - before == {"a/only-here.txt", "a/b.txt"}
+
+
+def test_a_name_with_the_marks_of_patterns_is_escaped(folder: Path) -> None:
+    # As moby/patternmatcher reads it; the Python client knows no escapes.
+    settings(folder, '[tool.unigate]\ninclude = ["?a? *.pem"]\n')
+    write(folder, {"[a] b.pem": "", "[c].log": "", ".gitignore": "?c?.log\n"})
+    assert build("shop:app") == 0
+    lines = (folder / ".dockerignore").read_text("utf-8").splitlines()
+    assert "!\\[a\\]\\ b.pem" in lines
+    assert "\\[c\\].log" in lines
+
+
+def test_a_dockerignore_of_the_projects_own_is_kept(folder: Path) -> None:
+    write(folder, {".dockerignore": "mine\n!package/*.log\n", "mine/a.py": "", "yours.log": ""})
+    write(folder, {".gitignore": "*.log\n", "package/a.log": "", "package/b/a.log": ""})
+    assert build("shop:app") == 0
+    assert (folder / ".dockerignore").read_text("utf-8").startswith("mine\n!package/*.log\n")
+    assert copied(folder) == deployed(folder)
+    assert "package/a.log" in copied(folder)
+    assert not {"mine/a.py", "yours.log", "package/b/a.log"} & copied(folder)
 
 
 def test_two_builds_are_one(folder: Path) -> None:

@@ -10,12 +10,13 @@ import click
 
 from unigate.cli.project.core import Project
 
+from .ignore_file import ignore_file
 from .next_command import Command, Variable, in_output, to_run
-from .plan import BuildPlan
+from .plan import BuildPlan, FileContent
 from .templates import render
 
 FILE = "function_app.py"
-UNUSED = ("functions", "requirements")
+UNUSED = ("bytecode", "functions", "keep", "requirements")
 # Microsoft, "Azure Functions Flex Consumption plan hosting": the sizes of an instance, in MB.
 MEMORY = (512, 2048, 4096)
 _APP, _GROUP, _STORAGE = Variable("APP"), Variable("GROUP"), Variable("STORAGE")
@@ -44,7 +45,12 @@ def plan(project: Project) -> BuildPlan:
         minutes, seconds = divmod(timeout, 60)
         host["functionTimeout"] = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     text = render("azure.py.j2", gateway=project.binding("gateway"), methods=METHODS)
-    files = {FILE: text, "host.json": f"{json.dumps(host, indent=2)}\n".encode()}
+    files: dict[str, FileContent] = {
+        FILE: text,
+        "host.json": f"{json.dumps(host, indent=2)}\n".encode(),
+    }
+    if project.in_place:
+        files |= ignore_file(project, "azure")
     return BuildPlan(files, _notes(project))
 
 
@@ -58,10 +64,6 @@ def _notes(project: Project) -> list[str]:
     ]
     if not (project.root / "requirements.txt").is_file():
         notes.append("Azure installs from requirements.txt, which does not exist: write one.")
-    if project.in_place and "exclude" in project.settings:
-        notes.append(
-            "tool.unigate.exclude has no effect without --output: write .funcignore instead."
-        )
     return notes
 
 
@@ -71,17 +73,7 @@ def _creation(project: Project) -> Iterator[Command]:
     memory = next((size for size in MEMORY if size >= wanted), MEMORY[-1])
     where = ["--resource-group", _GROUP, "--location", _LOCATION, "--sku", "Standard_LRS"]
     yield ["az", "group", "create", "--name", _GROUP, "--location", _LOCATION]
-    yield [
-        "az",
-        "storage",
-        "account",
-        "create",
-        "--name",
-        _STORAGE,
-        *where,
-        "--sku",
-        "Standard_LRS",
-    ]
+    yield ["az", "storage", "account", "create", "--name", _STORAGE, *where]
     app = ["--name", _APP, "--resource-group", _GROUP]
     yield [
         *("az", "functionapp", "create", *app, "--storage-account", _STORAGE),

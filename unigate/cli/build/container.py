@@ -15,14 +15,16 @@ import click
 
 from unigate.cli.project.core import Project
 
+from .ignore_file import ignore_file
 from .next_command import Variable, in_output, service_name, to_run
-from .plan import BuildPlan
+from .plan import BuildPlan, FileContent
 from .templates import render
 
 FILE = "Dockerfile"
 IGNORE = ".dockerignore"
+OWN_FILES = b"Dockerfile\n.*\n"
 ENTRYPOINT = "container_app.py"
-UNUSED = ("functions",)
+UNUSED = ("bytecode", "functions", "keep")
 UID = 1000  # a number, by which Kubernetes can tell that it is not root ("runAsNonRoot")
 PORT = "8080"
 STOP_SECONDS = 8
@@ -50,17 +52,12 @@ def plan(project: Project) -> BuildPlan:
     """Plan the Dockerfile and its .dockerignore, and an entry point if the target is no gateway."""
     environment = _environment(project)
     health = project.settings.get("container", {}).get("health")
-    files: dict[str, bytes] = {FILE: _dockerfile(project, environment, health)}
-    # A .dockerignore of the project's own is left to its author.
-    own = project.root / IGNORE
-    if not own.exists() or not project.in_place or own.read_bytes().startswith(_HEADER):
-        files[IGNORE] = _HEADER + "\n".join([FILE, *project.ignore_lines(), ""]).encode()
+    files: dict[str, FileContent] = {FILE: _dockerfile(project, environment, health)}
+    # Another folder has nothing that is left out but the files of the build itself.
+    files |= ignore_file(project, "container") if project.in_place else {IGNORE: OWN_FILES}
     if not _is_loadable(project):
         files[ENTRYPOINT] = render("container.py.j2", app=project.binding("app").rstrip("\n"))
     return BuildPlan(files, _notes(project, environment, health))
-
-
-_HEADER = b"# Written by `unigate build --target container`.\n"
 
 
 def _dockerfile(project: Project, environment: dict[str, str], health: str | None) -> bytes:

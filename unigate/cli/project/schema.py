@@ -11,7 +11,7 @@ from typing import Any
 
 from .settings import SETTINGS, VARIABLE, Setting
 
-_TYPES = {str: "string", int: "integer"}
+_TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
 def tool_schema(tool: str = "unigate") -> dict[str, Any]:

@@ -42,6 +42,11 @@ SETTINGS: Mapping[str, Any] = {
     "python": Setting(str, 'The version of Python to build for, such as "3.12".'),
     "requirements": Setting(str, "The file of requirements, by default requirements.txt."),
     **_LIMITS,
+    "include": Setting(
+        [str], "Patterns of paths that are deployed although a rule leaves them out."
+    ),
+    "keep": Setting([str], "Patterns of files of packages that stay in the bundle."),
+    "bytecode": Setting(bool, "Whether modules are compiled at build time, by default true."),
     "environment": Setting({"*": str}, "Environment variables. Secrets do not belong here."),
     "functions": Setting(
         {"*": _LIMITS}, "Limits of the function of one route, by the route's path: with --split."
@@ -116,6 +121,8 @@ def check_value(value: Any, kind: Any, place: str) -> None:
         hint = _write([value]) if isinstance(value, kind[0]) else ""
         valid = isinstance(value, list) and all(isinstance(item, kind[0]) for item in value)
         _expect(valid, value, place, "a list of strings", hint)
+    elif kind is bool:
+        _expect(isinstance(value, bool), value, place, "true or false")
     elif kind is int:
         hint = _write(int(value)) if isinstance(value, str) and value.isdecimal() else ""
         _expect(type(value) is int and value > 0, value, place, "a positive integer", hint)

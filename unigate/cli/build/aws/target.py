@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from unigate.cli.build.bundle import make_zip
+from unigate.cli.build.plan import BuildPlan, GeneratedFile
+from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
 from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
-from .bundle import make_zip
-from .plan import BuildPlan, GeneratedFile
-from .sam_template import sam_template
-from .templates import render
+from .sam import sam_template
 
 TEMPLATE = "template.yaml"
 ZIP = "function.zip"
@@ -59,7 +59,8 @@ def plan(project: Project) -> BuildPlan:
     added = _added_files(project)
     sources = sorted({*project.files(), *added})
     sources.append(f"and the packages of: {' '.join(project.requirements)}")
-    zipped = GeneratedFile(partial(make_zip, project, added), sources)
+    handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
+    zipped = GeneratedFile(partial(make_zip, project, handler, added), sources)
     command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
     return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
 
