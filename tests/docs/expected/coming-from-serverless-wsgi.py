@@ -10,7 +10,8 @@ from tests.samples import load
 
 def before() -> ModuleType:
     spec = importlib.util.spec_from_file_location("before", "before/main.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
