@@ -39,6 +39,7 @@ EVERY_RULE = {
     "package/.gitignore": "local*\n",
     "package/local_settings.py": "",
     "package/scratch/a": "",
+    "package/more/scratch": "",
     "certs/a.pem": "",
     "certs/b.pem": "",
     "credentials.json": "",

@@ -33,7 +33,9 @@ STOP_SECONDS = 8
 KEEP_ALIVE_SECONDS = 65
 
 # uvicorn and gunicorn read FORWARDED_ALLOW_IPS, the addresses of proxies, and WEB_CONCURRENCY, the
-# number of processes. Cloud Run's proxy has a link-local address, which no client can have.
+# number of processes. No document names the addresses from which the platforms' proxies connect:
+# link-local ones are reported of Cloud Run, which no client can have, and private ones of Fly. For
+# others the scheme stays http.
 PROXIES = "127.0.0.1,::1,169.254.0.0/16"
 FLY_PROXIES = "172.16.0.0/12"
 

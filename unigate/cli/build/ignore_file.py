@@ -92,12 +92,13 @@ def _for_docker(project: Project, platform: str) -> Iterator[str]:
     lines += [_from_the_folder(line) for line in deployed.rules.lines]
     lines += [f"/{_ANY.sub('**/*', pattern)}" for pattern in project.settings.get("exclude", ())]
     lines += [_anchored(path) for path in _left_out(project, platform)]
+    lines = [line.rstrip("/") for line in lines]  # there is no mark for folders alone
     spec = GitIgnoreSpec.from_lines(lines)
     taken = [
         path for path in deployed.by_path if path != "Dockerfile" and _is_below_ignored(spec, path)
     ]
     for line in (*lines, *(f"!{escape(path)}" for path in taken)):
-        yield re.sub(r"^(!?)/", r"\1", line).rstrip("/")
+        yield re.sub(r"^(!?)/", r"\1", line)
 
 
 # In tool.unigate.exclude, "*" does not end at a "/".
