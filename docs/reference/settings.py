@@ -31,7 +31,7 @@ def page_text() -> str:
 
 def _tables(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     """Yield the table of a schema's keys, then those of the tables in it."""
-    rows = [f"## [{name}]", "", "| key | value | what it does |", "| --- | --- | --- |"]
+    rows = [f"## `[{name}]`", "", "| key | value | what it does |", "| --- | --- | --- |"]
     inner = []
     for key, value in schema["properties"].items():
         if value.get("properties"):

@@ -15,17 +15,24 @@ from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 from unigate.nearest import nearest
 
-from . import azure, google, vercel
+from . import azure, container, google, vercel
 from .aws import target as aws
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
 
-PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
+PLATFORMS = {
+    "vercel": vercel,
+    "aws": aws,
+    "google": google,
+    "azure": azure,
+    "container": container,
+}
 _ELSEWHERE = {
     **dict.fromkeys(("lambda", "aws-lambda", "aws_lambda", "amazon", "sam"), "aws"),
-    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions", "cloud-run"), "google"),
+    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions"), "google"),
     **dict.fromkeys(("azure-functions", "microsoft"), "azure"),
+    **dict.fromkeys(("docker", "cloud-run", "fly", "ecs", "kubernetes", "app-runner"), "container"),
 }
 
 

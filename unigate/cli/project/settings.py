@@ -59,6 +59,9 @@ SETTINGS: Mapping[str, Any] = {
             RUNTIMES, "What runs it: unigate's runtime streams, and is the default of function_url."
         ),
     },
+    "container": {
+        "health": Setting(str, "A path of the application that answers while it is healthy."),
+    },
     "vercel": {"framework": Setting(FRAMEWORKS, "The preset to deploy with, by default none.")},
 }
 # Shells and platforms agree on these names.
