@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-TRIGGERS = ("http_api", "function_url", "alb")
-ARCHITECTURES = ("x86_64", "arm64")
-RUNTIMES = ("unigate", "aws")
+from .aws_settings import AWS_KEYS
+from .setting_kinds import Either
+
 FRAMEWORKS = ("python", "django", "fastapi", "fasthtml", "flask")
 
 # A value is a type, a tuple of allowed values, a list with the type of its items, or a table. The
@@ -24,9 +24,10 @@ _KEYS: Mapping[str, Any] = {
     "requirements": str,
     "environment": {"*": str},
     "functions": {"*": _LIMITS},
-    "aws": {"trigger": TRIGGERS, "architecture": ARCHITECTURES, "runtime": RUNTIMES},
+    "aws": AWS_KEYS,
     "vercel": {"framework": FRAMEWORKS},
 }
+_NAMES = {str: "a string", bool: "true or false", dict: "a table"}
 # Shells and platforms agree on these names.
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -62,8 +63,8 @@ def check_value(value: Any, kind: Any, place: str) -> None:
 
     Args:
         value: The value, as tomllib returns it.
-        kind: A type, a tuple of allowed values, a list with the type of its items, or a mapping
-            of keys to kinds.
+        kind: A type, a tuple of allowed values, a list with the kind of its items, a mapping of
+            keys to kinds, or an Either.
         place: The dotted name of the value, for the message.
     """
     if isinstance(kind, Mapping):
@@ -73,15 +74,36 @@ def check_value(value: Any, kind: Any, place: str) -> None:
                 message = f"pyproject.toml: [{place}] has no key {key!r}: {nearest(key, kind)}"
                 raise click.ClickException(message)
             check_value(inner, kind.get("*") or kind[key], f"{place}.{key}")
+    elif isinstance(kind, Either):
+        _check_either(value, kind, place)
     elif isinstance(kind, tuple):
         _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}")
     elif isinstance(kind, list):
-        valid = isinstance(value, list) and all(isinstance(item, kind[0]) for item in value)
-        _expect(valid, value, place, "a list of strings")
+        strings = kind[0] is str
+        valid = isinstance(value, list) and (
+            not strings or all(isinstance(item, str) for item in value)
+        )
+        _expect(valid, value, place, "a list of strings" if strings else "a list")
+        for number, item in enumerate(value):
+            check_value(item, kind[0], f"{place}[{number}]")
     elif kind is int:
         _expect(type(value) is int and value > 0, value, place, "a positive integer")
     else:
-        _expect(isinstance(value, kind), value, place, "a table" if kind is dict else "a string")
+        _expect(isinstance(value, kind), value, place, _NAMES[kind])
+
+
+def _check_either(value: Any, either: Either, place: str) -> None:
+    """Raise a ClickException if a value is of none of the kinds.
+
+    A table or list of which only an inner value is wrong gets the message about that.
+    """
+    for kind in either.kinds:
+        try:
+            return check_value(value, kind, place)
+        except click.ClickException:
+            if isinstance(value, (dict, list)) and isinstance(kind, (Mapping, type(value))):
+                raise
+    _expect(False, value, place, either.expected)
 
 
 def _expect(valid: bool, value: Any, place: str, expected: str) -> None:
