@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test live lowest applications programs builds fuzz lint format benchmark instructions clean
+.PHONY: run test live lowest applications programs builds docs fuzz lint format settings benchmark instructions clean
 
 run: $(VENV)/ready
 	$(BIN)/unigate dev example_flask.api.index:app
@@ -25,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
 test: PROGRAMS = redis-server openssl curl
 test: $(VENV)/ready programs
-	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications $(LIVE) $(SLOW))
+	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW))
 
 live: PROGRAMS = redis-server wrk openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs
@@ -60,6 +60,15 @@ builds: PROGRAMS = npm
 builds: $(VENV)/ready programs
 	$(BIN)/python -m pytest tests/builds
 
+# The documentation site in .cache/docs, and the tests of it: every block runs, pages have no broken links and no findings of axe,
+# and the commands of the first ten minutes are typed as printed.
+DOCS = tests/docs
+docs: PROGRAMS = npm chromium
+docs: $(VENV)/ready programs
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group docs
+	$(BIN)/python -m sphinx -q -W --keep-going -n -E docs .cache/docs
+	$(BIN)/python -m pytest $(DOCS)
+
 # Ten times as many events as in `make test`, from a new seed; SEED=... repeats a run.
 SEED ?= $(shell date +%s)
 fuzz: $(VENV)/ready
@@ -74,6 +83,10 @@ lint: $(VENV)/ready
 format: $(VENV)/ready
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The JSON schema and the page of the settings, from their definition.
+settings: $(VENV)/ready
+	$(BIN)/python docs/reference/settings.py
 
 # Takes about half an hour. `make benchmark OPTIONS=--quick` shows in some minutes that all of them run.
 benchmark: PROGRAMS = redis-server wrk

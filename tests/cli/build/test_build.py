@@ -62,7 +62,15 @@ def build(*args: str) -> int:
             "[tool.unigate.aws.events.sqs.orders] has no key 'batch': did you mean 'batch_size'?",
         ),
         ({"aws": {"events": {"sqs": {"orders": 1}}}}, "must be true, false or a table, got 1."),
-        ({"memory": "1024"}, "tool.unigate.memory must be a positive integer, got '1024'."),
+        ({"aws": {"trigger": "http-api"}}, "got 'http-api'. Did you mean 'http_api'?"),
+        ({"trigger": "alb"}, "has no key 'trigger': write it in [tool.unigate.aws]."),
+        ({"aws": {"memory": 1}}, "has no key 'memory': write it in [tool.unigate]."),
+        (
+            {"memory": "1024"},
+            "tool.unigate.memory must be a positive integer, got '1024'. Write 1024.",
+        ),
+        ({"python": 3.12}, 'tool.unigate.python must be a string, got 3.12. Write "3.12".'),
+        ({"exclude": "docs"}, "must be a list of strings, got 'docs'. Write [\"docs\"]."),
         ({"memory": True}, "tool.unigate.memory must be a positive integer, got True."),
         ({"timeout": 0}, "tool.unigate.timeout must be a positive integer"),
         ({"exclude": "docs"}, "tool.unigate.exclude must be a list of strings"),
@@ -177,7 +185,7 @@ environment = {AB = "c"}
 exclude = ["docs/*"]
 """
     limits = '[tool.unigate.functions."/users/{name}"]\ntimeout = 3\n'
-    write(folder, {"pyproject.toml": text if target == "vercel" else text + limits})
+    write(folder, {"pyproject.toml": text + limits})
     assert build("main:app", "--target", target, "--dry-run") == 0
     names = ", ".join(f"tool.unigate.{name}" for name in unused.split(", "))
     assert capsys.readouterr().out.endswith(f"\nNot used for {target}: {names}.\n")

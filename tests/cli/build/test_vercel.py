@@ -348,8 +348,17 @@ def test_limits_of_a_path_without_a_function_are_an_error(
     write(folder, {"pyproject.toml": settings, "main.py": f"{GATEWAY}\n{more}"})
     assert build("main:app", "--split") == 2
     assert capsys.readouterr().err == f"unigate: tool.unigate.functions.{path!r}: {problem}\n"
-    assert build("main:app") == 2
-    assert "--split" in capsys.readouterr().err
+
+
+def test_settings_of_functions_are_noted_without_split(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = f'{PROJECT}[tool.unigate.functions."/unknown"]\ntimeout = 3\n'
+    write(folder, {"pyproject.toml": settings})
+    assert build("main:app") == 0
+    note = "Not used for vercel without --split: tool.unigate.functions."
+    assert note in capsys.readouterr().out.splitlines()
+    assert "functions" not in vercel_json(folder)
 
 
 def test_a_build_without_split_removes_the_functions(folder: Path) -> None:

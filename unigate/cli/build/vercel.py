@@ -43,7 +43,8 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
     _check_project(project, framework, split)
     routes = routes_of(project.target.gateway) if split else []
     functions = functions_of(routes)
-    _check_function_settings(project, routes, functions)
+    if split:
+        _check_function_settings(project, routes, functions)
     files: dict[str, FileContent] = {}
     if not _is_entrypoint(project):
         files[FALLBACK] = _entrypoint(project, FALLBACK, "every path")
@@ -58,7 +59,7 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
             files["public/.gitkeep"] = b""
     if not _declares_python(project):
         files[".python-version"] = f"{_python(project)}\n".encode()
-    return BuildPlan(files, _notes(project, len(functions) + 1))
+    return BuildPlan(files, _notes(project, len(functions) + 1, split))
 
 
 def _check_project(project: Project, framework: str | None, split: bool) -> None:
@@ -66,8 +67,6 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
     if split and framework:
         message = "--split needs api/ functions: remove tool.unigate.vercel.framework."
         raise click.ClickException(message)
-    if not split and project.settings.get("functions"):
-        raise click.ClickException("tool.unigate.functions requires --split: add that option.")
     if framework == "django" and (project.root / "manage.py").is_file():
         raise click.ClickException(
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
@@ -80,12 +79,14 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
         )
 
 
-def _notes(project: Project, functions: int) -> list[str]:
+def _notes(project: Project, functions: int, split: bool) -> list[str]:
     notes = [
         "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
     ]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
+    if "functions" in project.settings and not split:
+        notes.append("Not used for vercel without --split: tool.unigate.functions.")
     return notes
 
 

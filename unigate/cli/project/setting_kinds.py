@@ -1,9 +1,22 @@
-"""Kinds of values in [tool.unigate] that a plain type does not say."""
+"""What the definition of the settings is made of, beside plain types."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of [tool.unigate].
+
+    Attributes:
+        kind: What `check_value` takes.
+        about: What it does, for the schema and the documentation.
+    """
+
+    kind: Any
+    about: str
 
 
 @dataclass(frozen=True)
