@@ -322,7 +322,7 @@ def test_settings_are_in_the_template(folder: Path) -> None:
         "MemorySize": 1024,
         "Timeout": 60,
         "Environment": {"Variables": {"AN": "true", "BE": "x: '1' # \""}},
-        "Events": {"EveryRequest": {"Type": "HttpApi"}},
+        "Events": {"EveryRequest": {"Type": "HttpApi", "Properties": {}}},
     }
 
 

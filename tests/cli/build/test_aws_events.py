@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.cli.projects import GATEWAY, project, write
+from tests.cli.build.aws_plans import Planner, on_event
+from tests.cli.projects import project, write
 from unigate.cli.main import main
 
 ORDERS = "arn:aws:sqs:eu-west-1:123456789012:orders"
@@ -24,51 +23,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield made
 
 
-class Plan:
-    """What a dry run prints: the text of each file, and the notes."""
-
-    def __init__(self, printed: str) -> None:
-        *files, self.notes = printed.split("\n\n")
-        self.texts = {}
-        for file in files:
-            name, _, text = file.lstrip("\n").partition(":\n")
-            self.texts[Path(name).name] = textwrap.dedent(text)
-
-    @property
-    def template(self) -> Any:
-        return yaml.safe_load(self.texts["template.yaml"])
-
-    @property
-    def properties(self) -> Any:
-        return self.template["Resources"]["Function"]["Properties"]
-
-    @property
-    def events(self) -> Any:
-        events = self.properties["Events"]
-        return {name: event for name, event in events.items() if name != "EveryRequest"}
-
-
-Build = Callable[..., Plan]
-
-
 @pytest.fixture
-def build(folder: Path, capsys: pytest.CaptureFixture[str]) -> Build:
-    def run(settings: str = "", functions: str = "", *, fails: bool = False) -> Any:
-        text = f'[tool.unigate]\npython = "3.13"\n[tool.unigate.aws]\n{settings}\n'
-        write(folder, {"pyproject.toml": text, "main.py": f"{GATEWAY}\n{functions}"})
-        status = main(["build", "main:app", "--target", "aws", "--dry-run"])
-        out, err = capsys.readouterr()
-        assert status == (2 if fails else 0), err
-        return err if fails else Plan(out)
-
-    return run
-
-
-def on_event(*arguments: str) -> str:
-    return "\n".join(
-        f"@app.on_event({one})\ndef function_{number}(event, context): ...\n"
-        for number, one in enumerate(arguments)
-    )
+def planner(folder: Path, capsys: pytest.CaptureFixture[str]) -> Planner:
+    return Planner(folder, capsys)
 
 
 def arn(rest: str) -> dict[str, str]:
@@ -116,15 +73,15 @@ PARTIAL = {"FunctionResponseTypes": ["ReportBatchItemFailures"]}
     ],
 )  # fmt: skip
 def test_the_filter_of_a_function_becomes_an_event(
-    build: Build, function: str, event: tuple[str, Any]
+    planner: Planner, function: str, event: tuple[str, Any]
 ) -> None:
-    made = build("", on_event(function))
+    made = planner.plan("", on_event(function))
     assert [*made.events.values()] == [{"Type": event[0], "Properties": event[1]}]
-    assert made.notes.count("\n") == 1  # only the command
+    assert made.notes.count("\n") == 2  # only the command and its variables
 
 
-def test_settings_name_what_no_filter_does(build: Build) -> None:
-    made = build(
+def test_settings_name_what_no_filter_does(planner: Planner) -> None:
+    made = planner.plan(
         f"""
         [tool.unigate.aws.events]
         sqs.orders = {{batch_size = 100, batch_window = 5, max_concurrency = 3}}
@@ -162,22 +119,22 @@ def test_settings_name_what_no_filter_does(build: Build) -> None:
             "RuleName": "paid", "EventBusName": "shop", "Pattern": {"source": ["shop"]},
         }},
     }  # fmt: skip
-    assert made.notes.count("\n") == 1
+    assert made.notes.count("\n") == 2
 
 
-def test_a_setting_adds_to_the_resource_of_a_filter(build: Build) -> None:
-    made = build("events.sqs.orders.batch_size = 1", on_event(f"'sqs', queue={ORDERS!r}"))
+def test_a_setting_adds_to_the_resource_of_a_filter(planner: Planner) -> None:
+    made = planner.plan("events.sqs.orders.batch_size = 1", on_event(f"'sqs', queue={ORDERS!r}"))
     wanted = {"Queue": ORDERS, "BatchSize": 1, **PARTIAL}
     assert [event["Properties"] for event in made.events.values()] == [wanted]
 
 
-def test_a_source_that_is_connected_elsewhere_is_left_out(build: Build) -> None:
+def test_a_source_that_is_connected_elsewhere_is_left_out(planner: Planner) -> None:
     functions = on_event("'sqs', queue='orders'", "'schedule', rule='nightly'", "'eventbridge'")
-    made = build(
+    made = planner.plan(
         "events = {sqs.orders = false, schedule.nightly = false, eventbridge.x = false}", functions
     )
     assert made.events == {}
-    assert made.notes.count("\n") == 1
+    assert made.notes.count("\n") == 2
 
 
 @pytest.mark.parametrize(
@@ -192,31 +149,33 @@ def test_a_source_that_is_connected_elsewhere_is_left_out(build: Build) -> None:
     ],
 )
 def test_an_event_that_the_template_does_not_bring_is_noted(
-    build: Build, function: str, note: str
+    planner: Planner, function: str, note: str
 ) -> None:
-    made = build("", on_event(function))
+    made = planner.plan("", on_event(function))
     assert made.events == {}
-    assert made.notes.splitlines()[1].startswith(note)
+    assert made.notes.splitlines()[2].startswith(note)
 
 
 @pytest.mark.parametrize("function", ["'*'", "'warmup'", "'manage'"])
-def test_a_function_without_a_source_of_its_own_is_not_noted(build: Build, function: str) -> None:
-    assert build("", on_event(function)).notes.count("\n") == 1
+def test_a_function_without_a_source_of_its_own_is_not_noted(
+    planner: Planner, function: str
+) -> None:
+    assert planner.plan("", on_event(function)).notes.count("\n") == 2
 
 
 @pytest.mark.parametrize("functions", [[], ["'sns'"], ["'sqs', queue='refunds'"]])
-def test_events_without_a_function_are_refused(build: Build, functions: list[str]) -> None:
-    error = build("events.sqs.orders = true", on_event(*functions), fails=True)
+def test_events_without_a_function_are_refused(planner: Planner, functions: list[str]) -> None:
+    error = planner.refusal("events.sqs.orders = true", on_event(*functions))
     assert "tool.unigate.aws.events.sqs.orders has no function, and its events would fail" in error
 
 
-def test_a_rule_without_a_pattern_is_refused(build: Build) -> None:
-    error = build("events.eventbridge.x.bus = 'shop'", on_event("'eventbridge'"), fails=True)
+def test_a_rule_without_a_pattern_is_refused(planner: Planner) -> None:
+    error = planner.refusal("events.eventbridge.x.bus = 'shop'", on_event("'eventbridge'"))
     assert "tool.unigate.aws.events.eventbridge.x must have a pattern." in error
 
 
-def test_a_bucket_is_named_once_with_events_that_do_not_overlap(build: Build) -> None:
-    made = build("", on_event(
+def test_a_bucket_is_named_once_with_events_that_do_not_overlap(planner: Planner) -> None:
+    made = planner.plan("", on_event(
         "'s3', bucket='photos', event='ObjectCreated:Put'",
         "'s3', bucket='photos', event='ObjectRemoved:Delete'",
         "'s3', bucket='photos', event='s3:ObjectCreated:*'",
@@ -232,8 +191,8 @@ def test_a_bucket_is_named_once_with_events_that_do_not_overlap(build: Build) ->
 # Requests
 
 
-def test_a_rest_api_gets_every_path_and_binary_bodies(build: Build) -> None:
-    made = build('trigger = "rest_api"')
+def test_a_rest_api_gets_every_path_and_binary_bodies(planner: Planner) -> None:
+    made = planner.plan('trigger = "rest_api"')
     assert made.properties["Events"] == {
         "Root": {"Type": "Api", "Properties": {"Path": "/", "Method": "ANY"}},
         "EveryPath": {"Type": "Api", "Properties": {"Path": "/{proxy+}", "Method": "ANY"}},
@@ -241,23 +200,23 @@ def test_a_rest_api_gets_every_path_and_binary_bodies(build: Build) -> None:
     assert made.template["Globals"] == {"Api": {"BinaryMediaTypes": ["*~1*"]}}
 
 
-def test_a_rest_api_streams_if_the_runtime_does(build: Build) -> None:
+def test_a_rest_api_streams_if_the_runtime_does(planner: Planner) -> None:
     streaming = 'runtime = "unigate"\n[tool.unigate.environment]\nUNIGATE_RESPONSE_STREAMING = "on"'
-    made = build(f'trigger = "rest_api"\n{streaming}')
+    made = planner.plan(f'trigger = "rest_api"\n{streaming}')
     modes = [event["Properties"]["ResponseTransferMode"] for event in made.events.values()]
     assert modes == ["STREAM", "STREAM"]
 
 
-def test_several_triggers_have_an_address_each(build: Build) -> None:
-    made = build('trigger = ["http_api", "rest_api", "function_url", "alb"]')
+def test_several_triggers_have_an_address_each(planner: Planner) -> None:
+    made = planner.plan('trigger = ["http_api", "rest_api", "function_url", "alb"]')
     assert [*made.template["Outputs"]] == [
         "HttpApiUrl", "RestApiUrl", "FunctionUrl", "AlbUrl", "FunctionName"
     ]  # fmt: skip
     assert set(made.properties["Events"]) == {"EveryRequest", "Root", "EveryPath"}
 
 
-def test_a_function_for_events_alone_has_no_address(build: Build) -> None:
-    made = build("trigger = []", on_event("'sqs', queue='orders'"))
+def test_a_function_for_events_alone_has_no_address(planner: Planner) -> None:
+    made = planner.plan("trigger = []", on_event("'sqs', queue='orders'"))
     assert [*made.properties["Events"]] == ["SqsOrders"]
     assert [*made.template["Outputs"]] == ["FunctionName"]
 
@@ -265,8 +224,8 @@ def test_a_function_for_events_alone_has_no_address(build: Build) -> None:
 # The function
 
 
-def test_policies_are_names_templates_and_statements(build: Build) -> None:
-    made = build("""
+def test_policies_are_names_templates_and_statements(planner: Planner) -> None:
+    made = planner.plan("""
     policies = [
         "AmazonS3ReadOnlyAccess",
         {SQSSendMessagePolicy = {QueueName = "orders"}},
@@ -302,9 +261,9 @@ def test_policies_are_names_templates_and_statements(build: Build) -> None:
     ],
 )  # fmt: skip
 def test_versions_are_published_for_what_needs_them(
-    build: Build, settings: str, properties: dict[str, Any]
+    planner: Planner, settings: str, properties: dict[str, Any]
 ) -> None:
-    made = build(f'trigger = "alb"\n{settings}')
+    made = planner.plan(f'trigger = "alb"\n{settings}')
     assert properties.items() <= made.properties.items()
     assert made.properties["AutoPublishAlias"] == "live"
     resources = made.template["Resources"]
@@ -314,8 +273,8 @@ def test_versions_are_published_for_what_needs_them(
     assert made.properties["MemorySize"] == (2048 if "capacity" in settings else 512)
 
 
-def test_a_vpc_is_in_the_template(build: Build) -> None:
-    made = build('vpc = {subnets = ["subnet-1"], security_groups = ["sg-1"]}')
+def test_a_vpc_is_in_the_template(planner: Planner) -> None:
+    made = planner.plan('vpc = {subnets = ["subnet-1"], security_groups = ["sg-1"]}')
     vpc = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     assert made.properties["VpcConfig"] == vpc
 

@@ -598,7 +598,7 @@ def test_limits_for_google_and_azure(folder: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("target", "place"),
     [
-        ("aws", "--template out/template.yaml\n"),
+        ("aws", "--template out/template.yaml --stack-name "),
         ("azure", "cd out && func azure"),
         ("google", " --source out "),
         ("vercel", "vercel deploy --cwd out\n"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from unigate.cli.project.aws_settings import FORMATS, TEMPLATES
 from unigate.cli.project.core import Project
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
@@ -32,6 +33,8 @@ PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
+@click.option("--format", "package", type=click.Choice(FORMATS), help="aws: what has the code.")
+@click.option("--template", type=click.Choice(TEMPLATES), help="aws: the tool that deploys it.")
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
 def build(
     target: str | None,
@@ -39,6 +42,8 @@ def build(
     output: Path | None,
     dry_run: bool,
     force: bool,
+    package: str | None,
+    template: str | None,
     split: bool,
 ) -> int:
     """Write the files that a platform needs.
@@ -55,6 +60,8 @@ def build(
     """
     if split and platform != "vercel":
         raise click.UsageError("--split requires --target vercel.")
+    if (package or template) and platform != "aws":
+        raise click.UsageError("--format and --template require --target aws.")
     root = Path.cwd()
     pyproject = read_pyproject(root)
     target = target or pyproject.settings.get("app")
@@ -73,6 +80,8 @@ def build(
     make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
     if split:
         make_plan = partial(vercel.plan, split=True)
+    if platform == "aws":
+        make_plan = partial(aws.plan, package=package, template=template)
     plan = make_plan(project)
     files = _with_project(plan.files, project, force) if copies else plan.files
     if dry_run:

@@ -48,6 +48,8 @@ class CapacityProvider(NamedTuple):
 class Function(NamedTuple):
     """A function, with the defaults filled in and what excludes each other refused."""
 
+    name: str
+    """Letters, digits and hyphens, from the name of the project."""
     application: str
     """Its import string."""
     handler: str
@@ -101,6 +103,7 @@ def function_of(project: Project, *, is_image: bool, needs_stream: bool) -> Func
     limits = {"memory": 2048 if provider else 512, "timeout": 29, **project.limits()}
     target = f"{project.target.module}.{project.target.attribute}"
     function = Function(
+        name=_name(project),
         application=project.target.import_string,
         handler=target if is_handler(project) else "lambda_function.handler",
         python=project.python,
@@ -126,6 +129,15 @@ def function_of(project: Project, *, is_image: bool, needs_stream: bool) -> Func
 def is_handler(project: Project) -> bool:
     """Return True if Lambda can call the target itself."""
     return project.target.is_gateway and "." not in project.target.attribute
+
+
+def _name(project: Project) -> str:
+    """Return a name that stacks and functions can have: at most 64 characters for a function."""
+    named = project.pyproject.project.get("name") or project.root.name
+    words = re.findall(r"[A-Za-z0-9]+", str(named))
+    name = "-".join(words)
+    is_name = len(name) > 1 and name[0].isalpha()
+    return (name if is_name else f"app-{name}".rstrip("-"))[:64]
 
 
 def _triggers(aws: Mapping[str, Any]) -> tuple[str, ...]:

@@ -26,8 +26,12 @@ _URLS: Mapping[str, Any] = {
 }
 
 
-def sam_template(function: Function) -> bytes:
-    """Return the text of template.yaml."""
+def sam_template(function: Function, *, has_outputs: bool = True) -> bytes:
+    """Return the text of template.yaml.
+
+    Args:
+        has_outputs: Whether it has outputs, which refer to resources that SAM makes.
+    """
     template: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Transform": "AWS::Serverless-2016-10-31",
@@ -46,11 +50,16 @@ def sam_template(function: Function) -> bytes:
         if source.kind == "s3":
             resources[_bucket(source)] = _bucket_resource(source)
     template["Resources"] = resources
+    if has_outputs:
+        template["Outputs"] = {name: {"Value": url} for name, url in outputs(function).items()}
+    return to_yaml(template)
+
+
+def outputs(function: Function) -> dict[str, Any]:
+    """Return the outputs by their names: the addresses, and the name of the function."""
     names = ["Url"] if len(function.triggers) == 1 else map(_output, function.triggers)
     urls = zip(names, function.triggers, strict=True)
-    template["Outputs"] = {name: {"Value": _URLS[trigger]} for name, trigger in urls}
-    template["Outputs"]["FunctionName"] = {"Value": {"Ref": "Function"}}
-    return to_yaml(template)
+    return {**{name: _URLS[trigger] for name, trigger in urls}, "FunctionName": {"Ref": "Function"}}
 
 
 def _output(trigger: str) -> str:
@@ -130,7 +139,7 @@ def _requests(function: Function) -> dict[str, Any]:
     """Return the events that are HTTP requests."""
     events: dict[str, Any] = {}
     if "http_api" in function.triggers:
-        events["EveryRequest"] = {"Type": "HttpApi"}
+        events["EveryRequest"] = {"Type": "HttpApi", "Properties": {}}  # which CDK requires
     if "rest_api" in function.triggers:
         for name, path in (("Root", "/"), ("EveryPath", "/{proxy+}")):
             properties = {"Path": path, "Method": "ANY"}

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from shlex import quote
+
+import click
 
 from unigate.cli.build.bundle import make_zip
 from unigate.cli.build.plan import BuildPlan, FileContent, GeneratedFile
 from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
 
+from .cdk import cdk_files
+from .commands import next_commands
 from .event_sources import missing_sources
 from .function import ENTRYPOINT, PYTHONS, WRAPPER, ZIP, Function, function_of, is_handler
+from .image import image_files
 from .sam import TEMPLATE, sam_template
+from .serverless import serverless_files
+from .sst import sst_files
+from .terraform import terraform_files
 
 __all__ = ["PYTHONS", "UNUSED", "plan"]
 
@@ -30,16 +38,48 @@ exec "$1" -m unigate.lambda_runtime "$_HANDLER"
 """
 
 
-def plan(project: Project) -> BuildPlan:
-    """Plan the template and the zip that it names."""
-    function = function_of(project, is_image=False, needs_stream=True)
-    files: dict[str, FileContent] = {TEMPLATE: sam_template(function)}
+_TEMPLATES: Mapping[str, Callable[[Function], dict[str, bytes]]] = {
+    "sam": lambda function: {TEMPLATE: sam_template(function)},
+    "terraform": terraform_files,
+    "cdk": cdk_files,
+    "serverless": serverless_files,
+    "sst": sst_files,
+    "none": lambda function: {},
+}
+# They look the stream of a DynamoDB table up.
+_FIND_STREAMS = ("terraform", "sst")
+_STREAM_REST_APIS = ("sam", "cdk", "none")
+
+
+def plan(project: Project, package: str | None = None, template: str | None = None) -> BuildPlan:
+    """Plan the function's code and the template that deploys it.
+
+    Args:
+        package: "zip" or "image"; by default what the settings say, else "zip".
+        template: One of `project.aws_settings.TEMPLATES`; by default what the settings say, else
+            "sam".
+    """
+    settings = project.settings.get("aws", {})
+    is_image = (package or settings.get("format", "zip")) == "image"
+    template = template or settings.get("template", "sam")
+    needs_stream = template not in _FIND_STREAMS
+    function = function_of(project, is_image=is_image, needs_stream=needs_stream)
+    if function.streams and "rest_api" in function.triggers and template not in _STREAM_REST_APIS:
+        raise click.ClickException(
+            f'A rest_api streams with template "sam" or "cdk", got {template!r}: choose one, use '
+            'trigger = "function_url", or turn UNIGATE_RESPONSE_STREAMING off.'
+        )
     added = _added_files(project, function)
-    sources = sorted({*project.files(), *added})
-    sources.append(f"and the packages of: {' '.join(project.requirements)}")
-    files[ZIP] = GeneratedFile(partial(make_zip, project, added), sources)
-    command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
-    return BuildPlan(files, [command, *missing_sources(project, needs_stream=True)])
+    files: dict[str, FileContent] = {}
+    if is_image:
+        files |= image_files(project, function, added)
+    else:
+        sources = sorted({*project.files(), *added})
+        sources.append(f"and the packages of: {' '.join(project.requirements)}")
+        files[ZIP] = GeneratedFile(partial(make_zip, project, added), sources)
+    files |= _TEMPLATES[template](function)
+    notes = next_commands(function, template, project.output)
+    return BuildPlan(files, [*notes, *missing_sources(project, needs_stream=needs_stream)])
 
 
 def _added_files(project: Project, function: Function) -> dict[str, bytes]:
