@@ -559,13 +559,24 @@ def test_the_command_to_deploy_is_quoted_for_a_shell(
 def test_a_file_of_the_project_is_replaced_only_with_force(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(folder, {"host.json": '{"mine": true}'})
+    write(folder, {"function_app.py": "mine = True\n"})
     for output in ("out", "."):
         assert build("main:app", "--target", "azure", "--output", output) == 2
-        assert "host.json" in capsys.readouterr().err
+        assert "function_app.py" in capsys.readouterr().err
     assert build("main:app", "--target", "azure", "--output", "out", "--force") == 0
-    assert "routePrefix" in (folder / "out/host.json").read_text()
-    assert (folder / "host.json").read_text() == '{"mine": true}'
+    assert "FunctionApp" in (folder / "out/function_app.py").read_text()
+    assert (folder / "function_app.py").read_text() == "mine = True\n"
+
+
+@pytest.mark.parametrize("output", ["out", "."])
+def test_a_json_file_of_the_project_is_merged(folder: Path, output: str) -> None:
+    write(folder, {"host.json": '{"mine": true, "extensions": {"queues": {"batchSize": 1}}}'})
+    for _ in range(2):
+        assert build("main:app", "--target", "azure", "--output", output) == 0
+        merged = json.loads((folder / output / "host.json").read_text())
+        assert merged["mine"] is True
+        queues = {"batchSize": 1}
+        assert merged["extensions"] == {"http": {"routePrefix": ""}, "queues": queues}
 
 
 # Google and Azure

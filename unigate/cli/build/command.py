@@ -17,6 +17,7 @@ from unigate.cli.project.target import load_target
 
 from . import azure, google, vercel
 from .aws import target as aws
+from .edits import merged_json
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
 
@@ -130,16 +131,27 @@ def _errors_of_writing(output: Path) -> Iterator[None]:
 def _with_project(
     files: Mapping[str, FileContent], project: Project, force: bool
 ) -> Mapping[str, FileContent]:
-    """Add the project's files; a file that differs is a ClickException, or replaced by force."""
+    """Add the project's files; one that differs is merged, if it is JSON, or replaced by force.
+
+    Raises:
+        click.ClickException: Another file differs, without `force`.
+    """
+    own = project.files()
+    merged: dict[str, FileContent] = {}
     # The planned pyproject.toml is the project's with one more table.
-    for path in sorted((project.files().keys() & files.keys()) - {PYPROJECT}):
-        if not force and project.files()[path].read_bytes() != files[path]:
+    for path in sorted((own.keys() & files.keys()) - {PYPROJECT}):
+        content, theirs = files[path], own[path].read_bytes()
+        if force or theirs == content:
+            continue
+        both = merged_json(theirs, content) if isinstance(content, bytes) else None
+        if both is None or not path.endswith(".json"):
             message = (
                 f"The project already has a file {path}: use --force to replace it in "
                 f"{project.output}."
             )
             raise click.ClickException(message)
-    return {**project.files(), **files}
+        merged[path] = both
+    return {**own, **files, **merged}
 
 
 def _print(files: Mapping[str, FileContent], output: Path) -> None:
