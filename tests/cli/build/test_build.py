@@ -195,20 +195,6 @@ exclude = ["docs/*"]
 
 
 @pytest.mark.parametrize(
-    ("target", "file"), [("google", ".gcloudignore"), ("azure", ".funcignore")]
-)
-def test_exclude_without_effect_is_noted(
-    folder: Path, capsys: pytest.CaptureFixture[str], target: str, file: str
-) -> None:
-    write(folder, {"pyproject.toml": '[tool.unigate]\nexclude = ["docs/*"]\n'})
-    assert build("main:app", "--target", target, "--dry-run") == 0
-    line = f"tool.unigate.exclude has no effect without --output: write {file} instead.\n"
-    assert capsys.readouterr().out.endswith(line)
-    assert build("main:app", "--target", target, "--dry-run", "--output", "out") == 0
-    assert file not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
     ("target", "needs", "line"),
     [
         (

@@ -19,7 +19,7 @@ from tests.cli.projects import project, tree, write
 from unigate.cli.build import writing
 from unigate.cli.build.plan import GeneratedFile
 from unigate.cli.main import main
-from unigate.cli.project.files import RECORD
+from unigate.cli.project.record import RECORD
 
 ROOT = Path(__file__).resolve().parents[3]
 

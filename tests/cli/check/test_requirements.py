@@ -22,8 +22,8 @@ from unigate.cli.check.requirements import (
 from unigate.cli.check.sizes import check_sizes, installed_sizes, sizes_of
 from unigate.cli.main import main
 from unigate.cli.project.core import Project
-from unigate.cli.project.files import RECORD
 from unigate.cli.project.pyproject import read_pyproject
+from unigate.cli.project.record import RECORD
 from unigate.cli.project.target import Target
 from unigate.cli.vercel.project import VercelProject, read_vercel_json
 

@@ -10,12 +10,13 @@ import click
 
 from unigate.cli.project.core import Project
 
-from .plan import BuildPlan
+from .ignore_file import ignore_file
+from .plan import BuildPlan, FileContent
 from .templates import render
 
 FILE = "function_app.py"
 # Memory and Python version are properties of the function app, set when it is created.
-UNUSED = ("environment", "functions", "memory", "python", "requirements")
+UNUSED = ("bytecode", "environment", "functions", "keep", "memory", "python", "requirements")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -40,7 +41,12 @@ def plan(project: Project) -> BuildPlan:
         minutes, seconds = divmod(timeout, 60)
         host["functionTimeout"] = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     text = render("azure.py.j2", gateway=project.binding("gateway"), methods=METHODS)
-    files = {FILE: text, "host.json": f"{json.dumps(host, indent=2)}\n".encode()}
+    files: dict[str, FileContent] = {
+        FILE: text,
+        "host.json": f"{json.dumps(host, indent=2)}\n".encode(),
+    }
+    if project.in_place:
+        files |= ignore_file(project, "azure")
     return BuildPlan(files, _notes(project))
 
 
@@ -49,8 +55,4 @@ def _notes(project: Project) -> list[str]:
     notes = [f"{change_folder}func azure functionapp publish NAME --python"]
     if not (project.root / "requirements.txt").is_file():
         notes.append("Azure installs from requirements.txt, which does not exist: write one.")
-    if project.in_place and "exclude" in project.settings:
-        notes.append(
-            "tool.unigate.exclude has no effect without --output: write .funcignore instead."
-        )
     return notes

@@ -18,6 +18,7 @@ from unigate.cli.project.target import load_target
 from . import azure, google, vercel
 from .aws import target as aws
 from .edits import merged_json
+from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
 
@@ -36,6 +37,10 @@ PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
 @click.option("--format", "package", type=click.Choice(FORMATS), help="aws: what has the code.")
 @click.option("--template", type=click.Choice(TEMPLATES), help="aws: the tool that deploys it.")
+@click.option(
+    "--keep", multiple=True, metavar="PATTERN", help="aws: keep these files of installed packages."
+)
+@click.option("--no-bytecode", is_flag=True, help="aws: write no bytecode.")
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
 def build(
     target: str | None,
@@ -45,6 +50,8 @@ def build(
     force: bool,
     package: str | None,
     template: str | None,
+    keep: tuple[str, ...],
+    no_bytecode: bool,
     split: bool,
 ) -> int:
     """Write the files that a platform needs.
@@ -65,6 +72,10 @@ def build(
         raise click.UsageError("--format and --template require --target aws.")
     root = Path.cwd()
     pyproject = read_pyproject(root)
+    if keep:
+        pyproject.settings["keep"] = [*pyproject.settings.get("keep", ()), *keep]
+    if no_bytecode:
+        pyproject.settings["bytecode"] = False
     target = target or pyproject.settings.get("app")
     if target is None:
         raise click.UsageError("Name the application: MODULE:APP, or app in [tool.unigate].")
@@ -74,7 +85,7 @@ def build(
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
-    project = Project(root, pyproject, load_target(target), output)
+    project = Project(root, pyproject, load_target(target), output, platform)
     copies = platform != "aws" and not project.in_place
     if copies or platform == "aws":
         project.check_links()
@@ -90,7 +101,8 @@ def build(
     else:
         _write(files, output, platform, force)
     unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
-    for note in (*plan.notes, *_unused_note(platform, unused)):
+    left_out = notes_on_left_out(project)
+    for note in (*plan.notes, *left_out, *_unused_note(platform, unused)):
         click.echo(note)
     return 0
 

@@ -6,11 +6,12 @@ from shlex import quote
 
 from unigate.cli.project.core import Project
 
-from .plan import BuildPlan
+from .ignore_file import ignore_file
+from .plan import BuildPlan, FileContent
 from .templates import render
 
 FILE = "main.py"
-UNUSED = ("environment", "functions", "requirements")
+UNUSED = ("bytecode", "environment", "functions", "keep", "requirements")
 # Used if the application itself is in main.py: GOOGLE_FUNCTION_SOURCE, a variable of the build,
 # names another file.
 OTHER_FILE = "google_function.py"
@@ -20,7 +21,10 @@ def plan(project: Project) -> BuildPlan:
     """Plan the entry point."""
     file = OTHER_FILE if project.target.module == "main" else FILE
     text = render("google.py.j2", gateway=project.binding("gateway"))
-    return BuildPlan({file: text}, _notes(project, file))
+    files: dict[str, FileContent] = {file: text}
+    if project.in_place:
+        files |= ignore_file(project, "google")
+    return BuildPlan(files, _notes(project, file))
 
 
 def _notes(project: Project, file: str) -> list[str]:
@@ -35,10 +39,6 @@ def _notes(project: Project, file: str) -> list[str]:
         # With a requirements.txt, Google installs the framework itself ("Specify dependencies in
         # Python").
         notes.append("Google requires functions-framework in project.dependencies: add it.")
-    if project.in_place and "exclude" in project.settings:
-        notes.append(
-            "tool.unigate.exclude has no effect without --output: write .gcloudignore instead."
-        )
     return notes
 
 

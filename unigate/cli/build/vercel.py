@@ -17,18 +17,19 @@ from typing import Any
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.record import read_record
 from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
 from unigate.cli.project.settings import nearest
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
+from .ignore_file import ignore_file
 from .plan import BuildPlan, FileContent
 from .route_functions import FALLBACK, RouteFunction, function_for, functions_of
 from .templates import render
-from .writing import read_record
 
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
-UNUSED = ("environment", "requirements")
+UNUSED = ("bytecode", "environment", "keep", "requirements")
 PYTHONS = ("3.12", "3.13", "3.14")
 MAX_FUNCTIONS = 12  # of a deployment on the Hobby plan
 
@@ -57,6 +58,8 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files |= _static_files(project)
         if not any(path.startswith("public/") for path in (*files, *project.files())):
             files["public/.gitkeep"] = b""
+    if project.in_place:
+        files |= ignore_file(project, "vercel")
     if not _declares_python(project):
         files[".python-version"] = f"{_python(project)}\n".encode()
     return BuildPlan(files, _notes(project, len(functions) + 1, split))

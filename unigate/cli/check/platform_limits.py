@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from unigate.cli.build import bundle, vercel
 from unigate.cli.build.aws import target as aws
-from unigate.cli.build.writing import read_record
 from unigate.cli.project.core import Project
+from unigate.cli.project.record import read_record
 from unigate.cli.vercel.project import VercelProject
 
 from .requirements import Requirement

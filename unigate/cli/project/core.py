@@ -14,6 +14,7 @@ import click
 
 from .files import ProjectFiles
 from .pyproject import Pyproject
+from .record import written_by_others
 from .target import Target
 
 _LIMITS = ("memory", "timeout", "exclude")
@@ -28,15 +29,34 @@ class Project:
         settings: The table [tool.unigate] of it.
         target: The application.
         output: The folder that a build writes to.
+        deployed: Its files that are deployed, and those that are left out.
+
+    Args:
+        platform: The platform that is built for, if one is.
     """
 
-    def __init__(self, root: Path, pyproject: Pyproject, target: Target, output: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        pyproject: Pyproject,
+        target: Target,
+        output: Path,
+        platform: str | None = None,
+    ) -> None:
         self.root = root
         self.pyproject = pyproject
         self.settings = pyproject.settings
         self.target = target
         self.output = output
-        self._files = ProjectFiles(root, output, self.settings.get("exclude", ()))
+        generated = written_by_others(root, platform) - {self.target_file()} if platform else ()
+        self.deployed = ProjectFiles(
+            root,
+            output,
+            self.settings.get("exclude", ()),
+            self.settings.get("include", ()),
+            platform,
+            generated,
+        )
 
     @property
     def in_place(self) -> bool:
@@ -114,11 +134,11 @@ class Project:
 
     def files(self) -> dict[str, Path]:
         """Return the files to deploy by their path below the root; links are followed."""
-        return self._files.by_path
+        return self.deployed.by_path
 
     def check_links(self) -> None:
         """Raise a ClickException if a link cannot be deployed."""
-        for problem in self._files.bad_links.values():
+        for problem in self.deployed.bad_links.values():
             raise click.ClickException(f"{problem} Leave the link out with tool.unigate.exclude.")
 
     def check_file(self, file: Path) -> None:
@@ -126,7 +146,7 @@ class Project:
         for place in (file, *file.parents):
             if place.is_relative_to(self.root):
                 path = place.relative_to(self.root).as_posix()
-                if problem := self._files.bad_links.get(path):
+                if problem := self.deployed.bad_links.get(path):
                     raise click.ClickException(problem)
 
     def limits(self, path: str | None = None) -> dict[str, Any]:

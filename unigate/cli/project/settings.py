@@ -27,6 +27,11 @@ SETTINGS: Mapping[str, Any] = {
     "python": Setting(str, 'The version of Python to build for, such as "3.12".'),
     "requirements": Setting(str, "The file of requirements, by default requirements.txt."),
     **_LIMITS,
+    "include": Setting(
+        [str], "Patterns of paths that are deployed although a rule leaves them out."
+    ),
+    "keep": Setting([str], "Patterns of files of packages that stay in the bundle."),
+    "bytecode": Setting(bool, "Whether modules are compiled at build time, by default true."),
     "environment": Setting({"*": str}, "Environment variables. Secrets do not belong here."),
     "functions": Setting(
         {"*": _LIMITS}, "Limits of the function of one route, by the route's path: with --split."

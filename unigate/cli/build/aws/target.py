@@ -76,7 +76,8 @@ def plan(project: Project, package: str | None = None, template: str | None = No
     else:
         sources = sorted({*project.files(), *added})
         sources.append(f"and the packages of: {' '.join(project.requirements)}")
-        files[ZIP] = GeneratedFile(partial(make_zip, project, added), sources)
+        handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
+        files[ZIP] = GeneratedFile(partial(make_zip, project, handler, added), sources)
     files |= _TEMPLATES[template](function)
     notes = next_commands(function, template, project.output)
     return BuildPlan(files, [*notes, *missing_sources(project, needs_stream=needs_stream)])
