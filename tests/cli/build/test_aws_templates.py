@@ -197,6 +197,12 @@ def test_an_image_has_the_project_and_our_runtime(planner: Planner, folder: Path
     assert "Dockerfile" in made.texts[".dockerignore"].splitlines()
 
 
+def test_bytecode_is_made_in_the_image_unless_it_is_not_wanted(planner: Planner) -> None:
+    image = 'format = "image"'
+    assert "compileall" in planner.plan(image).texts["Dockerfile"]
+    assert "compileall" not in planner.plan(image, "", "--no-bytecode").texts["Dockerfile"]
+
+
 def test_compose_runs_the_image_beside_the_emulator(planner: Planner) -> None:
     made = planner.plan('format = "image"\narchitecture = "arm64"')
     service = yaml.safe_load(made.texts["compose.yaml"])["services"]["function"]

@@ -42,7 +42,8 @@ def image_files(
     elif project.requirements:
         requirements = REQUIREMENTS
         files[REQUIREMENTS] = "".join(f"{line}\n" for line in project.requirements).encode()
-    values = {**function._asdict(), "requirements": requirements}
+    bytecode = project.settings.get("bytecode", True)
+    values = {**function._asdict(), "requirements": requirements, "bytecode": bytecode}
     files["Dockerfile"] = render("Dockerfile.lambda.j2", **values)
     files[".dockerignore"] = "".join(f"{name}\n" for name in _IGNORED).encode()
     files["compose.yaml"] = _compose(function)
