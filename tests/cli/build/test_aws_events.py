@@ -188,6 +188,14 @@ def test_a_bucket_is_named_once_with_events_that_do_not_overlap(planner: Planner
     }  # fmt: skip
 
 
+def test_resources_with_similar_names_have_an_event_each(planner: Planner) -> None:
+    made = planner.plan("", on_event("'sqs', queue='a-b'", "'sqs', queue='a_b'"))
+    assert {name: event["Properties"]["Queue"] for name, event in made.events.items()} == {
+        "SqsAB": arn("sqs:a-b"),
+        "SqsAB2": arn("sqs:a_b"),
+    }
+
+
 # Requests
 
 

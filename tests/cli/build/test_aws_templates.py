@@ -95,6 +95,18 @@ def test_a_published_function_is_updated_with_a_version(planner: Planner) -> Non
     assert notes.splitlines()[0].endswith("--zip-file fileb://build/aws/function.zip --publish")
 
 
+@pytest.mark.parametrize(
+    ("project_name", "name"),
+    [("my shop_2", "my-shop-2"), ("2nd", "app-2nd"), ("x", "app-x"), ("a" * 80, "a" * 64)],
+)
+def test_the_stack_has_the_name_of_the_project(
+    folder: Path, capsys: pytest.CaptureFixture[str], project_name: str, name: str
+) -> None:
+    write(folder, {"pyproject.toml": f'[project]\nname = "{project_name}"\n'})
+    assert main(["build", "main:app", "--target", "aws", "--dry-run"]) == 0
+    assert f" --stack-name {name} " in capsys.readouterr().out
+
+
 # Each kind of template
 
 

@@ -42,6 +42,8 @@ class EventSource(NamedTuple):
     """Its name or ARN; for EventBridge, the name of the rule."""
     options: Mapping[str, Any]
     """Its table in [tool.unigate.aws.events], and what the filters say."""
+    id: str = ""
+    """A name of letters and digits among all sources, such as "SqsOrders"."""
 
     @property
     def name(self) -> str:
@@ -52,12 +54,6 @@ class EventSource(NamedTuple):
     def is_arn(self) -> bool:
         """Whether the resource is an ARN."""
         return self.resource.startswith("arn:")
-
-    @property
-    def id(self) -> str:
-        """A name of letters and digits, such as "SqsOrders"."""
-        words = re.findall(r"[A-Za-z0-9]+", f"{self.kind} {self.name}")
-        return "".join(word[0].upper() + word[1:] for word in words)
 
 
 class _Registered(NamedTuple):
@@ -82,7 +78,15 @@ def event_sources(project: Project, *, needs_stream: bool) -> tuple[EventSource,
     Raises:
         click.ClickException: A source of the settings has no function, or no such name.
     """
-    return tuple(source for source in _all_sources(project) if not _lack(source, needs_stream))
+    found: dict[str, EventSource] = {}
+    for source in _all_sources(project):
+        if not _lack(source, needs_stream):
+            words = re.findall(r"[A-Za-z0-9]+", f"{source.kind} {source.name}")
+            name = "".join(word[0].upper() + word[1:] for word in words)
+            names = (name, *(f"{name}{number}" for number in range(2, len(found) + 2)))
+            unique = next(one for one in names if one not in found)
+            found[unique] = source._replace(id=unique)
+    return tuple(found.values())
 
 
 def missing_sources(project: Project, *, needs_stream: bool) -> list[str]:
