@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # nox, pre-commit, and what checks a release and .github: apart from the tests' packages.
 TOOLS = .venv-tools
 
-.PHONY: help run test live lowest applications programs emulator builds docs fuzz lint format settings \
+.PHONY: help run test live lowest applications programs emulator builds pyodide docs fuzz lint format settings \
     benchmark instructions release-check workflows pre-commit clean
 
 help: ## Print this list.
@@ -78,6 +78,22 @@ docs: $(VENV)/ready programs ## Build the documentation site and test it.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group docs
 	$(BIN)/python -m sphinx -q -W --keep-going -n -E docs .cache/docs
 	$(BIN)/python -m pytest $(DOCS)
+
+# What needs no threads, processes or sockets runs on CPython 3.14 for WebAssembly, which npm has: docs/python-versions.md.
+# Such an interpreter does not measure the depth of its C code, so the stack is large.
+PYODIDE = .cache/pyodide
+PURE = $(patsubst %,tests/events/test_%.py,alb detection http_api lambda_integration rest_api) \
+    $(patsubst %,tests/http/test_%.py,bodies envelope headers urls)
+pyodide: PROGRAMS = npm
+pyodide: $(PYODIDE)/ready programs ## Run tests on CPython 3.14 for WebAssembly.
+	ulimit -s 262144; node --stack-size=200000 tests/pyodide/run.mjs $(PYODIDE)/node_modules/pyodide $(PYODIDE)/packages \
+	    -p no:cacheprovider --tb=short $(PURE)
+
+$(PYODIDE)/ready: $(VENV)/ready tests/pyodide/requirements.txt
+	npm install --silent --no-save --prefix $(PYODIDE) pyodide@^314
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(PYODIDE)/packages --python-version 3.14 \
+	    --only-binary :all: --no-deps --requirements tests/pyodide/requirements.txt
+	@touch $@
 
 # Ten times as many events as in `make test`, from a new seed; SEED=... repeats a run.
 SEED ?= $(shell date +%s)
