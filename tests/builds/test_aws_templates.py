@@ -40,15 +40,16 @@ eventbridge.paid = {{bus = "shop", pattern = {{source = ["shop"]}}}}
 UNIGATE_RESPONSE_STREAMING = "off"
 HARD = "a ${{b}} %{{c}} $(d) \\" ' \\\\ \\n ${{self:service}}"
 """
-ALL = 'trigger = ["http_api", "rest_api", "function_url", "alb"]'
+STREAMING = 'trigger = ["http_api", "rest_api", "function_url", "alb"]'
+BUFFERED = 'trigger = ["http_api", "rest_api", "alb"]'
 POLICIES = """
 policies = ["AmazonS3ReadOnlyAccess", {Effect = "Allow", Action = "s3:GetObject", Resource = "*"}]
 vpc = {subnets = ["subnet-0123456789abcdef0"], security_groups = ["sg-0123456789abcdef0"]}
 """
 SETTINGS = {
-    "every trigger, event and policy": ALL + POLICIES + EVENTS,
-    "managed instances": f'{ALL}\ncapacity_provider = {{arn = "{PROVIDER}", max_concurrency = 8}}',
-    "snapshots": f"{ALL}\nsnap_start = true",
+    "every trigger, event and policy": STREAMING + POLICIES + EVENTS,
+    "managed instances": f'{BUFFERED}\ncapacity_provider = {{arn = "{PROVIDER}", max_concurrency = 8}}',
+    "snapshots": f"{BUFFERED}\nsnap_start = true",
     "kept environments": 'trigger = "function_url"\nprovisioned_concurrency = 2',
     "events alone": f"trigger = []\n{EVENTS}",
 }
@@ -60,9 +61,10 @@ def project(settings: str, python: str = "3.13") -> dict[str, str]:
     return {"pyproject.toml": text + settings, "main.py": MIXED + handler}
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("settings", [*SETTINGS, STREAMING])
 def test_aws_accepts_the_template(sam: Path, build: Build, settings: str) -> None:
-    out = build("main:app", "--target", "aws", files=project(SETTINGS[settings]))
+    files = project(SETTINGS.get(settings, settings))
+    out = build("main:app", "--target", "aws", files=files)
     run([str(sam / "cfn-lint"), "--non-zero-exit-code", "informational", "template.yaml"], out)
     translate = [str(sam / "python"), "-c", TRANSLATE, "template.yaml"]
     run(translate, out, AWS_DEFAULT_REGION="eu-west-1")
