@@ -48,7 +48,9 @@ vpc = {subnets = ["subnet-0123456789abcdef0"], security_groups = ["sg-0123456789
 """
 SETTINGS = {
     "every trigger, event and policy": STREAMING + POLICIES + EVENTS,
-    "managed instances": f'{BUFFERED}\ncapacity_provider = {{arn = "{PROVIDER}", max_concurrency = 8}}',
+    "managed instances": (
+        f'{BUFFERED}\ncapacity_provider = {{arn = "{PROVIDER}", max_concurrency = 8}}'
+    ),
     "snapshots": f"{BUFFERED}\nsnap_start = true",
     "kept environments": 'trigger = "function_url"\nprovisioned_concurrency = 2',
     "events alone": f"trigger = []\n{EVENTS}",
