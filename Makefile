@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # nox, pre-commit, and what checks a release and .github: apart from the tests' packages.
 TOOLS = .venv-tools
 
-.PHONY: help run test live lowest applications programs emulator builds docs fuzz lint format settings \
+.PHONY: help run test live lowest applications programs emulator builds pyodide docs fuzz lint format settings \
     benchmark instructions release-check workflows pre-commit clean
 
 help: ## Print this list.
@@ -25,11 +25,12 @@ LIVE = tests/browser tests/benchmarks/test_live.py tests/servers tests/cache/tes
 SLOW = tests/migration tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
     tests/cache/test_flights_over_processes.py tests/cache/test_processes.py tests/cache/test_redis_failover.py \
     tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py tests/cli/build/test_writing.py \
-    tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/contrib/test_packages_over_processes.py
+    tests/cli/build/test_bytecode.py tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/cli/test_more_routes.py \
+    tests/contrib/test_packages_over_processes.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
-test: PROGRAMS = redis-server openssl curl
+test: PROGRAMS = redis-server openssl curl git
 test: $(VENV)/ready programs emulator ## Run the tests that take little time.
 	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW))
 
@@ -39,7 +40,7 @@ live: $(VENV)/ready programs emulator ## Run the tests with servers, databases, 
 
 # What the dependencies touch, with the lowest version of each that pyproject.toml allows.
 LOWEST = .venv-lowest
-lowest: PROGRAMS = redis-server openssl curl
+lowest: PROGRAMS = redis-server openssl curl git
 lowest: $(LOWEST)/ready programs ## Run tests with the lowest version of each dependency.
 	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE)) \
 	    tests/cache tests/client tests/cli tests/contrib tests/test_fast.py tests/test_matrix.py
@@ -78,6 +79,22 @@ docs: $(VENV)/ready programs ## Build the documentation site and test it.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group docs
 	$(BIN)/python -m sphinx -q -W --keep-going -n -E docs .cache/docs
 	$(BIN)/python -m pytest $(DOCS)
+
+# What needs no threads, processes or sockets runs on CPython 3.14 for WebAssembly, which npm has: docs/python-versions.md.
+# Such an interpreter does not measure the depth of its C code, so the stack is large.
+PYODIDE = .cache/pyodide
+PURE = $(patsubst %,tests/events/test_%.py,alb detection http_api lambda_integration rest_api) \
+    $(patsubst %,tests/http/test_%.py,bodies envelope headers urls)
+pyodide: PROGRAMS = npm
+pyodide: $(PYODIDE)/ready programs ## Run tests on CPython 3.14 for WebAssembly.
+	ulimit -s 262144; node --stack-size=200000 tests/pyodide/run.mjs $(PYODIDE)/node_modules/pyodide $(PYODIDE)/packages \
+	    -p no:cacheprovider --tb=short $(PURE)
+
+$(PYODIDE)/ready: $(VENV)/ready tests/pyodide/requirements.txt
+	npm install --silent --no-save --prefix $(PYODIDE) pyodide@^314
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(PYODIDE)/packages --python-version 3.14 \
+	    --only-binary :all: --no-deps --requirements tests/pyodide/requirements.txt
+	@touch $@
 
 # Ten times as many events as in `make test`, from a new seed; SEED=... repeats a run.
 SEED ?= $(shell date +%s)

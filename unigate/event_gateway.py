@@ -16,7 +16,13 @@ from .http.responses import Response, reason_phrase
 from .request import Request
 
 if TYPE_CHECKING:
-    from .events.handlers import Decorator, EventHandlers, Handler, RegisteredHandler
+    from .events.handlers import (
+        Decorator,
+        EventHandler,
+        EventHandlers,
+        Handler,
+        RegisteredHandler,
+    )
     from .events.source import EventSource
     from .placement import Placement
     from .routing import Mount
@@ -89,6 +95,14 @@ class EventGateway:
                 is registered already.
         """
         return self._event_handlers().register(kind, filters)
+
+    def event_functions(self) -> list[tuple[str, dict[str, str], EventHandler]]:
+        """Return the kind, the filters and the function of each call of `on_event`, for tools."""
+        return [
+            (kind, dict(one.wanted), one.function)
+            for kind, handlers in self._handlers.items()
+            for one in handlers
+        ]
 
     # --- the doors -------------------------------------------------------------------------------
 

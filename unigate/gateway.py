@@ -34,10 +34,11 @@ class Gateway(EventGateway):
     Hosts call its doors: `asgi`, `wsgi`, `lambda_handler`, `handle`, `google`, `azure`. Calling the
     object itself chooses one of the first three by the arguments.
 
-    Tools use `mounts`, `route`, `load`, `start`, `stop`, `find_source` and `wrap_sources`. A host
-    of your own calls `find_source`, then `answer`, or `notify` for an event without a source; one
-    that runs applications itself calls `read`, `recover`, `unigate.events.replies.write_reply` and
-    `Request.finish`. They all take events that `unigate.events.parse_event` has parsed.
+    Tools use `mounts`, `route`, `load`, `start`, `stop`, `event_functions`, `find_source` and
+    `wrap_sources`. A host of your own calls `find_source`, then `answer`, or `notify` for an event
+    without a source; one that runs applications itself calls `read`, `recover`,
+    `unigate.events.replies.write_reply` and `Request.finish`. They all take events that
+    `unigate.events.parse_event` has parsed.
     """
 
     def __init__(

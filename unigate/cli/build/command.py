@@ -10,22 +10,31 @@ from pathlib import Path
 
 import click
 
+from unigate.cli.project.aws_settings import FORMATS, TEMPLATES
 from unigate.cli.project.core import Project
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 from unigate.nearest import nearest
 
-from . import azure, google, vercel
+from . import azure, container, google, vercel
 from .aws import target as aws
+from .edits import merged_json
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
 
-PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
+PLATFORMS = {
+    "vercel": vercel,
+    "aws": aws,
+    "google": google,
+    "azure": azure,
+    "container": container,
+}
 _ELSEWHERE = {
     **dict.fromkeys(("lambda", "aws-lambda", "aws_lambda", "amazon", "sam"), "aws"),
-    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions", "cloud-run"), "google"),
+    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions"), "google"),
     **dict.fromkeys(("azure-functions", "microsoft"), "azure"),
+    **dict.fromkeys(("docker", "cloud-run", "fly", "ecs", "kubernetes", "app-runner"), "container"),
 }
 
 
@@ -57,6 +66,8 @@ def _platform(context: click.Context, option: click.Parameter, value: str | None
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
+@click.option("--format", "package", type=click.Choice(FORMATS), help="aws: what has the code.")
+@click.option("--template", type=click.Choice(TEMPLATES), help="aws: the tool that deploys it.")
 @click.option(
     "--keep", multiple=True, metavar="PATTERN", help="aws: keep these files of installed packages."
 )
@@ -68,6 +79,8 @@ def build(
     output: Path | None,
     dry_run: bool,
     force: bool,
+    package: str | None,
+    template: str | None,
     keep: tuple[str, ...],
     no_bytecode: bool,
     split: bool,
@@ -88,6 +101,8 @@ def build(
         raise click.UsageError(_without_platform(target))
     if split and platform != "vercel":
         raise click.UsageError("--split requires --target vercel.")
+    if (package or template) and platform != "aws":
+        raise click.UsageError("--format and --template require --target aws.")
     root = Path.cwd()
     pyproject = read_pyproject(root)
     if keep:
@@ -110,6 +125,8 @@ def build(
     make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
     if split:
         make_plan = partial(vercel.plan, split=True)
+    if platform == "aws":
+        make_plan = partial(aws.plan, package=package, template=template)
     plan = make_plan(project)
     files = _with_project(plan.files, project, force) if copies else plan.files
     if dry_run:
@@ -171,16 +188,27 @@ def _errors_of_writing(output: Path) -> Iterator[None]:
 def _with_project(
     files: Mapping[str, FileContent], project: Project, force: bool
 ) -> Mapping[str, FileContent]:
-    """Add the project's files; a file that differs is a ClickException, or replaced by force."""
+    """Add the project's files; one that differs is merged, if it is JSON, or replaced by force.
+
+    Raises:
+        click.ClickException: Another file differs, without `force`.
+    """
+    own = project.files()
+    merged: dict[str, FileContent] = {}
     # The planned pyproject.toml is the project's with one more table.
-    for path in sorted((project.files().keys() & files.keys()) - {PYPROJECT}):
-        if not force and project.files()[path].read_bytes() != files[path]:
+    for path in sorted((own.keys() & files.keys()) - {PYPROJECT}):
+        content, theirs = files[path], own[path].read_bytes()
+        if force or theirs == content:
+            continue
+        both = merged_json(theirs, content) if isinstance(content, bytes) else None
+        if both is None or not path.endswith(".json"):
             message = (
                 f"The project already has a file {path}: use --force to replace it in "
                 f"{project.output}."
             )
             raise click.ClickException(message)
-    return {**project.files(), **files}
+        merged[path] = both
+    return {**own, **files, **merged}
 
 
 def _print(files: Mapping[str, FileContent], output: Path) -> None:

@@ -11,25 +11,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
-from shlex import quote
 from typing import Any
 
 import click
 
 from unigate.cli.project.core import Project
 from unigate.cli.project.record import read_record
-from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
+from unigate.cli.project.route_tables import is_django, routes_of, unwrap
+from unigate.cli.project.routes import Route
 from unigate.cli.project.settings import nearest_or_all
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
 from .ignore_file import ignore_file
+from .next_command import Variable, to_run
 from .plan import BuildPlan, FileContent
 from .route_functions import FALLBACK, RouteFunction, function_for, functions_of
 from .templates import render
 
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
-UNUSED = ("bytecode", "environment", "keep", "requirements")
+UNUSED = ("bytecode", "keep", "requirements")
 PYTHONS = ("3.12", "3.13", "3.14")
 MAX_FUNCTIONS = 12  # of a deployment on the Hobby plan
 
@@ -58,10 +59,10 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files |= _static_files(project)
         if not any(path.startswith("public/") for path in (*files, *project.files())):
             files["public/.gitkeep"] = b""
-    if project.in_place:
-        files |= ignore_file(project, "vercel")
     if not _declares_python(project):
         files[".python-version"] = f"{_python(project)}\n".encode()
+    if project.in_place:
+        files |= ignore_file(project, "vercel", files)
     return BuildPlan(files, _notes(project, len(functions) + 1, split))
 
 
@@ -83,9 +84,12 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
 
 
 def _notes(project: Project, functions: int, split: bool) -> list[str]:
-    notes = [
-        "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
-    ]
+    command = ["vercel", "deploy", "--scope", Variable("TEAM"), "--regions", Variable("REGION")]
+    if not project.in_place:
+        command += ["--cwd", str(project.output)]
+    for name, value in project.settings.get("environment", {}).items():
+        command += ["--env", f"{name}={value}"]
+    notes = [to_run("Deploy a preview, or with --prod to production", command)]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
     if "functions" in project.settings and not split:
