@@ -127,6 +127,17 @@ def test_only_what_was_proved_to_be_unused_is_left_out_of_a_package(tmp_path: Pa
     }
 
 
+@pytest.mark.parametrize("line", [
+    "from numpy._core.tests._natype import x", "    import numpy.tests", "from .tests import x",
+])  # fmt: skip
+def test_tests_that_the_package_itself_imports_are_kept(tmp_path: Path, line: str) -> None:
+    packages = tmp_path / "packages"
+    write(packages, {"numpy/testing.py": f"if 1:\n    pass\n{line}\n", "numpy/core/tests/a.py": ""})
+    assert "numpy/core/tests/a.py" in installed_files(packages)
+    write(packages, {"numpy/testing.py": "# from .tests import x\nimport tests_of\n"})
+    assert "numpy/core/tests/a.py" not in installed_files(packages)
+
+
 def test_two_builds_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     digests = []
     for name in ("one", "two"):
