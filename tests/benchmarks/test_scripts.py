@@ -16,6 +16,7 @@ FILES = (
     "bytecode.py",
     "cache.py",
     "cold_start.py",
+    "conformance.py",
     "lambda_runtime.py",
     "memory.py",
     "mounts.py",

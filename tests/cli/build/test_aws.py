@@ -20,7 +20,7 @@ import yaml
 
 from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
-from unigate.cli.build.aws.target import RESERVED
+from unigate.cli.build.aws.function import RESERVED
 from unigate.cli.build.installed_files import installed_files
 from unigate.cli.main import main
 
@@ -365,7 +365,7 @@ def test_settings_are_in_the_template(folder: Path) -> None:
         "MemorySize": 1024,
         "Timeout": 60,
         "Environment": {"Variables": {"AN": "true", "BE": "x: '1' # \""}},
-        "Events": {"EveryRequest": {"Type": "HttpApi"}},
+        "Events": {"EveryRequest": {"Type": "HttpApi", "Properties": {}}},
     }
 
 
@@ -492,7 +492,7 @@ def test_the_template_refers_to_what_it_has(folder: Path, trigger: str) -> None:
 
     look(loaded)
     assert set(found) <= known
-    assert len(found) == {"http_api": 1, "function_url": 1, "alb": 7}[trigger]
+    assert len(found) == {"http_api": 2, "function_url": 2, "alb": 8}[trigger]
 
 
 @pytest.mark.parametrize(

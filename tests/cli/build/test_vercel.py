@@ -18,7 +18,7 @@ import pytest
 from tests.cli.projects import FLASK, GATEWAY, project, tree, write
 from unigate.cli.build.route_functions import functions_of
 from unigate.cli.main import main
-from unigate.cli.project.route_tables import Route
+from unigate.cli.project.routes import Route
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -180,6 +180,16 @@ def test_a_python_that_a_platform_does_not_support(
     assert check(folder) == found * (2 - vercel - aws)
 
 
+@pytest.mark.parametrize("platform", ["azure", "container", "google"])
+def test_what_was_built_for_another_platform_has_no_limits_of_lambda(
+    folder: Path, platform: str
+) -> None:
+    (folder / "vercel.json").unlink()
+    assert check(folder, {".python-version": "3.9"}) == [("python", ".python-version")]
+    record = json.dumps({platform: {}})
+    assert check(folder, {".unigate-build.json": record}) == []
+
+
 def test_a_python_of_the_settings(folder: Path) -> None:
     files = {"pyproject.toml": PYPROJECT + 'python = "3.11"\n'}
     assert "Vercel supports Python 3.12, " in found_in(folder, files)[0].message

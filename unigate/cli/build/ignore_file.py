@@ -6,7 +6,9 @@ written to that file, so that it stays out of the upload as well. The user's lin
 
 gcloud and the Vercel CLI read the rules of gitignore(5). Azure Functions Core Tools read something
 else (`GitIgnoreParser.cs`): a pattern matches the beginning of a path, `*` stands for one character
-or more, `!pattern` wins over every other line, and no folder above is looked at.
+or more, `!pattern` wins over every other line, and no folder above is looked at. Docker reads the
+patterns from the folder of the file alone, so that `**/` stands before those that match below it,
+and takes in a file that `!pattern` names in a folder that is left out.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ def ignore_file(project: Project, platform: str, planned: Iterable[str]) -> dict
     ]
     if platform == "azure":
         lines = [BLOCK_BEGIN, *_for_azure(left_out, kept), BLOCK_END]
+    elif platform == "container":
+        lines = [BLOCK_BEGIN, *_for_docker(project, left_out, kept), BLOCK_END]
     else:
         known = [IGNORE_FILES[platform], *project.deployed.rules.lines]
         lines = [BLOCK_BEGIN, *_for_git(known, left_out, kept), BLOCK_END]
@@ -93,6 +97,38 @@ def _for_azure(left_out: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
     yield from lines
     denied = re.compile("|".join(map(_azure_pattern, lines)))
     yield from (f"!{path}" for path in kept if denied.match(path))
+
+
+def _for_docker(project: Project, left_out: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
+    """Yield lines by the rules of a .dockerignore."""
+    deployed = project.deployed
+    anywhere = (".*", "__pycache__", "node_modules", "*.pyc", *SECRET_NAMES)
+    lines = ["/Dockerfile", *(f"/**/{name}" for name in anywhere)]
+    lines += [_from_the_folder(line) for line in deployed.rules.lines]
+    lines += [f"/{_ANY.sub('**/*', pattern)}" for pattern in project.settings.get("exclude", ())]
+    lines += [_anchored(path) for path in left_out]
+    lines = [line.rstrip("/") for line in lines]  # there is no mark for folders alone
+    spec = GitIgnoreSpec.from_lines(lines)
+    taken = [path for path in kept if path != "Dockerfile" and _is_below_ignored(spec, path)]
+    for line in (*lines, *(f"!{escape(path)}" for path in taken)):
+        yield re.sub(r"^(!?)/", r"\1", line)
+
+
+# In tool.unigate.exclude, "*" does not end at a "/".
+_ANY = re.compile(r"\*+")
+
+
+def _from_the_folder(line: str) -> str:
+    """Return a pattern of gitignore(5) as one that begins at the folder of the file."""
+    negation, pattern = ("!", line[1:]) if line.startswith("!") else ("", line)
+    anywhere = "" if "/" in pattern.rstrip().rstrip("/") else "/**/"
+    return f"{negation}{anywhere or '/'}{pattern.lstrip('/')}"
+
+
+def _is_below_ignored(spec: GitIgnoreSpec, path: str) -> bool:
+    """Return True if a path, or a folder that it is in, is left out."""
+    parents = (f"{parent.as_posix()}/" for parent in PurePosixPath(path).parents if parent.name)
+    return any(is_ignored(spec, place) for place in (*parents, path))
 
 
 def _azure_pattern(line: str) -> str:

@@ -11,25 +11,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
-from shlex import quote
 from typing import Any
 
 import click
 
 from unigate.cli.project.core import Project
 from unigate.cli.project.record import read_record
-from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
-from unigate.cli.project.settings import nearest
+from unigate.cli.project.route_tables import is_django, routes_of, unwrap
+from unigate.cli.project.routes import Route
+from unigate.cli.project.settings import nearest_or_all
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
 from .ignore_file import ignore_file
+from .next_command import Variable, to_run
 from .plan import BuildPlan, FileContent
 from .route_functions import FALLBACK, RouteFunction, function_for, functions_of
 from .templates import render
 
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
-UNUSED = ("bytecode", "environment", "keep", "requirements")
+UNUSED = ("bytecode", "keep", "requirements")
 PYTHONS = ("3.12", "3.13", "3.14")
 MAX_FUNCTIONS = 12  # of a deployment on the Hobby plan
 
@@ -83,9 +84,12 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
 
 
 def _notes(project: Project, functions: int, split: bool) -> list[str]:
-    notes = [
-        "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
-    ]
+    command = ["vercel", "deploy", "--scope", Variable("TEAM"), "--regions", Variable("REGION")]
+    if not project.in_place:
+        command += ["--cwd", str(project.output)]
+    for name, value in project.settings.get("environment", {}).items():
+        command += ["--env", f"{name}={value}"]
+    notes = [to_run("Deploy a preview, or with --prod to production", command)]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
     if "functions" in project.settings and not split:
@@ -159,7 +163,7 @@ def _check_function_settings(
             continue
         shared = function_for(path, functions)
         if all(route.path != path for route in routes):
-            problem = f"no route has this path: {nearest(path, paths)}"
+            problem = f"no route has this path: {nearest_or_all(path, paths)}"
         elif shared is not None:
             problem = f"the function of {shared.path!r} answers this path: write that one."
         else:

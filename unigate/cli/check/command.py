@@ -23,6 +23,7 @@ from unigate.cli.vercel.project import (
 from .django import check_django
 from .entrypoints import check_entrypoints
 from .findings import Finding
+from .hidden_library import check_hidden_library
 from .import_effects import check_import
 from .other_gateways import check_other_gateways
 from .platform_limits import PlatformLimits, limits_of
@@ -102,6 +103,7 @@ def _check(
         findings += check_entrypoints(vercel)
         findings += check_vercel_json(vercel)
         findings += check_rewrites(vercel, target.gateway)
+    findings += check_hidden_library(project.files())
     findings += check_other_gateways(project.files())
     findings += check_requirements(project, requirements, on_vercel)
     findings += check_python_version(project, platforms)
