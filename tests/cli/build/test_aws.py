@@ -21,6 +21,7 @@ import yaml
 from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
 from unigate.cli.build.aws.function import RESERVED
+from unigate.cli.build.installed_files import installed_files
 from unigate.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -93,6 +94,48 @@ def test_the_zip_has_the_project_and_its_dependencies(
         *(path for path in PACKAGE if not path.endswith("scripts/teapot")),
         "teapot/tag", "teapot-1.5.dist-info/RECORD",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["option", "setting"])
+def test_files_of_packages_can_be_kept(folder: Path, how: str) -> None:
+    if how == "setting":
+        write(folder, {"pyproject.toml": '[tool.unigate]\nkeep = ["bin/*"]\n'})
+    assert build() == 0
+    assert ("bin/teapot" in members(folder / "build/aws/function.zip")) == (how == "setting")
+    if how == "option":
+        assert build("--keep", "*/nothing", "--keep", "bin/*") == 0
+        assert "bin/teapot" in members(folder / "build/aws/function.zip")
+
+
+def test_the_list_of_a_packages_files_has_those_that_are_there(folder: Path) -> None:
+    assert build() == 0
+    zipped = members(folder / "build/aws/function.zip")
+    lines = zipped["teapot-1.5.dist-info/RECORD"].decode().splitlines()
+    paths = [line.partition(",")[0] for line in lines]
+    assert paths == sorted(path for path in zipped if path.startswith("teapot"))
+
+
+def test_only_what_was_proved_to_be_unused_is_left_out_of_a_package(tmp_path: Path) -> None:
+    paths = {"numpy/core/tests/a.py", "numpy/a.h", "numpy/a.pyi", "numpy/core/lib/a.a", "tea/a.po"}
+    paths |= {"tea/tests/a.py", "tea/a.c", "django/conf/locale/de/a.po", "django/a.mo", "tea/x.pyc"}
+    packages = tmp_path / "packages"
+    write(packages, dict.fromkeys(paths, ""))
+    unused = {"numpy/core/tests/a.py", "numpy/core/lib/a.a", "django/conf/locale/de/a.po"}
+    assert set(installed_files(packages)) == paths - unused
+    assert set(installed_files(packages, ["numpy/*/tests/*"])) == paths - unused | {
+        "numpy/core/tests/a.py"
+    }
+
+
+@pytest.mark.parametrize("line", [
+    "from numpy._core.tests._natype import x", "    import numpy.tests", "from .tests import x",
+])  # fmt: skip
+def test_tests_that_the_package_itself_imports_are_kept(tmp_path: Path, line: str) -> None:
+    packages = tmp_path / "packages"
+    write(packages, {"numpy/testing.py": f"if 1:\n    pass\n{line}\n", "numpy/core/tests/a.py": ""})
+    assert "numpy/core/tests/a.py" in installed_files(packages)
+    write(packages, {"numpy/testing.py": "# from .tests import x\nimport tests_of\n"})
+    assert "numpy/core/tests/a.py" not in installed_files(packages)
 
 
 def test_two_builds_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:

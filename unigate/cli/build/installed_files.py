@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import fnmatch
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from pathlib import Path
 _INSTALLERS = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
 # What nothing reads at run time, by package. Each line was tried: every public module of the
-# package was imported without these files. Tests of a package need pytest or are run from its
-# sources; archives (*.a) and headers need a compiler; gettext reads *.mo, which are made of *.po.
+# package was imported without these files. Tests of a package are kept in a version of it whose
+# other modules import them. Archives (*.a) and headers need a compiler; gettext reads *.mo files,
+# which are made of *.po.
 _NOT_READ: Mapping[str, Sequence[str]] = {
     "django": ("*.po",),
     "matplotlib": ("matplotlib/tests/*",),
@@ -26,6 +28,7 @@ _NOT_READ: Mapping[str, Sequence[str]] = {
     "sklearn": ("sklearn/tests/*", "sklearn/*/tests/*"),
     "sympy": ("sympy/*/tests/*",),
 }
+_IMPORT_OF_TESTS = re.compile(rb"^\s*(?:from|import)\s+(?:[\w.]*\.)?tests\b", re.MULTILINE)
 
 
 def installed_files(packages: Path, keep: Sequence[str] = ()) -> dict[str, Path]:
@@ -35,10 +38,19 @@ def installed_files(packages: Path, keep: Sequence[str] = ()) -> dict[str, Path]
         packages: The folder that they are installed in.
         keep: Patterns of further paths (tool.unigate.keep).
     """
+    unread = {
+        name: [
+            pattern
+            for pattern in patterns
+            if "/tests/" not in pattern or not _imports_tests(packages / name)
+        ]
+        for name, patterns in _NOT_READ.items()
+    }
     return {
         path: file
         for path, file in _all_files(packages)
-        if any(fnmatch.fnmatch(path, pattern) for pattern in keep) or not _is_unused(path, file)
+        if any(fnmatch.fnmatch(path, pattern) for pattern in keep)
+        or not _is_unused(path, file, unread)
     }
 
 
@@ -48,7 +60,13 @@ def _all_files(packages: Path) -> Iterator[tuple[str, Path]]:
             yield file.relative_to(packages).as_posix(), file
 
 
-def _is_unused(path: str, file: Path) -> bool:
+def _imports_tests(package: Path) -> bool:
+    """Return True if a module imports tests, as `numpy.testing` does in some versions."""
+    modules = (file for file in package.rglob("*.py") if "tests" not in file.parts)
+    return any(_IMPORT_OF_TESTS.search(file.read_bytes()) for file in modules)
+
+
+def _is_unused(path: str, file: Path, unread: Mapping[str, Sequence[str]]) -> bool:
     first, *folders = path.split("/")
     if "__pycache__" in folders:  # bytecode of this machine's Python
         return True
@@ -58,7 +76,7 @@ def _is_unused(path: str, file: Path) -> bool:
         return file.name in _INSTALLERS or "sboms" in folders
     if path == ".lock":  # uv's
         return True
-    return any(fnmatch.fnmatch(path, pattern) for pattern in _NOT_READ.get(first, ()))
+    return any(fnmatch.fnmatch(path, pattern) for pattern in unread.get(first, ()))
 
 
 def _is_script(file: Path) -> bool:
