@@ -22,14 +22,15 @@ LIVE = tests/browser tests/benchmarks/test_live.py tests/servers tests/cache/tes
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
 # Tests that build projects, start several processes or measure memory, and take long.
-SLOW = tests/migration tests/test_memo.py tests/test_examples.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
+SLOW = tests/migration tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
     tests/cache/test_flights_over_processes.py tests/cache/test_processes.py tests/cache/test_redis_failover.py \
     tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py tests/cli/build/test_writing.py \
-    tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/cli/test_more_routes.py tests/contrib/test_packages_over_processes.py
+    tests/cli/build/test_bytecode.py tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/cli/test_more_routes.py \
+    tests/contrib/test_packages_over_processes.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
-test: PROGRAMS = redis-server openssl curl
+test: PROGRAMS = redis-server openssl curl git
 test: $(VENV)/ready programs emulator ## Run the tests that take little time.
 	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW))
 
@@ -39,7 +40,7 @@ live: $(VENV)/ready programs emulator ## Run the tests with servers, databases, 
 
 # What the dependencies touch, with the lowest version of each that pyproject.toml allows.
 LOWEST = .venv-lowest
-lowest: PROGRAMS = redis-server openssl curl
+lowest: PROGRAMS = redis-server openssl curl git
 lowest: $(LOWEST)/ready programs ## Run tests with the lowest version of each dependency.
 	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE)) \
 	    tests/cache tests/client tests/cli tests/contrib tests/test_fast.py tests/test_matrix.py
@@ -104,6 +105,7 @@ lint: $(VENV)/ready ## Check style, types and imports.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python tests/typing/check.py
 	$(BIN)/lint-imports
 
 format: $(VENV)/ready ## Mend style.

@@ -31,8 +31,8 @@ def tests(session: nox.Session, version: str) -> None:
 
 @nox.session
 def live(session: nox.Session) -> None:
-    """Run the tests with servers, databases and a browser, with the newest Python."""
-    make(session, next(filter(is_installed, reversed(VERSIONS))), "live")
+    """Run the tests with servers, and those of the documentation, with the newest Python."""
+    make(session, next(filter(is_installed, reversed(VERSIONS))), "live", "docs")
 
 
 def make(session: nox.Session, version: str, *targets: str) -> None:

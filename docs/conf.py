@@ -73,7 +73,26 @@ def read_page(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = LINK.sub(link, source[0])
 
 
+ACCESSIBLE = {
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
+    'role="heading"': 'role="heading" aria-level="2"',
+}
+
+
+def make_accessible(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Let the keyboard scroll code and tables, and give headings of contents a level."""
+    for part in ("body", "furo_navigation_tree"):
+        text = context.get(part, "")
+        for old, new in ACCESSIBLE.items():
+            text = text.replace(old, new)
+        context[part] = text
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register what this file adds to Sphinx."""
     app.connect("source-read", read_page)
+    app.connect("html-page-context", make_accessible, priority=900)  # after Furo
     return {"parallel_read_safe": True}

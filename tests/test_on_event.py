@@ -569,7 +569,7 @@ def test_an_unheard_of_kind_is_refused_with_those_there_are() -> None:
 
 def test_a_registration_without_a_kind_is_refused_with_the_form_of_one() -> None:
     app: Any = unigate.wrap(plain.wsgi_app)
-    with pytest.raises(TypeError, match=r"@app\.on_event\(\"sqs\"\), got <function"):
+    with pytest.raises(TypeError, match=r"write @app\.on_event\(\"sqs\"\) above"):
         app.on_event(lambda event, context: None)
 
 
@@ -648,3 +648,18 @@ def test_work_for_later_ends_with_the_time_that_there_is(
 
     assert invoke(app, sample("sqs"), Context(0.6)) == "reply"
     assert "the function has no time left" in caplog.text
+
+
+def test_tools_can_list_what_is_registered() -> None:
+    app = unigate.wrap(plain.wsgi_app)
+
+    @app.on_event("sqs", queue="orders")
+    def order(event: Any, context: Any) -> None: ...
+
+    @app.on_event("*")
+    def rest(event: Any, context: Any) -> None: ...
+
+    listed = app.event_functions()
+    assert listed == [("sqs", {"queue": "orders"}, order), ("*", {}, rest)]
+    listed[0][1].clear()
+    assert app.event_functions()[0][1] == {"queue": "orders"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import os
-import re
 import subprocess
 import sys
 import threading
@@ -271,20 +269,3 @@ def test_without_httpx_the_error_names_the_extra() -> None:
     assert run.stderr.splitlines()[-1] == (
         "ModuleNotFoundError: unigate.testing is an extra: pip install 'unigate[testing]'"
     )
-
-
-def test_the_blocks_of_the_page_do_what_they_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = (ROOT / "docs" / "testing.md").read_text()
-    main, *found = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "main.py").write_text(main)
-    for number, code in enumerate(found):
-        (tmp_path / f"test_block_{number}.py").write_text(code)
-    run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "."],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout
-    assert f"{sum(code.count('def test_') for code in found) + 2} passed" in run.stdout

@@ -34,7 +34,7 @@ def _tables(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     rows = [f"## `[{name}]`", "", "| key | value | what it does |", "| --- | --- | --- |"]
     inner = []
     for key, value in schema["properties"].items():
-        if value.get("properties"):
+        if any("description" in one for one in value.get("properties", {}).values()):
             inner += _tables(f"{name}.{key}", value)
         else:
             rows.append(f"| `{key}` | {_kind(value)} | {value['description']} |")
@@ -46,12 +46,19 @@ def _kind(schema: Mapping[str, Any]) -> str:
     """Return what a value must be, in words."""
     if "enum" in schema:
         return ", ".join(f'`"{value}"`' for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
     if schema["type"] == "array":
-        return "a list of strings"
+        return "a list of strings" if schema["items"].get("type") == "string" else "a list"
     if schema["type"] == "object":
-        keys = schema["additionalProperties"].get("properties")
-        return f"tables with {', '.join(f'`{key}`' for key in keys)}" if keys else "a table of text"
-    return {"integer": "a positive integer", "string": "text", "boolean": "true or false"}[
+        keys = schema.get("properties")
+        if keys:
+            return f"a table with {', '.join(f'`{key}`' for key in keys)}"
+        inner = schema.get("additionalProperties", {})
+        if keys := inner.get("properties"):
+            return f"tables with {', '.join(f'`{key}`' for key in keys)}"
+        return "a table of text" if inner.get("type") == "string" else "a table"
+    return {"integer": "a positive integer", "string": "text", "boolean": "`true` or `false`"}[
         schema["type"]
     ]
 

@@ -26,6 +26,11 @@ VERCEL = {
     "dependencies": {"vercel": "64", "node": "22"},
     "overrides": {"sandbox": "4.5.0"},  # 4.4.0, which vercel 64 requires, is not available
 }
+# What reads AWS's files of other tools than SAM; @pulumi/aws has the resources of SST.
+DEPLOYERS = {
+    "private": True,
+    "dependencies": {"serverless": "3", "typescript": "5", "@pulumi/aws": "7.48.0"},
+}
 NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.sqlite3")
 
 MIXED = """
@@ -141,16 +146,43 @@ def sam() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cdk() -> Path:
+    """Return the interpreter of an environment with AWS's CDK, and with parsers of other files."""
+    kept = CACHE / f"cdk-{sys.version_info.major}.{sys.version_info.minor}"
+    if not kept.exists():
+        CACHE.mkdir(exist_ok=True)
+        try:
+            run([str(UV), "venv", "--quiet", "--python", sys.executable, str(kept)], CACHE)
+            python = str(kept / "bin/python")
+            packages = ["aws-cdk-lib>=2.200", "python-hcl2>=7", "dockerfile-parse>=2"]
+            run([str(UV), "pip", "install", "--quiet", "--python", python, *packages], CACHE)
+        except BaseException:
+            shutil.rmtree(kept, ignore_errors=True)
+            raise
+    return kept / "bin/python"
+
+
+@pytest.fixture(scope="session")
 def vercel() -> Path:
     """Return the folder with the programs `vercel` and `node`, as npm has installed them."""
-    kept = CACHE / "vercel-64-node-22"
+    return _npm("vercel-64-node-22", VERCEL) / "node_modules/.bin"
+
+
+@pytest.fixture(scope="session")
+def deployers() -> Path:
+    """Return a folder in which npm has installed the Serverless Framework and TypeScript."""
+    return _npm("deployers-1", DEPLOYERS, "--ignore-scripts")
+
+
+def _npm(name: str, package: dict[str, object], *options: str) -> Path:
+    kept = CACHE / name
     if not kept.exists():
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            Path(folder, "package.json").write_text(json.dumps(VERCEL))
-            run(["npm", "install", "--no-audit", "--no-fund"], Path(folder))
+            Path(folder, "package.json").write_text(json.dumps(package))
+            run(["npm", "install", "--no-audit", "--no-fund", *options], Path(folder))
             shutil.move(folder, kept)  # atomically: a part of it would pass for the whole
-    return kept / "node_modules/.bin"
+    return kept
 
 
 @pytest.fixture(scope="session")

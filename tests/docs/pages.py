@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 _BLOCK = re.compile(r"^```([\w-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"`([\w./-]+\.\w+|Dockerfile|Procfile)`")
+_FILE = re.compile(r"`([\w./-]+\.\w+|\.[\w-]+|Dockerfile)`")
 
 
 class Block(NamedTuple):
@@ -32,7 +32,8 @@ def blocks(page: Path) -> list[Block]:
     for match in _BLOCK.finditer(text):
         language, code = match.groups()
         label = text[: match.start()].rstrip().rpartition("\n")[2]
-        names = _FILE.findall(label) if label.endswith(":") else []
+        is_file = label.endswith(":") and language != "console"
+        names = _FILE.findall(label) if is_file else []
         file = names[-1] if names else ""
         if file and re.search(r"\bbefore\b", label, re.IGNORECASE):
             file = f"before/{file}"

@@ -28,9 +28,13 @@ EXPECTED = Path(__file__).with_name("expected")
 ELSEWHERE = {
     "benchmarks.md": "tests/benchmarks",
     "cache-at-scale.md": "tests/cache/test_scale_page.py",
+    "reference/settings.md": "tests/cli/project/test_schema.py",
+    "guides/django.md": "tests/test_guides.py",
+    "guides/flask.md": "tests/test_guides.py",
     "start/django.md": "tests/docs/test_start.py",
     "start/fastapi.md": "tests/docs/test_start.py",
     "start/flask.md": "tests/docs/test_start.py",
+    "testing.md": "tests/test_testing_httpx.py",
     "wrappers.md": "tests/lambda_runtime/test_wrappers.py",
 }
 PAGES = [
@@ -102,6 +106,12 @@ def parse(arguments: list[str]) -> None:
             if option in rest:
                 rest[rest.index(option) + 1] = there
         command.make_context(name, rest, parent)
+
+
+def test_pages_that_are_tested_elsewhere_are() -> None:
+    for page, test in ELSEWHERE.items():
+        assert (DOCS / page).is_file()
+        assert (ROOT / test).exists()
 
 
 def test_expectations_belong_to_pages() -> None:

@@ -47,11 +47,12 @@ def environment(tmp_path: Path, wheels: Path) -> dict[str, str]:
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "python").symlink_to(Path(sys.base_prefix) / "bin/python3")
-    kept = ("HOME", "LANG", "TMPDIR", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX")
-    links = {"PIP_FIND_LINKS": str(wheels), "UV_FIND_LINKS": str(wheels)}
+    kept = ("HOME", "LANG", "TMPDIR")
+    found = {k: v for k, v in os.environ.items() if k in kept or k.startswith(("PIP_", "UV_"))}
+    found["PIP_FIND_LINKS"] = f"{wheels} {found.get('PIP_FIND_LINKS', '')}"
+    found["UV_FIND_LINKS"] = ",".join(filter(None, [str(wheels), found.get("UV_FIND_LINKS")]))
     return {
-        **{name: os.environ[name] for name in kept if name in os.environ},
-        **links,
+        **found,
         "PATH": f"{programs}{os.pathsep}/usr/local/bin:/usr/bin:/bin",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
@@ -115,8 +116,10 @@ def serving(command: str, port: int, folder: Path, environment: dict[str, str]) 
         text=True,
     ) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().rstrip("\n")
-        server.terminate()
+        try:
+            yield server.stdout.readline().rstrip("\n")
+        finally:
+            server.terminate()
 
 
 def free_port() -> int:

@@ -57,7 +57,7 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
 
     def __init__(
         self,
-        app: Any,
+        app: object,
         source: str | EventSource = "http_api",
         *,
         base_url: str = BASE_URL,
@@ -70,11 +70,11 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
         super().__init__(transport=transport, base_url=base_url, trust_env=False, **rest)
         finish(self, options)
 
-    def build_request(self, method: str, url: Any, **options: Any) -> httpx.Request:
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         """Build a request, of the arguments of `request`."""
         return build(self, super().build_request, method, url, options)
 
-    def request(self, method: str, url: Any, **options: Unpack[Options]) -> Response:
+    def request(self, method: str, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a request and return the response.
 
         Args:
@@ -91,7 +91,9 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
         return cast(Response, self.send(self.build_request(method, url, **options), **sending))
 
     @contextmanager
-    def stream(self, method: str, url: Any, **options: Unpack[Options]) -> Iterator[Response]:
+    def stream(
+        self, method: str, url: httpx.URL | str, **options: Unpack[Options]
+    ) -> Iterator[Response]:
         """Send a request, and read the body of its response in parts."""
         sending = sending_options(options)
         request = self.build_request(method, url, **options)
@@ -101,31 +103,31 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
         finally:
             response.close()
 
-    def get(self, url: Any, **options: Unpack[Options]) -> Response:
+    def get(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a GET request."""
         return self.request("GET", url, **options)
 
-    def head(self, url: Any, **options: Unpack[Options]) -> Response:
+    def head(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a HEAD request."""
         return self.request("HEAD", url, **options)
 
-    def options(self, url: Any, **options: Unpack[Options]) -> Response:
+    def options(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send an OPTIONS request."""
         return self.request("OPTIONS", url, **options)
 
-    def post(self, url: Any, **options: Unpack[Options]) -> Response:
+    def post(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a POST request."""
         return self.request("POST", url, **options)
 
-    def put(self, url: Any, **options: Unpack[Options]) -> Response:
+    def put(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a PUT request."""
         return self.request("PUT", url, **options)
 
-    def patch(self, url: Any, **options: Unpack[Options]) -> Response:
+    def patch(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a PATCH request."""
         return self.request("PATCH", url, **options)
 
-    def delete(self, url: Any, **options: Unpack[Options]) -> Response:
+    def delete(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a DELETE request."""
         return self.request("DELETE", url, **options)
 
@@ -140,7 +142,7 @@ class AsyncClient(_KeepsCookies, httpx.AsyncClient):  # type: ignore[misc]
 
     def __init__(
         self,
-        app: Any,
+        app: object,
         source: str | EventSource = "http_api",
         *,
         base_url: str = BASE_URL,
@@ -153,11 +155,13 @@ class AsyncClient(_KeepsCookies, httpx.AsyncClient):  # type: ignore[misc]
         super().__init__(transport=transport, base_url=base_url, trust_env=False, **rest)
         finish(self, options)
 
-    def build_request(self, method: str, url: Any, **options: Any) -> httpx.Request:
+    def build_request(self, method: str, url: httpx.URL | str, **options: Any) -> httpx.Request:
         """Build a request, of the arguments of `request`."""
         return build(self, super().build_request, method, url, options)
 
-    async def request(self, method: str, url: Any, **options: Unpack[Options]) -> Response:
+    async def request(
+        self, method: str, url: httpx.URL | str, **options: Unpack[Options]
+    ) -> Response:
         """Send a request and return the response, as `Client.request`."""
         sending = sending_options(options)
         request = self.build_request(method, url, **options)
@@ -165,7 +169,7 @@ class AsyncClient(_KeepsCookies, httpx.AsyncClient):  # type: ignore[misc]
 
     @asynccontextmanager
     async def stream(
-        self, method: str, url: Any, **options: Unpack[Options]
+        self, method: str, url: httpx.URL | str, **options: Unpack[Options]
     ) -> AsyncIterator[Response]:
         """Send a request, and read the body of its response in parts."""
         sending = sending_options(options)
@@ -176,30 +180,30 @@ class AsyncClient(_KeepsCookies, httpx.AsyncClient):  # type: ignore[misc]
         finally:
             await response.aclose()
 
-    async def get(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def get(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a GET request."""
         return await self.request("GET", url, **options)
 
-    async def head(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def head(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a HEAD request."""
         return await self.request("HEAD", url, **options)
 
-    async def options(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def options(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send an OPTIONS request."""
         return await self.request("OPTIONS", url, **options)
 
-    async def post(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def post(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a POST request."""
         return await self.request("POST", url, **options)
 
-    async def put(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def put(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a PUT request."""
         return await self.request("PUT", url, **options)
 
-    async def patch(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def patch(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a PATCH request."""
         return await self.request("PATCH", url, **options)
 
-    async def delete(self, url: Any, **options: Unpack[Options]) -> Response:
+    async def delete(self, url: httpx.URL | str, **options: Unpack[Options]) -> Response:
         """Send a DELETE request."""
         return await self.request("DELETE", url, **options)

@@ -104,7 +104,7 @@ def build(
     client: KeepingClient,
     make: Callable[..., httpx.Request],
     method: str,
-    url: Any,
+    url: httpx.URL | str,
     options: dict[str, Any],
 ) -> httpx.Request:
     """Build a request with httpx's method, of the options that are described at `Options`."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import anyio.to_thread
 import httpx
 
 from unigate.emulator import find_host, make_request
 from unigate.events import EventSource, name_of
-from unigate.interfaces import import_from
+from unigate.import_strings import import_from
 from unigate.lambda_runtime.wrapped import handler_of
 
 from .cookies import Cookies
@@ -45,7 +44,7 @@ class HostTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
     asynchronous client sends each request from a thread, so the host does not block its loop.
     """
 
-    def __init__(self, app: Any, source: str | EventSource = "http_api") -> None:
+    def __init__(self, app: object, source: str | EventSource = "http_api") -> None:
         handler, self.app = handler_of(import_from(app) if isinstance(app, str) else app)
         self._host = find_host(source, handler)
         self._source = source if isinstance(source, str) else name_of(source)

@@ -20,7 +20,7 @@ import yaml
 
 from tests.cli.projects import GATEWAY, project, tree, write
 from unigate.cli.build import bundle
-from unigate.cli.build.aws.target import RESERVED
+from unigate.cli.build.aws.function import RESERVED
 from unigate.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,7 +68,8 @@ def make_wheel(shelf: Path, tag: str) -> None:
 
 
 def build(*args: str) -> int:
-    return main(["build", "main:app", "--target", "aws", *args])
+    # test_bytecode.py is about bytecode, which takes time.
+    return main(["build", "main:app", "--target", "aws", "--no-bytecode", *args])
 
 
 def members(file: Path) -> dict[str, bytes]:
@@ -86,7 +87,7 @@ def test_the_zip_has_the_project_and_its_dependencies(
     if installer == "pip":
         monkeypatch.setattr(bundle, "find_uv", lambda: None)
     write(folder, {"pages/a.html": "<h1>", "tests/test_main.py": ""})
-    assert build("--no-bytecode") == 0
+    assert build() == 0
     assert set(members(folder / "build/aws/function.zip")) == {
         "main.py", "pages/a.html", "pyproject.toml", "requirements.txt",
         *(path for path in PACKAGE if not path.endswith("scripts/teapot")),
@@ -321,7 +322,7 @@ def test_settings_are_in_the_template(folder: Path) -> None:
         "MemorySize": 1024,
         "Timeout": 60,
         "Environment": {"Variables": {"AN": "true", "BE": "x: '1' # \""}},
-        "Events": {"EveryRequest": {"Type": "HttpApi"}},
+        "Events": {"EveryRequest": {"Type": "HttpApi", "Properties": {}}},
     }
 
 
@@ -448,7 +449,7 @@ def test_the_template_refers_to_what_it_has(folder: Path, trigger: str) -> None:
 
     look(loaded)
     assert set(found) <= known
-    assert len(found) == {"http_api": 1, "function_url": 1, "alb": 7}[trigger]
+    assert len(found) == {"http_api": 2, "function_url": 2, "alb": 8}[trigger]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import yaml
 
 from tests.cli.projects import FLASK, project, tree, write
 from unigate.cli.main import main
-from unigate.cli.project.settings import nearest, read_settings
+from unigate.cli.project.settings import nearest_or_all, read_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,12 +44,24 @@ def build(*args: str) -> int:
             {"aws": {"triger": "alb"}},
             "[tool.unigate.aws] has no key 'triger': did you mean 'trigger'?",
         ),
-        ({"aws": {"qqqq": 1}}, "known: architecture, runtime, trigger."),
+        ({"aws": {"qqqq": 1}}, "known: architecture, capacity_provider, events, format, "),
         (
             {"functions": {"/report": {"timout": 3}}},
             "[tool.unigate.functions./report] has no key 'timout': did you mean 'timeout'?",
         ),
         ({"aws": {"trigger": "lattice"}}, "tool.unigate.aws.trigger must be one of 'http_api', "),
+        (
+            {"aws": {"trigger": ["alb", "x"]}},
+            "aws.trigger[1] must be one of 'http_api', 'rest_api'",
+        ),
+        ({"aws": {"trigger": 1}}, "aws.trigger must be one of 'http_api', 'rest_api', "),
+        ({"aws": {"snap_start": 1}}, "aws.snap_start must be true or false, got 1."),
+        ({"aws": {"policies": [1]}}, "policies[0] must be the name or ARN of a policy, or a table"),
+        (
+            {"aws": {"events": {"sqs": {"orders": {"batch": 1}}}}},
+            "[tool.unigate.aws.events.sqs.orders] has no key 'batch': did you mean 'batch_size'?",
+        ),
+        ({"aws": {"events": {"sqs": {"orders": 1}}}}, "must be true, false or a table, got 1."),
         ({"aws": {"trigger": "http-api"}}, "got 'http-api'. Did you mean 'http_api'?"),
         ({"trigger": "alb"}, "has no key 'trigger': write it in [tool.unigate.aws]."),
         ({"aws": {"memory": 1}}, "has no key 'memory': write it in [tool.unigate]."),
@@ -117,8 +129,8 @@ def test_valid_settings_are_returned() -> None:
 
 
 def test_an_unknown_name_gets_a_suggestion_or_the_list() -> None:
-    assert nearest("/raport", ["/report", "/users"]) == "did you mean '/report'?"
-    assert nearest("zzz", ["b", "a"]) == "known: a, b."
+    assert nearest_or_all("/raport", ["/report", "/users"]) == "did you mean '/report'?"
+    assert nearest_or_all("zzz", ["b", "a"]) == "known: a, b."
 
 
 def test_an_unknown_setting_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -537,13 +549,24 @@ def test_the_command_to_deploy_is_quoted_for_a_shell(
 def test_a_file_of_the_project_is_replaced_only_with_force(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(folder, {"host.json": '{"mine": true}'})
+    write(folder, {"function_app.py": "mine = True\n"})
     for output in ("out", "."):
         assert build("main:app", "--target", "azure", "--output", output) == 2
-        assert "host.json" in capsys.readouterr().err
+        assert "function_app.py" in capsys.readouterr().err
     assert build("main:app", "--target", "azure", "--output", "out", "--force") == 0
-    assert "routePrefix" in (folder / "out/host.json").read_text()
-    assert (folder / "host.json").read_text() == '{"mine": true}'
+    assert "FunctionApp" in (folder / "out/function_app.py").read_text()
+    assert (folder / "function_app.py").read_text() == "mine = True\n"
+
+
+@pytest.mark.parametrize("output", ["out", "."])
+def test_a_json_file_of_the_project_is_merged(folder: Path, output: str) -> None:
+    write(folder, {"host.json": '{"mine": true, "extensions": {"queues": {"batchSize": 1}}}'})
+    for _ in range(2):
+        assert build("main:app", "--target", "azure", "--output", output) == 0
+        merged = json.loads((folder / output / "host.json").read_text())
+        assert merged["mine"] is True
+        queues = {"batchSize": 1}
+        assert merged["extensions"] == {"http": {"routePrefix": ""}, "queues": queues}
 
 
 # Google and Azure
@@ -576,7 +599,7 @@ def test_limits_for_google_and_azure(folder: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("target", "place"),
     [
-        ("aws", "--template out/template.yaml\n"),
+        ("aws", "--template out/template.yaml --stack-name "),
         ("azure", "cd out && func azure"),
         ("google", " --source out "),
         ("vercel", " --cwd out\n"),

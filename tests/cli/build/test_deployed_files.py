@@ -285,6 +285,18 @@ def test_a_build_into_the_project_keeps_the_same_files_from_the_upload(
 
 
 @pytest.mark.parametrize(("target", "file"), TOOLS)
+def test_what_the_build_writes_is_uploaded_although_git_ignores_it(
+    folder: Path, target: str, file: str
+) -> None:
+    write(folder, {".gitignore": "api/\npublic/\n*.json\nfunction_app.py\ngoogle_function.py\n"})
+    git(folder, "init", "--quiet")
+    for _ in range(2):
+        assert main(["build", "main:app", "--target", target]) == 0
+        record = json.loads((folder / ".unigate-build.json").read_text())
+        assert record[target].keys() - {file} <= uploaded(folder, file)
+
+
+@pytest.mark.parametrize(("target", "file"), TOOLS)
 def test_the_users_lines_of_an_ignore_file_are_kept(folder: Path, target: str, file: str) -> None:
     write(folder, {file: "# mine\ndocs/", "docs/x": "", "x.key": ""})
     assert main(["build", "main:app", "--target", target]) == 0
@@ -299,6 +311,18 @@ def test_the_users_lines_of_an_ignore_file_are_kept(folder: Path, target: str, f
     # A build that has no such file does not remove it, as it would its own.
     assert main(["build", "main:app", "--target", target, "--output", "."]) == 0
     assert "docs/" in (folder / file).read_text()
+
+
+def test_a_link_in_the_place_of_an_ignore_file_is_not_followed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder.parent, {"shared": "docs/\n"})
+    (folder / ".gcloudignore").symlink_to("../shared")
+    assert main(["build", "main:app", "--target", "google"]) == 2
+    assert ".gcloudignore exists and was not written by unigate build" in capsys.readouterr().err
+    assert main(["build", "main:app", "--target", "google", "--force"]) == 0
+    assert not (folder / ".gcloudignore").is_symlink()
+    assert (folder.parent / "shared").read_text() == "docs/\n"
 
 
 def test_what_an_earlier_build_wrote_to_an_ignore_file_is_no_rule(folder: Path) -> None:

@@ -65,8 +65,8 @@ print(Client(runpy.run_path({file!r})["app"]).get({path!r}).text)
 def test_the_files_for_one_function(folder: Path) -> None:
     assert build("main:app") == 0
     assert set(tree(folder)) == {
-        ".python-version", ".unigate-build.json", "api/index.py", "main.py", "public/.gitkeep",
-        "requirements.txt", "vercel.json",
+        ".python-version", ".unigate-build.json", ".vercelignore", "api/index.py", "main.py",
+        "public/.gitkeep", "requirements.txt", "vercel.json",
     }  # fmt: skip
     assert vercel_json(folder) == {
         "$schema": "https://openapi.vercel.sh/vercel.json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,11 +232,16 @@ def test_sizes_include_indirect_requirements() -> None:
 
 def test_sizes_are_printed_without_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*CHECK]) == 0
-    *packages, others, total = capsys.readouterr().err.splitlines()
+    *packages, others, total, start = capsys.readouterr().err.splitlines()
     assert len(packages) == 5
     assert any(line.endswith(" MB  werkzeug") for line in packages)
     assert others.endswith(" others")
     assert total.endswith(" MB  unpacked, the limit on Vercel is 500.0 MB")
+    assert re.fullmatch(
+        r"A cold start imports the application in \d+\.\d\d s, and without bytecode in "
+        r"\d+\.\d\d s \(measured here\)\.",
+        start,
+    )
     assert main([*CHECK, "--json"]) == 0
     sizes = json.loads(capsys.readouterr().out)["sizes"]
     assert {"(the project)", "flask", "werkzeug"} <= set(sizes)

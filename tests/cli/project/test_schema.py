@@ -29,6 +29,9 @@ VALID = [
     {},
     {"app": "main:app", "memory": 1, "exclude": [], "environment": {"A_1": ""}},
     {"functions": {"/a/{b}": {"timeout": 3}}, "aws": {"trigger": "alb"}},
+    {"aws": {"trigger": ["alb", "rest_api"], "policies": ["A", {"B": {}}], "snap_start": True}},
+    {"aws": {"events": {"sqs": {"a": True, "b": {"batch_size": 1}}, "schedule": {"c": "rate"}}}},
+    {"aws": {"capacity_provider": {"arn": "a"}, "vpc": {"subnets": ["a"]}}},
 ]
 INVALID = [
     {"memry": 1},
@@ -42,6 +45,10 @@ INVALID = [
     {"functions": []},
     {"aws": {"trigger": "lattice"}},
     {"aws": {"memory": 1}},
+    {"aws": {"trigger": ["lattice"]}},
+    {"aws": {"policies": [1]}},
+    {"aws": {"events": {"sqs": {"a": {"batch": 1}}}}},
+    {"aws": {"events": {"schedule": {"a": 1}}}},
 ]
 
 

@@ -4,7 +4,6 @@ import json
 import logging
 
 import main
-import powertools
 import pytest
 import traced
 import watched
@@ -25,6 +24,8 @@ def test_a_request_is_one_span() -> None:
 
 
 def test_records_and_metrics_of_powertools(capsys: pytest.CaptureFixture[str]) -> None:
+    import powertools  # here, because its logger keeps the stdout of now
+
     response = Client(powertools.app).get("/")
     assert response.text == "hello"
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -50,7 +50,7 @@ def plan(project: Project) -> BuildPlan:
         "host.json": f"{json.dumps(host, indent=2)}\n".encode(),
     }
     if project.in_place:
-        files |= ignore_file(project, "azure")
+        files |= ignore_file(project, "azure", files)
     return BuildPlan(files, _notes(project))
 
 

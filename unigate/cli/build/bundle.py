@@ -51,7 +51,8 @@ def make_zip(project: Project, handler: str, added: Mapping[str, bytes], folder:
         room = MAX_UNPACKED_BYTES - sum(map(_size, members.values()))
         bytecode = add_bytecode(project, handler, owned, task, room)
         members |= {path: task / path for path in bytecode}
-        sizes[BYTECODE] = sum(map(_size, bytecode.values()))
+        if bytecode:
+            sizes[BYTECODE] = sum(map(_size, bytecode.values()))
     zipped = folder / "function.zip"
     write_zip(zipped, members)
     _report(sizes, zipped)

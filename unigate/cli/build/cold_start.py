@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 _PROGRAM = Path(__file__).with_name("start_program.py")
 _SECONDS = 60
-_TIMES = 2  # the faster one counts: other programs can only slow a start down
 
 
 class ColdStart(NamedTuple):
@@ -49,7 +48,7 @@ def cold_start_of_folder(
     """
     command = [python, "-I", "-S", "-B", str(_PROGRAM), str(folder.resolve()), target]
     variables = {**os.environ, **environment}
-    return _measured(command, folder, variables, variables)
+    return _measured(command, folder, variables)
 
 
 def cold_start_here(python: str, folder: Path, target: str) -> ColdStart:
@@ -63,19 +62,13 @@ def cold_start_here(python: str, folder: Path, target: str) -> ColdStart:
         cached = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
         cached.pop("PYTHONDONTWRITEBYTECODE", None)
         _start(command, folder, cached)  # writes the bytecode
-        return _measured(command, folder, cached, {**cached, "PYTHONDONTWRITEBYTECODE": "1"})
+        return _measured(command, folder, cached)
 
 
-def _measured(
-    command: Sequence[str], folder: Path, cached: Mapping[str, str], bare: Mapping[str, str]
-) -> ColdStart:
-    reports = [_start(command, folder, cached) for _ in range(_TIMES)]
-    without = [_start([*command, "--no-bytecode"], folder, bare) for _ in range(_TIMES)]
-    return ColdStart(
-        min(report["seconds"] for report in reports),
-        min(report["seconds"] for report in without),
-        reports[0]["modules"],
-    )
+def _measured(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> ColdStart:
+    without = _start([*command, "--no-bytecode"], folder, environment)
+    start = _start(command, folder, environment)  # after the other, which has read the files
+    return ColdStart(start["seconds"], without["seconds"], start["modules"])
 
 
 def _start(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:

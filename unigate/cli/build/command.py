@@ -10,12 +10,15 @@ from pathlib import Path
 
 import click
 
+from unigate.cli.project.aws_settings import FORMATS, TEMPLATES
 from unigate.cli.project.core import Project
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
+from unigate.nearest import nearest
 
 from . import azure, container, google, vercel
 from .aws import target as aws
+from .edits import merged_json
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .writing import recover_output, write
@@ -27,11 +30,35 @@ PLATFORMS = {
     "azure": azure,
     "container": container,
 }
+_ELSEWHERE = {
+    **dict.fromkeys(("lambda", "aws-lambda", "aws_lambda", "amazon", "sam"), "aws"),
+    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions"), "google"),
+    **dict.fromkeys(("azure-functions", "microsoft"), "azure"),
+    **dict.fromkeys(("docker", "cloud-run", "fly", "ecs", "kubernetes", "app-runner"), "container"),
+}
+
+
+def _platform(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check the name of a platform, with advice on other names for it."""
+    if value is None or value in PLATFORMS:
+        return value
+    meant = _ELSEWHERE.get(value.lower()) or nearest(value, PLATFORMS)
+    advice = f" Did you mean --target {meant}?" if meant else ""
+    if ":" in value or value.endswith(".py"):
+        advice = f" The application has no option: unigate build {value} --target aws."
+    problem = f"must be one of {', '.join(PLATFORMS)}, got {value!r}.{advice}"
+    raise click.BadParameter(problem, context, option)
 
 
 @click.command()
 @click.argument("target", metavar="[MODULE:APP]", required=False)
-@click.option("--target", "platform", type=click.Choice(list(PLATFORMS)), required=True)
+@click.option(
+    "--target",
+    "platform",
+    callback=_platform,
+    metavar=f"[{'|'.join(PLATFORMS)}]",
+    help="The platform; it must be named.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -39,6 +66,8 @@ PLATFORMS = {
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
+@click.option("--format", "package", type=click.Choice(FORMATS), help="aws: what has the code.")
+@click.option("--template", type=click.Choice(TEMPLATES), help="aws: the tool that deploys it.")
 @click.option(
     "--keep", multiple=True, metavar="PATTERN", help="aws: keep these files of installed packages."
 )
@@ -46,10 +75,12 @@ PLATFORMS = {
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
 def build(
     target: str | None,
-    platform: str,
+    platform: str | None,
     output: Path | None,
     dry_run: bool,
     force: bool,
+    package: str | None,
+    template: str | None,
     keep: tuple[str, ...],
     no_bytecode: bool,
     split: bool,
@@ -66,8 +97,12 @@ def build(
       unigate build main:app --target vercel --dry-run
       unigate build main:app --target aws --output build/aws
     """
+    if platform is None:
+        raise click.UsageError(_without_platform(target))
     if split and platform != "vercel":
         raise click.UsageError("--split requires --target vercel.")
+    if (package or template) and platform != "aws":
+        raise click.UsageError("--format and --template require --target aws.")
     root = Path.cwd()
     pyproject = read_pyproject(root)
     if keep:
@@ -90,6 +125,8 @@ def build(
     make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
     if split:
         make_plan = partial(vercel.plan, split=True)
+    if platform == "aws":
+        make_plan = partial(aws.plan, package=package, template=template)
     plan = make_plan(project)
     files = _with_project(plan.files, project, force) if copies else plan.files
     if dry_run:
@@ -101,6 +138,18 @@ def build(
     for note in (*plan.notes, *left_out, *_unused_note(platform, unused)):
         click.echo(note)
     return 0
+
+
+def _without_platform(target: str | None) -> str:
+    """Return what to say of a call without --target; the platform may be in its place."""
+    application, example = target or "MODULE:APP", "aws"
+    meant = _ELSEWHERE.get(application.lower()) or nearest(application, PLATFORMS)
+    if meant and ":" not in application:
+        application, example = "MODULE:APP", meant
+    return (
+        f"--target must name the platform, {', '.join(PLATFORMS)}: unigate build {application} "
+        f"--target {example}."
+    )
 
 
 def _default_output(root: Path, platform: str) -> Path:
@@ -139,16 +188,27 @@ def _errors_of_writing(output: Path) -> Iterator[None]:
 def _with_project(
     files: Mapping[str, FileContent], project: Project, force: bool
 ) -> Mapping[str, FileContent]:
-    """Add the project's files; a file that differs is a ClickException, or replaced by force."""
+    """Add the project's files; one that differs is merged, if it is JSON, or replaced by force.
+
+    Raises:
+        click.ClickException: Another file differs, without `force`.
+    """
+    own = project.files()
+    merged: dict[str, FileContent] = {}
     # The planned pyproject.toml is the project's with one more table.
-    for path in sorted((project.files().keys() & files.keys()) - {PYPROJECT}):
-        if not force and project.files()[path].read_bytes() != files[path]:
+    for path in sorted((own.keys() & files.keys()) - {PYPROJECT}):
+        content, theirs = files[path], own[path].read_bytes()
+        if force or theirs == content:
+            continue
+        both = merged_json(theirs, content) if isinstance(content, bytes) else None
+        if both is None or not path.endswith(".json"):
             message = (
                 f"The project already has a file {path}: use --force to replace it in "
                 f"{project.output}."
             )
             raise click.ClickException(message)
-    return {**project.files(), **files}
+        merged[path] = both
+    return {**own, **files, **merged}
 
 
 def _print(files: Mapping[str, FileContent], output: Path) -> None:

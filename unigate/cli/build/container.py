@@ -56,7 +56,7 @@ def plan(project: Project) -> BuildPlan:
     health = project.settings.get("container", {}).get("health")
     files: dict[str, FileContent] = {FILE: _dockerfile(project, environment, health)}
     # Another folder has nothing that is left out but the files of the build itself.
-    files |= ignore_file(project, "container") if project.in_place else {IGNORE: OWN_FILES}
+    files |= ignore_file(project, "container", files) if project.in_place else {IGNORE: OWN_FILES}
     if not _is_loadable(project):
         files[ENTRYPOINT] = render("container.py.j2", app=project.binding("app").rstrip("\n"))
     return BuildPlan(files, _notes(project, environment, health))

@@ -22,7 +22,7 @@ def plan(project: Project) -> BuildPlan:
     text = render("google.py.j2", gateway=project.binding("gateway"))
     files: dict[str, FileContent] = {file: text}
     if project.in_place:
-        files |= ignore_file(project, "google")
+        files |= ignore_file(project, "google", files)
     return BuildPlan(files, _notes(project, file))
 
 

@@ -14,7 +14,7 @@ and takes in a file that `!pattern` names in a folder that is left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -46,14 +46,31 @@ _SECRETS_FOR_AZURE = (
 )
 
 
-def ignore_file(project: Project, platform: str) -> dict[str, FileContent]:
-    """Return the ignore file of a platform's tool, by its path."""
+def ignore_file(project: Project, platform: str, planned: Iterable[str]) -> dict[str, FileContent]:
+    """Return the ignore file of a platform's tool, by its path.
+
+    Args:
+        planned: The paths of the files that the build writes, which git may ignore.
+    """
     path = IGNORE_FILES[platform]
-    make = {"azure": _for_azure, "container": _for_docker}.get(platform, _for_git)
-    lines = [BLOCK_BEGIN, *make(project, platform), BLOCK_END]
+    kept = sorted({*project.deployed.by_path, *planned})
+    left_out = [
+        place
+        for place in _left_out(project, platform)
+        if not any(file == place or (place[-1] == "/" and file.startswith(place)) for file in kept)
+    ]
+    if platform == "azure":
+        lines = [BLOCK_BEGIN, *_for_azure(left_out, kept), BLOCK_END]
+    elif platform == "container":
+        lines = [BLOCK_BEGIN, *_for_docker(project, left_out, kept), BLOCK_END]
+    else:
+        known = [IGNORE_FILES[platform], *project.deployed.rules.lines]
+        lines = [BLOCK_BEGIN, *_for_git(known, left_out, kept), BLOCK_END]
     block = "".join(f"{line}\n" for line in lines)
     file = project.root / path
-    before = file.read_bytes().decode("utf-8", "surrogateescape") if file.is_file() else ""
+    # A link is never extended: what it leads to may be shared.
+    is_own = file.is_file() and not file.is_symlink()
+    before = file.read_bytes().decode("utf-8", "surrogateescape") if is_own else ""
     own = without_block(before)
     if not own.strip():
         return {path: block.encode("utf-8", "surrogateescape")}
@@ -61,42 +78,38 @@ def ignore_file(project: Project, platform: str) -> dict[str, FileContent]:
     return {path: ExtendedFile(text.encode("utf-8", "surrogateescape"))}
 
 
-def _for_git(project: Project, platform: str) -> Iterator[str]:
+def _for_git(known: Sequence[str], left_out: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
     """Yield lines by the rules of gitignore(5)."""
-    deployed = project.deployed
-    lines = [*_ALWAYS, IGNORE_FILES[platform], *SECRET_NAMES, *deployed.rules.lines]
-    lines += [_anchored(path) for path in _left_out(project, platform)]
+    lines = [*_ALWAYS, *SECRET_NAMES, *known, *map(_anchored, left_out)]
     yield from lines
     spec = GitIgnoreSpec.from_lines(lines)
     places: dict[str, None] = {}
-    for path in deployed.by_path:
+    for path in kept:
         parents = [f"{parent.as_posix()}/" for parent in PurePosixPath(path).parents if parent.name]
         places |= dict.fromkeys([*reversed(parents), path])
     yield from (f"!{_anchored(place)}" for place in places if is_ignored(spec, place))
 
 
-def _for_azure(project: Project, platform: str) -> Iterator[str]:
+def _for_azure(left_out: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
     """Yield lines by the rules of Azure Functions Core Tools."""
-    names = [*_ALWAYS, IGNORE_FILES[platform], *_SECRETS_FOR_AZURE]
-    lines = [*names, *(f"**/{name}" for name in names), *_left_out(project, platform)]
+    names = [*_ALWAYS, IGNORE_FILES["azure"], *_SECRETS_FOR_AZURE]
+    lines = [*names, *(f"**/{name}" for name in names), *left_out]
     yield from lines
     denied = re.compile("|".join(map(_azure_pattern, lines)))
-    yield from (f"!{path}" for path in project.deployed.by_path if denied.match(path))
+    yield from (f"!{path}" for path in kept if denied.match(path))
 
 
-def _for_docker(project: Project, platform: str) -> Iterator[str]:
+def _for_docker(project: Project, left_out: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
     """Yield lines by the rules of a .dockerignore."""
     deployed = project.deployed
     anywhere = (".*", "__pycache__", "node_modules", "*.pyc", *SECRET_NAMES)
     lines = ["/Dockerfile", *(f"/**/{name}" for name in anywhere)]
     lines += [_from_the_folder(line) for line in deployed.rules.lines]
     lines += [f"/{_ANY.sub('**/*', pattern)}" for pattern in project.settings.get("exclude", ())]
-    lines += [_anchored(path) for path in _left_out(project, platform)]
+    lines += [_anchored(path) for path in left_out]
     lines = [line.rstrip("/") for line in lines]  # there is no mark for folders alone
     spec = GitIgnoreSpec.from_lines(lines)
-    taken = [
-        path for path in deployed.by_path if path != "Dockerfile" and _is_below_ignored(spec, path)
-    ]
+    taken = [path for path in kept if path != "Dockerfile" and _is_below_ignored(spec, path)]
     for line in (*lines, *(f"!{escape(path)}" for path in taken)):
         yield re.sub(r"^(!?)/", r"\1", line)
 

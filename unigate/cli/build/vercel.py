@@ -19,7 +19,7 @@ from unigate.cli.project.core import Project
 from unigate.cli.project.record import read_record
 from unigate.cli.project.route_tables import is_django, routes_of, unwrap
 from unigate.cli.project.routes import Route
-from unigate.cli.project.settings import nearest
+from unigate.cli.project.settings import nearest_or_all
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
 from .ignore_file import ignore_file
@@ -59,10 +59,10 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files |= _static_files(project)
         if not any(path.startswith("public/") for path in (*files, *project.files())):
             files["public/.gitkeep"] = b""
-    if project.in_place:
-        files |= ignore_file(project, "vercel")
     if not _declares_python(project):
         files[".python-version"] = f"{_python(project)}\n".encode()
+    if project.in_place:
+        files |= ignore_file(project, "vercel", files)
     return BuildPlan(files, _notes(project, len(functions) + 1, split))
 
 
@@ -163,7 +163,7 @@ def _check_function_settings(
             continue
         shared = function_for(path, functions)
         if all(route.path != path for route in routes):
-            problem = f"no route has this path: {nearest(path, paths)}"
+            problem = f"no route has this path: {nearest_or_all(path, paths)}"
         elif shared is not None:
             problem = f"the function of {shared.path!r} answers this path: write that one."
         else:

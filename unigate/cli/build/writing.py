@@ -17,6 +17,7 @@ import click
 
 from unigate.cli.project.record import RECORD, digest_of, read_record
 
+from .edits import Settled, settle
 from .lock import lock
 from .plan import ExtendedFile, FileContent
 from .swap import Stage, is_below, needs_recovery, recover
@@ -28,14 +29,16 @@ def write(
     """Write files below a folder.
 
     A file that an earlier build for the same platform wrote there, and this one does not, is
-    removed. If anything fails, the folder is left unchanged.
+    removed. One that was changed since is merged, if it is JSON, or left (`edits.settle`). If
+    anything fails, the folder is left unchanged.
 
     Args:
         files: The contents by their path.
         force: Replace files that no build wrote, or that were changed since; never a folder.
 
     Raises:
-        click.ClickException: There is such a file, without `force`, or a folder.
+        click.ClickException: There is another file that no build wrote, without `force`, or a
+            folder.
     """
     created = _missing_folders(output)
     with _exit_on_sigterm(), lock(output):
@@ -70,19 +73,22 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
     _refuse_to_leave(files, output)
     _refuse_folders(files, output)
     record = read_record(output)
+    settled = Settled(files, {})
     if not force:
         recorded = {path: digest for built in record.values() for path, digest in built.items()}
-        _refuse_to_overwrite(files, output, recorded)
+        settled = settle(files, output, _changed(files, output, recorded))
+        files = settled.files
     stage = Stage.new(output)
     try:
         for path, content in files.items():
             _make(content, stage.after / path, stage.folder)
         earlier = record.get(platform, {})
-        record[platform] = {
+        written = {
             # The user's lines in an extended file are never ours to remove.
             path: "" if isinstance(content, ExtendedFile) else digest_of(stage.after / path) or ""
-            for path, content in sorted(files.items())
+            for path, content in files.items()
         }
+        record[platform] = dict(sorted({**written, **settled.digests}.items()))
         (stage.after / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
         kept = {path for built in record.values() for path in built}
         stale = {
@@ -133,17 +139,16 @@ def _refuse_folders(files: Iterable[str], output: Path) -> None:
             raise click.ClickException(message)
 
 
-def _refuse_to_overwrite(
+def _changed(
     files: Mapping[str, FileContent], output: Path, recorded: Mapping[str, str]
-) -> None:
-    for path, content in sorted(files.items()):
+) -> dict[str, str | None]:
+    """Return the recorded digests of files that are not as a build left them; None without one."""
+    changed: dict[str, str | None] = {}
+    for path, content in files.items():
         digest = digest_of(output / path)
         if digest is None or digest == recorded.get(path) or isinstance(content, ExtendedFile):
             continue
         if isinstance(content, bytes) and digest == hashlib.sha256(content).hexdigest():
             continue
-        origin = (
-            "changed since it was written" if path in recorded else "not written by unigate build"
-        )
-        message = f"{output / path} exists and was {origin}: use --force to replace it."
-        raise click.ClickException(message)
+        changed[path] = recorded.get(path) or None
+    return changed

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .settings import SETTINGS, VARIABLE, Setting
+from .setting_kinds import Either, Setting
+from .settings import SETTINGS, VARIABLE
 
-_TYPES = {str: "string", int: "integer", bool: "boolean"}
+_TYPES = {str: "string", int: "integer", bool: "boolean", dict: "object"}
 
 
 def tool_schema(tool: str = "unigate") -> dict[str, Any]:
@@ -34,6 +35,8 @@ def _schema_of(kind: Any) -> dict[str, Any]:
         named = {key: _schema_of(inner) for key, inner in kind.items() if key != "*"}
         rest = _schema_of(kind["*"]) if "*" in kind else False
         return {"type": "object", "properties": named, "additionalProperties": rest}
+    if isinstance(kind, Either):
+        return {"anyOf": [_schema_of(one) for one in kind.kinds]}
     if isinstance(kind, tuple):
         return {"enum": list(kind)}
     if isinstance(kind, list):

@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
-TRIGGERS = ("http_api", "function_url", "alb")
-ARCHITECTURES = ("x86_64", "arm64")
-RUNTIMES = ("unigate", "aws")
+from unigate.nearest import did_you_mean, nearest
+
+from .aws_settings import AWS_SETTINGS
+from .setting_kinds import Either, Setting
+
 FRAMEWORKS = ("python", "django", "fastapi", "fasthtml", "flask")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A key of [tool.unigate].
-
-    Attributes:
-        kind: What `check_value` takes.
-        about: What it does, for the schema and the documentation.
-    """
-
-    kind: Any
-    about: str
-
 
 _LIMITS: Mapping[str, Any] = {
     "memory": Setting(int, "The memory of a function or container, in MB."),
@@ -51,18 +37,13 @@ SETTINGS: Mapping[str, Any] = {
     "functions": Setting(
         {"*": _LIMITS}, "Limits of the function of one route, by the route's path: with --split."
     ),
-    "aws": {
-        "trigger": Setting(TRIGGERS, "What sends requests to the function, by default http_api."),
-        "architecture": Setting(ARCHITECTURES, "Its processor, by default x86_64."),
-        "runtime": Setting(
-            RUNTIMES, "What runs it: unigate's runtime streams, and is the default of function_url."
-        ),
-    },
+    "aws": AWS_SETTINGS,
     "container": {
         "health": Setting(str, "A path of the application that answers while it is healthy."),
     },
     "vercel": {"framework": Setting(FRAMEWORKS, "The preset to deploy with, by default none.")},
 }
+_NAMES = {str: "a string", bool: "true or false", dict: "a table"}
 # Shells and platforms agree on these names.
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -86,11 +67,11 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def nearest_or_all(name: str, valid: Iterable[str]) -> str:
     """Return a hint for an invalid name: the most similar valid one, or all of them."""
     names = sorted(valid)
-    similar = difflib.get_close_matches(name, names, 1, 0.4)
-    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(names)}."
+    similar = nearest(name, names, 0.4)
+    return f"did you mean {similar!r}?" if similar else f"known: {', '.join(names)}."
 
 
 def check_value(value: Any, kind: Any, place: str) -> None:
@@ -99,7 +80,8 @@ def check_value(value: Any, kind: Any, place: str) -> None:
     Args:
         value: The value, as tomllib returns it.
         kind: A type, a tuple of allowed values, a list with the kind of its items, or a table: a
-            mapping of keys to kinds, in which the key "*" stands for any key; or a `Setting`.
+            mapping of keys to kinds, in which the key "*" stands for any key; an `Either`; or a
+            `Setting`.
         place: The dotted name of the value, for the message.
     """
     if isinstance(kind, Setting):
@@ -113,23 +95,45 @@ def check_value(value: Any, kind: Any, place: str) -> None:
                 )
                 raise click.ClickException(message)
             check_value(inner, kind.get(key) or kind["*"], f"{place}.{key}")
+    elif isinstance(kind, Either):
+        _check_either(value, kind, place)
     elif isinstance(kind, tuple):
-        similar = difflib.get_close_matches(str(value), map(str, kind), 1)
-        hint = f" Did you mean {similar[0]!r}?" if similar else ""
+        hint = did_you_mean(str(value), map(str, kind))
         _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}", hint)
     elif isinstance(kind, list):
-        hint = _write([value]) if isinstance(value, kind[0]) else ""
-        valid = isinstance(value, list) and all(isinstance(item, kind[0]) for item in value)
-        _expect(valid, value, place, "a list of strings", hint)
-    elif kind is bool:
-        _expect(isinstance(value, bool), value, place, "true or false")
+        _check_list(value, kind[0], place)
     elif kind is int:
         hint = _write(int(value)) if isinstance(value, str) and value.isdecimal() else ""
         _expect(type(value) is int and value > 0, value, place, "a positive integer", hint)
     else:
         hint = _write(str(value)) if type(value) in (int, float) else ""
-        expected = "a table" if kind is dict else "a string"
-        _expect(isinstance(value, kind), value, place, expected, hint if kind is str else "")
+        _expect(isinstance(value, kind), value, place, _NAMES[kind], hint if kind is str else "")
+
+
+def _check_list(value: Any, item_kind: Any, place: str) -> None:
+    if item_kind is str:
+        hint = _write([value]) if isinstance(value, str) else ""
+        valid = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return _expect(valid, value, place, "a list of strings", hint)
+    _expect(isinstance(value, list), value, place, "a list")
+    for number, item in enumerate(value):
+        check_value(item, item_kind, f"{place}[{number}]")
+
+
+def _check_either(value: Any, either: Either, place: str) -> None:
+    """Raise a ClickException if a value is of none of the kinds.
+
+    A table or list of which only an inner value is wrong gets the message about that, text that is
+    none of several the suggestion.
+    """
+    for kind in either.kinds:
+        try:
+            return check_value(value, kind, place)
+        except click.ClickException:
+            about_inner = isinstance(value, (dict, list)) and isinstance(kind, (dict, type(value)))
+            if about_inner or (isinstance(value, str) and isinstance(kind, tuple)):
+                raise
+    _expect(False, value, place, either.expected)
 
 
 def _known(key: str, table: Mapping[str, Any], place: str) -> str:
@@ -140,7 +144,7 @@ def _known(key: str, table: Mapping[str, Any], place: str) -> str:
             return f"write it in [tool.unigate.{name}]."
     if key in SETTINGS and place != "tool.unigate":
         return "write it in [tool.unigate]."
-    return nearest(key, table)
+    return nearest_or_all(key, table)
 
 
 def _write(value: Any) -> str:

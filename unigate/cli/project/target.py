@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import click
 
 import unigate
-from unigate.interfaces import import_from
+from unigate.errors import UnknownInterface
+from unigate.import_strings import ImportStringError, import_from
 
 
 class Unloadable(click.ClickException):
@@ -95,13 +96,26 @@ def _importing(import_string: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
+        if isinstance(error, ImportStringError):
+            raise Unloadable(str(error)) from error
         frames = user_frames(error.__traceback__)
-        message = f"{import_string!r} cannot be loaded: {error}"
+        message = f"{import_string!r} cannot be loaded: {_problem(import_string, error)}"
         # A SyntaxError has no frame of the file; the exception itself names file and line.
         if frames is None and not isinstance(error, SyntaxError):
             raise Unloadable(message) from error
         trace = "".join(traceback.format_exception(type(error), error, frames))
         raise Unloadable(message, trace) from error
+
+
+def _problem(import_string: str, error: BaseException) -> str:
+    """Return what is wrong, in one sentence that can be read without the traceback above it."""
+    if isinstance(error, SystemExit):
+        return f"importing it ends the process (SystemExit: {error})."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"it imports {error.name!r}, which is not installed and not in the project."
+    if isinstance(error, UnknownInterface | SyntaxError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def user_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -1,43 +1,30 @@
-"""AWS Lambda: a SAM template, and a zip of the application with its dependencies."""
+"""AWS Lambda: the files of the target, and the commands that deploy them."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 from functools import partial
-from shlex import quote
-from typing import Any
 
 import click
 
 from unigate.cli.build.bundle import make_zip
-from unigate.cli.build.plan import BuildPlan, GeneratedFile
+from unigate.cli.build.plan import BuildPlan, FileContent, GeneratedFile
 from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
-from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
-from .sam import sam_template
+from .cdk import cdk_files
+from .commands import next_commands
+from .event_sources import missing_sources
+from .function import ENTRYPOINT, PYTHONS, WRAPPER, ZIP, Function, function_of, is_handler
+from .image import image_files
+from .sam import TEMPLATE, sam_template
+from .serverless import serverless_files
+from .sst import sst_files
+from .terraform import terraform_files
 
-TEMPLATE = "template.yaml"
-ZIP = "function.zip"
-WRAPPER = "unigate-runtime"
-ENTRYPOINT = "lambda_function.py"
+__all__ = ["PYTHONS", "UNUSED", "plan"]
+
 UNUSED = ("functions",)
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
-
-# AWS, Lambda API reference, "Environment". CloudFormation takes {"Ref": ...} for a reference.
-_VARIABLE = re.compile(r"(?!Ref\Z)[A-Za-z][A-Za-z0-9_]+")
-
-# AWS, Lambda developer guide, "Defined runtime environment variables": Lambda refuses a function
-# that sets them.
-RESERVED = (
-    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION",
-    "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
-    "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_METADATA_API",
-    "AWS_LAMBDA_METADATA_TOKEN", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
-)  # fmt: skip
-_EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 
 # AWS, Lambda developer guide, "Modifying the runtime environment": the wrapper's arguments are the
 # command that starts the runtime, the interpreter first. That command, bootstrap.py, makes layers
@@ -51,83 +38,57 @@ exec "$1" -m unigate.lambda_runtime "$_HANDLER"
 """
 
 
-def plan(project: Project) -> BuildPlan:
-    """Plan the template and the zip that it names."""
-    if project.python not in PYTHONS:
-        message = f"Lambda supports Python {', '.join(PYTHONS)}, got {project.python}."
-        raise click.ClickException(message)
-    added = _added_files(project)
-    sources = sorted({*project.files(), *added})
-    sources.append(f"and the packages of: {' '.join(project.requirements)}")
-    handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
-    zipped = GeneratedFile(partial(make_zip, project, handler, added), sources)
-    command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
-    return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
+_TEMPLATES: Mapping[str, Callable[[Function], dict[str, bytes]]] = {
+    "sam": lambda function: {TEMPLATE: sam_template(function)},
+    "terraform": terraform_files,
+    "cdk": cdk_files,
+    "serverless": serverless_files,
+    "sst": sst_files,
+    "none": lambda function: {},
+}
+# They look the stream of a DynamoDB table up.
+_FIND_STREAMS = ("terraform", "sst")
+_STREAM_REST_APIS = ("sam", "cdk", "none")
 
 
-def _added_files(project: Project) -> dict[str, bytes]:
-    """Return the files of the zip that are not the project's."""
+def plan(project: Project, package: str | None = None, template: str | None = None) -> BuildPlan:
+    """Plan the function's code and the template that deploys it.
+
+    Args:
+        package: "zip" or "image"; by default what the settings say, else "zip".
+        template: One of `project.aws_settings.TEMPLATES`; by default what the settings say, else
+            "sam".
+    """
+    settings = project.settings.get("aws", {})
+    is_image = (package or settings.get("format", "zip")) == "image"
+    template = template or settings.get("template", "sam")
+    needs_stream = template not in _FIND_STREAMS
+    function = function_of(project, is_image=is_image, needs_stream=needs_stream)
+    if function.streams and "rest_api" in function.triggers and template not in _STREAM_REST_APIS:
+        raise click.ClickException(
+            f'A rest_api streams with template "sam" or "cdk", got {template!r}: choose one, use '
+            'trigger = "function_url", or turn UNIGATE_RESPONSE_STREAMING off.'
+        )
+    added = _added_files(project, function)
+    files: dict[str, FileContent] = {}
+    if is_image:
+        files |= image_files(project, function, added)
+    else:
+        sources = sorted({*project.files(), *added})
+        sources.append(f"and the packages of: {' '.join(project.requirements)}")
+        handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
+        files[ZIP] = GeneratedFile(partial(make_zip, project, handler, added), sources)
+    files |= _TEMPLATES[template](function)
+    notes = next_commands(function, template, project.output)
+    return BuildPlan(files, [*notes, *missing_sources(project, needs_stream=needs_stream)])
+
+
+def _added_files(project: Project, function: Function) -> dict[str, bytes]:
+    """Return the files of the function that are not the project's."""
     files: dict[str, bytes] = {}
-    if not _is_handler(project):
+    if not is_handler(project):
         binding = project.binding("handler").rstrip("\n")
         files[ENTRYPOINT] = render("lambda.py.j2", handler=binding)
-    if _aws(project)["runtime"] == "unigate":
+    if function.runs_unigate and not function.is_image:
         files[WRAPPER] = WRAPPER_TEXT
     return files
-
-
-def _template(project: Project) -> bytes:
-    aws = _aws(project)
-    environment = _environment(project)
-    limits = {"memory": 512, "timeout": 29, **project.limits()}
-    handler = f"{project.target.module}.{project.target.attribute}"
-    function = {
-        "CodeUri": ZIP,
-        "Handler": handler if _is_handler(project) else "lambda_function.handler",
-        "Runtime": f"python{project.python}",
-        "Architectures": [aws["architecture"]],
-        "MemorySize": limits["memory"],
-        "Timeout": limits["timeout"],
-    }
-    description = f"The application {project.target.import_string}"
-    streams = aws["runtime"] == "unigate" and is_switched_on(environment)
-    return sam_template(description, function, environment, aws["trigger"], streams=streams)
-
-
-def _environment(project: Project) -> dict[str, str]:
-    """Return the environment variables of the function: the project's, and those of our runtime."""
-    environment: dict[str, str] = dict(project.settings.get("environment", {}))
-    for name in environment:
-        if name in RESERVED:
-            raise click.ClickException(
-                f"Lambda sets the variable {name} itself: remove it from tool.unigate.environment."
-            )
-        if not _VARIABLE.fullmatch(name):
-            raise click.ClickException(
-                f"Lambda has no variable {name!r} of tool.unigate.environment: its names begin "
-                "with a letter, have two characters or more, and are not Ref."
-            )
-    aws = _aws(project)
-    if aws["runtime"] == "unigate":
-        if _EXEC_WRAPPER in environment:
-            raise click.ClickException(
-                f"{_EXEC_WRAPPER} starts unigate's runtime: remove it from "
-                'tool.unigate.environment, or set tool.unigate.aws.runtime to "aws".'
-            )
-        environment[_EXEC_WRAPPER] = f"/var/task/{WRAPPER}"
-        if aws["trigger"] == "function_url":
-            environment.setdefault(SWITCH, "on")
-    return environment
-
-
-def _is_handler(project: Project) -> bool:
-    """Return True if Lambda can call the target itself."""
-    return project.target.is_gateway and "." not in project.target.attribute
-
-
-def _aws(project: Project) -> dict[str, Any]:
-    """Return the settings of tool.unigate.aws, with their defaults."""
-    settings = {"trigger": "http_api", "architecture": "x86_64", **project.settings.get("aws", {})}
-    # AWS's runtime client cannot stream from Python.
-    default = "unigate" if settings["trigger"] == "function_url" else "aws"
-    return {"runtime": default, **settings}

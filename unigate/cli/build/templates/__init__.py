@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 
-def render(name: str, **values: Any) -> bytes:
+def render(name: str, /, **values: Any) -> bytes:
     """Render a template of this folder; an undefined variable is an error."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,

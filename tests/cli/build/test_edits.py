@@ -1,0 +1,128 @@
+"""Files of a build that the user has changed: JSON is merged, others are left with a diff."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.cli.projects import project, write
+from unigate.cli.build import writing
+from unigate.cli.build.edits import merged_json
+from unigate.cli.build.plan import GeneratedFile
+from unigate.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with project(tmp_path / "project", monkeypatch) as made:
+        yield made
+
+
+def test_the_crons_and_headers_of_a_vercel_json_stay(folder: Path) -> None:
+    mine = {
+        "crons": [{"path": "/tidy", "schedule": "0 5 * * *"}],
+        "headers": [{"source": "/(.*)", "headers": [{"key": "x", "value": "y"}]}],
+        "rewrites": [{"source": "/old", "destination": "/new"}],
+    }
+    write(folder, {"vercel.json": json.dumps(mine), ".python-version": "3.12\n"})
+    for _ in range(2):
+        assert main(["build", "main:app", "--target", "vercel"]) == 0
+        made = json.loads((folder / "vercel.json").read_text())
+        assert made["crons"] == mine["crons"]
+        assert made["headers"] == mine["headers"]
+        assert made["framework"] is None
+        assert made["rewrites"] == [
+            {"source": "/old", "destination": "/new"},
+            {"source": "/(.*)", "destination": "/api/index"},
+        ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "merged"),
+    [
+        ('{"a": 1, "b": 1}', '{"b": 2}', {"a": 1, "b": 2}),
+        ('{"a": {"b": 1, "c": 1}}', '{"a": {"b": 2}}', {"a": {"b": 2, "c": 1}}),
+        ('{"a": [{"b": 1}, {"b": 2}]}', '{"a": [{"b": 2}, {"b": 3}]}',
+         {"a": [{"b": 1}, {"b": 2}, {"b": 3}]}),
+        ('{"a": ["x86_64"]}', '{"a": ["arm64"]}', {"a": ["arm64"]}),
+        ('{"a": 1}', '{"a": {"b": 1}}', {"a": {"b": 1}}),
+    ],
+)  # fmt: skip
+def test_keys_of_the_build_win_and_others_stay(theirs: str, ours: str, merged: object) -> None:
+    made = merged_json(theirs.encode(), ours.encode())
+    assert made is not None
+    assert json.loads(made) == merged
+    assert merged_json(made, ours.encode()) == made
+
+
+def test_the_layout_of_a_file_that_has_all_keys_stays() -> None:
+    theirs = b'{ "b":1,\n"a": 2 }'
+    assert merged_json(theirs, b'{"a": 2}') == theirs
+
+
+@pytest.mark.parametrize("theirs", [b"[]", b"// a\n{}", b"\xff", b"[" * 100_000])
+def test_what_is_no_object_is_not_merged(theirs: bytes) -> None:
+    assert merged_json(theirs, b"{}") is None
+
+
+def test_a_changed_text_is_left_with_a_diff(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder / "out"
+    writing.write({"main.tf": b"one\n", "b": b"1"}, out, "aws")
+    (out / "main.tf").write_text("one\nmine\n")
+    writing.write({"main.tf": b"one\n", "b": b"1"}, out, "aws")
+    assert capsys.readouterr().err == f"{out}/main.tf was changed: left as it is.\n"
+    for _ in range(2):
+        writing.write({"main.tf": b"two\n", "b": b"2"}, out, "aws")
+        assert (out / "main.tf").read_text() == "one\nmine\n"
+        assert (out / "b").read_bytes() == b"2"
+        err = capsys.readouterr().err
+        assert "main.tf was changed: left as it is. To take the build's, use --force:" in err
+        assert "\n-one\n-mine\n+two\n" in err
+    writing.write({"main.tf": b"two\n"}, out, "aws", force=True)
+    assert (out / "main.tf").read_text() == "two\n"
+    writing.write({"main.tf": b"three\n"}, out, "aws")  # the build's again
+    assert (out / "main.tf").read_text() == "three\n"
+
+
+def test_a_changed_text_is_not_removed_when_the_build_no_longer_has_it(folder: Path) -> None:
+    out = folder / "out"
+    writing.write({"a.txt": b"1"}, out, "aws")
+    (out / "a.txt").write_bytes(b"mine")
+    writing.write({"a.txt": b"2"}, out, "aws")
+    writing.write({"b.txt": b"2"}, out, "aws")
+    assert (out / "a.txt").read_bytes() == b"mine"
+
+
+def test_a_text_that_no_build_wrote_is_refused_with_a_diff(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"out/Dockerfile": "FROM mine\n"})
+    with pytest.raises(click.ClickException, match="not written by unigate build"):
+        writing.write({"Dockerfile": b"FROM ours\n", "b": b"1"}, folder / "out", "aws")
+    assert "\n-FROM mine\n+FROM ours\n" in capsys.readouterr().err
+    assert not (folder / "out/b").exists()
+
+
+def test_a_changed_file_that_is_no_text_is_refused(folder: Path) -> None:
+    def make(work: Path) -> Path:
+        (work / "zip").write_bytes(b"PK")
+        return work / "zip"
+
+    files = {"function.zip": GeneratedFile(make, [])}
+    writing.write(files, folder / "out", "aws")
+    (folder / "out/function.zip").write_bytes(b"mine")
+    with pytest.raises(click.ClickException, match="changed since it was written"):
+        writing.write(files, folder / "out", "aws")
+
+
+def test_a_link_is_refused(folder: Path) -> None:
+    write(folder, {"mine.json": '{"a": 1}', "out/b": ""})
+    (folder / "out/host.json").symlink_to("../mine.json")
+    with pytest.raises(click.ClickException, match="not written by unigate build"):
+        writing.write({"host.json": b"{}\n"}, folder / "out", "azure")

@@ -1,0 +1,111 @@
+"""Files of a build that the user has, or has changed: merged, or left as they are with a diff."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from .plan import FileContent
+
+
+class Settled(NamedTuple):
+    """What is written after all.
+
+    Attributes:
+        files: The contents by their path, without the files that are left as they are.
+        digests: For each file that is merged or left, the digest that the record has: that of the
+            content which the build made, so that the next build sees the change again.
+    """
+
+    files: Mapping[str, FileContent]
+    digests: Mapping[str, str]
+
+
+def settle(
+    files: Mapping[str, FileContent], output: Path, changed: Mapping[str, str | None]
+) -> Settled:
+    """Merge or leave the files that differ from what a build wrote; print what was done.
+
+    A JSON object gets the keys of the build and keeps its others. Another text that a build wrote,
+    and that was changed since, is left.
+
+    Args:
+        changed: Such files by their path, with the recorded digest; None for one that no build
+            wrote.
+
+    Raises:
+        click.ClickException: A file is neither.
+    """
+    written, digests = dict(files), {}
+    for path, recorded in sorted(changed.items()):
+        place, content = output / path, files[path]
+        ours = content if isinstance(content, bytes) and not place.is_symlink() else None
+        merged = merged_json(place.read_bytes(), ours) if ours is not None else None
+        if ours is not None and merged is not None and path.endswith(".json"):
+            written[path] = merged
+            digests[path] = hashlib.sha256(ours).hexdigest()
+            if merged != place.read_bytes():
+                _print_diff(place, merged, "was merged with the build's")
+        elif ours is not None and recorded is not None:
+            del written[path]
+            digests[path] = recorded
+            if recorded == hashlib.sha256(ours).hexdigest():
+                click.echo(f"{place} was changed: left as it is.", err=True)
+            else:
+                _print_diff(
+                    place, ours, "was changed: left as it is. To take the build's, use --force"
+                )
+        else:
+            origin = (
+                "not written by unigate build"
+                if recorded is None
+                else ("changed since it was written")
+            )
+            if ours is not None:
+                _print_diff(place, ours, "differs from the build's")
+            message = f"{place} exists and was {origin}: use --force to replace it."
+            raise click.ClickException(message)
+    return Settled(written, digests)
+
+
+def merged_json(theirs: bytes, ours: bytes) -> bytes | None:
+    """Return a JSON object with the keys of another one, or None if one is not an object.
+
+    The keys of `ours` win, in inner objects as well. A list of objects keeps those that ours does
+    not have, before ours: in vercel.json, the last rewrite is for all paths.
+    """
+    try:
+        old, new = json.loads(theirs), json.loads(ours)
+    except (ValueError, RecursionError):
+        return None
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return None
+    merged = _merge(old, new)
+    if merged == old:
+        return theirs
+    return f"{json.dumps(merged, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def _merge(old: Any, new: Any) -> Any:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: _merge(old.get(key), value) for key, value in new.items()}}
+    if _has_objects(old) and _has_objects(new):
+        return [*(item for item in old if item not in new), *new]
+    return new
+
+
+def _has_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _print_diff(place: Path, content: bytes, what: str) -> None:
+    old = place.read_bytes().decode(errors="replace").splitlines()
+    new = content.decode(errors="replace").splitlines()
+    lines = difflib.unified_diff(old, new, str(place), "the build's", lineterm="")
+    click.echo("\n".join([f"{place} {what}:", *lines]), err=True)
