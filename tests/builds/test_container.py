@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -164,9 +164,9 @@ class Container:
         return self._log.read_text("utf-8", "replace")
 
     def get(self, path: str, **headers: str) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", path, headers=headers)
-        return connection.getresponse().read().decode()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+            connection.request("GET", path, headers=headers)
+            return connection.getresponse().read().decode()
 
     def stop(self) -> int:
         """Stop process 1 as hosts do, and return its exit code."""
