@@ -394,7 +394,7 @@ COMMANDS = {
     "build google": "unigate build MODULE:APP --target google.",
     "build teashop:app --target lambda": "Did you mean --target aws?",
     "build teashop:app --target Vercel": "Did you mean --target vercel?",
-    "build teashop:app --target heroku": "one of vercel, aws, google, azure, got 'heroku'.",
+    "build teashop:app --target heroku": "vercel, aws, google, azure, container, got 'heroku'.",
     "build --target teashop:app": "unigate build teashop:app --target aws.",
     "dev": "Missing argument 'MODULE:APP'.",
 }
