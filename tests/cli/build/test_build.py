@@ -197,11 +197,7 @@ def test_exclude_without_effect_is_noted(
             "Google requires functions-framework in project.dependencies: add it.\n",
         ),
         ("google", "Functions-Framework>=3", ""),
-        (
-            "azure",
-            "unigate",
-            "Azure installs from requirements.txt, which does not exist: write one.\n",
-        ),
+        ("azure", "unigate", ""),
     ],
 )
 def test_requirements_that_the_platform_would_not_install_are_noted(
@@ -213,6 +209,15 @@ def test_requirements_that_the_platform_would_not_install_are_noted(
     write(folder, {"pyproject.toml": f"[project]\ndependencies = [{needs!r}]\n"})
     assert build("main:app", "--target", target, "--dry-run") == 0
     assert capsys.readouterr().out.rpartition("\n\n")[2].partition("\n")[2] == line
+
+
+def test_dependencies_that_nothing_declares_are_noted_for_azure(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "requirements.txt").unlink()
+    assert build("main:app", "--target", "azure", "--dry-run") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "Azure installs from requirements.txt, which does not exist: write one."
 
 
 def test_a_dry_run_prints_the_files_and_writes_none(

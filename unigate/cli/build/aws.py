@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.layout import own_metadata
 from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
 from .bundle import make_zip
@@ -58,7 +59,8 @@ def plan(project: Project) -> BuildPlan:
         raise click.ClickException(message)
     added = _added_files(project)
     sources = sorted({*project.files(), *added})
-    sources.append(f"and the packages of: {' '.join(project.requirements)}")
+    local = [str(package.path) for package in project.dependencies.local]
+    sources.append(f"and the packages of: {' '.join([*project.requirements, *local])}")
     zipped = GeneratedFile(partial(make_zip, project, added), sources)
     command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
     return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
@@ -66,7 +68,7 @@ def plan(project: Project) -> BuildPlan:
 
 def _added_files(project: Project) -> dict[str, bytes]:
     """Return the files of the zip that are not the project's."""
-    files: dict[str, bytes] = {}
+    files = own_metadata(project.pyproject)
     if not _is_handler(project):
         binding = project.binding("handler").rstrip("\n")
         files[ENTRYPOINT] = render("lambda.py.j2", handler=binding)
@@ -121,6 +123,8 @@ def _environment(project: Project) -> dict[str, str]:
 
 def _is_handler(project: Project) -> bool:
     """Return True if Lambda can call the target itself."""
+    if project.paths:  # the entry point makes them importable
+        return False
     return project.target.is_gateway and "." not in project.target.attribute
 
 

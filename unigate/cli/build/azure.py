@@ -47,7 +47,7 @@ def plan(project: Project) -> BuildPlan:
 def _notes(project: Project) -> list[str]:
     change_folder = "" if project.in_place else f"cd {quote(str(project.output))} && "
     notes = [f"{change_folder}func azure functionapp publish NAME --python"]
-    if not (project.root / "requirements.txt").is_file():
+    if not project.declares_dependencies:
         notes.append("Azure installs from requirements.txt, which does not exist: write one.")
     if project.in_place and "exclude" in project.settings:
         notes.append(

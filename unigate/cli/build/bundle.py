@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import fnmatch
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +14,9 @@ from pathlib import Path
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.uv import find_uv
+
+from .local_packages import install_local
 
 MAX_UNPACKED_BYTES = 250 * 2**20  # unpacked; AWS, Lambda developer guide, "Lambda quotas"
 
@@ -115,21 +117,24 @@ def _size(member: Path | bytes) -> int:
 def _install(project: Project, packages: Path) -> None:
     """Install the dependencies into a folder; uv or pip prints its progress."""
     packages.mkdir()
-    if not project.requirements:
+    requirements = [*project.requirements, *install_local(project, packages)]
+    if not requirements:
         return  # which pip and uv take for an error
     architecture = project.settings.get("aws", {}).get("architecture", "x86_64")
     click.echo(f"Installing for Python {project.python} on {architecture}:", err=True)
-    command = _install_command(project, packages, _CPU[architecture])
+    command = _install_command(project, packages, requirements, _CPU[architecture])
     # pip prints its progress on stdout, uv on stderr.
     if subprocess.run(command, cwd=project.root, stdout=_STDERR).returncode:
         raise click.ClickException("The project's dependencies cannot be installed.")
 
 
-def _install_command(project: Project, packages: Path, cpu: str) -> Sequence[str]:
+def _install_command(
+    project: Project, packages: Path, requirements: Sequence[str], cpu: str
+) -> Sequence[str]:
     """Return the command that installs wheels for Lambda: uv's if it is available, else pip's."""
     library = _NEW_LIBRARY if project.python > "3.11" else _OLD_LIBRARY
     common = ["--target", str(packages), "--only-binary", ":all:"]
-    common += ["--python-version", project.python, *project.requirements]
+    common += ["--python-version", project.python, *requirements]
     uv = find_uv()
     if uv is None:
         # pip accepts exactly the given platform tags; uv accepts older ones too.
@@ -140,12 +145,6 @@ def _install_command(project: Project, packages: Path, cpu: str) -> Sequence[str
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
         return [*pip, *platforms, *common]
     return [uv, "pip", "install", "--python-platform", f"{cpu}-{library}", *common]
-
-
-def find_uv() -> str | None:
-    """Return the path of uv, in this environment or on PATH, or None."""
-    installed = Path(sys.executable).with_name("uv")
-    return str(installed) if installed.exists() else shutil.which("uv")
 
 
 def _report(sizes: Mapping[str, int], zipped: Path) -> None:

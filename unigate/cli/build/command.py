@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.dependencies import REQUIREMENTS
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 
 from . import aws, azure, google, vercel
 from .plan import BuildPlan, FileContent
+from .requirement_files import requirement_files, without_locks
 from .writing import recover_output, write
 
 PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
@@ -65,19 +68,23 @@ def build(
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
-    project = Project(root, pyproject, load_target(target), output)
+    project = Project(root, pyproject, load_target(target, pyproject), output)
     copies = platform != "aws" and not project.in_place
     if copies or platform == "aws":
         project.check_links()
     make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
     if split:
         make_plan = partial(vercel.plan, split=True)
-    plan = make_plan(project)
-    files = _with_project(plan.files, project, force) if copies else plan.files
-    if dry_run:
-        _print(files, output)
-    else:
-        _write(files, output, platform, force)
+    with TemporaryDirectory() as work:
+        replaced = requirement_files(project, platform, Path(work))
+        plan = make_plan(project)
+        files = {**plan.files, **replaced}
+        if copies:
+            files = _with_project(files, without_locks(project.files(), replaced), output, force)
+        if dry_run:
+            _print(files, output)
+        else:
+            _write(files, output, platform, force)
     unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
     for note in (*plan.notes, *_unused_note(platform, unused)):
         click.echo(note)
@@ -118,18 +125,17 @@ def _errors_of_writing(output: Path) -> Iterator[None]:
 
 
 def _with_project(
-    files: Mapping[str, FileContent], project: Project, force: bool
-) -> Mapping[str, FileContent]:
+    files: Mapping[str, FileContent], own: Mapping[str, Path], output: Path, force: bool
+) -> dict[str, FileContent]:
     """Add the project's files; a file that differs is a ClickException, or replaced by force."""
-    # The planned pyproject.toml is the project's with one more table.
-    for path in sorted((project.files().keys() & files.keys()) - {PYPROJECT}):
-        if not force and project.files()[path].read_bytes() != files[path]:
+    # These are made of the project's.
+    for path in sorted((own.keys() & files.keys()) - {PYPROJECT, REQUIREMENTS}):
+        if not force and own[path].read_bytes() != files[path]:
             message = (
-                f"The project already has a file {path}: use --force to replace it in "
-                f"{project.output}."
+                f"The project already has a file {path}: use --force to replace it in {output}."
             )
             raise click.ClickException(message)
-    return {**project.files(), **files}
+    return {**own, **files}
 
 
 def _print(files: Mapping[str, FileContent], output: Path) -> None:

@@ -31,7 +31,8 @@ def _notes(project: Project, file: str) -> list[str]:
         f"gcloud functions deploy NAME --gen2 --trigger-http --entry-point main"
         f" --runtime python{version}{source}{option}{_limits(project)}"
     ]
-    if not (project.root / "requirements.txt").is_file() and not _has_framework(project):
+    written = project.replaces_requirements or (project.root / "requirements.txt").is_file()
+    if not written and not _has_framework(project):
         # With a requirements.txt, Google installs the framework itself ("Specify dependencies in
         # Python").
         notes.append("Google requires functions-framework in project.dependencies: add it.")

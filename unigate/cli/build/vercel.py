@@ -73,7 +73,10 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
             "tool.unigate.vercel.framework."
         )
-    if project.pyproject and not project.pyproject.declares_dependencies:
+    listed = project.pyproject.declares_dependencies or (
+        project.replaces_requirements and not project.in_place
+    )
+    if project.pyproject and not listed:
         raise click.ClickException(
             "pyproject.toml has no project.dependencies, and Vercel reads no other file beside "
             "it: list them there."
@@ -109,7 +112,7 @@ def _is_entrypoint(project: Project) -> bool:
 
 
 def _entrypoint(project: Project, file: str, paths: str) -> bytes:
-    app = project.binding("app").rstrip("\n")
+    app = project.binding("app", file.count("/")).rstrip("\n")
     return render("vercel.py.j2", app=app, paths=paths, depth=file.count("/"))
 
 

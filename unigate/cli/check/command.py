@@ -85,7 +85,7 @@ def _check(
         raise click.UsageError(message)
     # Before the import in this process, which may write the same files.
     imported = list(check_import(root, import_string, budget))
-    target = load_target(import_string)
+    target = load_target(import_string, pyproject)
     project = Project(root, pyproject, target, root)
     requirements = read_requirements(project)
     sizes = sizes_of(project, requirements)

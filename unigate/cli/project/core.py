@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from functools import cached_property
@@ -12,7 +13,9 @@ from unicodedata import normalize
 
 import click
 
+from .dependencies import Dependencies, Undeclared, read_dependencies
 from .files import ProjectFiles
+from .layout import import_folders
 from .pyproject import Pyproject
 from .target import Target
 
@@ -28,6 +31,7 @@ class Project:
         settings: The table [tool.unigate] of it.
         target: The application.
         output: The folder that a build writes to.
+        paths: The folders below the root that modules are imported from, besides the root.
     """
 
     def __init__(self, root: Path, pyproject: Pyproject, target: Target, output: Path) -> None:
@@ -36,6 +40,7 @@ class Project:
         self.settings = pyproject.settings
         self.target = target
         self.output = output
+        self.paths = import_folders(root, pyproject)
         self._files = ProjectFiles(root, output, self.settings.get("exclude", ()))
 
     @property
@@ -62,29 +67,38 @@ class Project:
         file = self.root / ".python-version"
         return file.read_text("utf-8").strip() if file.is_file() else None
 
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """The packages to install; see `read_dependencies`."""
+        return read_dependencies(self.root, self.pyproject)
+
     @property
     def requirements(self) -> list[str]:
-        """The packages to install, as arguments of `pip install` and `uv pip install`.
+        """The packages to install, as arguments of `pip install`, without local ones."""
+        return self.dependencies.arguments
 
-        An empty list of dependencies is a declaration too: there is nothing to install.
-        """
-        file = self.settings.get("requirements") or "requirements.txt"
-        if (self.root / file).is_file():
-            return ["-r", file]
-        if "requirements" in self.settings:
-            message = f"tool.unigate.requirements names {file!r}, which does not exist."
-            raise click.ClickException(message)
-        if not self.pyproject.declares_dependencies:
-            message = (
-                "No dependencies are declared: write requirements.txt or project.dependencies."
-            )
-            raise click.ClickException(message)
-        return self.pyproject.dependencies
+    @property
+    def replaces_requirements(self) -> bool:
+        """Whether platforms could not read the requirements, so that a build writes others."""
+        if not self.declares_dependencies:
+            return False
+        return bool(self.dependencies.local or self.dependencies.locked)
 
-    def binding(self, name: str) -> str:
+    @property
+    def declares_dependencies(self) -> bool:
+        """Whether a file lists the packages to install."""
+        try:
+            return bool(self.dependencies)
+        except Undeclared:
+            return False
+
+    def binding(self, name: str, depth: int = 0) -> str:
         """Return Python source that binds a name to the gateway.
 
         It binds no other `app` or `application` at the top level: Vercel takes the first of them.
+
+        Args:
+            depth: How many folders below the project's root the file with the source is.
 
         Raises:
             click.ClickException: Python source cannot name the target.
@@ -96,21 +110,41 @@ class Project:
                     f"The entry point cannot import {self.target.import_string!r}: {part!r} must "
                     "be a Python identifier."
                 )
+        paths = self._path_lines(depth)
         outer, _, rest = self.target.attribute.partition(".")
         if self.target.is_gateway and not rest:
             alias = "" if outer == name else f" as {name}"
-            return f"from {self.target.module} import {outer}{alias}\n"
+            return f"{paths}from {self.target.module} import {outer}{alias}\n"
         inner = f"inner.{rest}" if rest else "inner"
-        imports = f"from {self.target.module} import {outer} as inner\n"
+        imports = f"{paths}from {self.target.module} import {outer} as inner\n"
         if self.target.is_gateway:
             return f"{imports}\n{name} = {inner}\n"
         return f"{imports}\nimport unigate\n\n{name} = unigate.wrap({inner})\n"
 
+    def _path_lines(self, depth: int) -> str:
+        """Return Python source that makes the modules in `paths` importable.
+
+        They come last, as those of an installed package would, so that none hides another module.
+        """
+        if not self.paths:
+            return ""
+        names = ", ".join(map(json.dumps, self.paths)) + ","
+        # A file in a folder has imported them for the root.
+        imports = "" if depth else "import sys\nfrom pathlib import Path\n\n"
+        return (
+            f"{imports}# The folders of the project's modules.\n"
+            f"sys.path += [str(Path(__file__).resolve().parents[{depth}] / at) for at in ({names})]"
+            "\n\n"
+        )
+
     def target_file(self) -> str:
         """Return the path of the target's module below the root, such as "api/index.py"."""
         path = self.target.module.replace(".", "/")
-        package = self.root / path / "__init__.py"
-        return f"{path}/__init__.py" if package.is_file() else f"{path}.py"
+        for folder in ("", *(f"{folder}/" for folder in self.paths)):
+            for file in (f"{folder}{path}/__init__.py", f"{folder}{path}.py"):
+                if (self.root / file).is_file():
+                    return file
+        return f"{path}.py"
 
     def files(self) -> dict[str, Path]:
         """Return the files to deploy by their path below the root; links are followed."""

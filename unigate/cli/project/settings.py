@@ -20,6 +20,7 @@ _LIMITS: Mapping[str, Any] = {"memory": int, "timeout": int, "exclude": [str]}
 _KEYS: Mapping[str, Any] = {
     **_LIMITS,
     "app": str,
+    "paths": [str],
     "python": str,
     "requirements": str,
     "environment": {"*": str},
