@@ -17,13 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from unigate.cli.vercel.tools import TOOLS
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 UV = Path(sys.executable).with_name("uv")
 # With its own node: vercel requires 20 or later, and Debian 12 has 18.
 VERCEL = {
     "private": True,
-    "dependencies": {"vercel": "64", "node": "22"},
+    "dependencies": {"vercel": TOOLS["vercel"], "node": "22"},
     "overrides": {"sandbox": "4.5.0"},  # 4.4.0, which vercel 64 requires, is not available
 }
 NOT_SOURCE = shutil.ignore_patterns("__pycache__", "*.sqlite3")
@@ -143,7 +145,7 @@ def sam() -> Path:
 @pytest.fixture(scope="session")
 def vercel() -> Path:
     """Return the folder with the programs `vercel` and `node`, as npm has installed them."""
-    kept = CACHE / "vercel-64-node-22"
+    kept = CACHE / f"vercel-{TOOLS['vercel']}-node-22"
     if not kept.exists():
         CACHE.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:

@@ -10,7 +10,7 @@ from contextlib import redirect_stdout
 import click
 
 from .project.route_tables import Route, routes_of
-from .project.target import load
+from .project.target import importing, load
 
 _TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
 
@@ -30,7 +30,8 @@ def routes(target: str, as_json: bool) -> int:
       unigate routes main:app
       unigate routes main:app --json
     """
-    with redirect_stdout(sys.stderr):  # the application may print while it is imported
+    # The application may print while it is imported, and loads its mounts when they are read.
+    with redirect_stdout(sys.stderr), importing(target):
         rows = routes_of(load(target))
     if as_json:
         click.echo(json.dumps([route._asdict() for route in rows], indent=2))

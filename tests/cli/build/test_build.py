@@ -568,15 +568,15 @@ def test_googles_file_has_another_name_if_main_is_the_application(
 
 
 def test_limits_for_google_and_azure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = '[tool.unigate]\nmemory = 256\ntimeout = 3725\npython = "3.13"\n'
+    settings = '[tool.unigate]\nmemory = 256\ntimeout = 3125\npython = "3.13"\n'
     write(folder, {"pyproject.toml": settings})
     assert build("main:app", "--target", "google") == 0
     out = capsys.readouterr().out
     assert "--runtime python313 " in out
-    assert out.endswith(" --memory 256MiB --timeout 3725s\n")
+    assert out.endswith(" --memory 256MiB --timeout 3125s\n")
     assert build("main:app", "--target", "azure") == 0
     host = json.loads((folder / "host.json").read_text())
-    assert host["functionTimeout"] == "01:02:05"
+    assert host["functionTimeout"] == "00:52:05"
     assert host["extensions"]["http"]["routePrefix"] == ""
 
 

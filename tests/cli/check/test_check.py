@@ -155,6 +155,7 @@ def test_every_mistake_at_once(folder: Path) -> None:
         ("prefix", "/v2"),
         ("project", "pyproject.toml"),
         ("python", ".python-version"),
+        ("requirements", "old.py:1"),
         ("requirements", "requirements.txt"),
         ("rewrite", "vercel.json"),
         ("size", "(all that is deployed)"),

@@ -23,7 +23,6 @@ ZIP = "function.zip"
 WRAPPER = "unigate-runtime"
 ENTRYPOINT = "lambda_function.py"
 UNUSED = ("functions",)
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 # AWS, Lambda API reference, "Environment". CloudFormation takes {"Ref": ...} for a reference.
 _VARIABLE = re.compile(r"(?!Ref\Z)[A-Za-z][A-Za-z0-9_]+")
@@ -54,9 +53,6 @@ exec "$1" -m unigate.lambda_runtime "$_HANDLER"
 
 def plan(project: Project) -> BuildPlan:
     """Plan the template and the zip that it names."""
-    if project.python not in PYTHONS:
-        message = f"Lambda supports Python {', '.join(PYTHONS)}, got {project.python}."
-        raise click.ClickException(message)
     added = _added_files(project)
     sources = sorted({*project.files(), *added})
     local = [str(package.path) for package in project.dependencies.local]

@@ -14,11 +14,10 @@ from pathlib import Path
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.platforms import check_size
 from unigate.cli.project.uv import find_uv
 
 from .local_packages import install_local
-
-MAX_UNPACKED_BYTES = 250 * 2**20  # unpacked; AWS, Lambda developer guide, "Lambda quotas"
 
 # Files of installed packages that only tests, compilers, editors and installers read. Other
 # metadata is kept, because programs read versions and entry points.
@@ -53,6 +52,7 @@ def make_zip(project: Project, added: Mapping[str, bytes], folder: Path) -> Path
     zipped = folder / "function.zip"
     write_zip(zipped, members)
     _report(sizes, zipped)
+    check_size(project.platform, sizes["(the project)"], sum(sizes.values()))
     if "unigate/__init__.py" not in members:
         message = "Warning: unigate is not in the zip: add it to the project's dependencies."
         click.echo(message, err=True)
@@ -152,9 +152,6 @@ def _report(sizes: Mapping[str, int], zipped: Path) -> None:
         click.echo(f"{_mb(size):>9}  {name}", err=True)
     total = sum(sizes.values())
     click.echo(f"{_mb(total):>9}  unpacked, {_mb(_size(zipped))} as a zip", err=True)
-    if total > MAX_UNPACKED_BYTES:
-        message = f"Warning: Lambda's limit is {_mb(MAX_UNPACKED_BYTES)} unpacked."
-        click.echo(message, err=True)
 
 
 def _mb(size: int) -> str:

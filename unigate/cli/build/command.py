@@ -13,12 +13,15 @@ import click
 
 from unigate.cli.project.core import Project
 from unigate.cli.project.dependencies import REQUIREMENTS
+from unigate.cli.project.platforms import ANY
+from unigate.cli.project.platforms import PLATFORMS as LIMITS
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 
 from . import aws, azure, google, vercel
 from .plan import BuildPlan, FileContent
 from .requirement_files import requirement_files, without_locks
+from .smoke import try_function
 from .writing import recover_output, write
 
 PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
@@ -35,6 +38,12 @@ PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
+@click.option(
+    "--no-smoke",
+    is_flag=True,
+    envvar="UNIGATE_NO_SMOKE",
+    help="Do not start the function to try it.  [env: UNIGATE_NO_SMOKE]",
+)
 def build(
     target: str | None,
     platform: str,
@@ -42,13 +51,15 @@ def build(
     dry_run: bool,
     force: bool,
     split: bool,
+    no_smoke: bool,
 ) -> int:
     """Write the files that a platform needs.
 
     These are an entry point and settings, and for aws a zip with all dependencies. Run it in the
     project's folder. MODULE:APP is the import string of the application, by default app in
     [tool.unigate] of pyproject.toml, where limits and other settings are too. Into another output
-    folder it copies the project's files as well, ready to deploy.
+    folder it copies the project's files as well, ready to deploy. Then it starts the function in
+    a fresh process, with only what the platform would have, and asks it once.
 
     \b
     Examples:
@@ -68,10 +79,13 @@ def build(
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
-    project = Project(root, pyproject, load_target(target, pyproject), output)
+    project = Project(
+        root, pyproject, load_target(target, pyproject), output, LIMITS.get(platform, ANY)
+    )
     copies = platform != "aws" and not project.in_place
     if copies or platform == "aws":
         project.check_links()
+    project.check_platform(PLATFORMS[platform].UNUSED)
     make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
     if split:
         make_plan = partial(vercel.plan, split=True)
@@ -85,6 +99,10 @@ def build(
             _print(files, output)
         else:
             _write(files, output, platform, force)
+    if not (dry_run or no_smoke):
+        made = [path for path, content in files.items() if not isinstance(content, Path)]
+        for line in try_function(project, platform, output, made):
+            click.echo(line, err=True)
     unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
     for note in (*plan.notes, *_unused_note(platform, unused)):
         click.echo(note)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.platforms import Platform
 from unigate.cli.project.pyproject import read_pyproject
 from unigate.cli.project.target import load_target
 from unigate.cli.vercel.project import (
@@ -23,13 +24,15 @@ from .django import check_django
 from .entrypoints import check_entrypoints
 from .findings import Finding
 from .import_effects import check_import
+from .mounts import check_mounts
 from .other_gateways import check_other_gateways
-from .platform_limits import PlatformLimits, limits_of
+from .platform_limits import limits_of
 from .prefixes import check_prefixes
 from .python_version import check_python_version
 from .requirements import check_requirements, read_requirements
 from .rewrites import check_rewrites
 from .sizes import check_sizes, report, sizes_of
+from .undeclared import check_imports
 from .vercel_json import check_vercel_json
 
 
@@ -72,7 +75,7 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
 
 def _check(
     root: Path, import_string: str | None, budget: float
-) -> tuple[list[Finding], dict[str, int], list[PlatformLimits]]:
+) -> tuple[list[Finding], dict[str, int], list[Platform]]:
     """Return the findings, the size of each package, and the platforms' limits."""
     pyproject = read_pyproject(root)
     vercel_json = read_vercel_json(root)
@@ -91,18 +94,23 @@ def _check(
     sizes = sizes_of(project, requirements)
     platforms = limits_of(project, requirements, vercel if on_vercel else None)
     findings: list[Finding] = []
+    broken = list(check_mounts(target))
     if malformed:
         message = "The file is not a JSON object: Vercel refuses it."
         findings.append(Finding("vercel", VERCEL_JSON, message))
     elif on_vercel:
         findings += check_entrypoints(vercel)
         findings += check_vercel_json(vercel)
-        findings += check_rewrites(vercel, target.gateway)
+        if not broken:
+            findings += check_rewrites(vercel, target.gateway)
     findings += check_other_gateways(project.files())
     findings += check_requirements(project, requirements, on_vercel)
     findings += check_python_version(project, platforms)
     findings += check_sizes(sizes, platforms)
+    findings += check_imports(project, requirements, platforms)
     findings += imported
+    if broken:
+        return findings + broken, sizes, platforms
     findings += check_django(target.gateway)
     findings += check_prefixes(target.gateway)
     return findings, sizes, platforms

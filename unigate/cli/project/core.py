@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+from collections.abc import Container
 from functools import cached_property
 from keyword import iskeyword
 from pathlib import Path
@@ -16,6 +16,7 @@ import click
 from .dependencies import Dependencies, Undeclared, read_dependencies
 from .files import ProjectFiles
 from .layout import import_folders
+from .platforms import ANY, Platform, check_limits, check_size, choose_python
 from .pyproject import Pyproject
 from .target import Target
 
@@ -31,11 +32,20 @@ class Project:
         settings: The table [tool.unigate] of it.
         target: The application.
         output: The folder that a build writes to.
+        platform: The limits of the platform that it is built for.
         paths: The folders below the root that modules are imported from, besides the root.
     """
 
-    def __init__(self, root: Path, pyproject: Pyproject, target: Target, output: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        pyproject: Pyproject,
+        target: Target,
+        output: Path,
+        platform: Platform = ANY,
+    ) -> None:
         self.root = root
+        self.platform = platform
         self.pyproject = pyproject
         self.settings = pyproject.settings
         self.target = target
@@ -52,14 +62,20 @@ class Project:
     def python(self) -> str:
         """The minor version to build for, such as "3.12".
 
-        It is tool.unigate.python, else .python-version, else that of the running interpreter.
+        It is tool.unigate.python, else .python-version, else one that requires-python allows; see
+        `choose_python`.
         """
-        version = self.settings.get("python") or self.pinned_python
-        minor = re.match(r"(?:cpython-)?(3\.\d+)", version or f"3.{sys.version_info.minor}")
-        if minor is None:
-            place = "tool.unigate.python" if self.settings.get("python") else ".python-version"
-            raise click.ClickException(f'{place} must be a version like "3.12", got {version!r}.')
-        return minor[1]
+        setting, pinned = self.settings.get("python"), self.pinned_python
+        named = (setting, "tool.unigate.python") if setting else None
+        if named is None and pinned is not None:
+            named = (pinned, ".python-version")
+        return choose_python(self.platform, named, self.requires_python)
+
+    @property
+    def requires_python(self) -> str:
+        """The versions of Python that the project allows, of [project] or Poetry's table; or ""."""
+        poetry = self.pyproject.tools.get("poetry", {}).get("dependencies", {}).get("python", "")
+        return str(self.pyproject.project.get("requires-python", poetry))
 
     @property
     def pinned_python(self) -> str | None:
@@ -162,6 +178,19 @@ class Project:
                 path = place.relative_to(self.root).as_posix()
                 if problem := self._files.bad_links.get(path):
                     raise click.ClickException(problem)
+
+    def check_platform(self, unused: Container[str]) -> None:
+        """Raise a ClickException for what the platform refuses: Python, limits and size.
+
+        Args:
+            unused: The settings without effect there.
+        """
+        check_limits(self.platform, self.settings, "tool.unigate")
+        if "functions" not in unused:
+            for path, limits in self.settings.get("functions", {}).items():
+                check_limits(self.platform, limits, f"tool.unigate.functions.{path!r}")
+        check_size(self.platform, sum(file.stat().st_size for file in self.files().values()))
+        assert self.python  # which is chosen, or refused
 
     def limits(self, path: str | None = None) -> dict[str, Any]:
         """Return the settings memory, timeout and exclude that are given.

@@ -112,6 +112,8 @@ def importing(import_string: str, pyproject: Pyproject | None = None) -> Iterato
     sys.path += [folder for folder in folders if folder not in sys.path]
     try:
         yield
+    except Unloadable:
+        raise
     except (Exception, SystemExit) as error:
         frames = user_frames(error.__traceback__)
         message = f"{import_string!r} cannot be loaded: {error}"

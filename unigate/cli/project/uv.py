@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,10 @@ def find_python(version: str) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode == 0:
             return done.stdout.strip()
-    found = shutil.which(f"python{version}")  # which may be a script for an interpreter elsewhere
-    if found and subprocess.run([found, "--version"], capture_output=True).returncode == 0:
-        return found
+    # uv stops at a shim of pyenv for a version that is installed and not selected.
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    pyenv = sorted(map(str, versions.glob(f"{version}.*/bin/python{version}")))
+    for found in filter(None, (shutil.which(f"python{version}"), *pyenv)):
+        if subprocess.run([found, "--version"], capture_output=True).returncode == 0:
+            return found
     return None

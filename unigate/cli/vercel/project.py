@@ -1,6 +1,6 @@
 """The project as Vercel deploys it: entry points, functions, and the rules that lead to them.
 
-Vercel deploys a project in one of three ways (read in vercel 64 and @vercel/python 25, and tried
+Vercel deploys a project in one of three ways (read in the packages of `tools.TOOLS`, and tried
 with `vercel build`): a framework's preset makes one function that answers every path; without a
 preset each file of `api/` is a function; and the old "builds" make functions of the files that they
 name, and deploy nothing else.
