@@ -59,9 +59,9 @@ def test_an_application_that_cannot_be_loaded_is_one_line(
         ({"pyproject.toml": "project = 1\n"}, [], 2),
         ({"pyproject.toml": "[tool]\nvercel = 1\n"}, [], 2),
         ({"pyproject.toml": '[project]\ndependencies = "flask"\n'}, [], 2),
-        ({"vercel.json": '{"rewrites": ["x"]}'}, [], 0),
-        ({"vercel.json": '{"rewrites": 1, "routes": 1, "builds": 1, "functions": 1}'}, [], 0),
-        ({"vercel.json": '{"routes": [1, {"src": 1}, {"dest": "/x", "src": "("}]}'}, [], 0),
+        ({"vercel.json": '{"rewrites": ["x"]}'}, [], 1),
+        ({"vercel.json": '{"rewrites": 1, "routes": 1, "builds": 1, "functions": 1}'}, [], 1),
+        ({"vercel.json": '{"routes": [1, {"src": 1}, {"dest": "/x", "src": "("}]}'}, [], 1),
         ({"vercel.json": '{"builds": [1, {"use": "@vercel/python"}]}'}, [], 1),
     ],
 )

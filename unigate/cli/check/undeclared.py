@@ -23,7 +23,7 @@ _PROVIDED = {"azure", "functions_framework", "pkg_resources", "setuptools"}
 _OURS = {"unigate", "flask_unigate", "django_unigate"}
 _LAMBDA_PROVIDES = {"boto3", "botocore"}  # AWS, Lambda developer guide, "Python libraries"
 # Files of tools, which no function imports.
-_TOOL_FILES = re.compile(r"conftest|noxfile|setup|fabfile|tasks|test_.*|.*_test")
+_TOOL_FILES = re.compile(r"conftest|noxfile|setup|fabfile|tasks|tests?|test_.*|.*_tests?")
 _TOOL_FOLDERS = {"docs", "scripts", "test", "tests"}
 # An `if` about these does not hold everywhere, and a `try` about these has another way.
 _CONDITIONS = re.compile(r"TYPE_CHECKING|version_info|sys\.platform|os\.name|__name__")
