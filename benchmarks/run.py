@@ -42,6 +42,7 @@ SCRIPTS = {
     "plugins": Script("plugins.py", quick=("--rounds", "50")),
     "cache": Script("cache.py", quick=("--rounds", "10", "--entries", "1000")),
     "cold_start": Script("cold_start.py", quick=("--rounds", "5")),
+    "bytecode": Script("bytecode.py", quick=("--rounds", "3")),
     "servers": Script("servers.py", quick=("--rounds", "3")),
     "mounts": Script("mounts.py", quick=("--rounds", "5")),
     "memory": Script("memory.py", quick=("--rounds", "1", "--requests", "1000")),

@@ -569,7 +569,7 @@ def test_an_unheard_of_kind_is_refused_with_those_there_are() -> None:
 
 def test_a_registration_without_a_kind_is_refused_with_the_form_of_one() -> None:
     app: Any = unigate.wrap(plain.wsgi_app)
-    with pytest.raises(TypeError, match=r"@app\.on_event\(\"sqs\"\), got <function"):
+    with pytest.raises(TypeError, match=r"write @app\.on_event\(\"sqs\"\) above"):
         app.on_event(lambda event, context: None)
 
 

@@ -154,14 +154,18 @@ def test_it(unigate_client):
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
+        (
+            'unigate_app = "main:flask"',
+            "unigate_app: 'flask' is a module. Pass the application in it, like flask.app.",
+        ),
         ("", 'The application is not configured: set unigate_app = "main:app" in pytest*'),
         (
             'unigate_app = "nowhere:app"',
-            "unigate_app = 'nowhere:app' cannot be imported: No module named 'nowhere'",
+            "unigate_app: 'nowhere:app' cannot be loaded: No module named 'nowhere'.*",
         ),
         (
             'unigate_app = "main:tea"',
-            "unigate_app = 'main:tea' cannot be imported: Module 'main' has no attribute 'tea'.",
+            "*Module 'main' has no attribute 'tea'. Did you mean \"main:app\"?",
         ),
     ],
 )

@@ -44,15 +44,17 @@ class Applications:
         lifespan: Mode,
     ) -> None:
         if not isinstance(mounts, Mapping | None):
-            raise TypeError(f"mounts must map prefixes to applications, got {mounts!r}.")
+            raise TypeError(
+                f'mounts must map prefixes to applications, as in {{"/v2": app}}, got {mounts!r}.'
+            )
         self._given = dict(mounts or {})
         check_prefixes(self._given)
         if root is not None:
             self._given = {"": root, **self._given}
         if not self._given:
             raise TypeError(
-                "wrap() takes an application, mounts, or both, got neither. If an application was "
-                "passed, it was None: a decorator or a factory must return it."
+                "wrap() takes an application, mounts, or both, got None. If a factory or a "
+                "decorator made the application, `return` is missing in it."
             )
         self.base_path = read_base_path(base_path)
         self.only: Mount | None = None
@@ -80,7 +82,7 @@ class Applications:
                 mounts: dict[str, Mount] = {}
                 for prefix, application in self._given.items():
                     interface = self._interface if prefix == "" else None
-                    mounts[prefix] = Mount(prefix, *interfaces.load(application, interface))
+                    mounts[prefix] = Mount(prefix, *_load(prefix, application, interface))
                 self._has_asgi = any(each.interface == "asgi" for each in mounts.values())
                 if any(each.interface == "wsgi" for each in mounts.values()):
                     from . import wsgi  # ASGI applications do without it
@@ -135,3 +137,14 @@ class Applications:
         """Run the shutdown of the applications that were started in this process."""
         if self._runtime is not None:
             self._runtime.stop()
+
+
+def _load(prefix: str, application: Any, interface: Interface | None) -> tuple[Any, Interface]:
+    try:
+        return interfaces.load(application, interface)
+    except TypeError as error:
+        from .errors import UnknownInterface
+
+        if not prefix or not isinstance(error, UnknownInterface):
+            raise
+        raise UnknownInterface(f"mounts[{prefix!r}]: {error}") from None

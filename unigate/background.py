@@ -19,6 +19,7 @@ from .forking import after_in_child
 
 if TYPE_CHECKING:
     from .background_work import Work
+    from .types import Given
 
 _log = logging.getLogger("unigate")
 
@@ -61,7 +62,7 @@ class Deferred:
 
     __slots__ = ("_closed", "_over", "_running", "_works", "context")
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: object) -> None:
         self.context = context
         self._works: deque[Work] = deque()
         self._running: list[Work] = []
@@ -195,7 +196,7 @@ def seconds_for_work(context: Any) -> float | None:
     return None if left is None else max(0.0, left - MARGIN)
 
 
-def wait_until(awaitable: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+def wait_until(awaitable: Awaitable[object] | Callable[[*Given], object], *args: *Given) -> None:
     """Run work after the response: an awaitable, or a function and its arguments.
 
     ASGI and WSGI servers run it after the response. Where a function's reply ends its life (AWS
@@ -220,7 +221,9 @@ def wait_until(awaitable: Awaitable[Any] | Callable[..., Any], *args: Any) -> No
     defer(_event_var.get(None) if request is None else request.deferral(), awaitable, *args)
 
 
-def defer(deferred: Deferred | None, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+def defer(
+    deferred: Deferred | None, work: Awaitable[object] | Callable[[*Given], object], *args: *Given
+) -> None:
     """Keep work until a request is answered; start it now where that has happened already."""
     awaitable = hasattr(work, "__await__")
     if not (awaitable or callable(work)) or (awaitable and args):

@@ -98,7 +98,7 @@ class Deployment:
 
         return AsyncRuntimeCache(backend=self.cache)
 
-    def ip_address(self, request: Any) -> str | None:
+    def ip_address(self, request: object) -> str | None:
         """Return the client's address in its normal form, or None if it is unknown.
 
         Args:
@@ -123,7 +123,7 @@ class Deployment:
 
         return self.trust.request_id(evidence_of(request))
 
-    def geolocation(self, request: Any) -> Geolocation:
+    def geolocation(self, request: object) -> Geolocation:
         """Return the client's location; a field is None unless a trusted source provides it.
 
         Args:
@@ -149,7 +149,7 @@ def deployment_of(request: Any) -> Deployment:
     return (request is not None and request.deployment) or default_deployment()
 
 
-def geolocation(request: Any) -> Geolocation:
+def geolocation(request: object) -> Geolocation:
     """Return the client's location; a field is None unless a trusted source provides it.
 
     Args:
@@ -163,7 +163,7 @@ def geolocation(request: Any) -> Geolocation:
     return deployment_of(evidence.request).geolocation(evidence)
 
 
-def ip_address(input: Any) -> str | None:
+def ip_address(input: object) -> str | None:
     """Return the client's address in its normal form, or None if it is unknown.
 
     Args:

@@ -20,6 +20,7 @@ from .events.detection import all_sources
 from .events.handlers import EventHandler
 from .gateway import Gateway
 from .http import Headers, Response, carries_body, encode_base64, latin1, split_host
+from .nearest import did_you_mean
 from .request import Request
 from .types import Environ, Event, StartResponse
 
@@ -87,8 +88,9 @@ def find_host(source: str | EventSource, handler: EventHandler | None = None) ->
         return partial(_ask_event, EVENT_SOURCES[source], handler)
     if source in _SERVERS:
         return partial(_ask_server, _SERVERS[source])
-    names = ", ".join((*EVENT_SOURCES, *_FUNCTIONS, *_SERVERS))
-    raise ValueError(f"source must be one of {names}, got {source!r}.")
+    names = (*EVENT_SOURCES, *_FUNCTIONS, *_SERVERS)
+    advice = did_you_mean(source, names)
+    raise ValueError(f"source must be one of {', '.join(names)}, got {source!r}.{advice}")
 
 
 def through_json(message: Any) -> Any:

@@ -1,16 +1,18 @@
 """The exceptions that unigate raises; wrong arguments raise TypeError or ValueError.
 
-UnigateError
- ├─ UnknownEvent       no event source recognises the event
- ├─ InvalidEvent       the event contradicts itself; answered with status 400
- │   └─ TooLarge       the platform truncated the request body; answered with status 413
- ├─ FailedInvocation   the platform takes this response from the error of the invocation
- ├─ UnknownInterface   the object is not a WSGI or ASGI application
- ├─ LifespanFailed     the application failed to start
- ├─ IncompleteResponse the application ended without a complete response
- ├─ ApplicationAborted the application was cancelled, but not by its host
- └─ CacheError         the runtime cache is unreachable, and strict
-     └─ LockError      a lock was not acquired in time, or is no longer held
+Their hierarchy::
+
+    UnigateError
+     ├─ UnknownEvent       no event source recognises the event
+     ├─ InvalidEvent       the event contradicts itself; answered with status 400
+     │   └─ TooLarge       the platform truncated the request body; answered with status 413
+     ├─ FailedInvocation   the platform takes this response from the error of the invocation
+     ├─ UnknownInterface   the object is not a WSGI or ASGI application
+     ├─ LifespanFailed     the application failed to start
+     ├─ IncompleteResponse the application ended without a complete response
+     ├─ ApplicationAborted the application was cancelled, but not by its host
+     └─ CacheError         the runtime cache is unreachable, and strict
+         └─ LockError      a lock was not acquired in time, or is no longer held
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class EventGateway:
 
     # --- the doors -------------------------------------------------------------------------------
 
-    def lambda_handler(self, event: Any, context: Any = None) -> Any:
+    def lambda_handler(self, event: object, context: object = None) -> Any:
         """Answer an event of AWS Lambda, or of any platform that passes a dict."""
         if type(event) is not dict:
             event = parse_event(event)
@@ -115,7 +115,7 @@ class EventGateway:
             finally:
                 deferred.finish()
 
-    async def handle(self, event: Any, context: Any = None) -> Any:
+    async def handle(self, event: Any, context: object = None) -> Any:
         """Answer an event from within a running event loop, without blocking it."""
         if self.around or event_host_var.get() is not None:
             import asyncio
@@ -149,7 +149,7 @@ class EventGateway:
 
     # --- for tools and hosts ---------------------------------------------------------------------
 
-    def find_source(self, event: Any) -> EventSource | None:
+    def find_source(self, event: object) -> EventSource | None:
         """Return the source that reads an event, or None for a non-HTTP event."""
         source = find_source(event, self._sources, self._source)
         if source is not None and self._source_wrapper is not None:
@@ -168,7 +168,7 @@ class EventGateway:
         self,
         source: EventSource,
         event: Any,
-        context: Any,
+        context: object,
         run: Callable[[Mount, Request], Response] | None = None,
         finish: Callable[[Request], object] | None = None,
     ) -> Any:
@@ -221,7 +221,7 @@ class EventGateway:
         return write_reply(source, event, request, response)
 
     def read(
-        self, source: EventSource, event: Any, context: Any
+        self, source: EventSource, event: Any, context: object
     ) -> tuple[Request, Mount | None, Response | None]:
         """Read an event, and find the application that answers it.
 
@@ -265,7 +265,7 @@ class EventGateway:
         _log.error("%r failed.", request, exc_info=failure)
         return Response.plain(500, "Internal Server Error")
 
-    def notify(self, event: Any, context: Any) -> Any:
+    def notify(self, event: object, context: object) -> Any:
         """Call the handler of a non-HTTP event, and return its result.
 
         The applications are loaded and started first, as the handler may need what they set up.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .events.source import EventSource
     from .placement import Placement, Stage
     from .routing import Mount
-    from .types import Environ, Receive, Scope, Send, StartResponse
+    from .types import Application, Environ, Receive, Scope, Send, StartResponse
 
 _log = logging.getLogger("unigate")
 
@@ -42,9 +42,9 @@ class Gateway(EventGateway):
 
     def __init__(
         self,
-        application: Any = None,
+        application: Application | None = None,
         *,
-        mounts: Mapping[str, Any] | None = None,
+        mounts: Mapping[str, Application] | None = None,
         interface: Literal["asgi", "wsgi"] | None = None,
         lifespan: Mode = "auto",
         base_path: str | None = None,
@@ -179,7 +179,7 @@ class Gateway(EventGateway):
             return google.answer_async(self._asgi_without_lifespan, request)
         return google.answer(self.wsgi, request)
 
-    def azure(self, request: Any, context: Any = None) -> Any:
+    def azure(self, request: Any, context: object = None) -> Any:
         """Answer Azure Functions: its `HttpRequest`, or Starlette's with HTTP streams."""
         from .events import azure
 
@@ -223,8 +223,11 @@ class Gateway(EventGateway):
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
+        from .nearest import did_you_mean
+
         choices = ", ".join(map(repr, allowed))
-        raise ValueError(f"{name} must be one of {choices}, got {value!r}.")
+        advice = did_you_mean(value, [each for each in allowed if isinstance(each, str)])
+        raise ValueError(f"{name} must be one of {choices}, got {value!r}.{advice}")
 
 
 def _items_of(name: str, what: str, value: Any) -> tuple[Any, ...]:
@@ -234,9 +237,9 @@ def _items_of(name: str, what: str, value: Any) -> tuple[Any, ...]:
 
 
 def wrap(
-    application: Any = None,
-    *,
-    mounts: Mapping[str, Any] | None = None,
+    application: Application | None = None,
+    *more: Never,
+    mounts: Mapping[str, Application] | None = None,
     interface: Literal["asgi", "wsgi"] | None = None,
     lifespan: Mode = "auto",
     base_path: str | None = None,
@@ -284,10 +287,15 @@ def wrap(
 
     Raises:
         UnknownInterface: If an object is neither a WSGI nor an ASGI application.
-        TypeError: Without an application and mounts, for a keyword that is not known, and for an
-            argument of a wrong type, such as a decorator that returns no function.
+        TypeError: Without an application and mounts, for a second argument without a keyword, for a
+            keyword that is not known, and for an argument of a wrong type, such as a decorator that
+            returns no function.
         ValueError: For any other wrong argument.
     """
+    if more:
+        from .keywords import unnamed_arguments
+
+        raise TypeError(unnamed_arguments(more))
     if unknown:
         from .keywords import unknown_keywords
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
@@ -43,6 +42,8 @@ def load(application: Any, interface: str | None = None) -> tuple[Any, Any]:
         UnknownInterface: The object's interface cannot be determined.
     """
     if isinstance(application, str):
+        from .import_strings import import_from  # most applications are objects
+
         application = import_from(application)
     if interface is not None:
         return application, interface
@@ -91,34 +92,3 @@ def _usual_shape(app: Any) -> str | None:
     if len(names) == 3 and (names[0] == "scope" or code.co_flags & COROUTINE):
         return "asgi"
     return "wsgi" if len(names) == 2 and names[1].startswith("start") else None
-
-
-def import_from(target: str) -> Any:
-    """Import an object by an import string.
-
-    Args:
-        target: "package.module:attribute"; the attribute can have dots.
-
-    Raises:
-        ImportError: The string has another form, or a part of it does not exist.
-    """
-    module_name, colon, attributes = target.partition(":")
-    if not (module_name and colon and attributes):
-        raise ImportError(
-            f'{target!r} is not of the form "package.module:attribute", such as "main:app".'
-        )
-    value: Any = importlib.import_module(module_name)
-    for name in attributes.split("."):
-        if not hasattr(value, name):
-            raise ImportError(
-                f"Module {module_name!r} has no attribute {attributes!r}.{hidden(module_name)}"
-            )
-        value = getattr(value, name)
-    return value
-
-
-def hidden(module_name: str) -> str:
-    """Return what to say of a module that should be the user's and is this library."""
-    if module_name != __package__:
-        return ""
-    return " It is this library. A file of yours with that name is hidden by it: rename the file."

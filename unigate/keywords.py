@@ -1,8 +1,10 @@
-"""What to write in place of a keyword that `unigate.wrap` does not have."""
+"""What to write in place of arguments that `unigate.wrap` does not have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from .nearest import nearest
 
 _ALWAYS = "leave it out: responses that are not text are sent as base64 by themselves"
 
@@ -46,8 +48,15 @@ def unknown_keywords(unknown: Iterable[str], known: Iterable[str]) -> str:
 def _advice(name: str, known: list[str]) -> str:
     advice = _ELSEWHERE.get(name)
     if advice is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]}=...?" if near else f"it has {', '.join(known)}"
+        near = nearest(name, known)
+        advice = f"did you mean {near}=...?" if near else f"it has {', '.join(known)}"
     return f"wrap() has no argument {name!r}: {advice}{'' if advice.endswith('?') else '.'}"
+
+
+def unnamed_arguments(more: tuple[object, ...]) -> str:
+    """Return the message of the TypeError for arguments after the application without a keyword."""
+    if isinstance(more[0], Mapping):
+        advice = "Applications by prefix are a keyword: wrap(application, mounts={...})."
+    else:
+        advice = 'Others are mounted at a prefix: wrap(application, mounts={"/v2": other}).'
+    return f"wrap() takes one application without a keyword, got {1 + len(more)}. {advice}"

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from . import interfaces
 from .http.urls import decode_path, quote_path, remove_path_prefix
-from .types import ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
+from .types import Application, ASGIApp, Environ, Receive, Scope, Send, StartResponse, WSGIApp
 
 
 def without_prefix(
-    application: Any,
+    application: Application,
     *,
     keep_root_path: bool = True,
     interface: Literal["asgi", "wsgi"] | None = None,
-) -> Any:
+) -> ASGIApp | WSGIApp:
     """Return an application that gets its path without the prefix of its mount, stage or base path.
 
     ASGI applications get the whole path and a `root_path` that it begins with (ASGI 2.4). Some

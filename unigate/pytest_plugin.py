@@ -7,11 +7,13 @@ would then rewrite the assertions of the whole package.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from .interfaces import import_from
+from .errors import UnknownInterface
+from .import_strings import ImportStringError, import_from
 from .lambda_runtime.wrapped import handler_of
 from .testing import Client
 
@@ -26,7 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def unigate_app(pytestconfig: pytest.Config) -> Any:
-    """The application that the setting `unigate_app` names; override it to supply another."""
+    """The application that the setting `unigate_app` names; override it to supply another.
+
+    It is looked for in pytest's root folder first.
+    """
     target = pytestconfig.getini("unigate_app")
     if not target:
         pytest.fail(
@@ -34,11 +39,13 @@ def unigate_app(pytestconfig: pytest.Config) -> Any:
             "configuration, or define a fixture unigate_app.",
             pytrace=False,
         )
+    root = str(pytestconfig.rootpath)
+    if root not in sys.path:  # as the command line does with the current folder
+        sys.path.insert(0, root)
     try:
-        app = import_from(target)
-    except ImportError as error:
-        pytest.fail(f"unigate_app = {target!r} cannot be imported: {error}", pytrace=False)
-    return handler_of(app)[0]  # the same gateway for all clients
+        return handler_of(import_from(target))[0]  # the same gateway for all clients
+    except (ImportStringError, UnknownInterface) as error:
+        pytest.fail(f"unigate_app: {error}", pytrace=False)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .client.geolocation import Geolocation
     from .deployment import Deployment
     from .http.identity import Identity
-    from .types import Environ, Scope
+    from .types import Environ, Given, Scope
 
 _deferral_lock = threading.Lock()
 
@@ -111,8 +111,8 @@ class Request:
         root_path: str = "",
         http_version: str = "1.1",
         source: str = "",
-        event: Any = None,
-        context: Any = None,
+        event: object = None,
+        context: object = None,
     ) -> None:
         self.method = method
         self.raw_path = raw_path
@@ -125,8 +125,8 @@ class Request:
         self.root_path = root_path
         self.http_version = http_version
         self.source = source
-        self.event = event
-        self.context = context
+        self.event: Any = event
+        self.context: Any = context
         self._path: str | None = None
         self.deferred: Deferred | None = None
         self.deployment: Deployment | None = None
@@ -136,17 +136,17 @@ class Request:
     @classmethod
     def from_event(
         cls,
-        method: Any,
+        method: object,
         raw_path: bytes,
         query: str,
         headers: Headers,
         source: str,
-        event: Any,
-        context: Any,
-        body: Any = None,
-        is_base64: Any = False,
+        event: object,
+        context: object,
+        body: object = None,
+        is_base64: object = False,
         host: Any = None,
-        client: Any = None,
+        client: object = None,
         root_path: str = "",
         identify: Callable[[Request], Identity | None] | None = None,
         forwarded: Forwarded = NOTHING,
@@ -315,7 +315,9 @@ class Request:
         """The same cache for asynchronous code."""
         return deployment_of(self).async_runtime_cache
 
-    def wait_until(self, work: Awaitable[Any] | Callable[..., Any], *args: Any) -> None:
+    def wait_until(
+        self, work: Awaitable[object] | Callable[[*Given], object], *args: *Given
+    ) -> None:
         """Run work after the response to this request; see `unigate.wait_until`.
 
         For a request made by hand, `finish` runs it.

@@ -32,10 +32,18 @@ def check_prefixes(prefixes: Iterable[str]) -> None:
     """
     for prefix in prefixes:
         if not isinstance(prefix, str):
-            raise TypeError(f"The prefix of a mount must be a str, got {prefix!r}.")
+            raise TypeError(
+                f"The prefix of a mount must be a str, got {prefix!r}. It comes before the "
+                'application: mounts={"/v2": app}.'
+            )
         if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix:
+            meant = "/" + "/".join(filter(None, prefix.split("/")))
+            advice = f"Did you mean {meant!r}?"
+            if meant == "/":
+                advice = "The application at the root is the first argument of wrap()."
             raise ValueError(
-                f'A mount must be a path like "/v2", without "/" at its end, got {prefix!r}.'
+                f'A mount must be a path like "/v2", without "/" at its end, got {prefix!r}. '
+                f"{advice}"
             )
 
 

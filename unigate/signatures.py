@@ -38,6 +38,8 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
     if len(required) < 2 and anything:
         return _shape_of_inner(app, depth)
     names = required or [p.name for p in positional]
+    if required and type(app) is types.FunctionType and _names_nothing(app.__name__, names):
+        return None
     shape = _shape_of_parameters(names, all_optional=not required)
     if shape == "factory" and isinstance(app, type) and parameters:
         return None  # such as FastAPI itself, not an instance of it: there is nothing in it
@@ -58,6 +60,18 @@ def _shape_of_parameters(names: list[str], *, all_optional: bool) -> str | None:
     if names == ["scope"]:
         return "asgi2"
     return {2: "wsgi", 3: "asgi"}.get(len(names))
+
+
+def _names_nothing(function: str, names: list[str]) -> bool:
+    """Return True if a function that takes two or three arguments names none as ASGI or WSGI do.
+
+    Most of those are factories. Short names will do, and a lambda is not asked.
+    """
+    usual = {2: ("e", "s"), 3: ("s", "r", "s")}.get(len(names), ())
+    bare = [name.strip("_") for name in names]
+    alike = [name.startswith(letter) for name, letter in zip(bare, usual, strict=False)]
+    told = any(word in name for name in bare for word in ("env", "start", "scope", "receive"))
+    return bool(usual) and function != "<lambda>" and not (told or all(alike))
 
 
 def _takes_event(names: list[str]) -> bool:
@@ -123,30 +137,44 @@ def undecided(app: Any) -> str:
     if isinstance(app, types.ModuleType):
         return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
     if app is None:
-        return "The application is None: a decorator or a factory must return it."
+        return (
+            "The application is None: `return` is missing in the factory or decorator it is from."
+        )
     if not callable(app):
         return f"{name_of(app)} cannot be called: it is neither a WSGI nor an ASGI application."
     if isinstance(app, type):
-        return f"{name_of(app)} is a class. Pass an instance of it, such as {app.__name__}(...)."
+        return (
+            f"{name_of(app)} is a class, not an application. Pass an instance of it: "
+            f"app = {app.__name__}(...), wrap(app)."
+        )
     parameters = _parameters(app)
     call = f"({', '.join(map(str, parameters))})" if parameters is not None else "(unknown)"
-    seen = f"{name_of(app)}, called with {call}, is"
+    seen = f"{name_of(app)}, called with {call},"
     names = [parameter.name for parameter in parameters or ()]
     if _takes_event(names):
-        kept = next((name for name in _INNER if callable(getattr(app, name, None))), None)
-        calls = f"calls, its attribute {kept!r}" if kept else "calls"
-        return (
-            f"{seen} a handler of Lambda events, not an application. Pass the application that it "
-            f"{calls}. A function for non-HTTP events is registered with @app.on_event(...), and a "
-            "decorator of handlers is passed as wrap(..., around=[decorator])."
-        )
+        return f"{seen} is a handler of Lambda events, not an application. {_advice(app)}"
     if _is_coroutine_function(app) and not names:
-        return f"{seen} asynchronous. A factory must not be: pass what it returns."
+        return f"{seen} is asynchronous. A factory must not be: pass what it returns."
+    name = getattr(app, "__name__", "")
+    example = f": wrap({name}(...))" if name.isidentifier() else ""
     return (
-        f"Cannot determine whether {seen.removesuffix(' is')} is a WSGI or an ASGI application. If "
-        'it is one, pass interface="wsgi" or "asgi" to wrap() or without_prefix(), and as a '
-        "mount a function (environ, start_response) or (scope, receive, send) that returns what it "
-        "returns. If it is a factory, it must be callable without arguments: pass what it returns."
+        f"Cannot determine whether {seen.removesuffix(',')} is a WSGI application, called with "
+        "(environ, start_response), or an ASGI application, called with (scope, receive, send). "
+        f"If it is a factory that needs arguments, pass what it returns{example}. If it is an "
+        'application, pass interface="wsgi" or "asgi" to wrap() or without_prefix(), and as a '
+        "mount a function with the arguments above that returns what it returns."
+    )
+
+
+def _advice(handler: Any) -> str:
+    """Return what to pass in place of a handler of events."""
+    kept = next((name for name in _INNER if callable(getattr(handler, name, None))), None)
+    if kept and not inspect.isroutine(handler):
+        return f"Pass the application that it calls, its attribute {kept!r}."
+    return (
+        "Pass the application that it calls. A function for non-HTTP events is registered with "
+        "@app.on_event(...), and a decorator of handlers is passed as "
+        "wrap(..., around=[decorator])."
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from django.core.exceptions import ImproperlyConfigured
+
+from unigate.nearest import nearest
 
 _OWN = ["namespace", "strict"]
 _IGNORED = {"MAX_ENTRIES", "CULL_FREQUENCY"}  # Django's base class reads them
@@ -47,8 +48,8 @@ def check_options(names: Iterable[str]) -> None:
     for name in names:
         if name in _OWN or name in _IGNORED:
             continue
-        near = get_close_matches(name, _OWN, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"it has {' and '.join(_OWN)}."
+        near = nearest(name, _OWN)
+        advice = f"did you mean {near!r}?" if near else f"it has {' and '.join(_OWN)}."
         if name in _ELSEWHERE:
             advice = f"{_ELSEWHERE[name]}."
         raise ImproperlyConfigured(

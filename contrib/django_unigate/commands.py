@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
-from typing import Any, TypedDict
+from typing import Any
 
-from unigate.events.commands import command_arguments, one_command
-
-
-class Outcome(TypedDict):
-    """The output of a command, stdout and stderr together, and its exit status."""
-
-    output: str
-    exit_status: int
+from unigate.events.commands import Outcome, command_arguments, one_command
 
 
-def manage(event: Any, context: Any = None) -> Outcome:
+def manage(event: object, context: object = None) -> Outcome:
     """Run what `manage.py` would for the arguments in an event: `{"manage": "migrate --noinput"}`.
 
     Register it for the kind "manage". An HTTP request cannot be such an event: it takes the

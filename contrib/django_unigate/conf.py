@@ -10,6 +10,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from unigate.import_strings import suggestion
+from unigate.nearest import did_you_mean
+
 
 class Settings(NamedTuple):
     """The values of UNIGATE, with the defaults of missing keys."""
@@ -39,7 +42,7 @@ def read() -> Settings:
     if unknown := [key for key in values if key not in names]:
         raise ImproperlyConfigured(
             f"Unknown keys in UNIGATE: {', '.join(map(repr, unknown))}. "
-            f"The keys are {', '.join(names)}."
+            f"The keys are {', '.join(names)}.{did_you_mean(unknown[0], names)}"
         )
     return Settings(**{names[key]: _checked(key, value) for key, value in values.items()})
 
@@ -47,7 +50,9 @@ def read() -> Settings:
 def _checked(key: str, value: Any) -> Any:
     expected, is_valid = _RULES[key]
     if not is_valid(value):
-        raise ImproperlyConfigured(f"UNIGATE[{key!r}] must be {expected}, got {value!r}.")
+        meant = suggestion(value) if key == "APPLICATION" and isinstance(value, str) else None
+        advice = f" Did you mean {meant!r}?" if meant else ""
+        raise ImproperlyConfigured(f"UNIGATE[{key!r}] must be {expected}, got {value!r}.{advice}")
     return tuple(value) if isinstance(value, list) else value
 
 

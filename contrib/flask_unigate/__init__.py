@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .commands import manage
 from .extension import Unigate
-from .request import Request
+from .request import Request, request
 
-__all__ = ["Request", "Unigate", "manage"]
+__all__ = ["Request", "Unigate", "manage", "request"]

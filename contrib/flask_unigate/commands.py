@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from contextvars import Context
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from unigate.events.commands import command_arguments, one_command
+from unigate import Gateway
+from unigate.events.commands import Outcome, command_arguments, one_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flask import Flask
-
-    from unigate import Gateway
 
 # A module in memory, for the import string of a gateway that is not in a variable.
 _LOADED = "flask_unigate.loaded"
@@ -46,16 +45,20 @@ def command_for(app: Flask, gateway: Gateway) -> click.Command:
 
 
 def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
-    """Return the import string of a gateway.
+    """Return the import string of the application's gateway.
 
-    It names the variable of the application's module that holds the gateway. If there is none,
-    commands in this process find the gateway in a module in memory. `build` needs the variable,
-    because platforms import what it writes.
+    It names a variable, of the application's module or of another that is loaded: one that holds
+    what `unigate.wrap` made of the application, with its mounts, or else the extension's gateway.
+    If there is none, commands in this process find the gateway in a module in memory. `build` needs
+    the variable, because platforms import what it writes.
     """
-    module = sys.modules.get(app.import_name)
-    for name, value in list(vars(module).items() if module else ()):
+    found = list(_gateways(app.import_name))
+    for string, value in found:
+        if value is not gateway and _has(value, app, gateway):
+            return string
+    for string, value in found:
         if value is gateway:
-            return f"{app.import_name}:{name}"
+            return string
     if building:
         raise click.ClickException(
             f"The gateway must be a variable of {app.import_name!r}, for platforms to import. "
@@ -66,7 +69,22 @@ def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
     return f"{_LOADED}:gateway"
 
 
-def manage(app: Flask) -> Callable[[Any, Any], dict[str, Any]]:
+def _gateways(first: str) -> Iterator[tuple[str, Gateway]]:
+    """Yield the gateways in variables of modules, those of one module first."""
+    for module_name in dict.fromkeys((first, *sys.modules)):
+        if module_name in ("__main__", _LOADED):  # which nothing else can import
+            continue
+        members = getattr(sys.modules.get(module_name), "__dict__", {})
+        for name, value in list(members.items()):
+            if issubclass(type(value), Gateway):  # Flask's proxies have no class without a request
+                yield f"{module_name}:{name}", value
+
+
+def _has(outer: Gateway, app: Flask, gateway: Gateway) -> bool:
+    return any(mount.app is app or mount.app is gateway for mount in outer.mounts)
+
+
+def manage(app: Flask) -> Callable[[object, object], Outcome]:
     """Return a function that runs commands of `flask`: `gateway.on_event("manage")(manage(app))`.
 
     The event is `{"manage": "db upgrade"}`, the result has `output` and `exit_status`. An HTTP
@@ -76,7 +94,7 @@ def manage(app: Flask) -> Callable[[Any, Any], dict[str, Any]]:
         app: The application; its commands and those of its extensions can be run.
     """
 
-    def run(event: Any, context: Any = None) -> dict[str, Any]:
+    def run(event: object, context: object = None) -> Outcome:
         from flask.cli import FlaskGroup
 
         group = FlaskGroup(create_app=lambda: app, load_dotenv=False, set_debug_flag=False)

@@ -8,9 +8,10 @@ from weakref import WeakSet
 from flask import Flask, current_app, has_app_context
 
 from unigate import Deployment, Gateway, UnigateError, wrap
+from unigate.nearest import did_you_mean
 
 from .commands import command_for
-from .request import RequestMixin
+from .request import RemoteAddr, RequestMixin
 
 # The keywords of `unigate.wrap`, in the configuration as UNIGATE_PLATFORM and so on.
 _DEPLOYMENT_SETTINGS = ("platform", "trusted_proxies", "cache")
@@ -19,6 +20,9 @@ SETTINGS = (
     *("around", "base_path", "lifespan", "mounts", "on_error", "public_url", "source", "sources"),
     *("stage", "text_types"),
 )
+
+# The one setting that is not of `wrap`.
+REMOTE_ADDR = "remote_addr"
 
 _PREFIX = "UNIGATE_"
 _GATEWAY = "unigate.gateway"
@@ -32,7 +36,8 @@ class Unigate:
     extended; attributes that it defines under these names stay. The command is `flask unigate`.
 
     `app.config` may have the keywords of `unigate.wrap` as UNIGATE_PLATFORM, UNIGATE_CACHE,
-    UNIGATE_MOUNTS and so on. `init_app` reads them once.
+    UNIGATE_MOUNTS and so on. With UNIGATE_REMOTE_ADDR, REMOTE_ADDR and `request.remote_addr` are
+    `request.ip_address`. `init_app` reads the configuration once.
 
     Args:
         app: The application to extend; None for the factory pattern, with `init_app`.
@@ -58,6 +63,7 @@ class Unigate:
                 "Call Unigate(app) or init_app(app) only once for each application."
             )
         settings = _settings(app)
+        sets_remote_addr = settings.pop(REMOTE_ADDR, False)
         gateway = wrap(app, interface="wsgi", **settings)
         deployment = {name: settings[name] for name in _DEPLOYMENT_SETTINGS if name in settings}
         own = app.request_class
@@ -65,7 +71,8 @@ class Unigate:
             "__module__": own.__module__,
             "unigate_deployment": Deployment(**deployment) if deployment else None,
         }
-        app.request_class = type(own.__name__, (own, RequestMixin), members)
+        bases = (RemoteAddr, own, RequestMixin) if sets_remote_addr else (own, RequestMixin)
+        app.request_class = type(own.__name__, bases, members)
         app.extensions["unigate"] = self
         app.extensions[_GATEWAY] = gateway
         app.cli.add_command(command_for(app, gateway))
@@ -103,9 +110,17 @@ def _settings(app: Flask) -> dict[str, Any]:
         if not key.startswith(_PREFIX):
             continue
         name = key.removeprefix(_PREFIX).lower()
+        if name == REMOTE_ADDR:
+            if not isinstance(value, bool | None):
+                raise ValueError(f"{key} in app.config must be True or False, got {value!r}.")
+            settings[name] = bool(value)
+            continue
         if name not in SETTINGS:
-            valid = ", ".join(_PREFIX + setting.upper() for setting in sorted(SETTINGS))
-            raise ValueError(f"{key} is not a setting of flask_unigate. Use one of {valid}.")
+            valid = [_PREFIX + setting.upper() for setting in sorted((*SETTINGS, REMOTE_ADDR))]
+            raise ValueError(
+                f"{key} is not a setting of flask_unigate. Use one of {', '.join(valid)}."
+                f"{did_you_mean(key, valid)}"
+            )
         if value is None:
             continue
         try:

@@ -1,11 +1,12 @@
-"""The attributes that `Unigate` adds to `flask.request`."""
+"""The attributes that `Unigate` adds to `flask.request`, and `flask.request` with their types."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import flask
+from werkzeug.local import LocalProxy
 
 import unigate
 from unigate.request_attributes import RequestAttributes
@@ -33,5 +34,34 @@ class RequestMixin(RequestAttributes):
         return request
 
 
+class RemoteAddr(flask.Request):
+    """What goes before a request class with `RequestMixin`, for UNIGATE_REMOTE_ADDR."""
+
+    ip_address: str | None
+
+    def __init__(self, environ: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        super().__init__(environ, *args, **kwargs)
+        if self.ip_address:
+            environ["REMOTE_ADDR"] = self.remote_addr = self.ip_address
+
+
 class Request(flask.Request, RequestMixin):
     """Flask's request with the attributes of unigate, for annotations and as a base class."""
+
+
+def _extended() -> Request:
+    current = cast("LocalProxy[flask.Request]", flask.request)._get_current_object()
+    if not isinstance(current, RequestMixin):
+        app = flask.current_app.name
+        raise RuntimeError(
+            f"flask_unigate.request needs the extension, which the Flask application {app!r} does "
+            "not have: call Unigate(app), or init_app(app) in the factory."
+        )
+    return cast("Request", current)
+
+
+request = cast("Request", LocalProxy(_extended))
+"""`flask.request` with the types of unigate's attributes.
+
+RuntimeError: The application does not have the extension, or there is no current request.
+"""

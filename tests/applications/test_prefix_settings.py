@@ -1,4 +1,4 @@
-"""The prefix settings of Dash, WsgiDAV and Flask-Admin do what README says of them."""
+"""The prefix settings of Dash, WsgiDAV and Flask-Admin do what guides/prefixes.md says of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REQUIREMENTS = ("dash==4.4.1", "flask-admin==2.2.1", "wsgidav==4.4.0")
 STAGES = ("", "/prod")
 SECONDS = 120
 
-README = {
+PAGE = {
     "dash": '`Dash(requests_pathname_prefix="/v2/", routes_pathname_prefix="/")`',
     "wsgidav": '`"mount_path": "/v2"` in its configuration',
     "flask-admin": '`admin.url = "/v2/admin"` after the last `admin.add_view(...)`',
@@ -51,16 +51,16 @@ def outside(links: dict[str, Any]) -> set[str]:
     return {link for link, status in links.items() if status == "outside"}
 
 
-@pytest.mark.parametrize("name", README)
+@pytest.mark.parametrize("name", PAGE)
 def test_with_the_setting_all_links_stay_below_the_prefix(name: str) -> None:
-    assert README[name] in (ROOT / "README.md").read_text("utf-8")
+    assert PAGE[name] in (ROOT / "docs/guides/prefixes.md").read_text("utf-8")
     for links in visit(name, *((stage, True) for stage in STAGES)):
         assert len(links) > len(LEFT[name]) + 2
         assert outside(links) == LEFT[name]
         assert {links[link] for link in links.keys() - LEFT[name]} == {200}, links
 
 
-@pytest.mark.parametrize("name", README)
+@pytest.mark.parametrize("name", PAGE)
 def test_without_the_setting_links_lead_out_of_the_application(name: str) -> None:
     [links] = visit(name, ("/prod", False))
     assert outside(links) >= WITHOUT[name]

@@ -1,4 +1,4 @@
-"""Applications that do not expect a prefix on their path are reached as README says."""
+"""Applications that do not expect a prefix on their path are reached as guides/prefixes.md says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Applications that do not expect a prefix on their path, mounted as they are and as README says.
+"""Applications that do not expect a prefix, mounted as they are and as guides/prefixes.md says.
 
 Runs in an environment with them, and prints the status of a page of each.
 """

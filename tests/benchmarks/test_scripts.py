@@ -13,8 +13,10 @@ from tests.benchmarks.folder import BENCHMARKS, check, check_results, run
 
 FILES = (
     "run.py",
+    "bytecode.py",
     "cache.py",
     "cold_start.py",
+    "conformance.py",
     "lambda_runtime.py",
     "memory.py",
     "mounts.py",

@@ -706,5 +706,5 @@ def test_a_missing_urllib3_is_named_with_its_extra() -> None:
     )
     assert done.stdout.splitlines() == [
         "6935999f",
-        "Vercel's Runtime Cache needs urllib3: pip install 'unigate[vercel]'",
+        'Vercel\'s Runtime Cache needs urllib3: pip install "unigate[vercel]"',
     ]

@@ -10,8 +10,8 @@ import pytest
 
 from tests.cli.projects import write
 from unigate.cli.project.dependencies import Dependencies, LocalPackage, read_dependencies
+from unigate.cli.project.interpreters import find_uv
 from unigate.cli.project.pyproject import read_pyproject
-from unigate.cli.project.uv import find_uv
 
 PYPROJECT = """
 [project]

@@ -32,7 +32,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import unigate
 from tests.apps import plain
 from unigate.cli.main import main
-from unigate.cli.project.route_tables import Route, routes_of
+from unigate.cli.project.route_tables import routes_of
+from unigate.cli.project.routes import Route
 
 ROOT = Path(__file__).resolve().parents[2]
 ME = __name__

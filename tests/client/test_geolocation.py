@@ -355,4 +355,4 @@ def test_missing_package_is_named(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "maxminddb", None)
     assert geo.look_up("203.0.113.7", database) is None
-    assert "pip install 'unigate[geoip]'" in caplog.text
+    assert 'pip install "unigate[geoip]"' in caplog.text

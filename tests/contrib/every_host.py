@@ -10,14 +10,14 @@ import pytest
 
 from unigate import Gateway, Request, emulator
 from unigate.events import EventSource
-from unigate.testing import client
+from unigate.testing import transport
 
 # "handle" is the door for programs that already have an event loop.
 HOSTS = (*emulator.EVENT_SOURCES, "google", "azure", "asgi", "wsgi", "handle")
 
 
 def pytest_configure() -> None:
-    client.find_host = find_host
+    transport.find_host = find_host
     if "django" in sys.modules:
         from django.conf import settings
 

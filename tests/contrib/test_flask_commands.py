@@ -169,3 +169,45 @@ def read(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as response:
         text: str = response.read().decode()
         return text
+
+
+# An application in a package, and the gateway as README has it, in the module that is deployed.
+SITE = """
+import flask
+from flask_unigate import Unigate
+
+site = flask.Flask(__name__)
+gateway = Unigate(site).gateway
+
+@site.get("/tea")
+def tea():
+    return "tea"
+"""
+DEPLOYED = """
+import fastapi
+import unigate
+from shop.site import gateway, site
+
+api = fastapi.FastAPI()
+api.get("/milk")(lambda: "milk")
+other = unigate.wrap(api)
+app = unigate.wrap({root}, mounts={{"/v2": api}})
+"""
+
+
+@pytest.mark.parametrize("root", ["site", "gateway"])
+def test_the_modules_own_gateway_comes_before_the_extensions(tmp_path: Path, root: str) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").touch()
+    (tmp_path / "shop" / "site.py").write_text(SITE)
+    (tmp_path / "main.py").write_text(DEPLOYED.format(root=root))
+
+    for path, body in (("/tea", "tea"), ("/v2/milk", '"milk"')):
+        done = flask(tmp_path, "main:site", "unigate", "invoke", "--path", path)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["body"] == body
+    built = flask(tmp_path, "main:site", "unigate", "build", "--target", "google", "--dry-run")
+    assert "from main import app" in built.stdout, built.stderr
+    alone = flask(tmp_path, "shop.site:site", "unigate", "routes")
+    assert "/milk" not in alone.stdout
+    assert "/tea" in alone.stdout

@@ -330,7 +330,7 @@ def test_a_class_for_annotations_can_be_the_request_class_too() -> None:
 def test_the_settings_are_the_keywords_of_wrap() -> None:
     keywords = set(inspect.signature(unigate.wrap).parameters)
 
-    assert set(SETTINGS) == keywords - {"application", "interface", "unknown"}
+    assert set(SETTINGS) == keywords - {"application", "interface", "more", "unknown"}
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_the_settings_are_the_keywords_of_wrap() -> None:
         ("UNIGATE_", 1, "UNIGATE_ is not a setting"),
         ("UNIGATE_PLATFORM", "cloudfare", "UNIGATE_PLATFORM in app.config is invalid: .*cloudfare"),
         ("UNIGATE_TRUSTED_PROXIES", "here", "UNIGATE_TRUSTED_PROXIES .* is invalid: .*here"),
-        ("UNIGATE_CACHE", "mysql://x:secret@y", "UNIGATE_CACHE .* is invalid: .*'mysql'"),
+        ("UNIGATE_CACHE", "mysql://x:secret@y", "UNIGATE_CACHE .* is invalid: .*got mysql://"),
         ("UNIGATE_MOUNTS", "v2", "UNIGATE_MOUNTS .* is invalid"),
         ("UNIGATE_MOUNTS", {"v2": "main:app"}, "UNIGATE_MOUNTS .* is invalid: .*v2"),
         ("UNIGATE_MOUNTS", {"/v2": 5}, "UNIGATE_MOUNTS .* is invalid: .*int"),
@@ -461,3 +461,66 @@ def test_the_gateway_of_the_extension_answers_a_server() -> None:
     asyncio.run(extension.gateway(scope, receive, send))
 
     assert app.json.loads(sent[1]["body"])["address"] == "192.0.2.1"
+
+
+# --- REMOTE_ADDR and the typed request ------------------------------------------------------------
+
+
+def remote_app(own: type[Request] = Request, **config: Any) -> Flask:
+    app = Flask("remote")
+    app.request_class = own
+    app.config.update(UNIGATE_TRUSTED_PROXIES=1, **config)
+    Unigate(app)
+
+    @app.route("/")
+    def show() -> dict[str, str | None]:
+        address = request.environ.get("REMOTE_ADDR")
+        return {"attribute": request.remote_addr, "environ": address}
+
+    return app
+
+
+@pytest.mark.parametrize("sets", [True, False, None])
+def test_remote_addr_is_the_clients_address_where_the_setting_says_so(sets: bool | None) -> None:
+    class Own(Request):
+        """A request class of the application."""
+
+    client = remote_app(Own, UNIGATE_REMOTE_ADDR=sets).test_client()
+    seen = client.get("/", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"}).json
+    address = "203.0.113.9" if sets else "127.0.0.1"
+    assert seen == {"attribute": address, "environ": address}
+
+
+def test_remote_addr_stays_where_the_client_is_unknown() -> None:
+    client = remote_app(UNIGATE_REMOTE_ADDR=True).test_client()
+    seen = client.get("/", environ_overrides={"REMOTE_ADDR": None}).json
+    assert seen == {"attribute": None, "environ": None}
+
+
+def test_remote_addr_is_set_before_anything_of_the_application_runs() -> None:
+    app = Flask("limited")
+    app.config.update(UNIGATE_TRUSTED_PROXIES=1, UNIGATE_REMOTE_ADDR=True)
+    seen: list[str | None] = []
+    app.before_request(lambda: seen.append(request.remote_addr))  # as Flask-Limiter does
+    Unigate(app)
+    app.test_client().get("/", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert seen == ["203.0.113.9"]
+
+
+def test_the_typed_request_is_flasks_request() -> None:
+    app = Flask("typed")
+    Unigate(app)
+    with app.test_request_context("/tea?a=1"):
+        assert flask_unigate.request.args["a"] == "1"
+        assert flask_unigate.request.unigate is request.unigate
+        flask_unigate.request.geolocation  # noqa: B018
+
+
+def test_the_typed_request_names_the_extension_that_is_missing() -> None:
+    with (
+        Flask("bare").test_request_context("/"),
+        pytest.raises(RuntimeError, match=r"application 'bare' does not have: call Unigate\(app\)"),
+    ):
+        flask_unigate.request.geolocation  # noqa: B018
+    with pytest.raises(RuntimeError, match="outside of request context"):
+        flask_unigate.request.geolocation  # noqa: B018

@@ -1,4 +1,4 @@
-"""What README's "Coming from another gateway" says is different, and what to write then."""
+"""What docs/coming-from says is different, and what to write then."""
 
 from __future__ import annotations
 

@@ -215,25 +215,24 @@ class ASGIRuntime:
 
     def _live_scope(self, mount: Mount, request: Request, scope: Scope) -> Scope:
         fields = scope.get("headers")
-        if type(fields) is list and len(dict(fields)) == len(fields):
+        if type(fields) is list and [name for name, _ in fields].count(b"cookie") < 2:
             fields = fields.copy()  # the application may change it, and the request is read late
         elif isinstance(fields, (list, tuple)) and len(fields) == len(request.headers):
             fields = list(fields)
         else:  # an iterator, which reading uses up, or cookies that are joined
             fields = request.headers.encoded()
-        return {
-            **scope,
-            "headers": fields,
-            "root_path": request.root_path + mount.prefix,
-            "path": request.path,
-            "raw_path": request.raw_path,
-            "state": {
-                **(scope.get("state") or _NO_STATE),
-                **self._states.get(mount, _NO_STATE),
-                "unigate": request,
-            },
-            "unigate.request": request,
-        }
+        state = dict(scope.get("state") or _NO_STATE)
+        state.update(self._states.get(mount, _NO_STATE))
+        state["unigate"] = request
+        # Stores into a copy take half the time of a literal with the scope in it.
+        live = dict(scope)
+        live["headers"] = fields
+        live["root_path"] = request.root_path + mount.prefix
+        live["path"] = request.path
+        live["raw_path"] = request.raw_path
+        live["state"] = state
+        live["unigate.request"] = request
+        return live
 
     def _bridge(self, mount: Mount) -> WSGIBridge:
         bridge = self._bridges.get(mount)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from unigate.forking import after_in_child
 
@@ -53,15 +53,15 @@ class AsyncRuntimeCache:
         """The backend of the next call; it changes with the gateway, and after a fork."""
         return self._cache.backend
 
-    async def get(self, key: str, default: Any = None) -> Any:
+    async def get(self, key: str, default: object = None) -> Any:
         """Return a copy of a value, or `default` for a missing key; a value can be None too."""
         return await self._run(partial(self._cache.get, key, default))
 
     async def set(
         self,
         key: str,
-        value: Any,
-        options: Mapping[str, Any] | None = None,
+        value: object,
+        options: Mapping[str, object] | None = None,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -75,7 +75,7 @@ class AsyncRuntimeCache:
     async def add(
         self,
         key: str,
-        value: Any,
+        value: object,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -87,8 +87,8 @@ class AsyncRuntimeCache:
     async def replace(
         self,
         key: str,
-        old: Any,
-        new: Any,
+        old: object,
+        new: object,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -99,7 +99,7 @@ class AsyncRuntimeCache:
             partial(self._cache.replace, key, old, new, ttl=ttl, tags=tags, name=name)
         )
 
-    async def remove(self, key: str, old: Any) -> bool | None:
+    async def remove(self, key: str, old: object) -> bool | None:
         """Remove a value if the key still has it; see `RuntimeCache.remove`."""
         return await self._run(partial(self._cache.remove, key, old))
 
@@ -115,7 +115,7 @@ class AsyncRuntimeCache:
         """Give a value a new ttl; see `RuntimeCache.touch`."""
         return await self._run(partial(self._cache.touch, key, ttl))
 
-    async def pop(self, key: str, default: Any = None) -> Any:
+    async def pop(self, key: str, default: object = None) -> Any:
         """Remove a value and return it; see `RuntimeCache.pop`."""
         return await self._run(partial(self._cache.pop, key, default))
 
@@ -131,16 +131,40 @@ class AsyncRuntimeCache:
         """Return True if the key has a value, which may be None. (`in` cannot be awaited.)"""
         return await self._run(partial(self._cache.__contains__, key))
 
+    @overload
     async def get_or_set(
         self,
         key: str,
-        factory: Callable[[], Any] | Callable[[], Awaitable[Any]],
+        factory: Callable[[], Awaitable[T]],
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
         stale: float | timedelta | None = None,
-    ) -> Any:
+    ) -> T: ...
+
+    @overload
+    async def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], T],
+        *,
+        ttl: float | timedelta | None = None,
+        tags: str | Iterable[str] | None = None,
+        name: str | None = None,
+        stale: float | timedelta | None = None,
+    ) -> T: ...
+
+    async def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], object],
+        *,
+        ttl: float | timedelta | None = None,
+        tags: str | Iterable[str] | None = None,
+        name: str | None = None,
+        stale: float | timedelta | None = None,
+    ) -> object:
         """Return a value; for a missing key, store and return what `factory` makes.
 
         The factory, a function or a coroutine function, runs on the caller's event loop, which no
@@ -173,8 +197,8 @@ class AsyncRuntimeCache:
 
     async def set_many(
         self,
-        values: Mapping[str, Any],
-        options: Mapping[str, Any] | None = None,
+        values: Mapping[str, object],
+        options: Mapping[str, object] | None = None,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,

@@ -21,7 +21,7 @@ import time
 try:
     from limits.storage import Storage
 except ImportError as error:
-    raise ImportError("A storage of rate limits needs limits: pip install 'limits>=5'") from error
+    raise ImportError('A storage of rate limits needs limits: pip install "limits>=5"') from error
 
 from unigate.errors import CacheError
 

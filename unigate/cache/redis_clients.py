@@ -16,7 +16,7 @@ try:
     from redis.retry import Retry
     from redis.sentinel import Sentinel, SentinelConnectionPool
 except ImportError as error:
-    raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
+    raise ImportError('A cache in Redis needs redis-py: pip install "unigate[redis]"') from error
 
 from .redis_checks import check_client, hint, unknown_option
 from .redis_pools import Credentials, Limit, close_idle, without_name

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 try:
     from redis.connection import parse_url
 except ImportError as error:
-    raise ImportError("A cache in Redis needs redis-py: pip install 'unigate[redis]'") from error
+    raise ImportError('A cache in Redis needs redis-py: pip install "unigate[redis]"') from error
 
 Node = tuple[str, int]
 """A host and a port."""

@@ -88,7 +88,7 @@ class RuntimeCache:
             )
         return entries
 
-    def get(self, key: str, default: Any = None) -> Any:
+    def get(self, key: str, default: object = None) -> Any:
         """Return a copy of a value, or `default` for a missing key; a value can be None too."""
         found = self._entries().look(self._full_key(key))
         return default if found is None else found[0]
@@ -96,8 +96,8 @@ class RuntimeCache:
     def set(
         self,
         key: str,
-        value: Any,
-        options: Mapping[str, Any] | None = None,
+        value: object,
+        options: Mapping[str, object] | None = None,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -128,7 +128,7 @@ class RuntimeCache:
     def add(
         self,
         key: str,
-        value: Any,
+        value: object,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -151,8 +151,8 @@ class RuntimeCache:
     def replace(
         self,
         key: str,
-        old: Any,
-        new: Any,
+        old: object,
+        new: object,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -171,7 +171,7 @@ class RuntimeCache:
             full_key, lambda entries: entries.replace(full_key, expected, data, options)
         )
 
-    def remove(self, key: str, old: Any) -> bool | None:
+    def remove(self, key: str, old: object) -> bool | None:
         """Remove a value if the key still has it, as `get` has returned it.
 
         Return True if it was removed, False if the key has no value or a different one, and None if
@@ -209,7 +209,7 @@ class RuntimeCache:
         seconds, full_key = checked_ttl(ttl), self._full_key(key)
         return self._change(full_key, lambda entries: entries.touch(full_key, seconds))
 
-    def pop(self, key: str, default: Any = None) -> Any:
+    def pop(self, key: str, default: object = None) -> Any:
         """Remove a value and return it, or `default` for a missing key.
 
         Of any number of concurrent callers, one gets the value.
@@ -235,13 +235,13 @@ class RuntimeCache:
     def get_or_set(
         self,
         key: str,
-        factory: Callable[[], Any],
+        factory: Callable[[], T],
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
         name: str | None = None,
         stale: float | timedelta | None = None,
-    ) -> Any:
+    ) -> T:
         """Return a value; for a missing key, store and return what `factory` makes.
 
         Concurrent callers of a missing key, in all threads and tasks of the process, wait for one
@@ -256,7 +256,7 @@ class RuntimeCache:
 
         Args:
             key: Any text.
-            factory: Returns a JSON value.
+            factory: Returns a JSON value, a list rather than a tuple.
             ttl: As for `set`; so are `tags` and `name`.
             stale: Seconds after the ttl in which callers get the old value at once, while one of
                 them makes the new one; other methods return the old value too. If its factory
@@ -271,12 +271,14 @@ class RuntimeCache:
         """
         options = Options.checked(ttl=ttl, tags=tags, name=name)
         may_wait = not _on_event_loop()
-        return run_steps(self.get_or_set_steps(key, factory, options, stale, may_wait=may_wait))
+        steps = self.get_or_set_steps(key, factory, options, stale, may_wait=may_wait)
+        value: T = run_steps(steps)
+        return value
 
     def get_or_set_steps(
         self,
         key: str,
-        factory: Callable[[], Any],
+        factory: Callable[[], object],
         options: Options,
         stale: float | timedelta | None,
         *,
@@ -332,8 +334,8 @@ class RuntimeCache:
 
     def set_many(
         self,
-        values: Mapping[str, Any],
-        options: Mapping[str, Any] | None = None,
+        values: Mapping[str, object],
+        options: Mapping[str, object] | None = None,
         *,
         ttl: float | timedelta | None = None,
         tags: str | Iterable[str] | None = None,
@@ -374,7 +376,7 @@ class RuntimeCache:
             raise KeyError(key)
         return found[0]
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: object) -> None:
         self.set(key, value)
 
     def __delitem__(self, key: str) -> None:

@@ -71,9 +71,21 @@ def check_url(url: str) -> None:
     scheme = _scheme(url)
     if scheme not in SCHEMES:
         # Only the scheme: the rest may contain a password.
+        got = f"{scheme}://" if "://" in url else "no scheme"
         raise ValueError(
-            f"Unknown scheme {scheme!r} of a cache URL; it must be one of {', '.join(SCHEMES)}."
+            "A cache's URL must begin with memory://, redis://, rediss:// (TLS), valkey://, "
+            "valkeys://, one of these four with +sentinel or +cluster, or unix://, got "
+            f"{got}.{_advice(scheme, got)}"
         )
+
+
+def _advice(scheme: str, got: str) -> str:
+    from unigate.nearest import nearest
+
+    if scheme in ("http", "https"):
+        return " An address for HTTP requests will not do: take the server's redis:// address."
+    meant = nearest(scheme, SCHEMES) if got != "no scheme" else "redis"
+    return f" Did you mean {meant}://...?" if meant else ""
 
 
 def check_backend(backend: object) -> None:

@@ -232,7 +232,7 @@ def _connections() -> PoolManager:
     try:
         from urllib3 import PoolManager
     except ImportError:
-        message = "Vercel's Runtime Cache needs urllib3: pip install 'unigate[vercel]'"
+        message = "Vercel's Runtime Cache needs urllib3: " + 'pip install "unigate[vercel]"'
         raise ImportError(message) from None
     return PoolManager(maxsize=_CONNECTIONS)
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 # The packages of the extra "cli", by the names of their modules.
 EXTRA_MODULES = ("click", "jinja2", "markupsafe", "packaging", "werkzeug", "yaml")
-EXTRA_MISSING = "The command line is an extra: pip install 'unigate[cli]'"
+EXTRA_MISSING = 'The command line is an extra: pip install "unigate[cli]"'

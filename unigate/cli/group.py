@@ -6,6 +6,8 @@ from importlib import import_module
 
 import click
 
+from unigate.nearest import nearest
+
 from . import EXTRA_MISSING, EXTRA_MODULES
 
 # Each module has the command under the command's name. The second is the line for it in the help,
@@ -20,6 +22,8 @@ _COMMANDS = {
     "invoke": ("unigate.cli.invoke", "Invoke an application with one event and print its reply."),
     "routes": ("unigate.cli.routes", "List the routes of an application."),
 }
+# What other programs call them.
+_ELSEWHERE = {"deploy": "build", "package": "build", "run": "dev", "serve": "dev", "start": "dev"}
 
 
 class _LazyGroup(click.Group):
@@ -36,6 +40,20 @@ class _LazyGroup(click.Group):
                 raise
             raise click.ClickException(EXTRA_MISSING) from error
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in _COMMANDS or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        if ":" in name or name.endswith(".py"):
+            problem = f"A command comes before the application: unigate dev {name}"
+        else:
+            meant = _ELSEWHERE.get(name) or nearest(name, _COMMANDS)
+            advice = f"did you mean {meant!r}?" if meant else f"use one of {', '.join(_COMMANDS)}."
+            problem = f"There is no command {name!r}: {advice}"
+        raise click.UsageError(problem, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

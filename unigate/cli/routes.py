@@ -9,7 +9,10 @@ from contextlib import redirect_stdout
 
 import click
 
-from .project.route_tables import Route, routes_of
+from unigate.routing import Mount
+
+from .project.route_tables import KNOWN, has_table, routes_of
+from .project.routes import Route, endpoint_of
 from .project.target import importing, load
 
 _TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
@@ -21,9 +24,10 @@ _TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
 def routes(target: str, as_json: bool) -> int:
     """List the routes of an application.
 
-    It reads the route tables of Flask, Django, Starlette and FastAPI, and those of applications
-    mounted in them. An application without a table is listed with its prefix. ANY stands for all
-    methods.
+    It reads the route tables of Bottle, Connexion, Django, Falcon, FastAPI, Flask, Litestar,
+    Pyramid, Quart, Sanic and Starlette, and those of applications mounted in them. Any other
+    application is listed with its prefix and named on stderr; without one whose table can be read,
+    the exit code is 1. ANY stands for all methods.
 
     \b
     Examples:
@@ -32,12 +36,27 @@ def routes(target: str, as_json: bool) -> int:
     """
     # The application may print while it is imported, and loads its mounts when they are read.
     with redirect_stdout(sys.stderr), importing(target):
-        rows = routes_of(load(target))
+        gateway = load(target)
+        rows = routes_of(gateway)
     if as_json:
         click.echo(json.dumps([route._asdict() for route in rows], indent=2))
     else:
         click.echo(_table([_TITLES, *map(_cells, rows)]))
-    return 0
+    unknown = [mount for mount in gateway.mounts if not has_table(mount.app)]
+    for mount in unknown:
+        click.echo(_unknown_message(mount), err=True)
+    if not rows:
+        click.echo("The application has no routes.", err=True)
+    return 1 if unknown and len(unknown) == len(gateway.mounts) else 0
+
+
+def _unknown_message(mount: Mount) -> str:
+    known = f"{', '.join(KNOWN[:-1])} and {KNOWN[-1]}"
+    return (
+        f"The routes of the application below {mount.prefix or '/'} cannot be read: unigate reads "
+        f"those of {known}, got {endpoint_of(mount.app)}. Middleware around one of them must keep "
+        "it in an attribute, such as app."
+    )
 
 
 def _cells(route: Route) -> Sequence[str]:

@@ -180,7 +180,7 @@ def _open(path: str) -> Any:
 
                 _databases[path] = maxminddb.open_database(path)
             except ImportError:
-                _log.error("Reading %s requires maxminddb: pip install 'unigate[geoip]'.", path)
+                _log.error('Reading %s requires maxminddb: pip install "unigate[geoip]".', path)
                 _databases[path] = None
             except Exception as error:  # of any kind: the file may be damaged
                 _log.error("The geolocation database %s cannot be opened: %s", path, error)

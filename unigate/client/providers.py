@@ -151,7 +151,12 @@ def provider(name: str, **headers: str) -> Provider:
         ValueError: For an unknown platform or kind of header.
     """
     if name not in PROVIDERS:
-        raise ValueError(f"platform must be one of {', '.join(PROVIDERS)}, got {name!r}.")
+        from unigate.nearest import did_you_mean
+
+        raise ValueError(
+            f"platform must be one of {', '.join(PROVIDERS)}, got {name!r}."
+            f"{did_you_mean(name, PROVIDERS)}"
+        )
     unknown = headers.keys() - set(_HEADERS)
     if unknown:
         raise ValueError(

@@ -131,7 +131,7 @@ def _route_prefix(setting: str | None, folder: str, hosted: bool) -> str:
     """Return the prefix of every route: from the setting, else host.json, else "/api".
 
     A process without host.json that the host did not start is a test: it has no prefix, as in the
-    set-up of the README.
+    set-up of docs/platforms/azure.md.
     """
     if setting is None:
         config = None

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import shlex
 import threading
-from typing import Any
+from typing import Any, TypedDict
 
 # Held while a command runs: its output is what is written to `sys.stdout`, which the process has
 # once. A command may run another one.
 one_command = threading.RLock()
+
+
+class Outcome(TypedDict):
+    """The output of a command, stdout and stderr together, and its exit status."""
+
+    output: str
+    exit_status: int
 
 
 def command_arguments(event: Any) -> list[str]:

@@ -115,9 +115,12 @@ def source_named(name: str, extra: tuple[EventSource, ...] = ()) -> EventSource:
     for row in ROWS:
         if name in (row.module, row.also):
             return row.source
+    from unigate.nearest import did_you_mean
+
     second = [row.also for row in ROWS if row.also]
     names = dict.fromkeys([*second, *(row.module for row in ROWS), *map(name_of, extra)])
-    raise ValueError(f"source must be one of {', '.join(names)}, got {name!r}.")
+    advice = did_you_mean(name, names)
+    raise ValueError(f"source must be one of {', '.join(names)}, got {name!r}.{advice}")
 
 
 def check_sources(sources: Iterable[Any]) -> None:

@@ -67,10 +67,16 @@ class EventHandlers:
         known = (*kinds.NAMES, "*")
         if callable(kind):
             raise TypeError(
-                f'A function is registered for a kind of event, @app.on_event("sqs"), got {kind!r}.'
+                f'The kind of event is missing: write @app.on_event("sqs") above {_name(kind)}. A '
+                f"kind is one of {', '.join(map(repr, known))}."
             )
         if kind not in known:
-            raise ValueError(f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.")
+            from unigate.nearest import did_you_mean
+
+            raise ValueError(
+                f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}."
+                f"{did_you_mean(kind, known)}"
+            )
         wanted = filters.checked(kind, wanted)
 
         def register(handler: Handler) -> Handler:

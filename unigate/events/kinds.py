@@ -49,7 +49,8 @@ _STREAMS = ("kinesis", "dynamodb")
 LISTS = ("activemq", "appsync", "dynamodb", "kafka", "kinesis", "rabbitmq", "sqs")
 """The kinds of which events can be lists: records from EventBridge Pipes, AppSync's batches."""
 
-_COMMANDS = frozenset({"_serverless-wsgi", "command", "raw_command", "manage"})
+COMMANDS = frozenset({"_serverless-wsgi", "command", "raw_command", "manage"})
+"""The members in which serverless-wsgi and Zappa take commands; only "manage" alone is one here."""
 _SCHEDULERS = ("aws.events", "aws.scheduler")
 
 
@@ -117,7 +118,7 @@ _ROWS: tuple[tuple[str, _Test, tuple[str, ...]], ...] = (
     # Nothing else may be in it: a request must not become a command by a member that it gained.
     ("manage", lambda e, c: e.keys() == {"manage"}, ()),
     # Commands for other tools (serverless-wsgi, Zappa): never run here.
-    (OTHER, lambda e, c: not _COMMANDS.isdisjoint(e), tuple(_COMMANDS)),
+    (OTHER, lambda e, c: not COMMANDS.isdisjoint(e), tuple(COMMANDS)),
     # An agent of Bedrock.
     (OTHER, lambda e, c: "messageVersion" in e and "apiPath" in e, ("apiPath",)),
 )

@@ -33,9 +33,19 @@ def unknown_event(
         named = kind if kind in kinds.NAMES else "*"
         advice = (
             f"It is not an HTTP request (kind: {kind}): register a function for it with "
-            f'@app.on_event("{named}").'
+            f'@app.on_event("{named}").{_advice_on_commands(event)}'
         )
     return UnknownEvent(f"{_seen(event)} {advice}")
+
+
+def _advice_on_commands(event: Any) -> str:
+    if not isinstance(event, dict) or kinds.COMMANDS.isdisjoint(event):
+        return ""
+    form = "" if event.keys() == {"manage"} else 'as {"manage": "..."} and nothing else '
+    return (
+        f" Commands of Django and Flask are run {form}by the plugins' function: "
+        'app.on_event("manage")(django_unigate.manage), or flask_unigate.manage(site).'
+    )
 
 
 def _seen(event: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 
 class Identity:
@@ -24,9 +23,9 @@ class Identity:
         self,
         kind: str,
         user: str | None,
-        claims: Mapping[str, Any],
+        claims: Mapping[str, object],
         scopes: tuple[str, ...] = (),
-        certificate: Mapping[str, Any] | None = None,
+        certificate: Mapping[str, object] | None = None,
     ) -> None:
         self.kind = kind
         self.user = user

@@ -21,9 +21,12 @@ _BEFORE_START = "The application sent a part of the body before it called start_
 def check_iterable(body: object) -> None:
     """Raise a TypeError that says what an application must return, if its body is not iterable."""
     if not (hasattr(body, "__iter__") or hasattr(body, "__getitem__")):
+        advice = "If it is a factory, pass what it returns."
+        if body is None:
+            advice = "Is `return` missing in it, or in the middleware around it?"
         raise TypeError(
-            f"A WSGI application must return an iterable of bytes, got {body!r}. If it is a "
-            "factory, pass what it returns."
+            f'A WSGI application must return an iterable of bytes, such as [b"..."], got {body!r}. '
+            f"{advice}"
         )
 
 

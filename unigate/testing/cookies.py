@@ -2,66 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
-from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request as UrllibRequest
 
-from unigate.http import Headers
+import httpx
 
 
-class Cookies(MutableMapping[str, str]):
-    """Cookies by name, kept and expired as a browser does it."""
+class Cookies(httpx.Cookies):
+    """Cookies by name, kept, sent and expired as a browser does it (RFC 6265).
+
+    A cookie that is set without a domain belongs to the host of the base URL alone.
+    """
 
     def __init__(self, base_url: str) -> None:
-        self._base = base_url
-        self._jar = CookieJar(_Policy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain))
-
-    def take(self, headers: Headers, url: str) -> None:
-        """Store the cookies that a response sets, and drop those that it expires.
-
-        Args:
-            headers: The header fields of the response.
-            url: The URL of the request.
-        """
-        response: Any = SimpleNamespace(
-            info=lambda: SimpleNamespace(get_all=lambda name, default: headers.getlist(name))
-        )
-        self._jar.extract_cookies(response, UrllibRequest(url))
+        super().__init__(_Jar(base_url))
 
     def header(self, url: str) -> str:
         """Return the Cookie header of a request to a URL; "" if no cookie applies."""
         request = UrllibRequest(url)
-        self._jar.add_cookie_header(request)
+        self.jar.add_cookie_header(request)
         return str(request.get_header("Cookie", ""))
 
-    def _live(self) -> dict[str, Cookie]:
-        return {cookie.name: cookie for cookie in self._jar if not cookie.is_expired()}
+    def get(  # type: ignore[override]
+        self,
+        name: str,
+        default: str | None = None,
+        domain: str | None = None,
+        path: str | None = None,
+    ) -> str | None:
+        """Return a cookie, the last one if a name has several on different paths or domains."""
+        found = [
+            cookie
+            for cookie in self.jar
+            if cookie.name == name
+            and domain in (None, cookie.domain)
+            and path in (None, cookie.path)
+        ]
+        return found[-1].value or "" if found else default
 
-    def __getitem__(self, name: str) -> str:
-        return self._live()[name].value or ""
-
-    def __setitem__(self, name: str, value: str) -> None:
-        """Set a cookie for every path of the base URL's host."""
-        self.take(Headers([("set-cookie", f"{name}={value}; Path=/")]), self._base)
+    def update(  # type: ignore[override]
+        self,
+        cookies: Mapping[str, str] | Iterable[tuple[str, str]] | CookieJar | None = None,
+        **more: str,
+    ) -> None:
+        """Set cookies, given as httpx takes them or as keywords."""
+        if isinstance(cookies, (httpx.Cookies, CookieJar)):
+            super().update(cookies)  # with their domains and paths
+        else:
+            super().update({**dict(cookies or ()), **more})
 
     def __delitem__(self, name: str) -> None:
-        """Delete all cookies of a name, on every path and domain."""
-        del self._live()[name]
-        for cookie in list(self._jar):
-            if cookie.name == name:
-                self._jar.clear(cookie.domain, cookie.path, cookie.name)
+        """Delete all cookies of a name, on every path and domain; KeyError if there is none."""
+        self[name]
+        self.delete(name)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._live())
 
-    def __len__(self) -> int:
-        return len(self._live())
+class _Jar(CookieJar):
+    """A jar without expired cookies, where each cookie has a domain."""
 
-    def __repr__(self) -> str:
-        return f"Cookies({dict(self)!r})"
+    def __init__(self, base_url: str) -> None:
+        super().__init__(_Policy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain))
+        host = urlsplit(base_url).hostname or ""
+        self._host = host if "." in host else f"{host}.local"  # http.cookiejar's name of such hosts
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        if not cookie.domain:
+            cookie.domain = self._host
+        super().set_cookie(cookie)
+
+    def __iter__(self) -> Iterator[Cookie]:
+        return (cookie for cookie in super().__iter__() if not cookie.is_expired())
 
 
 class _Policy(DefaultCookiePolicy):

@@ -18,7 +18,7 @@ import pytest
 from tests.cli.projects import FLASK, GATEWAY, project, tree, write
 from unigate.cli.build.route_functions import functions_of
 from unigate.cli.main import main
-from unigate.cli.project.route_tables import Route
+from unigate.cli.project.routes import Route
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,8 +65,8 @@ print(Client(runpy.run_path({file!r})["app"]).get({path!r}).text)
 def test_the_files_for_one_function(folder: Path) -> None:
     assert build("main:app") == 0
     assert set(tree(folder)) == {
-        ".python-version", ".unigate-build.json", "api/index.py", "main.py", "public/.gitkeep",
-        "requirements.txt", "vercel.json",
+        ".python-version", ".unigate-build.json", ".vercelignore", "api/index.py", "main.py",
+        "public/.gitkeep", "requirements.txt", "vercel.json",
     }  # fmt: skip
     assert vercel_json(folder) == {
         "$schema": "https://openapi.vercel.sh/vercel.json",
@@ -349,8 +349,17 @@ def test_limits_of_a_path_without_a_function_are_an_error(
     write(folder, {"pyproject.toml": settings, "main.py": f"{GATEWAY}\n{more}"})
     assert build("main:app", "--split") == 2
     assert capsys.readouterr().err == f"unigate: tool.unigate.functions.{path!r}: {problem}\n"
-    assert build("main:app") == 2
-    assert "--split" in capsys.readouterr().err
+
+
+def test_settings_of_functions_are_noted_without_split(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = f'{PROJECT}[tool.unigate.functions."/unknown"]\ntimeout = 3\n'
+    write(folder, {"pyproject.toml": settings})
+    assert build("main:app") == 0
+    note = "Not used for vercel without --split: tool.unigate.functions."
+    assert note in capsys.readouterr().out.splitlines()
+    assert "functions" not in vercel_json(folder)
 
 
 def test_a_build_without_split_removes_the_functions(folder: Path) -> None:

@@ -19,7 +19,7 @@ from tests.cli.projects import project, tree, write
 from unigate.cli.build import writing
 from unigate.cli.build.plan import GeneratedFile
 from unigate.cli.main import main
-from unigate.cli.project.files import RECORD
+from unigate.cli.project.record import RECORD
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -550,6 +550,79 @@ def test_a_disk_that_is_full_leaves_the_folder_unchanged(folder: Path, target: s
     assert "Traceback" not in done.stderr
     assert tree(folder / "out") == before
     assert not list((folder / "out").glob(".unigate-stage-*"))
+
+
+TMPFS = """
+mount -t tmpfs -o size=400k tmpfs out || exit 77
+python="$1"; shift
+"$python" -m unigate build "$@" || exit 78
+find out -type f -exec sha256sum {} + | sort >../before
+head -c 500000 /dev/urandom >big.bin
+"$python" -m unigate build "$@" --force
+echo "code $?"
+find out -type f -exec sha256sum {} + | sort | diff ../before - && ls -A out
+"""
+
+
+@pytest.mark.parametrize("target", ["aws", "azure", "google", "vercel"])
+def test_a_file_system_without_space_keeps_the_old_files(folder: Path, target: str) -> None:
+    write(folder, {"requirements.txt": "", "out/x": ""})
+    (folder / "out/x").unlink()
+    options = ["main:app", "--target", target, "--output", "out"]
+    unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    done = subprocess.run(
+        [*unshare, "sh", "-c", TMPFS, "sh", sys.executable, *options], cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    if done.returncode in (1, 77) and "permitted" in done.stderr:
+        pytest.skip("a file system can be mounted only with permission from the kernel")
+    assert "code 2\n" in done.stdout, done.stderr
+    assert "[Errno 28] No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    files = done.stdout.partition("code 2\n")[2].split()
+    assert ".unigate-build.json" in files, done.stdout
+    assert not any(name.startswith(".unigate-stage-") for name in files)
+
+
+# Waits where a build measures the start of the function, as long as that build is there.
+WAITING = """
+import os, time
+
+if "/.unigate-stage-" in os.getcwd():
+    parent = os.getppid()
+    open(os.environ["DOOR"], "w").close()
+    while os.getppid() == parent:
+        time.sleep(0.02)
+
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return []
+"""
+
+
+def test_a_build_that_is_killed_at_the_start_of_the_function_leaves_the_old_files(
+    folder: Path,
+) -> None:
+    write(folder, {"requirements.txt": "", "pyproject.toml": "[tool.unigate]\n"})
+    options = ["build", "main:app", "--target", "aws", "--output", "out"]
+    assert main(options) == 0
+    before = tree(folder / "out")
+    write(folder, {"main.py": WAITING})
+    door = folder.parent / "door"
+    os.mkfifo(door)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "unigate", *options], cwd=folder, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT), "DOOR": str(door)},
+    )  # fmt: skip
+    door.read_bytes()  # returns once the application is imported
+    process.kill()
+    process.wait(60)
+    assert tree(folder / "out").items() >= before.items()
+    assert list((folder / "out").glob(".unigate-stage-*/*/task/main.py"))
+    write(folder, {"main.py": WAITING.replace("if ", "if False and ")})
+    assert main(options) == 0
+    assert tree(folder / "out").keys() == before.keys()
 
 
 def test_a_build_recovers_before_it_reads_the_project(folder: Path) -> None:

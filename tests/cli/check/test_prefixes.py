@@ -129,7 +129,13 @@ def plain(status: str, lifespan: str = "complete") -> dict[str, str]:
         ('unigate.wrap(mounts={"/v2": api}, base_path="/shop")', "/shop/v2"),
     ],
 )
-@pytest.mark.parametrize("route", ["/", "/users", "/users/{number:int}", "/{name}/shelf"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        *("/", "/users", "/users/{number:int}", "/{name}/shelf", "/users/{number:int(2)}"),
+        *("/{key:uuid}", "/{day:dt('%Y-%m-%d')}/{number:int(num_digits=3)}", "/files/{rest:path}"),
+    ],
+)
 def test_falcon_below_a_prefix_is_found(
     capsys: pytest.CaptureFixture[str], route: str, wrapped: str, prefix: str
 ) -> None:

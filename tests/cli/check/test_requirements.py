@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from unigate.cli.check.requirements import (
 from unigate.cli.check.sizes import check_sizes, installed_sizes, sizes_of
 from unigate.cli.main import main
 from unigate.cli.project.core import Project
-from unigate.cli.project.files import RECORD
 from unigate.cli.project.pyproject import read_pyproject
+from unigate.cli.project.record import RECORD
 from unigate.cli.project.target import Target
 from unigate.cli.vercel.project import VercelProject, read_vercel_json
 
@@ -179,6 +180,16 @@ def test_a_python_that_a_platform_does_not_support(
     assert check(folder) == found * (2 - vercel - aws)
 
 
+@pytest.mark.parametrize("platform", ["azure", "container", "google"])
+def test_what_was_built_for_another_platform_has_no_limits_of_lambda(
+    folder: Path, platform: str
+) -> None:
+    (folder / "vercel.json").unlink()
+    assert check(folder, {".python-version": "3.9"}) == [("python", ".python-version")]
+    record = json.dumps({platform: {}})
+    assert check(folder, {".unigate-build.json": record}) == []
+
+
 def test_a_python_of_the_settings(folder: Path) -> None:
     files = {"pyproject.toml": PYPROJECT + 'python = "3.11"\n'}
     assert "Vercel supports Python 3.12, " in found_in(folder, files)[0].message
@@ -196,11 +207,16 @@ def test_sizes_include_indirect_requirements() -> None:
 
 def test_sizes_are_printed_without_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*CHECK]) == 0
-    *packages, others, total = capsys.readouterr().err.splitlines()
+    *packages, others, total, start = capsys.readouterr().err.splitlines()
     assert len(packages) == 5
     assert any(line.endswith(" MB  werkzeug") for line in packages)
     assert others.endswith(" others")
     assert total.endswith(" MB  unpacked, the limit on Vercel is 500.0 MB")
+    assert re.fullmatch(
+        r"A cold start imports the application in \d+\.\d\d s, and without bytecode in "
+        r"\d+\.\d\d s \(measured here\)\.",
+        start,
+    )
     assert main([*CHECK, "--json"]) == 0
     sizes = json.loads(capsys.readouterr().out)["sizes"]
     assert {"(the project)", "flask", "werkzeug"} <= set(sizes)

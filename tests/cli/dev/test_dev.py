@@ -703,7 +703,11 @@ def test_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (["teapot"], "unigate: No such command 'teapot'. (see 'unigate --help')\n"),
+        (
+            ["teapot"],
+            "unigate: There is no command 'teapot': use one of build, check, dev, invoke, routes. "
+            "(see 'unigate --help')\n",
+        ),
         (["dev"], "unigate dev: Missing argument 'MODULE:APP'. (see 'unigate dev --help')\n"),
     ],
 )

@@ -16,7 +16,7 @@ from unigate.cli.main import main
 from unigate.cli.project.target import Unloadable
 from unigate.cli.vercel.function_folder import FunctionFolder
 from unigate.emulator import make_request
-from unigate.interfaces import import_from
+from unigate.import_strings import import_from
 
 from .function_files import ECHO, ask, functions, invoke, opened, request_for, text
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import fnmatch
 import os
 import subprocess
 import sys
@@ -14,18 +12,15 @@ from pathlib import Path
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.interpreters import find_uv
 from unigate.cli.project.platforms import check_size
-from unigate.cli.project.uv import find_uv
 
+from .installed_files import installed_files, packages_of, records_of
 from .local_packages import install_local
+from .task_folder import add_bytecode, lay_out
 
-# Files of installed packages that only tests, compilers, editors and installers read. Other
-# metadata is kept, because programs read versions and entry points.
-_UNUSED_FOLDERS = ("__pycache__", "bin")
-_UNUSED_FILES = (
-    "*.pyc", "*.pyi", "*.pyx", "*.pxd", "*.c", "*.cpp", "*.h", "*.a", "*.po", "*.pot", ".lock",
-)  # fmt: skip
-_UNUSED_METADATA = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+OWN = "(the project)"
+BYTECODE = "(bytecode)"
 
 # The C library that wheels are built for: Lambda runs Python up to 3.11 on Amazon Linux 2, later
 # versions on Amazon Linux 2023.
@@ -35,24 +30,34 @@ _CPU = {"x86_64": "x86_64", "arm64": "aarch64"}
 _STDERR = 2  # a file descriptor, for subprocesses
 
 
-def make_zip(project: Project, added: Mapping[str, bytes], folder: Path) -> Path:
+def make_zip(project: Project, handler: str, added: Mapping[str, bytes], folder: Path) -> Path:
     """Install a project's dependencies, zip them with the project, and print the sizes.
 
     Args:
+        handler: The import string of what the platform calls.
         added: The contents of further files by their path; they replace the project's.
         folder: An empty folder to work in.
     """
     packages = folder / "packages"
     _install(project, packages)
-    installed = installed_files(packages)
-    sizes = sizes_of(packages, installed)
+    installed = installed_files(packages, project.settings.get("keep", ()))
+    owned = packages_of(packages, installed)
     own = {path: file for path, file in project.files().items() if path not in added}
-    members: dict[str, Path | bytes] = {**installed, **own, **added}
-    sizes["(the project)"] = sum(map(_size, own.values())) + sum(map(len, added.values()))
+    task = folder / "task"
+    lay_out({**installed, **own, **records_of(packages, installed), **added}, task)
+    members = {path: task / path for path in (*installed, *own, *added)}
+    owned[OWN] = {path: members[path] for path in (*own, *added)}
+    sizes = {name: sum(map(_size, files.values())) for name, files in owned.items()}
+    if project.settings.get("bytecode", True):
+        room = (project.allowed.max_bytes or 0) - sum(map(_size, members.values()))
+        bytecode = add_bytecode(project, handler, owned, task, room)
+        members |= {path: task / path for path in bytecode}
+        if bytecode:
+            sizes[BYTECODE] = sum(map(_size, bytecode.values()))
     zipped = folder / "function.zip"
     write_zip(zipped, members)
     _report(sizes, zipped)
-    check_size(project.platform, sizes["(the project)"], sum(sizes.values()))
+    check_size(project.allowed, sizes["(the project)"], sum(sizes.values()))
     if "unigate/__init__.py" not in members:
         message = "Warning: unigate is not in the zip: add it to the project's dependencies."
         click.echo(message, err=True)
@@ -79,35 +84,6 @@ def write_zip(file: Path, members: Mapping[str, Path | bytes]) -> None:
                     f"The file name {name!r} is not UTF-8, as a zip requires: rename the file."
                 )
                 raise click.ClickException(message) from None
-
-
-def installed_files(packages: Path) -> dict[str, Path]:
-    """Return the files of installed packages that a function needs, by their path."""
-    return {
-        file.relative_to(packages).as_posix(): file
-        for file in packages.rglob("*")
-        if file.is_file() and not _is_unused(file.relative_to(packages))
-    }
-
-
-def _is_unused(path: Path) -> bool:
-    folders = path.parts[:-1]
-    if "__pycache__" in folders or path.parts[0] in _UNUSED_FOLDERS or folders[1:2] == ("tests",):
-        return True
-    if folders and folders[0].endswith(".dist-info"):
-        return path.name in _UNUSED_METADATA or "sboms" in folders
-    return any(fnmatch.fnmatch(path.name, pattern) for pattern in _UNUSED_FILES)
-
-
-def sizes_of(packages: Path, kept: Mapping[str, Path]) -> dict[str, int]:
-    """Return the bytes of each package in the kept files, according to its RECORD."""
-    sizes: dict[str, int] = {}
-    for record in sorted(packages.glob("*.dist-info/RECORD")):
-        name, _, version = record.parent.name.removesuffix(".dist-info").partition("-")
-        with record.open(newline="", encoding="utf-8") as lines:
-            own = [row[0] for row in csv.reader(lines) if row]
-        sizes[f"{name} {version}"] = sum(_size(kept[path]) for path in own if path in kept)
-    return sizes
 
 
 def _size(member: Path | bytes) -> int:
@@ -143,6 +119,7 @@ def _install_command(
             libraries = libraries[2:]
         platforms = [f"--platform={tag}_{cpu}" for tag in (*libraries, "manylinux2014")]
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install"]
+        pip += ["--no-compile"]
         return [*pip, *platforms, *common]
     return [uv, "pip", "install", "--python-platform", f"{cpu}-{library}", *common]
 

@@ -13,23 +13,54 @@ import click
 
 from unigate.cli.project.core import Project
 from unigate.cli.project.dependencies import REQUIREMENTS
-from unigate.cli.project.platforms import ANY
-from unigate.cli.project.platforms import PLATFORMS as LIMITS
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
+from unigate.nearest import nearest
 
-from . import aws, azure, google, vercel
+from . import azure, container, google, vercel
+from .aws import target as aws
+from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .requirement_files import requirement_files, without_locks
 from .smoke import try_function
 from .writing import recover_output, write
 
-PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
+PLATFORMS = {
+    "vercel": vercel,
+    "aws": aws,
+    "google": google,
+    "azure": azure,
+    "container": container,
+}
+_ELSEWHERE = {
+    **dict.fromkeys(("lambda", "aws-lambda", "aws_lambda", "amazon", "sam"), "aws"),
+    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions"), "google"),
+    **dict.fromkeys(("azure-functions", "microsoft"), "azure"),
+    **dict.fromkeys(("docker", "cloud-run", "fly", "ecs", "kubernetes", "app-runner"), "container"),
+}
+
+
+def _platform(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check the name of a platform, with advice on other names for it."""
+    if value is None or value in PLATFORMS:
+        return value
+    meant = _ELSEWHERE.get(value.lower()) or nearest(value, PLATFORMS)
+    advice = f" Did you mean --target {meant}?" if meant else ""
+    if ":" in value or value.endswith(".py"):
+        advice = f" The application has no option: unigate build {value} --target aws."
+    problem = f"must be one of {', '.join(PLATFORMS)}, got {value!r}.{advice}"
+    raise click.BadParameter(problem, context, option)
 
 
 @click.command()
 @click.argument("target", metavar="[MODULE:APP]", required=False)
-@click.option("--target", "platform", type=click.Choice(list(PLATFORMS)), required=True)
+@click.option(
+    "--target",
+    "platform",
+    callback=_platform,
+    metavar=f"[{'|'.join(PLATFORMS)}]",
+    help="The platform; it must be named.",
+)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
@@ -37,6 +68,10 @@ PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
+@click.option(
+    "--keep", multiple=True, metavar="PATTERN", help="aws: keep these files of installed packages."
+)
+@click.option("--no-bytecode", is_flag=True, help="aws: write no bytecode.")
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
 @click.option(
     "--no-smoke",
@@ -46,10 +81,12 @@ PLATFORMS = {"vercel": vercel, "aws": aws, "google": google, "azure": azure}
 )
 def build(
     target: str | None,
-    platform: str,
+    platform: str | None,
     output: Path | None,
     dry_run: bool,
     force: bool,
+    keep: tuple[str, ...],
+    no_bytecode: bool,
     split: bool,
     no_smoke: bool,
 ) -> int:
@@ -66,10 +103,16 @@ def build(
       unigate build main:app --target vercel --dry-run
       unigate build main:app --target aws --output build/aws
     """
+    if platform is None:
+        raise click.UsageError(_without_platform(target))
     if split and platform != "vercel":
         raise click.UsageError("--split requires --target vercel.")
     root = Path.cwd()
     pyproject = read_pyproject(root)
+    if keep:
+        pyproject.settings["keep"] = [*pyproject.settings.get("keep", ()), *keep]
+    if no_bytecode:
+        pyproject.settings["bytecode"] = False
     target = target or pyproject.settings.get("app")
     if target is None:
         raise click.UsageError("Name the application: MODULE:APP, or app in [tool.unigate].")
@@ -79,9 +122,7 @@ def build(
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
-    project = Project(
-        root, pyproject, load_target(target, pyproject), output, LIMITS.get(platform, ANY)
-    )
+    project = Project(root, pyproject, load_target(target, pyproject), output, platform)
     copies = platform != "aws" and not project.in_place
     if copies or platform == "aws":
         project.check_links()
@@ -104,9 +145,22 @@ def build(
         for line in try_function(project, platform, output, made):
             click.echo(line, err=True)
     unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
-    for note in (*plan.notes, *_unused_note(platform, unused)):
+    left_out = notes_on_left_out(project)
+    for note in (*plan.notes, *left_out, *_unused_note(platform, unused)):
         click.echo(note)
     return 0
+
+
+def _without_platform(target: str | None) -> str:
+    """Return what to say of a call without --target; the platform may be in its place."""
+    application, example = target or "MODULE:APP", "aws"
+    meant = _ELSEWHERE.get(application.lower()) or nearest(application, PLATFORMS)
+    if meant and ":" not in application:
+        application, example = "MODULE:APP", meant
+    return (
+        f"--target must name the platform, {', '.join(PLATFORMS)}: unigate build {application} "
+        f"--target {example}."
+    )
 
 
 def _default_output(root: Path, platform: str) -> Path:

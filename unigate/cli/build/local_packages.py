@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 from unigate.cli.project.core import Project
 from unigate.cli.project.dependencies import LocalPackage
-from unigate.cli.project.uv import find_uv
+from unigate.cli.project.interpreters import find_uv
 
 _STDERR = 2  # a file descriptor, for subprocesses
 

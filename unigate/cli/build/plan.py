@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 
+class ExtendedFile(bytes):
+    """The text of a file that exists, with lines that a build adds to it.
+
+    It replaces the file without `--force`, and no later build removes it.
+    """
+
+
 class GeneratedFile(NamedTuple):
     """A file that is generated when it is written.
 
@@ -19,7 +26,7 @@ class GeneratedFile(NamedTuple):
     sources: Sequence[str]
 
 
-# The bytes of a file, a file to copy, or a file to generate.
+# The bytes of a file, among them an ExtendedFile; a file to copy; or a file to generate.
 FileContent = bytes | Path | GeneratedFile
 
 

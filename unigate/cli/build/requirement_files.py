@@ -14,7 +14,7 @@ from unigate.cli.project.layout import own_metadata
 from unigate.cli.project.locks import LOCKS
 from unigate.cli.project.pyproject import PYPROJECT
 
-from .bundle import installed_files
+from .installed_files import installed_files
 from .local_packages import install_local
 from .plan import FileContent
 

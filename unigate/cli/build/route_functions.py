@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from unigate.cli.project.route_tables import Route
+from unigate.cli.project.routes import Route
 
 FALLBACK = "api/index.py"
 

@@ -25,10 +25,11 @@ import click
 
 from unigate import Headers, Request
 from unigate.cli.project.core import Project
-from unigate.cli.project.uv import find_python, find_uv
+from unigate.cli.project.interpreters import find_interpreter, find_uv
 from unigate.events import alb, http_api, rest_api
 
-from . import aws, google, smoke_probe
+from . import google, smoke_probe
+from .aws import target as aws
 from .route_functions import FALLBACK
 
 _SECONDS = 60
@@ -56,7 +57,7 @@ def try_function(
     files = set(paths)
     if (target != "aws" and target not in _PROVIDED) or (target == "aws" and aws.ZIP not in files):
         return
-    python = find_python(project.python)
+    python = find_interpreter(project.python)
     if python is None:
         yield (
             f"Not tried, because Python {project.python} is not on this machine: "

@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path, PurePosixPath
-from shlex import quote
 from typing import Any
 
 import click
 
 from unigate.cli.project.core import Project
-from unigate.cli.project.route_tables import Route, is_django, routes_of, unwrap
-from unigate.cli.project.settings import nearest
+from unigate.cli.project.record import read_record
+from unigate.cli.project.route_tables import is_django, routes_of, unwrap
+from unigate.cli.project.routes import Route
+from unigate.cli.project.settings import nearest_or_all
 from unigate.cli.vercel.entrypoint import find_entrypoint
 
+from .ignore_file import ignore_file
+from .next_command import Variable, to_run
 from .plan import BuildPlan, FileContent
 from .route_functions import FALLBACK, RouteFunction, function_for, functions_of
 from .templates import render
-from .writing import read_record
 
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
-UNUSED = ("environment", "requirements")
+UNUSED = ("bytecode", "keep", "requirements")
 MAX_FUNCTIONS = 12  # of a deployment on the Hobby plan
 
 
@@ -42,7 +44,8 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
     _check_project(project, framework, split)
     routes = routes_of(project.target.gateway) if split else []
     functions = functions_of(routes)
-    _check_function_settings(project, routes, functions)
+    if split:
+        _check_function_settings(project, routes, functions)
     files: dict[str, FileContent] = {}
     if not _is_entrypoint(project):
         files[FALLBACK] = _entrypoint(project, FALLBACK, "every path")
@@ -57,7 +60,9 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
             files["public/.gitkeep"] = b""
     if not _declares_python(project):
         files[".python-version"] = f"{project.python}\n".encode()
-    return BuildPlan(files, _notes(project, len(functions) + 1))
+    if project.in_place:
+        files |= ignore_file(project, "vercel", files)
+    return BuildPlan(files, _notes(project, len(functions) + 1, split))
 
 
 def _check_project(project: Project, framework: str | None, split: bool) -> None:
@@ -65,8 +70,6 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
     if split and framework:
         message = "--split needs api/ functions: remove tool.unigate.vercel.framework."
         raise click.ClickException(message)
-    if not split and project.settings.get("functions"):
-        raise click.ClickException("tool.unigate.functions requires --split: add that option.")
     if framework == "django" and (project.root / "manage.py").is_file():
         raise click.ClickException(
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
@@ -82,12 +85,17 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
         )
 
 
-def _notes(project: Project, functions: int) -> list[str]:
-    notes = [
-        "vercel deploy" if project.in_place else f"vercel deploy --cwd {quote(str(project.output))}"
-    ]
+def _notes(project: Project, functions: int, split: bool) -> list[str]:
+    command = ["vercel", "deploy", "--scope", Variable("TEAM"), "--regions", Variable("REGION")]
+    if not project.in_place:
+        command += ["--cwd", str(project.output)]
+    for name, value in project.settings.get("environment", {}).items():
+        command += ["--env", f"{name}={value}"]
+    notes = [to_run("Deploy a preview, or with --prod to production", command)]
     if functions > MAX_FUNCTIONS:
         notes.append(f"{functions} functions: Vercel's Hobby plan allows {MAX_FUNCTIONS}.")
+    if "functions" in project.settings and not split:
+        notes.append("Not used for vercel without --split: tool.unigate.functions.")
     return notes
 
 
@@ -157,7 +165,7 @@ def _check_function_settings(
             continue
         shared = function_for(path, functions)
         if all(route.path != path for route in routes):
-            problem = f"no route has this path: {nearest(path, paths)}"
+            problem = f"no route has this path: {nearest_or_all(path, paths)}"
         elif shared is not None:
             problem = f"the function of {shared.path!r} answers this path: write that one."
         else:

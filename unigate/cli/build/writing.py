@@ -15,10 +15,10 @@ from pathlib import Path
 
 import click
 
-from unigate.cli.project.files import RECORD
+from unigate.cli.project.record import RECORD, digest_of, read_record
 
 from .lock import lock
-from .plan import FileContent
+from .plan import ExtendedFile, FileContent
 from .swap import Stage, is_below, needs_recovery, recover
 
 
@@ -78,7 +78,11 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
         for path, content in files.items():
             _make(content, stage.after / path, stage.folder)
         earlier = record.get(platform, {})
-        record[platform] = {path: digest_of(stage.after / path) or "" for path in sorted(files)}
+        record[platform] = {
+            # The user's lines in an extended file are never ours to remove.
+            path: "" if isinstance(content, ExtendedFile) else digest_of(stage.after / path) or ""
+            for path, content in sorted(files.items())
+        }
         (stage.after / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
         kept = {path for built in record.values() for path in built}
         stale = {
@@ -134,7 +138,7 @@ def _refuse_to_overwrite(
 ) -> None:
     for path, content in sorted(files.items()):
         digest = digest_of(output / path)
-        if digest is None or digest == recorded.get(path):
+        if digest is None or digest == recorded.get(path) or isinstance(content, ExtendedFile):
             continue
         if isinstance(content, bytes) and digest == hashlib.sha256(content).hexdigest():
             continue
@@ -143,26 +147,3 @@ def _refuse_to_overwrite(
         )
         message = f"{output / path} exists and was {origin}: use --force to replace it."
         raise click.ClickException(message)
-
-
-def read_record(output: Path) -> dict[str, dict[str, str]]:
-    """Return the digests of the files that earlier builds wrote, by platform and path."""
-    try:
-        record = json.loads((output / RECORD).read_text("utf-8"))
-        return {platform: dict(files.items()) for platform, files in record.items()}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        message = f"{output / RECORD} cannot be read: {error}."
-        raise click.ClickException(message) from error
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        message = f"{output / RECORD} is damaged: remove it."
-        raise click.ClickException(message) from error
-
-
-def digest_of(file: Path) -> str | None:
-    """Return a file's SHA-256 in hexadecimal, "" for another kind of file, None without one."""
-    if not file.is_file():
-        return "" if file.exists() else None
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import click
 
+from unigate.cli.build.cold_start import NotStarted, cold_start_here
 from unigate.cli.project.core import Project
 from unigate.cli.project.platforms import Platform
 from unigate.cli.project.pyproject import read_pyproject
@@ -23,6 +24,7 @@ from unigate.cli.vercel.project import (
 from .django import check_django
 from .entrypoints import check_entrypoints
 from .findings import Finding
+from .hidden_library import check_hidden_library
 from .import_effects import check_import
 from .mounts import check_mounts
 from .other_gateways import check_other_gateways
@@ -60,13 +62,16 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
       unigate check main:app --json
     """
     with redirect_stdout(sys.stderr):  # the application may print while it is imported
-        findings, sizes, platforms = _check(Path.cwd(), target, budget)
+        findings, sizes, platforms, import_string = _check(Path.cwd(), target, budget)
     if as_json:
         rows = [finding._asdict() for finding in findings]
         click.echo(json.dumps({"findings": rows, "sizes": sizes}, indent=2))
     else:
         for line in report(sizes, platforms):
             click.echo(line, err=True)
+        with suppress(NotStarted):  # which is said elsewhere
+            start = cold_start_here(sys.executable, Path.cwd(), import_string)
+            click.echo(start, err=True)
         for finding in findings:
             click.echo(f"{finding.place}: {finding.message} [{finding.kind}]")
         click.echo(f"{len(findings)} found." if findings else "Nothing found.")
@@ -75,8 +80,8 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
 
 def _check(
     root: Path, import_string: str | None, budget: float
-) -> tuple[list[Finding], dict[str, int], list[Platform]]:
-    """Return the findings, the size of each package, and the platforms' limits."""
+) -> tuple[list[Finding], dict[str, int], list[Platform], str]:
+    """Return findings, the size of each package, the platforms' limits, and the import string."""
     pyproject = read_pyproject(root)
     vercel_json = read_vercel_json(root)
     malformed = vercel_json is None and (root / VERCEL_JSON).exists()
@@ -103,6 +108,7 @@ def _check(
         findings += check_vercel_json(vercel)
         if not broken:
             findings += check_rewrites(vercel, target.gateway)
+    findings += check_hidden_library(project.files())
     findings += check_other_gateways(project.files())
     findings += check_requirements(project, requirements, on_vercel)
     findings += check_python_version(project, platforms)
@@ -110,10 +116,10 @@ def _check(
     findings += check_imports(project, requirements, platforms)
     findings += imported
     if broken:
-        return findings + broken, sizes, platforms
+        return findings + broken, sizes, platforms, import_string
     findings += check_django(target.gateway)
     findings += check_prefixes(target.gateway)
-    return findings, sizes, platforms
+    return findings, sizes, platforms, import_string
 
 
 def _deployed_target(vercel: VercelProject) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from unigate.cli.build.writing import read_record
 from unigate.cli.project.core import Project
 from unigate.cli.project.platforms import PLATFORMS, Platform
+from unigate.cli.project.record import read_record
 from unigate.cli.vercel.project import VercelProject
 
 from .requirements import Requirement
@@ -28,7 +28,7 @@ def limits_of(
 ) -> list[Platform]:
     """Return the limits to check: Lambda's if no file names a platform.
 
-    Azure and Google have no such limits.
+    Azure, containers and Google have no such limits.
 
     Args:
         vercel_project: None if no file shows that the project is deployed to Vercel.
@@ -40,6 +40,6 @@ def limits_of(
     built = read_record(project.root)
     if "aws" in project.settings or any((project.root / name).is_file() for name in _AWS_FILES):
         limits.append(LAMBDA)
-    elsewhere = "azure" in built or "google" in built
+    elsewhere = bool({"azure", "container", "google"} & built.keys())
     elsewhere = elsewhere or any(entry.name in _OTHER_FRAMEWORKS for entry in requirements)
     return limits if limits or elsewhere else [LAMBDA]

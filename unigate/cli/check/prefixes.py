@@ -11,29 +11,42 @@ from typing import Any
 
 import click
 
-from unigate import Gateway, Headers, LifespanFailed, Request, without_prefix, wsgi
+from unigate import Gateway, Headers, LifespanFailed, Request, without_prefix, wrap, wsgi
 from unigate.asgi.driver import ResponseCollector, collect
 from unigate.asgi.lifespan import START_SECONDS
-from unigate.cli.project.route_tables import has_table
+from unigate.cli.project.route_tables import has_table, knows_prefix, routes_of
+from unigate.cli.project.routes import WEBSOCKET
 from unigate.routing import Mount
 
 from .findings import Finding
 
 SECONDS = 5.0  # for all requests to one application
-_MOST_PATHS = 20  # of one application
-_PARAMETER = re.compile(r"[{<].*?[}>]")
+_MOST_ROUTES = 20  # of one application
+# A parameter in Starlette's syntax, and in that of Microdot.
+_PARAMETER = re.compile(r"\{\w+(?::(\w+))?\}|<.*?>")
+# Values of parameters by their convertor: those of the others are all of these. Some convertors ask
+# for a number of digits.
+_SAMPLES = {
+    "uuid": ("00000000-0000-4000-8000-000000000000",),
+    "dt": ("2000-01-01T00:00:00Z", "2000-01-01"),
+    "date": ("2000-01-01",),
+    "datetime": ("2000-01-01T00:00:00",),
+    "ymd": ("2000-01-01",),
+    "ip": ("127.0.0.1",),
+    "ext": ("1.txt",),
+}
+_SAMPLE = ("1", "12", "123", "1234", "a")
 
 
 def check_prefixes(gateway: Gateway) -> Iterator[Finding]:
     """Find applications that answer 404 below their prefix, and not without it.
 
-    Only those are asked, after their start-up, of which no route table can be read: the frameworks
-    of the others know their prefix.
+    Those are asked, after their start-up, whose framework is not one that knows its prefix.
     """
     mounts = [
         mount
         for mount in gateway.mounts
-        if (gateway.base_path or mount.prefix) and not has_table(mount.app)
+        if (gateway.base_path or mount.prefix) and not knows_prefix(mount.app)
     ]
     for mount in mounts:
         prefix = gateway.base_path + mount.prefix
@@ -110,26 +123,35 @@ def _remedy(status: Callable[..., int], mount: Mount, prefix: str) -> str | None
 
 
 def _paths_of(app: Any) -> list[str]:
-    """Return paths that an application has, as far as its framework shows them.
-
-    Their parameters are "1", which is text and a number.
-    """
+    """Return paths that an application has, as far as its framework shows them."""
     try:
-        paths = [_PARAMETER.sub("1", path) for path in _routes_of(app)]
+        routes = list(_routes_of(app))[:_MOST_ROUTES]
     except Exception:  # whatever an object of another framework has under these names
         return []
-    return [f"/{path.lstrip('/')}" for path in paths[:_MOST_PATHS]]
+    samples = [
+        _filled(f"/{path.lstrip('/')}", turn) for turn in range(len(_SAMPLE)) for path in routes
+    ]
+    return list(dict.fromkeys(samples))
+
+
+def _filled(path: str, turn: int) -> str:
+    """Return a path with values in place of its parameters; each turn takes other ones."""
+
+    def value(match: re.Match[str]) -> str:
+        samples = _SAMPLES.get(match[1] or "", _SAMPLE)
+        return samples[min(turn, len(samples) - 1)]
+
+    return _PARAMETER.sub(value, path)
 
 
 def _routes_of(app: Any) -> Iterable[str]:
-    """Return the paths of Falcon, Sanic, muffin, Microdot and Socket.IO, in their own notations."""
+    """Return the paths of an application; those of muffin and Microdot in their own notations."""
+    if has_table(app):
+        routes = routes_of(wrap(app))
+        return [route.path for route in routes if WEBSOCKET not in route.methods]
     app = getattr(app, "__wrapped__", app)
     if isinstance(getattr(app, "engineio_path", None), str):
         return [app.engineio_path]
-    if any(base.__module__.startswith("falcon.") for base in type(app).__mro__):
-        from falcon.inspect import inspect_routes
-
-        return [route.path for route in inspect_routes(app)]
     if isinstance(getattr(app, "url_map", None), list):
         return [pattern.url_pattern for _, pattern, *_ in app.url_map]
     routes = app.router.routes

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from unigate import Gateway
-from unigate.cli.project.route_tables import REST, routes_of
+from unigate.cli.project.route_tables import routes_of
+from unigate.cli.project.routes import REST
 from unigate.cli.vercel.project import VERCEL_JSON, RoutingRule, VercelProject
 
 from .findings import Finding

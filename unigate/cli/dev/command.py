@@ -17,7 +17,7 @@ import unigate
 from unigate.cli.project.target import load
 from unigate.deployment import default_deployment
 from unigate.emulator import EVENT_SOURCES
-from unigate.interfaces import import_from
+from unigate.import_strings import import_from
 from unigate.routing import read_base_path
 from unigate.types import Environ, StartResponse
 

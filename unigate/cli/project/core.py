@@ -16,8 +16,9 @@ import click
 from .dependencies import Dependencies, Undeclared, read_dependencies
 from .files import ProjectFiles
 from .layout import import_folders
-from .platforms import ANY, Platform, check_limits, check_size, choose_python
+from .platforms import ANY, PLATFORMS, check_limits, check_size, choose_python
 from .pyproject import Pyproject
+from .record import written_by_others
 from .target import Target
 
 _LIMITS = ("memory", "timeout", "exclude")
@@ -32,8 +33,12 @@ class Project:
         settings: The table [tool.unigate] of it.
         target: The application.
         output: The folder that a build writes to.
-        platform: The limits of the platform that it is built for.
         paths: The folders below the root that modules are imported from, besides the root.
+        allowed: What the platform allows.
+        deployed: Its files that are deployed, and those that are left out.
+
+    Args:
+        platform: The platform that is built for, if one is.
     """
 
     def __init__(
@@ -42,16 +47,24 @@ class Project:
         pyproject: Pyproject,
         target: Target,
         output: Path,
-        platform: Platform = ANY,
+        platform: str | None = None,
     ) -> None:
         self.root = root
-        self.platform = platform
+        self.allowed = PLATFORMS.get(platform or "", ANY)
         self.pyproject = pyproject
         self.settings = pyproject.settings
         self.target = target
         self.output = output
         self.paths = import_folders(root, pyproject)
-        self._files = ProjectFiles(root, output, self.settings.get("exclude", ()))
+        generated = written_by_others(root, platform) - {self.target_file()} if platform else ()
+        self.deployed = ProjectFiles(
+            root,
+            output,
+            self.settings.get("exclude", ()),
+            self.settings.get("include", ()),
+            platform,
+            generated,
+        )
 
     @property
     def in_place(self) -> bool:
@@ -69,7 +82,7 @@ class Project:
         named = (setting, "tool.unigate.python") if setting else None
         if named is None and pinned is not None:
             named = (pinned, ".python-version")
-        return choose_python(self.platform, named, self.requires_python)
+        return choose_python(self.allowed, named, self.requires_python)
 
     @property
     def requires_python(self) -> str:
@@ -164,11 +177,11 @@ class Project:
 
     def files(self) -> dict[str, Path]:
         """Return the files to deploy by their path below the root; links are followed."""
-        return self._files.by_path
+        return self.deployed.by_path
 
     def check_links(self) -> None:
         """Raise a ClickException if a link cannot be deployed."""
-        for problem in self._files.bad_links.values():
+        for problem in self.deployed.bad_links.values():
             raise click.ClickException(f"{problem} Leave the link out with tool.unigate.exclude.")
 
     def check_file(self, file: Path) -> None:
@@ -176,7 +189,7 @@ class Project:
         for place in (file, *file.parents):
             if place.is_relative_to(self.root):
                 path = place.relative_to(self.root).as_posix()
-                if problem := self._files.bad_links.get(path):
+                if problem := self.deployed.bad_links.get(path):
                     raise click.ClickException(problem)
 
     def check_platform(self, unused: Container[str]) -> None:
@@ -185,11 +198,11 @@ class Project:
         Args:
             unused: The settings without effect there.
         """
-        check_limits(self.platform, self.settings, "tool.unigate")
+        check_limits(self.allowed, self.settings, "tool.unigate")
         if "functions" not in unused:
             for path, limits in self.settings.get("functions", {}).items():
-                check_limits(self.platform, limits, f"tool.unigate.functions.{path!r}")
-        check_size(self.platform, sum(file.stat().st_size for file in self.files().values()))
+                check_limits(self.allowed, limits, f"tool.unigate.functions.{path!r}")
+        check_size(self.allowed, sum(file.stat().st_size for file in self.files().values()))
         assert self.python  # which is chosen, or refused
 
     def limits(self, path: str | None = None) -> dict[str, Any]:

@@ -1,66 +1,142 @@
-"""The files of a project that are deployed."""
+"""The files of a project that are deployed, and those that are left out."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
-RECORD = ".unigate-build.json"
+from .ignore_rules import IgnoreRules
+from .record import RECORD
+from .secret_files import why_secret
 
 # Never deployed. Names that begin with "." are left out too: .git, .env, .venv.
 _EXCLUDED = ("__pycache__", "node_modules", "*.egg-info", "*.pyc", "dist")
 _EXCLUDED_AT_THE_ROOT = ("tests", "test")
 
 
+class _Walk(NamedTuple):
+    files: dict[str, Path]
+    bad_links: dict[str, str]
+    left_out: dict[str, str]
+
+
 class ProjectFiles:
     """The files below a folder that are deployed, and the links that cannot be followed.
+
+    Attributes:
+        by_path: Each file to deploy by its path below the root; symbolic links are followed.
+        bad_links: A sentence for each link that cannot be deployed, by its path below the root.
+        left_out: Why each file or folder is left out; a folder's path ends with "/". The reasons
+            are "exclude", "never", "generated", "ignored", or what makes a file look like a secret.
+        rules: The rules of the ignore files.
 
     Args:
         root: The folder of the project.
         output: The folder that a build writes to, left out unless it is the root itself.
-        exclude: Patterns of tool.unigate.exclude, matched against paths below the root.
+        exclude: Patterns of paths below the root to leave out (tool.unigate.exclude).
+        include: Patterns of paths to take in, whatever else but `exclude` leaves them out.
+        platform: The platform that is built for, whose ignore file is read; None for none.
+        generated: The paths of files that were generated for other platforms.
     """
 
-    def __init__(self, root: Path, output: Path, exclude: Sequence[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        output: Path,
+        exclude: Sequence[str],
+        include: Sequence[str] = (),
+        platform: str | None = None,
+        generated: Collection[str] = (),
+    ) -> None:
         self._root = root
         self._output = output
         self._exclude = exclude
+        self._include = include
+        self._generated = generated
+        self._platform = platform
+
+    @cached_property
+    def rules(self) -> IgnoreRules:
+        return IgnoreRules(self._root, self._platform)
 
     @property
     def by_path(self) -> dict[str, Path]:
-        """Each file by its path below the root; symbolic links are followed."""
-        return self._walk[0]
+        return self._walk.files
 
     @property
     def bad_links(self) -> dict[str, str]:
-        """A sentence for each link that cannot be deployed, by its path below the root."""
-        return self._walk[1]
+        return self._walk.bad_links
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        return self._walk.left_out
 
     @cached_property
-    def _walk(self) -> tuple[dict[str, Path], dict[str, str]]:
-        files: dict[str, Path] = {}
-        bad_links: dict[str, str] = {}
+    def _walk(self) -> _Walk:
+        walk = _Walk({}, {}, {})
+        # Why folders are left out but for files in them that `include` names.
+        opened: dict[Path, str] = {}
         for folder, folders, names in os.walk(self._root, followlinks=True):
             here = Path(folder)
-            kept = [name for name in sorted(folders) if not self._skips_folder(here / name)]
-            # `is_file` is False for a dangling link and for a socket.
-            found = [
-                name
-                for name in names
-                if not self._is_excluded(here / name) and (here / name).is_file()
-            ]
+            if here != self._root and here not in opened:
+                self.rules.enter(self._path(here))
+            kept = []
+            for name in sorted(folders):
+                reason = self._reason(here / name, opened.get(here, ""), is_folder=True)
+                if reason and self._is_entered(here / name):
+                    opened[here / name] = reason
+                elif reason:
+                    walk.left_out[f"{self._path(here / name)}/"] = reason
+                    continue
+                kept.append(name)
+            found = []
+            for name in sorted(names):
+                if not (here / name).is_file():  # a dangling link, or a socket
+                    continue
+                if reason := self._reason(here / name, opened.get(here, ""), is_folder=False):
+                    walk.left_out[self._path(here / name)] = reason
+                else:
+                    found.append(name)
             problems = {name: self._link_problem(here / name) for name in (*kept, *found)}
             folders[:] = [name for name in kept if not problems[name]]
-            files |= {self._path(here / name): here / name for name in found if not problems[name]}
-            bad_links |= {self._path(here / name): why for name, why in problems.items() if why}
-        return dict(sorted(files.items())), bad_links
+            for name in (*kept, *found):
+                if problems[name]:
+                    walk.bad_links[self._path(here / name)] = problems[name]
+                elif name in found:
+                    walk.files[self._path(here / name)] = here / name
+        return walk._replace(files=dict(sorted(walk.files.items())))
 
-    def _skips_folder(self, folder: Path) -> bool:
+    def _reason(self, place: Path, of_folder: str, *, is_folder: bool) -> str:
+        """Return why a file or folder is left out, "" if it is not.
+
+        Args:
+            of_folder: Why the folder that it is in is left out.
+        """
+        path = self._path(place)
+        if self._is_excluded(path, is_folder):
+            return "exclude"
+        if is_folder and self._is_build(place):
+            return "never"
+        if self._is_included(path):
+            return ""
+        if of_folder:
+            return of_folder
+        if not is_folder and (why := why_secret(place)):
+            return why
+        if _is_never_deployed(path):
+            return "never"
+        if path in self._generated:
+            return "generated"
+        return "ignored" if self.rules.ignores(path, is_folder) else ""
+
+    def _is_build(self, folder: Path) -> bool:
+        """Return True for the output of a build, bytecode, and a virtual environment."""
         return (
-            self._is_excluded(folder)
+            folder.name == "__pycache__"
             or folder.resolve() == self._output.resolve()
             or (folder / "pyvenv.cfg").exists()
             or (folder / RECORD).exists()  # the output of an earlier build
@@ -85,12 +161,51 @@ class ProjectFiles:
     def _is_inside(self, folder: Path) -> bool:
         return folder.is_relative_to(self._root)
 
-    def _is_excluded(self, path: Path) -> bool:
-        name, relative = path.name, self._path(path)
-        if name.startswith(".") or relative in _EXCLUDED_AT_THE_ROOT:
-            return True
-        if any(fnmatch.fnmatch(name, pattern) for pattern in _EXCLUDED):
-            return True
+    def _is_excluded(self, path: str, is_folder: bool) -> bool:
         # "data/*" and "data/**" exclude the folder itself too.
-        paths = (relative, f"{relative}/") if path.is_dir() else (relative,)
+        paths = (path, f"{path}/") if is_folder else (path,)
         return any(fnmatch.fnmatch(path, pattern) for path in paths for pattern in self._exclude)
+
+    def _is_included(self, path: str) -> bool:
+        """Return True if a pattern matches a path, or a folder that it is in."""
+        return any(
+            fnmatch.fnmatch(place, pattern.rstrip("/"))
+            for pattern in self._include
+            for place in _with_parents(path)
+        )
+
+    def _is_entered(self, folder: Path) -> bool:
+        """Return True if a pattern to include names a place in a folder that is left out.
+
+        One that begins with a wildcard names no folder, so none is searched for it.
+        """
+        path = self._path(folder)
+        if self._is_excluded(path, is_folder=True) or self._is_build(folder):
+            return False
+        parts = PurePosixPath(path).parts
+        for pattern in self._include:
+            literal = list(_literal_parts(pattern))
+            length = min(len(parts), len(literal))
+            if length and list(parts[:length]) == literal[:length]:
+                return True
+        return False
+
+
+def _is_never_deployed(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    if name.startswith(".") or path in _EXCLUDED_AT_THE_ROOT:
+        return True
+    return any(fnmatch.fnmatch(name, pattern) for pattern in _EXCLUDED)
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    yield path
+    yield from (parent.as_posix() for parent in PurePosixPath(path).parents if parent.name)
+
+
+def _literal_parts(pattern: str) -> Iterator[str]:
+    """Yield the leading names of a pattern that have no wildcard."""
+    for part in PurePosixPath(pattern).parts:
+        if any(character in part for character in "*?["):
+            return
+        yield part

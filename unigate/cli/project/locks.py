@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from .uv import find_uv
+from .interpreters import find_uv
 
 UV_LOCK = "uv.lock"
 

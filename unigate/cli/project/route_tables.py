@@ -1,7 +1,8 @@
-"""The route tables of Flask, Django, Starlette and FastAPI applications, in one form.
+"""The route tables of applications, in one form: those of Flask and Quart, Django, Starlette and
+FastAPI here, those of other frameworks in `more_route_tables`.
 
 Paths are written in Starlette's syntax for all frameworks: `/users/{user_id:int}`. Applications are
-recognized by their attributes; no framework is imported for it.
+recognized by their attributes or classes; no framework is imported for it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,27 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from unigate import Gateway
 
-ANY = "ANY"
-REST = "/{path:path}"  # every path below a prefix
+from .more_route_tables import TABLES, table_of
+from .routes import (
+    ANY,
+    REST,
+    WEBSOCKET,
+    Mounted,
+    Route,
+    defined_in,
+    endpoint_of,
+    methods_of,
+    parameter,
+)
+
+# The frameworks whose tables are read.
+KNOWN = tuple(
+    sorted([*(table.kind for table in TABLES), "Django", "FastAPI", "Flask", "Quart", "Starlette"])
+)
 
 # The attributes in which middleware and bridges keep the application that they wrap.
 _INNER = (
@@ -23,27 +38,7 @@ _INNER = (
 )
 _DEPTH = 20
 _RULE = re.compile(r"<(?:(\w+)(?:\([^>]*\))?:)?(\w+)>")
-_PLAIN = ("", "str", "string", "default")
 _HTTP_METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
-
-
-class Route(NamedTuple):
-    """A row of the table.
-
-    Attributes:
-        methods: HTTP methods, without the HEAD and OPTIONS that a framework adds by itself; "ANY"
-            for all methods, "WEBSOCKET" for a WebSocket.
-        path: The path with the prefixes of its mounts, in Starlette's syntax.
-        name: The framework's name for the route, with its namespaces; may be empty.
-        endpoint: The view, as "module.name".
-        app: The kind of application, such as "Flask".
-    """
-
-    methods: tuple[str, ...]
-    path: str
-    name: str
-    endpoint: str
-    app: str
 
 
 def routes_of(gateway: Gateway) -> list[Route]:
@@ -69,9 +64,15 @@ def has_table(app: Any) -> bool:
     return unwrap(app, lambda inner: _reader(inner) is not None) is not None
 
 
+def knows_prefix(app: Any) -> bool:
+    """Return True for an application of a framework that takes its prefix off the path itself."""
+    readable = unwrap(app, lambda inner: _reader(inner) is not None)
+    return readable is not None and table_of(readable) is None
+
+
 def is_django(app: Any) -> bool:
     """Return True if an application is one of Django's request handlers."""
-    return _defined_in(app, "django.core.handlers")
+    return defined_in(app, "django.core.handlers")
 
 
 def _routes(app: Any, prefix: str, depth: int) -> Iterator[Route]:
@@ -82,7 +83,7 @@ def _routes(app: Any, prefix: str, depth: int) -> Iterator[Route]:
         return
     reader = _reader(readable)
     if reader is None:
-        yield Route((ANY,), prefix + REST, "", _endpoint(app), _kind(app))
+        yield Route((ANY,), prefix + REST, "", endpoint_of(app), _kind(app))
     else:
         yield from reader(readable, prefix, depth - 1)
 
@@ -91,15 +92,33 @@ def _reader(app: Any) -> Callable[[Any, str, int], Iterable[Route]] | None:
     """Return the function that reads an application's route table, or None if it has none."""
     if isinstance(app, Gateway):
         return lambda *_: ()
+    if table_of(app):
+        return _table
     if hasattr(app, "url_map") and hasattr(app, "view_functions"):
         return _flask
     if is_django(app):
         return _django
-    if isinstance(getattr(app, "routes", None), list):
+    if _is_starlette(app):
         return _starlette
     if isinstance(getattr(app, "mounts", None), dict) and hasattr(app, "app"):
         return _dispatcher
     return None
+
+
+def _is_starlette(app: Any) -> bool:
+    routes = getattr(app, "routes", None)
+    if not isinstance(routes, list):
+        return False
+    return defined_in(app, "starlette") or any(hasattr(route, "matches") for route in routes)
+
+
+def _table(app: Any, prefix: str, depth: int) -> Iterator[Route]:
+    table = table_of(app)
+    for row in table.read(app) if table else ():
+        if isinstance(row, Mounted):
+            yield from _routes(row.app, prefix + row.prefix, depth)
+        else:
+            yield row._replace(path=prefix + row.path)
 
 
 def _flask(app: Any, prefix: str, depth: int) -> Iterator[Route]:
@@ -108,8 +127,10 @@ def _flask(app: Any, prefix: str, depth: int) -> Iterator[Route]:
         view = app.view_functions.get(rule.endpoint)
         view = getattr(view, "view_class", view)
         path = prefix + _RULE.sub(_parameter, rule.rule)
+        # Quart's rules tell WebSockets.
+        methods = {WEBSOCKET} if getattr(rule, "websocket", False) else rule.methods
         yield Route(
-            _methods(rule.methods, implied), path, rule.endpoint, _endpoint(view), _kind(app)
+            methods_of(methods, implied), path, rule.endpoint, endpoint_of(view), _kind(app)
         )
 
 
@@ -127,12 +148,12 @@ def _starlette(app: Any, prefix: str, depth: int) -> Iterator[Route]:
             methods = getattr(route, "methods", None)
             if methods is None:
                 websocket = "WebSocket" in type(route).__name__
-                methods = ["WEBSOCKET"] if websocket else _class_methods(route.endpoint)
+                methods = [WEBSOCKET] if websocket else _class_methods(route.endpoint)
             yield Route(
-                _methods(methods, set()),
+                methods_of(methods),
                 path,
                 route.name or "",
-                _endpoint(route.endpoint),
+                endpoint_of(route.endpoint),
                 _kind(app),
             )
         else:  # a Mount or a Host
@@ -175,7 +196,7 @@ def _django_patterns(patterns: Any, prefix: str, namespace: str, app: str) -> It
         if methods is not None:
             methods = [name.upper() for name in methods if hasattr(view, name)]
         name = namespace + pattern.name if pattern.name else ""
-        yield Route(_methods(methods, {"OPTIONS"}), path, name, _endpoint(view), app)
+        yield Route(methods_of(methods, {"OPTIONS"}), path, name, endpoint_of(view), app)
 
 
 def _django_path(pattern: Any) -> str:
@@ -198,33 +219,10 @@ def _django_path(pattern: Any) -> str:
 
 
 def _parameter(match: re.Match[str]) -> str:
-    convertor, name = match[1] or "", match[2]
-    return f"{{{name}}}" if convertor in _PLAIN else f"{{{name}:{convertor}}}"
-
-
-def _methods(methods: Iterable[str] | None, implied: set[str]) -> tuple[str, ...]:
-    names = set(methods or ())
-    if not names:
-        return (ANY,)
-    if "GET" in names:
-        implied = implied | {"HEAD"}
-    return tuple(sorted(names - implied or names))
-
-
-def _endpoint(view: Any) -> str:
-    """Return the place of a view's definition, as "module.name"."""
-    while isinstance(view, partial):
-        view = view.func
-    if not hasattr(view, "__qualname__"):
-        view = type(view)
-    return f"{view.__module__}.{view.__qualname__}"
+    return parameter(match[2], match[1])
 
 
 def _kind(app: Any) -> str:
     if is_django(app):
         return "Django"
     return getattr(app, "__name__", None) or type(app).__name__
-
-
-def _defined_in(app: Any, package: str) -> bool:
-    return any(base.__module__.startswith(package) for base in type(app).__mro__)

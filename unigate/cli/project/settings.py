@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
-import difflib
+import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from unigate.nearest import did_you_mean, nearest
 
 TRIGGERS = ("http_api", "function_url", "alb")
 ARCHITECTURES = ("x86_64", "arm64")
 RUNTIMES = ("unigate", "aws")
 FRAMEWORKS = ("python", "django", "fastapi", "fasthtml", "flask")
 
-# A value is a type, a tuple of allowed values, a list with the type of its items, or a table. The
-# key "*" of a table stands for any key.
-_LIMITS: Mapping[str, Any] = {"memory": int, "timeout": int, "exclude": [str]}
-_KEYS: Mapping[str, Any] = {
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of [tool.unigate].
+
+    Attributes:
+        kind: What `check_value` takes.
+        about: What it does, for the schema and the documentation.
+    """
+
+    kind: Any
+    about: str
+
+
+_LIMITS: Mapping[str, Any] = {
+    "memory": Setting(int, "The memory of a function or container, in MB."),
+    "timeout": Setting(int, "How long a request may take, in seconds."),
+    "exclude": Setting([str], "Patterns of paths that are not deployed."),
+}
+# The one definition of the settings: `schema` and docs/reference/settings.md are made from it
+# (`make settings`).
+SETTINGS: Mapping[str, Any] = {
+    "app": Setting(str, 'The import string of the application, such as "main:app".'),
+    "paths": Setting([str], "The folders of the project that modules are imported from."),
+    "python": Setting(str, 'The version of Python to build for, such as "3.12".'),
+    "requirements": Setting(str, "The file of requirements, by default requirements.txt."),
     **_LIMITS,
-    "app": str,
-    "paths": [str],
-    "python": str,
-    "requirements": str,
-    "environment": {"*": str},
-    "functions": {"*": _LIMITS},
-    "aws": {"trigger": TRIGGERS, "architecture": ARCHITECTURES, "runtime": RUNTIMES},
-    "vercel": {"framework": FRAMEWORKS},
+    "include": Setting(
+        [str], "Patterns of paths that are deployed although a rule leaves them out."
+    ),
+    "keep": Setting([str], "Patterns of files of packages that stay in the bundle."),
+    "bytecode": Setting(bool, "Whether modules are compiled at build time, by default true."),
+    "environment": Setting({"*": str}, "Environment variables. Secrets do not belong here."),
+    "functions": Setting(
+        {"*": _LIMITS}, "Limits of the function of one route, by the route's path: with --split."
+    ),
+    "aws": {
+        "trigger": Setting(TRIGGERS, "What sends requests to the function, by default http_api."),
+        "architecture": Setting(ARCHITECTURES, "Its processor, by default x86_64."),
+        "runtime": Setting(
+            RUNTIMES, "What runs it: unigate's runtime streams, and is the default of function_url."
+        ),
+    },
+    "container": {
+        "health": Setting(str, "A path of the application that answers while it is healthy."),
+    },
+    "vercel": {"framework": Setting(FRAMEWORKS, "The preset to deploy with, by default none.")},
 }
 # Shells and platforms agree on these names.
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,9 +76,9 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
         click.ClickException: A key is unknown, or a value is of the wrong type.
     """
     settings: dict[str, Any] = pyproject.get("tool", {}).get("unigate", {})
-    check_value(settings, _KEYS, "tool.unigate")
+    check_value(settings, SETTINGS, "tool.unigate")
     for name, value in settings.get("environment", {}).items():
-        if not _VARIABLE.fullmatch(name):
+        if not VARIABLE.fullmatch(name):
             raise click.ClickException(
                 "pyproject.toml: A name in tool.unigate.environment must have only the letters A "
                 f"to Z and a to z, digits and _, and not begin with a digit, got {name!r}."
@@ -51,11 +88,11 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def nearest_or_all(name: str, valid: Iterable[str]) -> str:
     """Return a hint for an invalid name: the most similar valid one, or all of them."""
     names = sorted(valid)
-    similar = difflib.get_close_matches(name, names, 1, 0.4)
-    return f"did you mean {similar[0]!r}?" if similar else f"known: {', '.join(names)}."
+    similar = nearest(name, names, 0.4)
+    return f"did you mean {similar!r}?" if similar else f"known: {', '.join(names)}."
 
 
 def check_value(value: Any, kind: Any, place: str) -> None:
@@ -63,29 +100,55 @@ def check_value(value: Any, kind: Any, place: str) -> None:
 
     Args:
         value: The value, as tomllib returns it.
-        kind: A type, a tuple of allowed values, a list with the type of its items, or a mapping
-            of keys to kinds.
+        kind: A type, a tuple of allowed values, a list with the kind of its items, or a table: a
+            mapping of keys to kinds, in which the key "*" stands for any key; or a `Setting`.
         place: The dotted name of the value, for the message.
     """
+    if isinstance(kind, Setting):
+        kind = kind.kind
     if isinstance(kind, Mapping):
         _expect(isinstance(value, dict), value, place, "a table")
         for key, inner in value.items():
             if key not in kind and "*" not in kind:
-                message = f"pyproject.toml: [{place}] has no key {key!r}: {nearest(key, kind)}"
+                message = (
+                    f"pyproject.toml: [{place}] has no key {key!r}: {_known(key, kind, place)}"
+                )
                 raise click.ClickException(message)
-            check_value(inner, kind.get("*") or kind[key], f"{place}.{key}")
+            check_value(inner, kind.get(key) or kind["*"], f"{place}.{key}")
     elif isinstance(kind, tuple):
-        _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}")
+        hint = did_you_mean(str(value), map(str, kind))
+        _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}", hint)
     elif isinstance(kind, list):
+        hint = _write([value]) if isinstance(value, kind[0]) else ""
         valid = isinstance(value, list) and all(isinstance(item, kind[0]) for item in value)
-        _expect(valid, value, place, "a list of strings")
+        _expect(valid, value, place, "a list of strings", hint)
+    elif kind is bool:
+        _expect(isinstance(value, bool), value, place, "true or false")
     elif kind is int:
-        _expect(type(value) is int and value > 0, value, place, "a positive integer")
+        hint = _write(int(value)) if isinstance(value, str) and value.isdecimal() else ""
+        _expect(type(value) is int and value > 0, value, place, "a positive integer", hint)
     else:
-        _expect(isinstance(value, kind), value, place, "a table" if kind is dict else "a string")
+        hint = _write(str(value)) if type(value) in (int, float) else ""
+        expected = "a table" if kind is dict else "a string"
+        _expect(isinstance(value, kind), value, place, expected, hint if kind is str else "")
 
 
-def _expect(valid: bool, value: Any, place: str, expected: str) -> None:
+def _known(key: str, table: Mapping[str, Any], place: str) -> str:
+    """Return what to write in place of a key that a table does not have."""
+    for name, setting in SETTINGS.items():
+        inner = setting.kind if isinstance(setting, Setting) else setting
+        if isinstance(inner, Mapping) and key in inner and f"tool.unigate.{name}" != place:
+            return f"write it in [tool.unigate.{name}]."
+    if key in SETTINGS and place != "tool.unigate":
+        return "write it in [tool.unigate]."
+    return nearest_or_all(key, table)
+
+
+def _write(value: Any) -> str:
+    return f" Write {json.dumps(value, ensure_ascii=False)}."
+
+
+def _expect(valid: bool, value: Any, place: str, expected: str, hint: str = "") -> None:
     if not valid:
-        message = f"pyproject.toml: {place} must be {expected}, got {value!r}."
+        message = f"pyproject.toml: {place} must be {expected}, got {value!r}.{hint}"
         raise click.ClickException(message)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import click
 
 import unigate
-from unigate.interfaces import import_from
+from unigate.errors import UnknownInterface
+from unigate.import_strings import ImportStringError, import_from
 
 from .layout import import_folders, places_of
 from .pyproject import Pyproject, read_pyproject
@@ -115,12 +116,13 @@ def importing(import_string: str, pyproject: Pyproject | None = None) -> Iterato
     except Unloadable:
         raise
     except (Exception, SystemExit) as error:
+        if isinstance(error, ImportStringError):
+            raise Unloadable(str(error) + _hint(root, import_string)) from error
         frames = user_frames(error.__traceback__)
-        message = f"{import_string!r} cannot be loaded: {error}"
+        message = f"{import_string!r} cannot be loaded: {_problem(import_string, error)}"
         # A SyntaxError has no frame of the file; the exception itself names file and line.
         if frames is None and not isinstance(error, SyntaxError):
-            hint = _hint(root, import_string) if isinstance(error, ImportError) else ""
-            raise Unloadable(message + hint) from error
+            raise Unloadable(message) from error
         trace = "".join(traceback.format_exception(type(error), error, frames))
         raise Unloadable(message, trace) from error
 
@@ -131,9 +133,20 @@ def _hint(root: Path, import_string: str) -> str:
     if not places:
         return ""
     return (
-        f". The module is below {places[0]!r}: write paths = [{json.dumps(places[0])}] to "
+        f" The module is below {places[0]!r}: write paths = [{json.dumps(places[0])}] to "
         "[tool.unigate] of pyproject.toml, or run the command in that project's folder."
     )
+
+
+def _problem(import_string: str, error: BaseException) -> str:
+    """Return what is wrong, in one sentence that can be read without the traceback above it."""
+    if isinstance(error, SystemExit):
+        return f"importing it ends the process (SystemExit: {error})."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"it imports {error.name!r}, which is not installed and not in the project."
+    if isinstance(error, UnknownInterface | SyntaxError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def user_frames(trace: TracebackType | None) -> TracebackType | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from typing import Any
 
@@ -12,7 +11,6 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from django_unigate.conf import read
 
-_IMPORT_STRING = re.compile(r"[\w.]+:[\w.]+")
 _COMMANDS = ("build", "check", "dev", "invoke", "routes")
 
 
@@ -46,7 +44,7 @@ def with_application(arguments: list[str]) -> list[str]:
         return arguments
     command, *rest = arguments
     application = _application()
-    if application is None or (rest and _IMPORT_STRING.fullmatch(rest[0])):
+    if application is None or (rest and not rest[0].startswith("-")):
         return arguments
     return [command, application, *rest]
 

@@ -505,7 +505,7 @@ def test_an_application_or_a_gateway_is_run(folder: Path, target: str) -> None:
         ("nowhere:app", "No module named 'nowhere'"),
         ("nowhere.app", "No module named 'nowhere'"),
         ("teapot:milk", "Module 'teapot' has no attribute 'milk'."),
-        ("teapot", '\'teapot\' is not of the form "package.module:attribute", such as "main:app".'),
+        ("teapot", 'it is not of the form "package.module:attribute", such as "main:app".'),
         ("teapot:ROOT", "Module 'teapot' has no attribute 'ROOT'."),
         ("teapot:os", "'os' is a module. Pass the application in it, like os.app."),
     ],
@@ -515,7 +515,8 @@ def test_an_invalid_target_is_refused(
 ) -> None:
     with pytest.raises(Unloadable) as refused:
         LambdaHost(target)
-    assert refused.value.message == f"{target.replace('.', ':')!r} cannot be loaded: {problem}"
+    name = target.replace(".", ":")
+    assert refused.value.message.startswith(f"{name!r} cannot be loaded: {problem}")
     assert refused.value.trace == ""
     assert capfd.readouterr() == ("", "")
 
@@ -523,7 +524,9 @@ def test_an_invalid_target_is_refused(
 def test_code_that_fails_on_import_is_shown_with_its_traceback(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(Unloadable, match=r"^'broken:app' cannot be loaded: no water$") as refused:
+    with pytest.raises(
+        Unloadable, match=r"^'broken:app' cannot be loaded: ValueError: no water$"
+    ) as refused:
         LambdaHost("broken:app")
     assert f'File "{folder}/broken.py", line 2, in start' in refused.value.trace
     assert refused.value.trace.endswith("ValueError: no water\n")

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
+from unigate.cli.build.bundle import make_zip
+from unigate.cli.build.plan import BuildPlan, GeneratedFile
+from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
 from unigate.cli.project.layout import own_metadata
 from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
-from .bundle import make_zip
-from .plan import BuildPlan, GeneratedFile
-from .sam_template import sam_template
-from .templates import render
+from .sam import sam_template
 
 TEMPLATE = "template.yaml"
 ZIP = "function.zip"
@@ -57,7 +57,8 @@ def plan(project: Project) -> BuildPlan:
     sources = sorted({*project.files(), *added})
     local = [str(package.path) for package in project.dependencies.local]
     sources.append(f"and the packages of: {' '.join([*project.requirements, *local])}")
-    zipped = GeneratedFile(partial(make_zip, project, added), sources)
+    handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
+    zipped = GeneratedFile(partial(make_zip, project, handler, added), sources)
     command = f"sam deploy --guided --template {quote(str(project.output / TEMPLATE))}"
     return BuildPlan({TEMPLATE: _template(project), ZIP: zipped}, [command])
 

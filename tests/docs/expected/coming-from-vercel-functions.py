@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import main
+import pytest
+import vercel.functions
+
+import unigate.functions
+from unigate.testing import Client
+
+
+@pytest.mark.parametrize("source", ["vercel", "asgi"])
+def test_the_functions_answer(source: str) -> None:
+    headers = {"x-vercel-ip-country": "NL", "x-real-ip": "203.0.113.8"}
+    answer = Client(main.app, source=source).get("/where", headers=headers).json()
+    # The emulated Vercel writes X-Real-IP itself, as the real one does.
+    assert answer == {"country": "NL", "last": "127.0.0.1" if source == "vercel" else "203.0.113.8"}
+
+
+def test_every_name_is_there() -> None:
+    assert set(vercel.functions.__all__) <= {*unigate.functions.__all__, "get_env"}

@@ -1,0 +1,92 @@
+"""An httpx transport that asks an emulated host, and the requests that it can be asked with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio.to_thread
+import httpx
+
+from unigate.emulator import find_host, make_request
+from unigate.events import EventSource, name_of
+from unigate.import_strings import import_from
+from unigate.lambda_runtime.wrapped import handler_of
+
+from .cookies import Cookies
+from .responses import Response
+
+# The extension of a request that holds an Asked.
+ASKED = "unigate"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a client was asked to send, where an `httpx.Request` cannot hold it.
+
+    Attributes:
+        parsed: The URL of the request; httpx copies extensions to a request that follows a
+            redirect, which has another.
+        url: The URL as it was written; httpx removes dots and quotes more than a client must.
+        cookies: The cookies of the client.
+        base64: Whether the event's body must be base64.
+    """
+
+    parsed: httpx.URL
+    url: str
+    cookies: Cookies
+    base64: bool
+
+
+class HostTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """Send requests to an application in this process, as a given host would.
+
+    Any `httpx.Client` or `httpx.AsyncClient` can use it. The arguments are those of `Client`. An
+    asynchronous client sends each request from a thread, so the host does not block its loop.
+    """
+
+    def __init__(self, app: object, source: str | EventSource = "http_api") -> None:
+        handler, self.app = handler_of(import_from(app) if isinstance(app, str) else app)
+        self._host = find_host(source, handler)
+        self._source = source if isinstance(source, str) else name_of(source)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; its extensions and those of the response are described at `Response`."""
+        request.read()
+        return self._ask(request)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request from a thread."""
+        await request.aread()
+        return await anyio.to_thread.run_sync(self._ask, request)
+
+    def _ask(self, request: httpx.Request) -> Response:
+        asked: Asked | None = request.extensions.get(ASKED)
+        url = str(request.url)
+        if asked and request.url is asked.parsed:
+            url = asked.url
+        elif asked:
+            _complete_redirected(request, asked.cookies)
+        fields = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in request.headers.raw
+            if name.lower() != b"transfer-encoding"  # hosts pass on whole bodies
+        ]
+        sent = make_request(request.method, url, fields, request.content)
+        sent.source = self._source
+        event, reply, raw = self._host(self.app, sent, bool(asked and asked.base64))
+        extensions = {"event": event, "reply": reply, "request": sent}
+        return Response(raw.status, raw.headers, httpx.ByteStream(raw.body), extensions)
+
+
+def _complete_redirected(request: httpx.Request, cookies: Cookies) -> None:
+    """Do what browsers do and httpx does not with a request that follows a redirect.
+
+    httpx would send a host's own cookies to its subdomains as well, and the type of a body that is
+    no longer there (the Fetch standard, section 4.4, "HTTP-redirect fetch").
+    """
+    request.headers.pop("cookie", None)
+    request.headers.encoding = "latin-1"
+    if kept := cookies.header(str(request.url)):
+        request.headers["cookie"] = kept
+    if not request.content:
+        request.headers.pop("content-type", None)
