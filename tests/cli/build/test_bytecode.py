@@ -192,7 +192,7 @@ def test_bytecode_that_would_pass_the_limit_is_left_out_of_what_gains_least(
     with zipfile.ZipFile(folder / "out/function.zip") as archive:
         size = sum(info.file_size for info in archive.infolist())
     small = PLATFORMS["aws"]._replace(max_bytes=size + 4000)
-    monkeypatch.setitem(PLATFORMS, "aws", small)  # type: ignore[misc]
+    monkeypatch.setitem(PLATFORMS, "aws", small)
     capsys.readouterr()
     assert build() == 0
     assert bytecode_in(folder) == {

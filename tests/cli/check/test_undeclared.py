@@ -78,9 +78,9 @@ MOUNT = GATEWAY.replace("wrap(site)", 'wrap(site, mounts={"/v2": "nowhere:app"})
 def test_a_mount_that_cannot_be_imported_is_a_finding(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert message(capsys, "import", {"main.py": MOUNT}) == (
-        "'main:app' cannot be loaded: No module named 'nowhere': no request would be answered."
-    )
+    found = message(capsys, "import", {"main.py": MOUNT})
+    assert found.startswith("'nowhere:app' cannot be loaded: No module named 'nowhere'.")
+    assert found.endswith(": no request would be answered.")
 
 
 def test_routes_says_that_a_mount_cannot_be_imported(
@@ -88,6 +88,6 @@ def test_routes_says_that_a_mount_cannot_be_imported(
 ) -> None:
     write(folder, {"main.py": MOUNT})
     assert main(["routes", "main:app"]) == 2
-    assert capsys.readouterr().err == (
-        "unigate: 'main:app' cannot be loaded: No module named 'nowhere'\n"
-    )
+    err = capsys.readouterr().err
+    assert err.startswith("unigate: 'nowhere:app' cannot be loaded: No module named 'nowhere'.")
+    assert err.count("\n") == 1
