@@ -88,8 +88,8 @@ def test_a_module_elsewhere_gets_what_to_write(
     write(folder, {"services/api/web.py": GATEWAY, ".venv/web.py": "", "node_modules/web.py": ""})
     assert main(["routes", "web:app"]) == 2
     assert capsys.readouterr().err.endswith(
-        " The module is below 'services/api': write paths = [\"services/api\"] to [tool.unigate] of "
-        "pyproject.toml, or run the command in that project's folder.\n"
+        " The module is below 'services/api': write paths = [\"services/api\"] to [tool.unigate] "
+        "of pyproject.toml, or run the command in that project's folder.\n"
     )
     write(folder, {"pyproject.toml": '[tool.unigate]\npaths = ["services/api"]\n'})
     assert main(["routes", "web:app"]) == 0
