@@ -17,13 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from unigate.cli.vercel.tools import TOOLS
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
 UV = Path(sys.executable).with_name("uv")
 # With its own node: vercel requires 20 or later, and Debian 12 has 18.
 VERCEL = {
     "private": True,
-    "dependencies": {"vercel": "64", "node": "22"},
+    "dependencies": {"vercel": TOOLS["vercel"], "node": "22"},
     "overrides": {"sandbox": "4.5.0"},  # 4.4.0, which vercel 64 requires, is not available
 }
 # What reads AWS's files of other tools than SAM; @pulumi/aws has the resources of SST.
@@ -165,7 +167,7 @@ def cdk() -> Path:
 @pytest.fixture(scope="session")
 def vercel() -> Path:
     """Return the folder with the programs `vercel` and `node`, as npm has installed them."""
-    return _npm("vercel-64-node-22", VERCEL) / "node_modules/.bin"
+    return _npm(f"vercel-{TOOLS['vercel']}-node-22", VERCEL) / "node_modules/.bin"
 
 
 @pytest.fixture(scope="session")

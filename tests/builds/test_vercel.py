@@ -22,6 +22,7 @@ import pytest
 
 from tests.cli.entrypoints import SOURCES
 from tests.servers.client import ask
+from unigate.cli.vercel.tools import TOOLS
 
 from .conftest import ROOT, UV, Build, build_in, run
 
@@ -39,6 +40,17 @@ def test_our_rule_for_the_entry_point_is_vercels(vercel: Path) -> None:
         input=json.dumps([source for source, _ in SOURCES]), timeout=120,
     )  # fmt: skip
     assert json.loads(done.stdout) == [name for _, name in SOURCES]
+
+
+def test_the_tools_are_those_that_our_rules_are_of(vercel: Path) -> None:
+    packages = vercel.parent
+    installed = {
+        name: json.loads((packages / name / "package.json").read_text())["version"]
+        for name in TOOLS
+    }
+    assert {name: installed[name].startswith(f"{TOOLS[name]}.") for name in TOOLS} == dict.fromkeys(
+        TOOLS, True
+    ), installed
 
 
 class Deployment:

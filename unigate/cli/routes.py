@@ -13,7 +13,7 @@ from unigate.routing import Mount
 
 from .project.route_tables import KNOWN, has_table, routes_of
 from .project.routes import Route, endpoint_of
-from .project.target import load
+from .project.target import importing, load
 
 _TITLES = ("METHOD", "PATH", "NAME", "ENDPOINT", "APP")
 
@@ -34,7 +34,8 @@ def routes(target: str, as_json: bool) -> int:
       unigate routes main:app
       unigate routes main:app --json
     """
-    with redirect_stdout(sys.stderr):  # the application may print while it is imported
+    # The application may print while it is imported, and loads its mounts when they are read.
+    with redirect_stdout(sys.stderr), importing(target):
         gateway = load(target)
         rows = routes_of(gateway)
     if as_json:

@@ -289,17 +289,13 @@ def test_a_zip_without_unigate_is_a_warning(
 
 
 def test_the_size_of_each_package_is_printed(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(folder, {"big.bin": "x" * 3 * 2**20})
     assert build() == 0
     err = capsys.readouterr().err
     assert "3.0 MB  (the project)\n" in err
     assert "0.0 MB  teapot 1.5\n" in err
-    assert "Warning: Lambda" not in err
-    monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", 2**20)
-    assert build() == 0
-    assert "Warning: Lambda's limit is 1.0 MB unpacked.\n" in capsys.readouterr().err
 
 
 def test_the_output_folder_is_not_in_the_zip(folder: Path) -> None:

@@ -204,11 +204,7 @@ exclude = ["docs/*"]
             "Google requires functions-framework in project.dependencies: add it.\n",
         ),
         ("google", "Functions-Framework>=3", ""),
-        (
-            "azure",
-            "unigate",
-            "Azure installs from requirements.txt, which does not exist: write one.\n",
-        ),
+        ("azure", "unigate", ""),
     ],
 )
 def test_requirements_that_the_platform_would_not_install_are_noted(
@@ -223,6 +219,15 @@ def test_requirements_that_the_platform_would_not_install_are_noted(
     out = capsys.readouterr().out
     assert out.endswith(line)
     assert (platform in out) == (line != "")
+
+
+def test_dependencies_that_nothing_declares_are_noted_for_azure(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "requirements.txt").unlink()
+    assert build("main:app", "--target", "azure", "--dry-run") == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "Azure installs from requirements.txt, which does not exist: write one."
 
 
 def test_a_dry_run_prints_the_files_and_writes_none(
@@ -584,15 +589,15 @@ def test_googles_file_has_another_name_if_main_is_the_application(
 
 
 def test_limits_for_google_and_azure(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = '[tool.unigate]\nmemory = 256\ntimeout = 3725\npython = "3.13"\n'
+    settings = '[tool.unigate]\nmemory = 256\ntimeout = 3125\npython = "3.13"\n'
     write(folder, {"pyproject.toml": settings})
     assert build("main:app", "--target", "google") == 0
     out = capsys.readouterr().out
     assert "--runtime python313 " in out
-    assert " --memory 256MiB --timeout 3725s " in out
+    assert " --memory 256MiB --timeout 3125s " in out
     assert build("main:app", "--target", "azure") == 0
     host = json.loads((folder / "host.json").read_text())
-    assert host["functionTimeout"] == "01:02:05"
+    assert host["functionTimeout"] == "00:52:05"
     assert host["extensions"]["http"]["routePrefix"] == ""
 
 

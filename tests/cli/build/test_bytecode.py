@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.projects import project, write
-from unigate.cli.build import bundle, cold_start, interpreters, task_folder
+from unigate.cli.build import cold_start, task_folder
 from unigate.cli.build.bytecode import PackageBytecode, compile_packages, fitting
-from unigate.cli.build.interpreters import find_interpreter
 from unigate.cli.main import main
+from unigate.cli.project import interpreters
+from unigate.cli.project.interpreters import find_interpreter
+from unigate.cli.project.platforms import PLATFORMS
 
 MINOR = f"3.{sys.version_info.minor}"
 APPLICATION = """
@@ -189,7 +191,8 @@ def test_bytecode_that_would_pass_the_limit_is_left_out_of_what_gains_least(
     assert build("--no-bytecode") == 0
     with zipfile.ZipFile(folder / "out/function.zip") as archive:
         size = sum(info.file_size for info in archive.infolist())
-    monkeypatch.setattr(bundle, "MAX_UNPACKED_BYTES", size + 4000)
+    small = PLATFORMS["aws"]._replace(max_bytes=size + 4000)
+    monkeypatch.setitem(PLATFORMS, "aws", small)
     capsys.readouterr()
     assert build() == 0
     assert bytecode_in(folder) == {

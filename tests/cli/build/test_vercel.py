@@ -151,10 +151,11 @@ def test_a_python_that_vercel_does_not_support_is_refused(
 ) -> None:
     write(folder, {"pyproject.toml": f'{PROJECT}[tool.unigate]\npython = "3.11"\n'})
     assert build("main:app") == 2
-    assert "Vercel supports Python 3.12, 3.13, 3.14, got 3.11." in capsys.readouterr().err
+    message = "Vercel supports Python 3.12, 3.13, 3.14, got 3.11 from tool.unigate.python."
+    assert message in capsys.readouterr().err
     write(folder, {"pyproject.toml": "", ".python-version": "3.11\n"})
     assert build("main:app", "--output", "out") == 2
-    assert "got 3.11." in capsys.readouterr().err
+    assert "got 3.11 from .python-version." in capsys.readouterr().err
 
 
 def test_the_projects_folder_public_is_used(folder: Path) -> None:

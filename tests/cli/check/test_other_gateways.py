@@ -10,7 +10,7 @@ import pytest
 from tests.cli.projects import project, write
 from unigate.cli.check.other_gateways import check_other_gateways
 
-from .checking import GOOD, check
+from .checking import GOOD, PYPROJECT, check
 
 
 @pytest.fixture(autouse=True)
@@ -65,5 +65,6 @@ def test_gateways_of_other_libraries(folder: Path, source: str, found: str) -> N
 
 def test_the_tests_of_a_project_may_use_another_gateway(capsys: pytest.CaptureFixture[str]) -> None:
     source = "import mangum\nhandler = mangum.Mangum(1)\n"
-    files = {"tests/test_old.py": source, "shop/old.py": source}
+    needs = PYPROJECT.replace('"flask"', '"flask", "mangum"')
+    files = {"tests/test_old.py": source, "shop/old.py": source, "pyproject.toml": needs}
     assert check(capsys, files=files) == [("handler", "shop/old.py:2")]

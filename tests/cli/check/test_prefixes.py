@@ -106,7 +106,8 @@ IGNORES = 'status = 200 if path == "/" else 404'
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    files = {**GOOD, "pyproject.toml": PYPROJECT.replace('"flask"', '"falcon"')}
+    needs = '"falcon", "flask", "muffin", "sanic"'
+    files = {**GOOD, "pyproject.toml": PYPROJECT.replace('"flask"', needs)}
     with project(tmp_path / "project", monkeypatch, files) as made:
         yield made
 

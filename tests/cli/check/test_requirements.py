@@ -14,7 +14,7 @@ import unigate
 from tests.cli.projects import project, write
 from unigate.cli.check.findings import Finding
 from unigate.cli.check.platform_limits import LAMBDA, VERCEL, limits_of
-from unigate.cli.check.python_version import allows, check_python_version
+from unigate.cli.check.python_version import check_python_version
 from unigate.cli.check.requirements import (
     check_requirements,
     parse_requirements,
@@ -195,31 +195,6 @@ def test_a_python_of_the_settings(folder: Path) -> None:
     assert "Vercel supports Python 3.12, " in found_in(folder, files)[0].message
     files = {"pyproject.toml": PYPROJECT.replace(">=3.11", ">=3.9,<3.12")}
     assert "requires-python is '>=3.9,<3.12'" in found_in(folder, files)[0].message
-
-
-@pytest.mark.parametrize(
-    ("specifier", "allowed"),
-    [
-        (">=3.11", "12 13 14"),
-        (">3.12", "12 13 14"),
-        (">=3.13,<4", "13 14"),
-        ("<3.13", "12"),
-        ("<3.13.2", "12 13"),
-        ("<=3.13", "12 13"),
-        ("==3.13.*", "13"),
-        ("===3.13.1", "13"),
-        ("~=3.13", "13 14"),
-        ("~=3.13.0", "13"),
-        ("!=3.13.*", "12 14"),
-        ("!=3.13.1", "12 13 14"),
-        ("!= 3.13", "12 13 14"),
-        ("", "12 13 14"),
-    ],
-)
-def test_the_pythons_that_a_specifier_allows(specifier: str, allowed: str) -> None:
-    assert [minor for minor in ("12", "13", "14") if allows(specifier, f"3.{minor}")] == (
-        allowed.split()
-    )
 
 
 def test_sizes_include_indirect_requirements() -> None:

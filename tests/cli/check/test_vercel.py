@@ -164,14 +164,15 @@ def test_sources_that_vercel_serves_publicly(folder: Path) -> None:
     (folder / "public/robots.txt").unlink()
     (folder / "public").rmdir()
     assert len(messages(check_vercel_json(configured(folder, framework=None)), "sources")) == 1
-    for configuration in ({"framework": None, "outputDirectory": "site"}, {}, {"builds": [ENTRY]}):
+    assert len(messages(check_vercel_json(configured(folder)), "sources")) == 1
+    site = {"framework": None, "outputDirectory": "site"}
+    for configuration in (site, {"framework": "flask"}, {"builds": [ENTRY]}):
         assert list(check_vercel_json(configured(folder, **configuration))) == []
 
 
 # Rewrites before a preset: the application gets the destination as its path
 
 
-@pytest.mark.parametrize("configuration", [{"framework": "flask"}, {}])
 @pytest.mark.parametrize(
     ("source", "destination", "problem"),
     [
@@ -196,16 +197,10 @@ def test_sources_that_vercel_serves_publicly(folder: Path) -> None:
     ],
 )
 def test_a_rewrite_before_a_preset(
-    folder: Path,
-    gateway: unigate.Gateway,
-    configuration: dict[str, str],
-    source: str,
-    destination: str,
-    problem: str,
+    folder: Path, gateway: unigate.Gateway, source: str, destination: str, problem: str
 ) -> None:
-    # Without "framework", Vercel detects one.
     rewrite = {"source": source, "destination": destination}
-    vercel = configured(folder, **configuration, rewrites=[rewrite])
+    vercel = configured(folder, framework="flask", rewrites=[rewrite])
     found = messages(check_rewrites(vercel, gateway), "rewrite")
     assert len(found) == (1 if problem else 0)
     assert all(problem in message and repr(source) in message for message in found)
@@ -235,11 +230,42 @@ def test_a_destination_is_compared_with_a_route_of_many_parameters(
 
 def test_a_route_before_a_preset_is_a_rewrite(folder: Path, gateway: unigate.Gateway) -> None:
     routes = [{"handle": "filesystem"}, {"src": "^/(.*)$", "dest": "api/index.py"}]
-    found = messages(check_rewrites(configured(folder, routes=routes), gateway), "rewrite")
+    found = messages(
+        check_rewrites(configured(folder, framework="flask", routes=routes), gateway), "rewrite"
+    )
     assert ["leads to '/api/index.py', and" in message for message in found] == [True]
 
 
+@pytest.mark.parametrize("destination", ["/api/index", "/api/index.py"])
+def test_a_rewrite_to_a_preset_is_found_without_public(
+    folder: Path, gateway: unigate.Gateway, destination: str
+) -> None:
+    (folder / "public/robots.txt").unlink()
+    (folder / "public").rmdir()
+    rewrite = {"source": "/(.*)", "destination": destination}
+    vercel = configured(folder, framework="flask", rewrites=[rewrite])
+    [found] = messages(check_rewrites(vercel, gateway), "rewrite")
+    assert "the application gets that as the path" in found
+
+
 # Rewrites to functions, which get the path of the request
+
+
+@pytest.mark.parametrize("destination", ["/api", "/api/index", "/api/index.py"])
+@pytest.mark.parametrize("configuration", [{"framework": None}, {}])
+def test_a_rewrite_to_the_function_in_api_is_right(
+    folder: Path, gateway: unigate.Gateway, configuration: dict[str, None], destination: str
+) -> None:
+    # Without "framework", `vercel build` makes functions of api/.
+    rewrite = {"source": "/(.*)", "destination": destination}
+    vercel = configured(folder, **configuration, rewrites=[rewrite])
+    assert list(check_rewrites(vercel, gateway)) == []
+    assert list(check_vercel_json(vercel)) == []
+
+
+def test_django_is_detected_beside_functions(folder: Path) -> None:
+    write(folder, {"manage.py": ""})
+    assert configured(folder).preset
 
 
 @pytest.mark.parametrize(

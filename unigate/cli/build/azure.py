@@ -62,7 +62,7 @@ def _notes(project: Project) -> list[str]:
             [*in_output(project), "func", "azure", "functionapp", "publish", _APP, "--python"],
         ),
     ]
-    if not (project.root / "requirements.txt").is_file():
+    if not project.declares_dependencies:
         notes.append("Azure installs from requirements.txt, which does not exist: write one.")
     return notes
 

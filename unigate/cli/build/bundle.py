@@ -12,14 +12,15 @@ from pathlib import Path
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.interpreters import find_uv
+from unigate.cli.project.platforms import check_size
 
 from .installed_files import installed_files, packages_of, records_of
-from .interpreters import find_uv
+from .local_packages import install_local
 from .task_folder import add_bytecode, lay_out
 
 OWN = "(the project)"
 BYTECODE = "(bytecode)"
-MAX_UNPACKED_BYTES = 250 * 2**20  # unpacked; AWS, Lambda developer guide, "Lambda quotas"
 
 # The C library that wheels are built for: Lambda runs Python up to 3.11 on Amazon Linux 2, later
 # versions on Amazon Linux 2023.
@@ -48,7 +49,7 @@ def make_zip(project: Project, handler: str, added: Mapping[str, bytes], folder:
     owned[OWN] = {path: members[path] for path in (*own, *added)}
     sizes = {name: sum(map(_size, files.values())) for name, files in owned.items()}
     if project.settings.get("bytecode", True):
-        room = MAX_UNPACKED_BYTES - sum(map(_size, members.values()))
+        room = (project.allowed.max_bytes or 0) - sum(map(_size, members.values()))
         bytecode = add_bytecode(project, handler, owned, task, room)
         members |= {path: task / path for path in bytecode}
         if bytecode:
@@ -56,6 +57,7 @@ def make_zip(project: Project, handler: str, added: Mapping[str, bytes], folder:
     zipped = folder / "function.zip"
     write_zip(zipped, members)
     _report(sizes, zipped)
+    check_size(project.allowed, sizes["(the project)"], sum(sizes.values()))
     if "unigate/__init__.py" not in members:
         message = "Warning: unigate is not in the zip: add it to the project's dependencies."
         click.echo(message, err=True)
@@ -91,21 +93,24 @@ def _size(member: Path | bytes) -> int:
 def _install(project: Project, packages: Path) -> None:
     """Install the dependencies into a folder; uv or pip prints its progress."""
     packages.mkdir()
-    if not project.requirements:
+    requirements = [*project.requirements, *install_local(project, packages)]
+    if not requirements:
         return  # which pip and uv take for an error
     architecture = project.settings.get("aws", {}).get("architecture", "x86_64")
     click.echo(f"Installing for Python {project.python} on {architecture}:", err=True)
-    command = _install_command(project, packages, _CPU[architecture])
+    command = _install_command(project, packages, requirements, _CPU[architecture])
     # pip prints its progress on stdout, uv on stderr.
     if subprocess.run(command, cwd=project.root, stdout=_STDERR).returncode:
         raise click.ClickException("The project's dependencies cannot be installed.")
 
 
-def _install_command(project: Project, packages: Path, cpu: str) -> Sequence[str]:
+def _install_command(
+    project: Project, packages: Path, requirements: Sequence[str], cpu: str
+) -> Sequence[str]:
     """Return the command that installs wheels for Lambda: uv's if it is available, else pip's."""
     library = _NEW_LIBRARY if project.python > "3.11" else _OLD_LIBRARY
     common = ["--target", str(packages), "--only-binary", ":all:"]
-    common += ["--python-version", project.python, *project.requirements]
+    common += ["--python-version", project.python, *requirements]
     uv = find_uv()
     if uv is None:
         # pip accepts exactly the given platform tags; uv accepts older ones too.
@@ -124,9 +129,6 @@ def _report(sizes: Mapping[str, int], zipped: Path) -> None:
         click.echo(f"{_mb(size):>9}  {name}", err=True)
     total = sum(sizes.values())
     click.echo(f"{_mb(total):>9}  unpacked, {_mb(_size(zipped))} as a zip", err=True)
-    if total > MAX_UNPACKED_BYTES:
-        message = f"Warning: Lambda's limit is {_mb(MAX_UNPACKED_BYTES)} unpacked."
-        click.echo(message, err=True)
 
 
 def _mb(size: int) -> str:

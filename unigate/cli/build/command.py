@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from unigate.cli.project.aws_settings import FORMATS, TEMPLATES
 from unigate.cli.project.core import Project
+from unigate.cli.project.dependencies import REQUIREMENTS
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
 from unigate.nearest import nearest
@@ -21,6 +23,8 @@ from .aws import target as aws
 from .edits import merged_json
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
+from .requirement_files import requirement_files, without_locks
+from .smoke import try_function
 from .writing import recover_output, write
 
 PLATFORMS = {
@@ -73,6 +77,12 @@ def _platform(context: click.Context, option: click.Parameter, value: str | None
 )
 @click.option("--no-bytecode", is_flag=True, help="aws: write no bytecode.")
 @click.option("--split", is_flag=True, help="vercel: make one function for each route.")
+@click.option(
+    "--no-smoke",
+    is_flag=True,
+    envvar="UNIGATE_NO_SMOKE",
+    help="Do not start the function to try it.  [env: UNIGATE_NO_SMOKE]",
+)
 def build(
     target: str | None,
     platform: str | None,
@@ -84,13 +94,15 @@ def build(
     keep: tuple[str, ...],
     no_bytecode: bool,
     split: bool,
+    no_smoke: bool,
 ) -> int:
     """Write the files that a platform needs.
 
     These are an entry point and settings, and for aws a zip with all dependencies. Run it in the
     project's folder. MODULE:APP is the import string of the application, by default app in
     [tool.unigate] of pyproject.toml, where limits and other settings are too. Into another output
-    folder it copies the project's files as well, ready to deploy.
+    folder it copies the project's files as well, ready to deploy. Then it starts the function in
+    a fresh process, with only what the platform would have, and asks it once.
 
     \b
     Examples:
@@ -118,21 +130,31 @@ def build(
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
-    project = Project(root, pyproject, load_target(target), output, platform)
+    project = Project(root, pyproject, load_target(target, pyproject), output, platform)
     copies = platform != "aws" and not project.in_place
     if copies or platform == "aws":
         project.check_links()
+    project.check_platform(PLATFORMS[platform].UNUSED)
     make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
     if split:
         make_plan = partial(vercel.plan, split=True)
     if platform == "aws":
         make_plan = partial(aws.plan, package=package, template=template)
-    plan = make_plan(project)
-    files = _with_project(plan.files, project, force) if copies else plan.files
-    if dry_run:
-        _print(files, output)
-    else:
-        _write(files, output, platform, force)
+    with TemporaryDirectory() as work:
+        zips = platform == "aws" and not aws.makes_image(project, package)
+        replaced = {} if zips else requirement_files(project, platform, Path(work))
+        plan = make_plan(project)
+        files = {**plan.files, **replaced}
+        if copies:
+            files = _with_project(files, without_locks(project.files(), replaced), output, force)
+        if dry_run:
+            _print(files, output)
+        else:
+            _write(files, output, platform, force)
+    if not (dry_run or no_smoke):
+        made = [path for path, content in files.items() if not isinstance(content, Path)]
+        for line in try_function(project, platform, output, made):
+            click.echo(line, err=True)
     unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
     left_out = notes_on_left_out(project)
     for note in (*plan.notes, *left_out, *_unused_note(platform, unused)):
@@ -186,25 +208,23 @@ def _errors_of_writing(output: Path) -> Iterator[None]:
 
 
 def _with_project(
-    files: Mapping[str, FileContent], project: Project, force: bool
-) -> Mapping[str, FileContent]:
+    files: Mapping[str, FileContent], own: Mapping[str, Path], output: Path, force: bool
+) -> dict[str, FileContent]:
     """Add the project's files; one that differs is merged, if it is JSON, or replaced by force.
 
     Raises:
         click.ClickException: Another file differs, without `force`.
     """
-    own = project.files()
     merged: dict[str, FileContent] = {}
-    # The planned pyproject.toml is the project's with one more table.
-    for path in sorted((own.keys() & files.keys()) - {PYPROJECT}):
+    # These are made of the project's.
+    for path in sorted((own.keys() & files.keys()) - {PYPROJECT, REQUIREMENTS}):
         content, theirs = files[path], own[path].read_bytes()
         if force or theirs == content:
             continue
         both = merged_json(theirs, content) if isinstance(content, bytes) else None
         if both is None or not path.endswith(".json"):
             message = (
-                f"The project already has a file {path}: use --force to replace it in "
-                f"{project.output}."
+                f"The project already has a file {path}: use --force to replace it in {output}."
             )
             raise click.ClickException(message)
         merged[path] = both

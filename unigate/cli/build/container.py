@@ -14,6 +14,7 @@ from shlex import join, quote
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.dependencies import REQUIREMENTS
 
 from .ignore_file import ignore_file
 from .next_command import Variable, in_output, service_name, to_run
@@ -65,7 +66,7 @@ def plan(project: Project) -> BuildPlan:
 def _dockerfile(project: Project, environment: dict[str, str], health: str | None) -> bytes:
     text, file = _requirements(project)
     server = GUNICORN if _is_wsgi(project) else UVICORN
-    packages = list(project.requirements)
+    packages = ["-r", file] if file else list(project.requirements)
     if not _has(text, re.split(r"\W", server)[0]):
         packages.append(server)
     if file is None:
@@ -110,6 +111,8 @@ def _is_wsgi(project: Project) -> bool:
 
 def _is_loadable(project: Project) -> bool:
     """Return True if both servers can load the gateway by the target's own import string."""
+    if project.paths:  # the entry point makes them importable
+        return False
     return project.target.is_gateway and "." not in project.target.attribute
 
 
@@ -140,6 +143,8 @@ def _health_command(path: str) -> list[str]:
 
 def _requirements(project: Project) -> tuple[str, str | None]:
     """Return the text of the requirements, and the file that has it, None for pyproject.toml."""
+    if project.replaces_requirements:
+        return "\n".join(project.dependencies.lines), REQUIREMENTS
     requirements = project.requirements
     if requirements[:1] != ["-r"]:
         return "\n".join(requirements), None

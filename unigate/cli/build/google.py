@@ -42,7 +42,8 @@ def _notes(project: Project, file: str) -> list[str]:
     if file != FILE:
         command += ["--set-build-env-vars", f"GOOGLE_FUNCTION_SOURCE={file}"]
     notes = [to_run("Deploy", command)]
-    if not (project.root / "requirements.txt").is_file() and not _has_framework(project):
+    written = project.replaces_requirements or (project.root / "requirements.txt").is_file()
+    if not written and not _has_framework(project):
         # With a requirements.txt, Google installs the framework itself ("Specify dependencies in
         # Python").
         notes.append("Google requires functions-framework in project.dependencies: add it.")

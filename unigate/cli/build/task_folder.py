@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.interpreters import find_interpreter
 
 from .bytecode import PackageBytecode, compile_packages, fitting, measured
 from .cold_start import ColdStart, NotStarted, cold_start_of_folder
-from .interpreters import find_interpreter
 
 
 def lay_out(members: Mapping[str, Path | bytes], task: Path) -> None:

@@ -4,7 +4,7 @@ The project is deployed as functions in `api/` (`"framework": null`), with rewri
 them; a function gets the path of the request. Vercel then serves every other file publicly, the
 sources included, unless the project has a folder `public/`, which is served instead. A framework's
 preset makes one function that answers every path without rewrites; a rewrite would change the path
-that the application gets. (vercel 64, `vercel build`.)
+that the application gets. (`vercel build`.)
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from .templates import render
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
 UNUSED = ("bytecode", "keep", "requirements")
-PYTHONS = ("3.12", "3.13", "3.14")
 MAX_FUNCTIONS = 12  # of a deployment on the Hobby plan
 
 
@@ -60,7 +59,7 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         if not any(path.startswith("public/") for path in (*files, *project.files())):
             files["public/.gitkeep"] = b""
     if not _declares_python(project):
-        files[".python-version"] = f"{_python(project)}\n".encode()
+        files[".python-version"] = f"{project.python}\n".encode()
     if project.in_place:
         files |= ignore_file(project, "vercel", files)
     return BuildPlan(files, _notes(project, len(functions) + 1, split))
@@ -76,7 +75,10 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
             "tool.unigate.vercel.framework."
         )
-    if project.pyproject and not project.pyproject.declares_dependencies:
+    listed = project.pyproject.declares_dependencies or (
+        project.replaces_requirements and not project.in_place
+    )
+    if project.pyproject and not listed:
         raise click.ClickException(
             "pyproject.toml has no project.dependencies, and Vercel reads no other file beside "
             "it: list them there."
@@ -117,7 +119,7 @@ def _is_entrypoint(project: Project) -> bool:
 
 
 def _entrypoint(project: Project, file: str, paths: str) -> bytes:
-    app = project.binding("app").rstrip("\n")
+    app = project.binding("app", file.count("/")).rstrip("\n")
     return render("vercel.py.j2", app=app, paths=paths, depth=file.count("/"))
 
 
@@ -169,16 +171,6 @@ def _check_function_settings(
         else:
             problem = f"{FALLBACK} answers this path, with the limits of [tool.unigate]: remove it."
         raise click.ClickException(f"tool.unigate.functions.{path!r}: {problem}")
-
-
-def _python(project: Project) -> str:
-    """Return the project's version of Python, or the oldest of Vercel if it declares none."""
-    if project.python in PYTHONS:
-        return project.python
-    if "python" in project.settings or project.pinned_python is not None:
-        message = f"Vercel supports Python {', '.join(PYTHONS)}, got {project.python}."
-        raise click.ClickException(message)
-    return PYTHONS[0]
 
 
 def _declares_python(project: Project) -> bool:

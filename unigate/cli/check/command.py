@@ -11,6 +11,7 @@ import click
 
 from unigate.cli.build.cold_start import NotStarted, cold_start_here
 from unigate.cli.project.core import Project
+from unigate.cli.project.platforms import Platform
 from unigate.cli.project.pyproject import read_pyproject
 from unigate.cli.project.target import load_target
 from unigate.cli.vercel.project import (
@@ -25,13 +26,15 @@ from .entrypoints import check_entrypoints
 from .findings import Finding
 from .hidden_library import check_hidden_library
 from .import_effects import check_import
+from .mounts import check_mounts
 from .other_gateways import check_other_gateways
-from .platform_limits import PlatformLimits, limits_of
+from .platform_limits import limits_of
 from .prefixes import check_prefixes
 from .python_version import check_python_version
 from .requirements import check_requirements, read_requirements
 from .rewrites import check_rewrites
 from .sizes import check_sizes, report, sizes_of
+from .undeclared import check_imports
 from .vercel_json import check_vercel_json
 
 
@@ -77,7 +80,7 @@ def check(target: str | None, budget: float, as_json: bool) -> int:
 
 def _check(
     root: Path, import_string: str | None, budget: float
-) -> tuple[list[Finding], dict[str, int], list[PlatformLimits], str]:
+) -> tuple[list[Finding], dict[str, int], list[Platform], str]:
     """Return findings, the size of each package, the platforms' limits, and the import string."""
     pyproject = read_pyproject(root)
     vercel_json = read_vercel_json(root)
@@ -90,25 +93,30 @@ def _check(
         raise click.UsageError(message)
     # Before the import in this process, which may write the same files.
     imported = list(check_import(root, import_string, budget))
-    target = load_target(import_string)
+    target = load_target(import_string, pyproject)
     project = Project(root, pyproject, target, root)
     requirements = read_requirements(project)
     sizes = sizes_of(project, requirements)
     platforms = limits_of(project, requirements, vercel if on_vercel else None)
     findings: list[Finding] = []
+    broken = list(check_mounts(target))
     if malformed:
         message = "The file is not a JSON object: Vercel refuses it."
         findings.append(Finding("vercel", VERCEL_JSON, message))
     elif on_vercel:
         findings += check_entrypoints(vercel)
         findings += check_vercel_json(vercel)
-        findings += check_rewrites(vercel, target.gateway)
+        if not broken:
+            findings += check_rewrites(vercel, target.gateway)
     findings += check_hidden_library(project.files())
     findings += check_other_gateways(project.files())
     findings += check_requirements(project, requirements, on_vercel)
     findings += check_python_version(project, platforms)
     findings += check_sizes(sizes, platforms)
+    findings += check_imports(project, requirements, platforms)
     findings += imported
+    if broken:
+        return findings + broken, sizes, platforms, import_string
     findings += check_django(target.gateway)
     findings += check_prefixes(target.gateway)
     return findings, sizes, platforms, import_string

@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from unigate.cli.build import bundle, vercel
-from unigate.cli.build.aws import target as aws
 from unigate.cli.project.core import Project
+from unigate.cli.project.platforms import PLATFORMS, Platform
 from unigate.cli.project.record import read_record
 from unigate.cli.vercel.project import VercelProject
 
 from .requirements import Requirement
 
-
-class PlatformLimits(NamedTuple):
-    """A platform's limits.
-
-    Attributes:
-        name: The name of the platform, for messages.
-        pythons: The versions of Python that it supports.
-        max_bytes: The size of a function, unpacked.
-    """
-
-    name: str
-    pythons: tuple[str, ...]
-    max_bytes: int
-
-
-LAMBDA = PlatformLimits("Lambda", aws.PYTHONS, bundle.MAX_UNPACKED_BYTES)
-# Vercel, "Vercel Functions limits": 500 MB uncompressed for Python. Dependencies that do not fit
-# into a zip of 225 MiB are installed when a function starts (@vercel/python 25). Large functions,
-# enabled with VERCEL_SUPPORT_LARGE_FUNCTIONS, may be larger.
-VERCEL = PlatformLimits("Vercel", vercel.PYTHONS, 500 * 2**20)
+LAMBDA = PLATFORMS["aws"]
+VERCEL = PLATFORMS["vercel"]
 # With an "installCommand", dependencies cannot be installed when a function starts.
-VERCEL_ZIP = VERCEL._replace(max_bytes=225 * 2**20)
+VERCEL_ZIP = VERCEL._replace(max_bytes=VERCEL.max_own_bytes)
 
 _AWS_FILES = (
     "cdk.json", "samconfig.toml", "serverless.yaml", "serverless.yml", "template.yaml",
@@ -45,7 +25,7 @@ _OTHER_FRAMEWORKS = {"azure-functions", "functions-framework"}
 
 def limits_of(
     project: Project, requirements: Iterable[Requirement], vercel_project: VercelProject | None
-) -> list[PlatformLimits]:
+) -> list[Platform]:
     """Return the limits to check: Lambda's if no file names a platform.
 
     Azure, containers and Google have no such limits.

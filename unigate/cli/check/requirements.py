@@ -52,7 +52,10 @@ def read_requirements(project: Project) -> list[Requirement]:
     """Return a project's requirements: like Vercel, pyproject.toml's before requirements.txt."""
     name = project.settings.get("requirements", "requirements.txt")
     if project.pyproject.dependencies or not (project.root / name).is_file():
-        return _of_pyproject(project, frozenset())
+        declared = _of_pyproject(project, frozenset())
+        if declared or not project.replaces_requirements:
+            return declared
+        return list(parse_requirements(project.dependencies.lines, project.dependencies.source))
     return list(_of_file(project, name, {name}))
 
 

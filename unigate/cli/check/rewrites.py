@@ -2,7 +2,7 @@
 
 A function gets the path of the request, whichever rewrite led to it, and the named parameters of
 the rewrite in the query string. With a preset, the application gets the destination of the rewrite
-as its path: `vercel build` 64 writes the destination into the request, and warns of it.
+as its path: `vercel build` writes the destination into the request, and warns of it.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from unigate.cli.project.core import Project
+from unigate.cli.project.platforms import Platform
 
 from .findings import Finding
-from .platform_limits import VERCEL, VERCEL_ZIP, PlatformLimits
 from .requirements import Requirement, parse_requirements
 
 OWN = "(the project)"
@@ -26,14 +26,14 @@ def sizes_of(project: Project, requirements: Iterable[Requirement]) -> dict[str,
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
-def check_sizes(sizes: Mapping[str, int], platforms: Iterable[PlatformLimits]) -> Iterator[Finding]:
+def check_sizes(sizes: Mapping[str, int], platforms: Iterable[Platform]) -> Iterator[Finding]:
     """Find platforms whose limit a deployment exceeds."""
     for platform in platforms:
         total, limit = sum(sizes.values()), platform.max_bytes
-        # Only dependencies can be installed when a function starts, not the project itself.
-        if platform == VERCEL and sizes[OWN] > VERCEL_ZIP.max_bytes:
-            total, limit = sizes[OWN], VERCEL_ZIP.max_bytes
-        if total > limit:
+        own_limit = platform.max_own_bytes
+        if own_limit is not None and sizes[OWN] > own_limit:
+            total, limit = sizes[OWN], own_limit
+        if limit is not None and total > limit:
             parts = ", ".join(f"{name} {megabytes(size)}" for name, size in _largest(sizes))
             message = (
                 f"{megabytes(total)} exceed the limit of {megabytes(limit)} on {platform.name}: "
@@ -42,7 +42,7 @@ def check_sizes(sizes: Mapping[str, int], platforms: Iterable[PlatformLimits]) -
             yield Finding("size", "(all that is deployed)", message)
 
 
-def report(sizes: Mapping[str, int], platforms: Iterable[PlatformLimits]) -> Iterator[str]:
+def report(sizes: Mapping[str, int], platforms: Iterable[Platform]) -> Iterator[str]:
     """Yield lines with the sizes of the largest packages, and the total with its limits."""
     shown = _largest(sizes)
     for name, size in shown:
@@ -54,6 +54,7 @@ def report(sizes: Mapping[str, int], platforms: Iterable[PlatformLimits]) -> Ite
     limits = "".join(
         f", the limit on {platform.name} is {megabytes(platform.max_bytes)}"
         for platform in platforms
+        if platform.max_bytes is not None
     )
     yield f"{megabytes(total):>9}  unpacked{limits}"
 
@@ -69,6 +70,13 @@ def _largest(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def installed_sizes(requirements: Iterable[Requirement]) -> Iterator[tuple[str, int]]:
     """Yield the name and the bytes of each installed package that is required, even indirectly."""
+    for name, installed in required_packages(requirements).items():
+        yield name, _size(installed)
+
+
+def required_packages(requirements: Iterable[Requirement]) -> dict[str, Distribution]:
+    """Return the installed packages that are required, even indirectly, by normalized name."""
+    found: dict[str, Distribution] = {}
     waiting = [(entry.name, entry.extras) for entry in requirements if entry.name]
     visited: set[tuple[str, frozenset[str]]] = set()
     while waiting:
@@ -80,13 +88,14 @@ def installed_sizes(requirements: Iterable[Requirement]) -> Iterator[tuple[str, 
             installed = distribution(name)
         except PackageNotFoundError:  # for another platform, or not installed here
             continue
-        yield name, _size(installed)
+        found[name] = installed
         for line in installed.requires or ():
             requirement, _, marker = line.partition(";")
             extra = _EXTRA.search(marker)
             if extra is None or extra[1] in extras:
                 entries = parse_requirements([requirement], "")
                 waiting += [(entry.name, entry.extras) for entry in entries]
+    return found
 
 
 def _size(installed: Distribution) -> int:

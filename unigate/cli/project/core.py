@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-import sys
+from collections.abc import Container
 from functools import cached_property
 from keyword import iskeyword
 from pathlib import Path
@@ -12,7 +13,10 @@ from unicodedata import normalize
 
 import click
 
+from .dependencies import Dependencies, Undeclared, read_dependencies
 from .files import ProjectFiles
+from .layout import import_folders
+from .platforms import ANY, PLATFORMS, check_limits, check_size, choose_python
 from .pyproject import Pyproject
 from .record import written_by_others
 from .target import Target
@@ -29,6 +33,8 @@ class Project:
         settings: The table [tool.unigate] of it.
         target: The application.
         output: The folder that a build writes to.
+        paths: The folders below the root that modules are imported from, besides the root.
+        allowed: What the platform allows.
         deployed: Its files that are deployed, and those that are left out.
 
     Args:
@@ -44,10 +50,12 @@ class Project:
         platform: str | None = None,
     ) -> None:
         self.root = root
+        self.allowed = PLATFORMS.get(platform or "", ANY)
         self.pyproject = pyproject
         self.settings = pyproject.settings
         self.target = target
         self.output = output
+        self.paths = import_folders(root, pyproject)
         generated = written_by_others(root, platform) - {self.target_file()} if platform else ()
         self.deployed = ProjectFiles(
             root,
@@ -67,14 +75,20 @@ class Project:
     def python(self) -> str:
         """The minor version to build for, such as "3.12".
 
-        It is tool.unigate.python, else .python-version, else that of the running interpreter.
+        It is tool.unigate.python, else .python-version, else one that requires-python allows; see
+        `choose_python`.
         """
-        version = self.settings.get("python") or self.pinned_python
-        minor = re.match(r"(?:cpython-)?(3\.\d+)", version or f"3.{sys.version_info.minor}")
-        if minor is None:
-            place = "tool.unigate.python" if self.settings.get("python") else ".python-version"
-            raise click.ClickException(f'{place} must be a version like "3.12", got {version!r}.')
-        return minor[1]
+        setting, pinned = self.settings.get("python"), self.pinned_python
+        named = (setting, "tool.unigate.python") if setting else None
+        if named is None and pinned is not None:
+            named = (pinned, ".python-version")
+        return choose_python(self.allowed, named, self.requires_python)
+
+    @property
+    def requires_python(self) -> str:
+        """The versions of Python that the project allows, of [project] or Poetry's table; or ""."""
+        poetry = self.pyproject.tools.get("poetry", {}).get("dependencies", {}).get("python", "")
+        return str(self.pyproject.project.get("requires-python", poetry))
 
     @property
     def pinned_python(self) -> str | None:
@@ -82,29 +96,38 @@ class Project:
         file = self.root / ".python-version"
         return file.read_text("utf-8").strip() if file.is_file() else None
 
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """The packages to install; see `read_dependencies`."""
+        return read_dependencies(self.root, self.pyproject)
+
     @property
     def requirements(self) -> list[str]:
-        """The packages to install, as arguments of `pip install` and `uv pip install`.
+        """The packages to install, as arguments of `pip install`, without local ones."""
+        return self.dependencies.arguments
 
-        An empty list of dependencies is a declaration too: there is nothing to install.
-        """
-        file = self.settings.get("requirements") or "requirements.txt"
-        if (self.root / file).is_file():
-            return ["-r", file]
-        if "requirements" in self.settings:
-            message = f"tool.unigate.requirements names {file!r}, which does not exist."
-            raise click.ClickException(message)
-        if not self.pyproject.declares_dependencies:
-            message = (
-                "No dependencies are declared: write requirements.txt or project.dependencies."
-            )
-            raise click.ClickException(message)
-        return self.pyproject.dependencies
+    @property
+    def replaces_requirements(self) -> bool:
+        """Whether platforms could not read the requirements, so that a build writes others."""
+        if not self.declares_dependencies:
+            return False
+        return bool(self.dependencies.local or self.dependencies.locked)
 
-    def binding(self, name: str) -> str:
+    @property
+    def declares_dependencies(self) -> bool:
+        """Whether a file lists the packages to install."""
+        try:
+            return bool(self.dependencies)
+        except Undeclared:
+            return False
+
+    def binding(self, name: str, depth: int = 0) -> str:
         """Return Python source that binds a name to the gateway.
 
         It binds no other `app` or `application` at the top level: Vercel takes the first of them.
+
+        Args:
+            depth: How many folders below the project's root the file with the source is.
 
         Raises:
             click.ClickException: Python source cannot name the target.
@@ -116,21 +139,41 @@ class Project:
                     f"The entry point cannot import {self.target.import_string!r}: {part!r} must "
                     "be a Python identifier."
                 )
+        paths = self._path_lines(depth)
         outer, _, rest = self.target.attribute.partition(".")
         if self.target.is_gateway and not rest:
             alias = "" if outer == name else f" as {name}"
-            return f"from {self.target.module} import {outer}{alias}\n"
+            return f"{paths}from {self.target.module} import {outer}{alias}\n"
         inner = f"inner.{rest}" if rest else "inner"
-        imports = f"from {self.target.module} import {outer} as inner\n"
+        imports = f"{paths}from {self.target.module} import {outer} as inner\n"
         if self.target.is_gateway:
             return f"{imports}\n{name} = {inner}\n"
         return f"{imports}\nimport unigate\n\n{name} = unigate.wrap({inner})\n"
 
+    def _path_lines(self, depth: int) -> str:
+        """Return Python source that makes the modules in `paths` importable.
+
+        They come last, as those of an installed package would, so that none hides another module.
+        """
+        if not self.paths:
+            return ""
+        names = ", ".join(map(json.dumps, self.paths)) + ","
+        # A file in a folder has imported them for the root.
+        imports = "" if depth else "import sys\nfrom pathlib import Path\n\n"
+        return (
+            f"{imports}# The folders of the project's modules.\n"
+            f"sys.path += [str(Path(__file__).resolve().parents[{depth}] / at) for at in ({names})]"
+            "\n\n"
+        )
+
     def target_file(self) -> str:
         """Return the path of the target's module below the root, such as "api/index.py"."""
         path = self.target.module.replace(".", "/")
-        package = self.root / path / "__init__.py"
-        return f"{path}/__init__.py" if package.is_file() else f"{path}.py"
+        for folder in ("", *(f"{folder}/" for folder in self.paths)):
+            for file in (f"{folder}{path}/__init__.py", f"{folder}{path}.py"):
+                if (self.root / file).is_file():
+                    return file
+        return f"{path}.py"
 
     def files(self) -> dict[str, Path]:
         """Return the files to deploy by their path below the root; links are followed."""
@@ -148,6 +191,19 @@ class Project:
                 path = place.relative_to(self.root).as_posix()
                 if problem := self.deployed.bad_links.get(path):
                     raise click.ClickException(problem)
+
+    def check_platform(self, unused: Container[str]) -> None:
+        """Raise a ClickException for what the platform refuses: Python, limits and size.
+
+        Args:
+            unused: The settings without effect there.
+        """
+        check_limits(self.allowed, self.settings, "tool.unigate")
+        if "functions" not in unused:
+            for path, limits in self.settings.get("functions", {}).items():
+                check_limits(self.allowed, limits, f"tool.unigate.functions.{path!r}")
+        check_size(self.allowed, sum(file.stat().st_size for file in self.files().values()))
+        assert self.python  # which is chosen, or refused
 
     def limits(self, path: str | None = None) -> dict[str, Any]:
         """Return the settings memory, timeout and exclude that are given.

@@ -25,6 +25,7 @@ _LIMITS: Mapping[str, Any] = {
 # (`make settings`).
 SETTINGS: Mapping[str, Any] = {
     "app": Setting(str, 'The import string of the application, such as "main:app".'),
+    "paths": Setting([str], "The folders of the project that modules are imported from."),
     "python": Setting(str, 'The version of Python to build for, such as "3.12".'),
     "requirements": Setting(str, "The file of requirements, by default requirements.txt."),
     **_LIMITS,

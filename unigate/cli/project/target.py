@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import json
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ import click
 import unigate
 from unigate.errors import UnknownInterface
 from unigate.import_strings import ImportStringError, import_from
+
+from .layout import import_folders, places_of
+from .pyproject import Pyproject, read_pyproject
 
 
 class Unloadable(click.ClickException):
@@ -59,15 +63,19 @@ def load(import_string: str) -> unigate.Gateway:
     return load_target(import_string).gateway
 
 
-def load_target(import_string: str) -> Target:
+def load_target(import_string: str, pyproject: Pyproject | None = None) -> Target:
     """Import an application; wrap it unless it is a gateway.
 
-    The current directory is put first on `sys.path`, as `python -m` does.
+    The current directory is put first on `sys.path`, as `python -m` does, and the other folders
+    of the project's modules last.
+
+    Args:
+        pyproject: The pyproject.toml of the current directory, if it was read before.
 
     Raises:
         Unloadable: The import fails, or the object is not an application.
     """
-    with _importing(import_string):
+    with importing(import_string, pyproject):
         imported = import_from(import_string)
         is_gateway = isinstance(imported, unigate.Gateway)
         gateway = imported if is_gateway else unigate.wrap(imported)
@@ -84,20 +92,32 @@ def load_handler(import_string: str) -> tuple[Callable[[Any, Any], Any], unigate
     """
     from unigate.lambda_runtime.wrapped import handler_of  # most commands do without it
 
-    with _importing(import_string):
+    with importing(import_string):
         return handler_of(import_from(import_string))
 
 
 @contextmanager
-def _importing(import_string: str) -> Iterator[None]:
-    current = os.getcwd()
-    if sys.path[0] != current:
-        sys.path.insert(0, current)
+def importing(import_string: str, pyproject: Pyproject | None = None) -> Iterator[None]:
+    """Make the project's modules importable, and raise Unloadable if the code below fails.
+
+    Args:
+        import_string: What is loaded, for the message.
+        pyproject: As for `load_target`.
+    """
+    root = Path.cwd()
+    if sys.path[0] != str(root):
+        sys.path.insert(0, str(root))
+    if pyproject is None:
+        pyproject = read_pyproject(root)
+    folders = [str(root / folder) for folder in import_folders(root, pyproject)]
+    sys.path += [folder for folder in folders if folder not in sys.path]
     try:
         yield
+    except Unloadable:
+        raise
     except (Exception, SystemExit) as error:
         if isinstance(error, ImportStringError):
-            raise Unloadable(str(error)) from error
+            raise Unloadable(str(error) + _hint(root, import_string)) from error
         frames = user_frames(error.__traceback__)
         message = f"{import_string!r} cannot be loaded: {_problem(import_string, error)}"
         # A SyntaxError has no frame of the file; the exception itself names file and line.
@@ -105,6 +125,17 @@ def _importing(import_string: str) -> Iterator[None]:
             raise Unloadable(message) from error
         trace = "".join(traceback.format_exception(type(error), error, frames))
         raise Unloadable(message, trace) from error
+
+
+def _hint(root: Path, import_string: str) -> str:
+    """Return where the module of an import string is, if it is elsewhere in the project."""
+    places = [place for place in places_of(root, import_string.partition(":")[0]) if place != "."]
+    if not places:
+        return ""
+    return (
+        f" The module is below {places[0]!r}: write paths = [{json.dumps(places[0])}] to "
+        "[tool.unigate] of pyproject.toml, or run the command in that project's folder."
+    )
 
 
 def _problem(import_string: str, error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """The name that Vercel deploys of a Python file, found without running it.
 
-The rule is that of the npm package @vercel/python-analysis 0.14 (`findAppOrHandler`): the first
+The rule is that of the npm package @vercel/python-analysis (`findAppOrHandler`): the first
 top-level `app` or `application` that is assigned, defined as a function or imported with `from`, or
 the first class named `handler` or `Handler`. Names bound inside `if`, `try` or `with` do not count.
 """

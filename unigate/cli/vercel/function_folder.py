@@ -1,6 +1,6 @@
 """A folder of functions, one in each file, as Vercel serves it.
 
-Paths are routed as in the configuration that `vercel build` 64 writes for its router: files first,
+Paths are routed as in the configuration that `vercel build` writes for its router: files first,
 then the rewrites of the vercel.json beside the folder, then files with parameters ("[name].py"),
 those with more segments first. A function gets the path of the request; a parameter is added to the
 query string unless the client sent one of that name, as `vercel dev` does.

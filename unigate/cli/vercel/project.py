@@ -1,6 +1,6 @@
 """The project as Vercel deploys it: entry points, functions, and the rules that lead to them.
 
-Vercel deploys a project in one of three ways (read in vercel 64 and @vercel/python 25, and tried
+Vercel deploys a project in one of three ways (read in the packages of `tools.TOOLS`, and tried
 with `vercel build`): a framework's preset makes one function that answers every path; without a
 preset each file of `api/` is a function; and the old "builds" make functions of the files that they
 name, and deploy nothing else.
@@ -82,7 +82,12 @@ class VercelProject:
         self.builds = _objects(vercel_json, "builds")
         detects = "framework" not in vercel_json
         framework = vercel_json.get("framework")
-        self.preset = not self.builds and (detects or framework in FRAMEWORKS)
+        # `vercel build` makes functions of api/ unless vercel.json or the project's settings name a
+        # framework; Django is found by its manage.py.
+        django = (root / "manage.py").is_file()
+        functions = not (django or "entrypoint" in tool_vercel) and bool(self._api_functions())
+        detected = detects and not functions
+        self.preset = not self.builds and (detected or framework in FRAMEWORKS)
         self._may_be_django = self.preset and (detects or framework == "django")
 
     @cached_property
@@ -92,14 +97,18 @@ class VercelProject:
             return {}
         if self.builds:
             return {f"/{file}": file for file in self._built_files()}
+        functions = self._api_functions()
+        indexes = {path.removesuffix("/index"): file for path, file in functions.items()}
+        return {**indexes, **functions}
+
+    def _api_functions(self) -> dict[str, str]:
         functions = {}
         for file in sorted((self.root / "api").rglob("*.py")):
             path = file.relative_to(self.root)
             hidden = any(part[0] in "._" for part in path.parts)
             if not hidden and read_entrypoint(self.root, path.as_posix()) is not None:
                 functions[f"/{path.with_suffix('')}"] = path.as_posix()
-        indexes = {path.removesuffix("/index"): file for path, file in functions.items()}
-        return {**indexes, **functions}
+        return functions
 
     @cached_property
     def rules(self) -> list[RoutingRule]:
@@ -179,7 +188,8 @@ class VercelProject:
         if front_end and not self.preset:
             return not path.startswith("/api")
         public = self.root / "public"
-        folder = public if public.is_dir() else self.root
+        # A preset serves none of the sources; functions in api/ leave them public.
+        folder = public if public.is_dir() or self.preset else self.root
         names = (path, f"{path}.html", f"{path}/index.html")
         return any((folder / name.lstrip("/")).is_file() for name in names)
 

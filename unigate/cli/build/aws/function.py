@@ -13,7 +13,6 @@ from unigate.lambda_runtime.streaming import SWITCH, is_switched_on
 
 from .event_sources import EventSource, event_sources
 
-PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 ZIP = "function.zip"
 WRAPPER = "unigate-runtime"
 ENTRYPOINT = "lambda_function.py"
@@ -92,9 +91,6 @@ def function_of(project: Project, *, is_image: bool, needs_stream: bool) -> Func
     Raises:
         click.ClickException: Lambda does not have such a function.
     """
-    if project.python not in PYTHONS:
-        message = f"Lambda supports Python {', '.join(PYTHONS)}, got {project.python}."
-        raise click.ClickException(message)
     aws = project.settings.get("aws", {})
     triggers = _triggers(aws)
     runs_unigate = _runs_unigate(aws, triggers, is_image)
@@ -128,6 +124,8 @@ def function_of(project: Project, *, is_image: bool, needs_stream: bool) -> Func
 
 def is_handler(project: Project) -> bool:
     """Return True if Lambda can call the target itself."""
+    if project.paths:  # the entry point makes them importable
+        return False
     return project.target.is_gateway and "." not in project.target.attribute
 
 

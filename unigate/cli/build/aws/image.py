@@ -12,6 +12,7 @@ from typing import Any
 from unigate.cli.build.plan import FileContent
 from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
+from unigate.cli.project.dependencies import REQUIREMENTS as LOCKED
 
 from .function import Function
 from .yaml_text import quoted, to_yaml
@@ -37,7 +38,9 @@ def image_files(
     """
     files: dict[str, FileContent] = {**project.files(), **added}
     requirements = ""
-    if project.requirements[:1] == ["-r"]:
+    if project.replaces_requirements:
+        requirements = LOCKED
+    elif project.requirements[:1] == ["-r"]:
         requirements = project.requirements[1]
     elif project.requirements:
         requirements = REQUIREMENTS

@@ -11,18 +11,17 @@ from unigate.cli.build.bundle import make_zip
 from unigate.cli.build.plan import BuildPlan, FileContent, GeneratedFile
 from unigate.cli.build.templates import render
 from unigate.cli.project.core import Project
+from unigate.cli.project.layout import own_metadata
 
 from .cdk import cdk_files
 from .commands import next_commands
 from .event_sources import missing_sources
-from .function import ENTRYPOINT, PYTHONS, WRAPPER, ZIP, Function, function_of, is_handler
+from .function import ENTRYPOINT, WRAPPER, ZIP, Function, function_of, is_handler
 from .image import image_files
 from .sam import TEMPLATE, sam_template
 from .serverless import serverless_files
 from .sst import sst_files
 from .terraform import terraform_files
-
-__all__ = ["PYTHONS", "UNUSED", "plan"]
 
 UNUSED = ("functions",)
 
@@ -59,9 +58,8 @@ def plan(project: Project, package: str | None = None, template: str | None = No
         template: One of `project.aws_settings.TEMPLATES`; by default what the settings say, else
             "sam".
     """
-    settings = project.settings.get("aws", {})
-    is_image = (package or settings.get("format", "zip")) == "image"
-    template = template or settings.get("template", "sam")
+    is_image = makes_image(project, package)
+    template = template or project.settings.get("aws", {}).get("template", "sam")
     needs_stream = template not in _FIND_STREAMS
     function = function_of(project, is_image=is_image, needs_stream=needs_stream)
     if function.streams and "rest_api" in function.triggers and template not in _STREAM_REST_APIS:
@@ -75,7 +73,8 @@ def plan(project: Project, package: str | None = None, template: str | None = No
         files |= image_files(project, function, added)
     else:
         sources = sorted({*project.files(), *added})
-        sources.append(f"and the packages of: {' '.join(project.requirements)}")
+        local = [str(package.path) for package in project.dependencies.local]
+        sources.append(f"and the packages of: {' '.join([*project.requirements, *local])}")
         handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
         files[ZIP] = GeneratedFile(partial(make_zip, project, handler, added), sources)
     files |= _TEMPLATES[template](function)
@@ -83,9 +82,14 @@ def plan(project: Project, package: str | None = None, template: str | None = No
     return BuildPlan(files, [*notes, *missing_sources(project, needs_stream=needs_stream)])
 
 
+def makes_image(project: Project, package: str | None) -> bool:
+    """Return True if the function is deployed as an image, by the option or the settings."""
+    return (package or project.settings.get("aws", {}).get("format", "zip")) == "image"
+
+
 def _added_files(project: Project, function: Function) -> dict[str, bytes]:
     """Return the files of the function that are not the project's."""
-    files: dict[str, bytes] = {}
+    files = own_metadata(project.pyproject)
     if not is_handler(project):
         binding = project.binding("handler").rstrip("\n")
         files[ENTRYPOINT] = render("lambda.py.j2", handler=binding)

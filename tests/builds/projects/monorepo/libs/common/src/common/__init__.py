@@ -1,0 +1,5 @@
+"""A package of this repository."""
+
+from __future__ import annotations
+
+NAME = "common"

@@ -1,0 +1,5 @@
+"""Tools of the shop."""
+
+from __future__ import annotations
+
+NAME = "tools"
