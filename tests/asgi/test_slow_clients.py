@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -414,7 +415,7 @@ def test_unfinished_uploads_take_no_thread(setting: Any) -> None:
 
 def test_whole_answer_is_one_message_and_takes_no_thread_while_it_is_sent(setting: Any) -> None:
     setting("WSGI_THREADS", 1)
-    site = Site(lambda read: [PART] * 50 if read else [b"a", b"b"])
+    site = Site(lambda read: [PART] * 10 if read else [b"a", b"b"])
     gateway = site.wrapped()
 
     async def scenario() -> None:
@@ -428,7 +429,7 @@ def test_whole_answer_is_one_message_and_takes_no_thread_while_it_is_sent(settin
         ]
         large.reads.set()
         await task
-        assert large.body == PART * 50
+        assert large.body == PART * 10
 
     run(scenario)
 
@@ -1030,3 +1031,32 @@ def test_nothing_of_a_response_stays(kind: Callable[[list[bytes]], Any], leaves:
         run(scenario)
     finally:
         gc.enable()
+
+
+def test_a_list_with_the_same_part_often_is_not_collected_for_its_client() -> None:
+    async def scenario() -> None:
+        client = Live().upload().stop_reading()
+        tracemalloc.start()
+        try:
+            request = client.begin(unigate.wrap(Site(lambda read: [PART] * 400)))
+            await client.has_begun.wait()
+            await asyncio.sleep(0.1)  # for what would be collected after that
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        client.reads.set()
+        await request
+        assert client.body == PART * 400
+        assert peak < 40 * len(PART)
+
+    run(scenario)
+
+
+def test_no_part_of_a_list_is_lost_while_its_application_waits() -> None:
+    waits = [b""] * 300_000  # long enough for the event loop to look in between
+
+    async def scenario() -> None:
+        client = await Live().upload().run(unigate.wrap(Site(lambda read: [b"a", *waits, b"b"])))
+        assert client.body == b"ab"
+
+    run(scenario)

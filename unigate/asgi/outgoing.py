@@ -15,6 +15,8 @@ from .threads import Threads
 # How many bytes wait for the event loop before the application waits for its client, and how many
 # are sent at once: as many as uvicorn keeps for a connection.
 PART = 64 * 1024
+# How many bytes of a list wait for its end.
+HELD = 1024 * 1024
 
 
 class Outgoing:
@@ -51,7 +53,8 @@ class Outgoing:
     def hold(self) -> None:
         """Send nothing before the application has ended, unless it has written already.
 
-        For a body that is a list: all of it is in memory, and no `close()` follows.
+        For a body that is a list: no part has to be waited for, and no `close()` follows. One with
+        more than `HELD` is sent as it comes, because a list may have the same part many times.
         """
         self._held = not self._begun
 
@@ -82,6 +85,9 @@ class Outgoing:
 
     def _write(self, part: bytes) -> None:
         self._begin()
+        if self._held and self._size >= HELD:
+            self._held = False
+            self._notify()
         if self._size >= PART and not (self._held or self.gone):
             with self._threads.slot_given_back(self._break_off_waiting), self._changed:
                 self._changed.wait_for(lambda: self._size < PART or self.gone)
@@ -140,13 +146,11 @@ class Outgoing:
             with self._changed:
                 self._notified = False
                 begun, complete, done = self._begun, self._complete, self._done
-                body = b"".join(self._parts)
-                self._parts.clear()
-                self._size = 0
-                self._changed.notify_all()
+                held = self._held and not complete
+                body = b"" if held else self._take()
             if self._idle:
                 client.watch(self.break_off)
-            if not begun or delivered or self.gone or (self._held and not complete):
+            if not begun or delivered or self.gone or held:
                 continue
             try:
                 if not client.started:
@@ -161,6 +165,15 @@ class Outgoing:
             raise failure_of(self._error)
         if self.gone and not delivered:
             raise ClientGone(self.gone)
+
+    def _take(self) -> bytes:
+        """Return what has been written, and make room for more."""
+        parts = self._parts
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
+        self._size = 0
+        self._changed.notify_all()
+        return body
 
     async def _start(self, client: Client) -> None:
         response = self.response
