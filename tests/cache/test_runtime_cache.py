@@ -1011,3 +1011,19 @@ def test_dropped_coroutine_does_not_block_others(
     del coroutine
     gc.collect()
     assert cache.get_or_set("key", lambda: "made") == "made"
+
+
+@pytest.mark.parametrize(
+    ("tags", "error", "message"),
+    [
+        (5, TypeError, "tags must be a str or several of them, got 5."),
+        (b"x", TypeError, "tags must be a str or several of them, got b'x'."),
+        ([5], TypeError, "A tag must be a str, got int."),
+        (["\ud800"], ValueError, r"A tag must be text for UTF-8, got '\ud800'."),
+        ("", ValueError, "A tag must have 1 to 256 bytes, got ''."),
+    ],
+)
+def test_tags_of_a_wrong_type_are_named(tags: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as raised:
+        RuntimeCache(backend="memory://").set("key", 1, tags=tags)
+    assert str(raised.value) == message

@@ -91,10 +91,16 @@ def checked_ttl(ttl: float | timedelta | None, name: str = "ttl") -> float | Non
 
 def checked_tags(tags: str | Iterable[str]) -> tuple[str, ...]:
     """Return a tag or tags as they are stored, as a tuple without duplicates."""
+    if isinstance(tags, bytes) or not hasattr(tags, "__iter__"):
+        raise TypeError(f"tags must be a str or several of them, got {tags!r:.40}.")
     unique = dict.fromkeys([tags] if isinstance(tags, str) else tags)
     for tag in unique:
         if not isinstance(tag, str):
             raise TypeError(f"A tag must be a str, got {type(tag).__name__}.")
-        if not 0 < len(tag.encode()) <= MAX_TAG_BYTES:
+        try:
+            length = len(tag.encode())
+        except UnicodeEncodeError:
+            raise ValueError(f"A tag must be text for UTF-8, got {tag[:40]!r}.") from None
+        if not 0 < length <= MAX_TAG_BYTES:
             raise ValueError(f"A tag must have 1 to {MAX_TAG_BYTES} bytes, got {tag[:40]!r}.")
     return tuple(map(stored_tag, unique))

@@ -74,7 +74,7 @@ def _unusual(fields: Iterable[tuple[str, str]]) -> Headers:
 
 
 def _no_length(value: str) -> ValueError:
-    return ValueError(f"Content-Length must be a number of at most 19 digits, got {value[:100]!r}.")
+    return ValueError(f"Content-Length must be 1 to 19 digits, got {value[:100]!r}.")
 
 
 def kept_as_written(fields: Iterable[tuple[str, str]], checked: Headers) -> list[tuple[str, str]]:
