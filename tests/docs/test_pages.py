@@ -34,7 +34,6 @@ ELSEWHERE = {
     "start/django.md": "tests/docs/test_start.py",
     "start/fastapi.md": "tests/docs/test_start.py",
     "start/flask.md": "tests/docs/test_start.py",
-    "testing.md": "tests/test_testing_httpx.py",
     "wrappers.md": "tests/lambda_runtime/test_wrappers.py",
 }
 PAGES = [
