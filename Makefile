@@ -69,7 +69,7 @@ emulator: $(VENV)/ready
 # Builds run through the platforms' own tools, which are downloaded (800 MB) at first use.
 builds: PROGRAMS = npm
 builds: $(VENV)/ready programs emulator ## Run builds through the platforms' own tools.
-	$(BIN)/python -m pytest tests/builds
+	$(BIN)/python -m pytest --numprocesses=auto --dist=load tests/builds
 
 # The documentation site in .cache/docs, and the tests of it: every block runs, pages have no broken links and no findings of axe,
 # and the commands of the first ten minutes are typed as printed.
@@ -78,7 +78,7 @@ docs: PROGRAMS = npm chromium
 docs: $(VENV)/ready programs ## Build the documentation site and test it.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group docs
 	$(BIN)/python -m sphinx -q -W --keep-going -n -E docs .cache/docs
-	$(BIN)/python -m pytest $(DOCS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(DOCS)
 
 # What needs no threads, processes or sockets runs on CPython 3.14 for WebAssembly, which npm has: docs/python-versions.md.
 # Such an interpreter does not measure the depth of its C code, so the stack is large.

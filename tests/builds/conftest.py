@@ -6,12 +6,12 @@ them into `.cache/` at the root of the repository. `make builds` installs npm, b
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,35 +133,15 @@ def run(command: list[str], cwd: Path, **environment: str) -> str:
 @pytest.fixture(scope="session")
 def sam() -> Path:
     """Return the folder with the programs `sam`, `cfn-lint` and `python` for the translator."""
-    kept = CACHE / f"sam-{sys.version_info.major}.{sys.version_info.minor}"
-    if not kept.exists():
-        CACHE.mkdir(exist_ok=True)
-        try:
-            run([str(UV), "venv", "--quiet", "--python", sys.executable, str(kept)], CACHE)
-            python = str(kept / "bin/python")
-            install = [str(UV), "pip", "install", "--quiet", "--python", python]
-            run([*install, "aws-sam-cli>=1.170", "cfn-lint>=1.58"], CACHE)
-        except BaseException:
-            shutil.rmtree(kept, ignore_errors=True)
-            raise
-    return kept / "bin"
+    return installed("sam", "aws-sam-cli>=1.170", "cfn-lint>=1.58")
 
 
 @pytest.fixture(scope="session")
 def cdk() -> Path:
     """Return the interpreter of an environment with AWS's CDK, and with parsers of other files."""
-    kept = CACHE / f"cdk-{sys.version_info.major}.{sys.version_info.minor}"
-    if not kept.exists():
-        CACHE.mkdir(exist_ok=True)
-        try:
-            run([str(UV), "venv", "--quiet", "--python", sys.executable, str(kept)], CACHE)
-            python = str(kept / "bin/python")
-            packages = ["aws-cdk-lib>=2.200", "python-hcl2>=7", "dockerfile-parse>=2"]
-            run([str(UV), "pip", "install", "--quiet", "--python", python, *packages], CACHE)
-        except BaseException:
-            shutil.rmtree(kept, ignore_errors=True)
-            raise
-    return kept / "bin/python"
+    return (
+        installed("cdk", "aws-cdk-lib>=2.200", "python-hcl2>=7", "dockerfile-parse>=2") / "python"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -173,18 +153,40 @@ def vercel() -> Path:
 @pytest.fixture(scope="session")
 def deployers() -> Path:
     """Return a folder in which npm has installed the Serverless Framework and TypeScript."""
-    return _npm("deployers-1", DEPLOYERS, "--ignore-scripts")
+    return _npm("deployers", DEPLOYERS, "--ignore-scripts")
+
+
+def installed(name: str, *packages: str) -> Path:
+    """Return the folder of the programs of packages, in an environment that is made once."""
+
+    def make(folder: Path) -> None:
+        run([str(UV), "venv", "--quiet", "--python", sys.executable, str(folder)], CACHE)
+        install = [str(UV), "pip", "install", "--quiet", "--python", str(folder / "bin/python")]
+        run([*install, *packages], CACHE)
+
+    return _once(f"{name}-{sys.version_info.major}.{sys.version_info.minor}", make) / "bin"
 
 
 def _npm(name: str, package: dict[str, object], *options: str) -> Path:
-    kept = CACHE / name
-    if not kept.exists():
-        CACHE.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            Path(folder, "package.json").write_text(json.dumps(package))
-            run(["npm", "install", "--no-audit", "--no-fund", *options], Path(folder))
-            shutil.move(folder, kept)  # atomically: a part of it would pass for the whole
-    return kept
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "package.json").write_text(json.dumps(package))
+        run(["npm", "install", "--no-audit", "--no-fund", *options], folder)
+
+    return _once(name, make)
+
+
+def _once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache; the first process that asks for it makes it."""
+    CACHE.mkdir(exist_ok=True)
+    folder, mark = CACHE / name, CACHE / f"{name}.complete"
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not mark.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            mark.touch()
+    return folder
 
 
 @pytest.fixture(scope="session")

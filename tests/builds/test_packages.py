@@ -16,7 +16,6 @@ PYTHON = f"3.{sys.version_info.minor}"
 PACKAGES = {
     "astropy": "from astropy import coordinates, units; print((1 * units.m).to(units.km))",
     "cryptography": "from cryptography.fernet import Fernet; Fernet(Fernet.generate_key())",
-    "librosa": "import librosa; librosa.hz_to_mel(440.0); librosa.feature.mfcc",
     "lxml": "from lxml import etree, isoschematron; etree.fromstring('<a/>')",
     "pandas": "import pandas; assert pandas.DataFrame({'a': [1, 2]}).sum()['a'] == 3",
     "psycopg[binary]": "import psycopg; assert psycopg.pq.__impl__ == 'binary'",

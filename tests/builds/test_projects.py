@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
+from pip._internal.models.index import PyPI
 
 from tests.servers.client import ask
 from unigate.events import http_api
 
-from .conftest import CACHE, ROOT, UV, run
+from .conftest import ROOT, UV, installed, run
 from .test_aws import Function, request, unpacked
 from .test_vercel import Deployment
 
 PROJECTS = Path(__file__).with_name("projects")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TARGETS = ("aws", "google", "azure", "vercel")
 ANSWER = "The function was started, and answered GET / with 200."
 
@@ -52,11 +55,19 @@ LAYOUTS = {
     "uv_lock": Layout(lock=("{uv} lock",)),
     "uv_workspace": Layout("api:app", "services/api", ("{uv} lock",), ("libs/common/src",)),
     "poetry": Layout("shop.web:app", "shop", ("{tools}/poetry lock",), ("common/src",)),
-    "pdm": Layout(lock=("{tools}/pdm lock --python {python}",)),
+    "pdm": Layout(lock=("{tools}/pdm lock --python >={version}",)),
     "pylock": Layout(lock=("{uv} lock", "{uv} export --format pylock.toml -o pylock.toml")),
     "requirement_files": Layout(),
     "django_nested": Layout("site_of_shop.wsgi:application"),
 }
+
+# Poetry's default asks PyPI's JSON API, which mirrors do not have. This is pip's default.
+SOURCE = f"""
+[[tool.poetry.source]]
+name = "index"
+url = "{PyPI.simple_url}/"
+priority = "primary"
+"""
 
 Made = Callable[..., Path]
 
@@ -64,17 +75,8 @@ Made = Callable[..., Path]
 @pytest.fixture(scope="session")
 def tools() -> Path:
     """Return the folder with the programs `poetry` and `pdm`."""
-    kept = CACHE / f"lock-tools-{sys.version_info.major}.{sys.version_info.minor}"
-    if not kept.exists():
-        CACHE.mkdir(exist_ok=True)
-        try:
-            run([str(UV), "venv", "--quiet", "--python", sys.executable, str(kept)], CACHE)
-            install = [str(UV), "pip", "install", "--quiet", "--python", str(kept / "bin/python")]
-            run([*install, "poetry>=2.1", "poetry-plugin-export>=1.9", "pdm>=2.20"], CACHE)
-        except BaseException:
-            shutil.rmtree(kept, ignore_errors=True)
-            raise
-    return kept / "bin"
+    # pdm 2.29 does not work with hishel 2.0.
+    return installed("locks", "poetry>=2.1", "poetry-plugin-export>=1.9", "pdm>=2.20", "hishel<2")
 
 
 @pytest.fixture
@@ -99,8 +101,11 @@ def made(tmp_path: Path, wheels: Path, tools: Path) -> Made:
         environment = {
             "UV_FIND_LINKS": str(wheels), "UNIGATE_NO_SMOKE": "", "PYTHONPATH": path,
         }  # fmt: skip
+        if name == "poetry":
+            with (here / "pyproject.toml").open("a") as file:
+                file.write(SOURCE)
         for line in layout.lock:
-            command = line.format(uv=UV, tools=tools, python=sys.executable).split()
+            command = line.format(uv=UV, tools=tools, version=VERSION).split()
             run(command, here, UV_FIND_LINKS=str(wheels))
         command = [sys.executable, "-m", "unigate", "build", layout.app, "--target", target]
         printed = run([*command, "--output", str(output), "--force"], here, **environment)
@@ -114,7 +119,8 @@ def made(tmp_path: Path, wheels: Path, tools: Path) -> Made:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_project_is_built_and_answers(made: Made, name: str, target: str) -> None:
     output = made(name, target)
-    texts = [file.read_text() for file in output.glob("*.t[xo]*")]
+    read = "pyproject.toml" if target == "vercel" else "requirements.txt"  # by the platform
+    texts = [file.read_text() for file in output.glob(read)]
     assert not any("file://" in text or "-e " in text for text in texts), texts
     assert not list(output.rglob("__pycache__"))
 
@@ -143,7 +149,10 @@ def test_sam_builds_a_project(made: Made, name: str, sam: Path) -> None:
     out = made(name, "aws")
     run([str(sam / "cfn-lint"), "--non-zero-exit-code", "informational", "template.yaml"], out)
     run([str(sam / "sam"), "build"], out, SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION="eu-west-1")
-    assert (out / ".aws-sam/build/Function/lambda_function.py").is_file()
+    built = yaml.safe_load((out / ".aws-sam/build/template.yaml").read_text())
+    # A zip is deployed as it is.
+    code = built["Resources"]["Function"]["Properties"]["CodeUri"]
+    assert (out / ".aws-sam/build" / code).resolve() == (out / "function.zip").resolve()
 
 
 def test_our_reading_of_poetrys_lock_is_poetrys(made: Made, tmp_path: Path, tools: Path) -> None:

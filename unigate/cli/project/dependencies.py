@@ -133,6 +133,10 @@ def _refuse_without_lock(pyproject: Pyproject) -> None:
     )
 
 
+def _is_installable(path: Path) -> bool:
+    return path.is_file() or any((path / name).is_file() for name in (PYPROJECT, "setup.py"))
+
+
 class _Reader:
     """Reads the lines of requirement files into arguments and local packages.
 
@@ -191,9 +195,12 @@ class _Reader:
         path = unquote(urlsplit(match[1]).path) if match[1].startswith("file:") else match[1]
         # pip takes the working directory for paths, uv the file's folder.
         places = [Path(folder, path).resolve(), Path(self._root, path).resolve()]
-        place = next((each for each in places if each.exists()), None)
+        place = next(filter(_is_installable, places), None)
         if place is None:
-            raise click.ClickException(f"{path!r} is required, and does not exist.")
+            raise click.ClickException(
+                f"{path!r} is required, and must be a package: a folder with a pyproject.toml or "
+                "setup.py, or a file."
+            )
         if place == self._root.resolve():
             self._read_own(frozenset(re.findall(r"[\w.-]+", match[2] or "")))
         else:
