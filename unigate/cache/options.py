@@ -91,9 +91,10 @@ def checked_ttl(ttl: float | timedelta | None, name: str = "ttl") -> float | Non
 
 def checked_tags(tags: str | Iterable[str]) -> tuple[str, ...]:
     """Return a tag or tags as they are stored, as a tuple without duplicates."""
-    if isinstance(tags, bytes) or not hasattr(tags, "__iter__"):
-        raise TypeError(f"tags must be a str or several of them, got {tags!r:.40}.")
-    unique = dict.fromkeys([tags] if isinstance(tags, str) else tags)
+    given: Any = tags
+    if isinstance(given, bytes) or not hasattr(given, "__iter__"):
+        raise TypeError(f"tags must be a str or several of them, got {given!r:.40}.")
+    unique = dict.fromkeys([given] if isinstance(given, str) else given)
     for tag in unique:
         if not isinstance(tag, str):
             raise TypeError(f"A tag must be a str, got {type(tag).__name__}.")
