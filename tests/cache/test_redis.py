@@ -692,7 +692,7 @@ def test_missing_redis_py_is_an_error_that_names_the_extra(monkeypatch: pytest.M
     for name in [name for name in sys.modules if name.startswith("unigate.cache.redis")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ImportError, match=r"pip install 'unigate\[redis\]'"):
+    with pytest.raises(ImportError, match=r'pip install "unigate\[redis\]"'):
         import_module("unigate.cache.redis")
 
 

@@ -61,7 +61,7 @@ def test_memory_with_unknown_options_is_an_error(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["", "memcached://secret@host", "secret", "://secret"])
 def test_unknown_scheme_is_an_error_without_the_password(url: str) -> None:
-    with pytest.raises(ValueError, match="memory, redis, rediss") as error:
+    with pytest.raises(ValueError, match="memory://, redis://, rediss://") as error:
         open_backend(url)
     assert "secret@" not in str(error.value)
 

@@ -278,7 +278,10 @@ def test_uv_reads_its_lock_for_a_member_of_a_workspace(tmp_path: Path) -> None:
         ({"pylock.toml": "packages = 1"}, "pylock.toml cannot be read: TypeError"),
         ({"pylock.toml": "]"}, "pylock.toml cannot be read: TOMLDecodeError"),
         ({"uv.lock": "]"}, "uv.lock cannot be read: "),
-        ({"requirements.txt": "-e ../nowhere\n"}, "'../nowhere' is required, and does not exist."),
+        (
+            {"requirements.txt": "-e ../nowhere\n"},
+            "'../nowhere' is required, and must be a package",
+        ),
         ({"requirements.txt": "-r nowhere.txt\n"}, "nowhere.txt is included, and does not exist."),
         (
             {"pyproject.toml": '[tool.unigate]\nrequirements = "x.txt"\n'},

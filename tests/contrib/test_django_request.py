@@ -219,7 +219,8 @@ def test_remote_addr_is_unchanged_without_a_trusted_address() -> None:
         (
             {"remote_addr": True},
             "Unknown keys in UNIGATE: 'remote_addr'. "
-            "The keys are REMOTE_ADDR, APPLICATION, HOSTS, CONNECTION_PAUSE.",
+            "The keys are REMOTE_ADDR, APPLICATION, HOSTS, CONNECTION_PAUSE. "
+            "Did you mean 'REMOTE_ADDR'?",
         ),
         ({"REMOTE_ADDR": "yes"}, "UNIGATE['REMOTE_ADDR'] must be True or False, got 'yes'."),
         (

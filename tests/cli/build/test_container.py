@@ -69,7 +69,10 @@ EVERY_RULE = {
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    files = {"shop.py": GATEWAY, "api.py": ASGI}
+    library = '[project]\nname = "lib"\nversion = "1"\n'
+    files = {
+        "shop.py": GATEWAY, "api.py": ASGI, "more.txt": "unigate\n", "lib/pyproject.toml": library,
+    }  # fmt: skip
     with project(tmp_path / "project", monkeypatch, files) as made:
         yield made
 
@@ -177,7 +180,6 @@ def test_a_setting_that_an_image_cannot_have_is_an_error(
         ("flask\nunigate\n", "requirements.txt requirements.txt"),
         ("-r more.txt\n", ". ."),
         ("flask\n  -e ./lib\n", ". ."),
-        ("lib @ file:///app/lib\n", ". ."),
         ("./lib\n", ". ."),
     ],
 )

@@ -40,7 +40,7 @@ def requirement_files(project: Project, platform: str, work: Path) -> dict[str, 
     dependencies = project.dependencies
     if project.in_place and platform == "vercel":  # which reads lock files, and builds packages
         return files
-    if dependencies.local and project.in_place:
+    if dependencies.local and project.in_place and project.replaces_requirements:
         raise click.ClickException(
             f"{dependencies.local[0].path} must be built into the deployment: choose a folder for "
             "that with --output."

@@ -111,7 +111,12 @@ class Project:
         """Whether platforms could not read the requirements, so that a build writes others."""
         if not self.declares_dependencies:
             return False
-        return bool(self.dependencies.local or self.dependencies.locked)
+        local = self.dependencies.local
+        if self.platform == "container" and self.in_place:
+            # The image has the whole project, and its own pip builds what is in it.
+            root = self.root.resolve()
+            local = tuple(each for each in local if not each.path.is_relative_to(root))
+        return bool(local or self.dependencies.locked)
 
     @property
     def declares_dependencies(self) -> bool:
