@@ -33,12 +33,10 @@ class Project:
         settings: The table [tool.unigate] of it.
         target: The application.
         output: The folder that a build writes to.
+        platform: The platform that is built for, if one is.
         paths: The folders below the root that modules are imported from, besides the root.
         allowed: What the platform allows.
         deployed: Its files that are deployed, and those that are left out.
-
-    Args:
-        platform: The platform that is built for, if one is.
     """
 
     def __init__(
@@ -50,6 +48,7 @@ class Project:
         platform: str | None = None,
     ) -> None:
         self.root = root
+        self.platform = platform
         self.allowed = PLATFORMS.get(platform or "", ANY)
         self.pyproject = pyproject
         self.settings = pyproject.settings
