@@ -30,6 +30,13 @@ def tests(session: nox.Session, version: str) -> None:
 
 
 @nox.session
+def start(session: nox.Session) -> None:
+    """Type the commands of the documentation's start pages, with the newest Python."""
+    newest = next(filter(is_installed, reversed(VERSIONS)))
+    make(session, newest, "docs", "DOCS=tests/docs/test_start.py")
+
+
+@nox.session
 def live(session: nox.Session) -> None:
     """Run the tests with servers, and those of the documentation, with the newest Python."""
     make(session, next(filter(is_installed, reversed(VERSIONS))), "live", "docs")

@@ -53,7 +53,7 @@ def matrix(job: dict[str, Any], name: str) -> list[str]:
 def test_every_supported_python_is_tested(jobs: dict[str, Any]) -> None:
     assert versions()[0] == PYPROJECT["project"]["requires-python"].removeprefix(">=")
     assert matrix(jobs["python"], "python") == versions()
-    assert re.findall(r"tests\((3\.\d+)\)", CI) == versions()[1:]
+    assert re.findall(r"tests\((3\.\d+)\)", CI) == versions()[-2:]  # the newest may be missing
 
 
 def test_servers_run_with_the_oldest_and_the_newest_python(jobs: dict[str, Any]) -> None:
