@@ -66,7 +66,7 @@ def project(settings: str, python: str = "3.13") -> dict[str, str]:
 @pytest.mark.parametrize("settings", [*SETTINGS, STREAMING])
 def test_aws_accepts_the_template(sam: Path, build: Build, settings: str) -> None:
     files = project(SETTINGS.get(settings, settings))
-    out = build("main:app", "--target", "aws", files=files)
+    out = build("main:app", "--target", "aws", "--no-bytecode", files=files)
     run([str(sam / "cfn-lint"), "--non-zero-exit-code", "informational", "template.yaml"], out)
     translate = [str(sam / "python"), "-c", TRANSLATE, "template.yaml"]
     run(translate, out, AWS_DEFAULT_REGION="eu-west-1")
@@ -77,7 +77,7 @@ def test_aws_accepts_the_template(sam: Path, build: Build, settings: str) -> Non
 )
 def test_cdk_synthesizes_the_application(cdk: Path, sam: Path, build: Build, settings: str) -> None:
     files = project(SETTINGS[settings])
-    out = build("main:app", "--target", "aws", "--template", "cdk", files=files)
+    out = build("main:app", "--target", "aws", "--no-bytecode", "--template", "cdk", files=files)
     place = {"CDK_DEFAULT_ACCOUNT": "123456789012", "CDK_DEFAULT_REGION": "eu-west-1"}
     run([str(cdk), "cdk_app.py"], out, CDK_OUTDIR=str(out / "cdk.out"), **place, **NODE)
     made = json.loads((out / "cdk.out/shop.template.json").read_text())
@@ -97,7 +97,9 @@ def test_the_serverless_framework_packages_the_function(
     deployers: Path, build: Build, settings: str
 ) -> None:
     files = project(SETTINGS[settings])
-    out = build("main:app", "--target", "aws", "--template", "serverless", files=files)
+    out = build(
+        "main:app", "--target", "aws", "--no-bytecode", "--template", "serverless", files=files
+    )
     program = deployers / "node_modules/serverless/bin/serverless.js"
     printed = run(
         ["node", str(program), "package", "--region", "eu-west-1"], out, ALB_LISTENER_ARN=LISTENER,
@@ -141,7 +143,7 @@ def test_typescript_accepts_the_configuration_of_sst(
     deployers: Path, build: Build, settings: str
 ) -> None:
     files = project(SETTINGS[settings])
-    out = build("main:app", "--target", "aws", "--template", "sst", files=files)
+    out = build("main:app", "--target", "aws", "--no-bytecode", "--template", "sst", files=files)
     types = out / ".sst/platform/config.d.ts"
     types.parent.mkdir(parents=True)
     types.write_text(GLOBALS)
@@ -161,7 +163,9 @@ print(json.dumps(hcl2.load(open(sys.argv[1]))))
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_terraform_parses_its_file(cdk: Path, build: Build, settings: str) -> None:
     files = project(SETTINGS[settings])
-    out = build("main:app", "--target", "aws", "--template", "terraform", files=files)
+    out = build(
+        "main:app", "--target", "aws", "--no-bytecode", "--template", "terraform", files=files
+    )
     loaded: dict[str, Any] = json.loads(run([str(cdk), "-c", PARSE, "main.tf"], out))
     kinds = {kind.strip('"') for block in loaded["resource"] for kind in block}
     assert {"aws_lambda_function", "aws_iam_role"} <= kinds
