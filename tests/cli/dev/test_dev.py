@@ -608,11 +608,19 @@ def test_a_target_that_is_none_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("target", "place", "last"),
     [
-        ("raises:app", '/raises.py", line 2, in start', "no water"),
-        ("quits:app", '/quits.py", line 1, in <module>', "4"),
-        ("misses:app", '/misses.py", line 1, in <module>', "No module named 'sugar_bowl'"),
+        ("raises:app", '/raises.py", line 2, in start', "ValueError: no water"),
+        (
+            "quits:app",
+            '/quits.py", line 1, in <module>',
+            "importing it ends the process (SystemExit: 4).",
+        ),
+        (
+            "misses:app",
+            '/misses.py", line 1, in <module>',
+            "it imports 'sugar_bowl', which is not installed and not in the project.",
+        ),
         ("nopython:app", '/nopython.py", line 1', "invalid syntax (nopython.py, line 1)"),
-        ("factory:app", '/factory.py", line 2, in app', "'spoon'"),
+        ("factory:app", '/factory.py", line 2, in app', "KeyError: 'spoon'"),
     ],
 )
 def test_code_that_fails_is_shown_before_the_line(
@@ -741,6 +749,6 @@ def test_another_missing_module_is_not_taken_for_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delitem(sys.modules, "unigate.cli.project.target")
-    monkeypatch.setitem(sys.modules, "unigate.interfaces", None)
-    with pytest.raises(ModuleNotFoundError, match=r"unigate\.interfaces"):
+    monkeypatch.setitem(sys.modules, "unigate.import_strings", None)
+    with pytest.raises(ModuleNotFoundError, match=r"unigate\.import_strings"):
         main(["--help"])
