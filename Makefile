@@ -16,13 +16,13 @@ run: $(VENV)/installed ## Serve the Flask example at localhost, through the even
 
 # Tests that start servers, databases, a browser or processes, and spend most of their time waiting for them.
 LIVE = tests/browser tests/benchmarks/test_live.py tests/servers tests/cache/test_redis_faults.py tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
-    tests/cli/check/test_check.py tests/cli/check/test_django.py tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
+    tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
     tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_host.py \
     tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
 # Tests that build projects, start several processes or measure memory, and take long.
-SLOW = tests/migration tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
+SLOW = tests/migration tests/cli/check tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
     tests/cache/test_flights_over_processes.py tests/cache/test_processes.py tests/cache/test_redis_failover.py \
     tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py tests/cli/build/test_writing.py \
     tests/cli/build/test_bytecode.py tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/cli/test_more_routes.py \

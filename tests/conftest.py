@@ -8,12 +8,17 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.platforms import PROOFS, VARIABLES
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
 os.environ["UNIGATE_NO_SMOKE"] = "1"  # the trial of a build needs what is not installed here
 os.environ["VERCEL_TELEMETRY_DISABLED"] = "1"  # Vercel's SDK would report our tests to Vercel
+
+# No test says anything about time, and machines may be busy.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # asgion exists for Python 3.12 and later only.
 collect_ignore = ["test_asgion.py"] if sys.version_info < (3, 12) else []
