@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from unigate.cli.project.core import Project
 
 _SHOWN = 5  # paths that ignore files leave out
-# These need no line: the user has chosen them, or nobody would expect them in a deployment.
+# These get no line: the user chose them, or they never belong in a deployment.
 _SILENT = ("exclude", "never", "generated")
 
 
