@@ -16,42 +16,16 @@ from unigate.cli.project.core import Project
 from unigate.cli.project.dependencies import REQUIREMENTS
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
 from unigate.cli.project.target import load_target
-from unigate.nearest import nearest
 
-from . import azure, container, google, vercel
+from . import vercel
 from .aws import target as aws
 from .edits import merged_json
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .requirement_files import requirement_files, without_locks
 from .smoke import try_function
+from .targets import TARGETS, named_platform, without_platform
 from .writing import recover_output, write
-
-PLATFORMS = {
-    "vercel": vercel,
-    "aws": aws,
-    "google": google,
-    "azure": azure,
-    "container": container,
-}
-_ELSEWHERE = {
-    **dict.fromkeys(("lambda", "aws-lambda", "aws_lambda", "amazon", "sam"), "aws"),
-    **dict.fromkeys(("gcp", "gcf", "cloud-functions", "cloudfunctions"), "google"),
-    **dict.fromkeys(("azure-functions", "microsoft"), "azure"),
-    **dict.fromkeys(("docker", "cloud-run", "fly", "ecs", "kubernetes", "app-runner"), "container"),
-}
-
-
-def _platform(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """Check the name of a platform, with advice on other names for it."""
-    if value is None or value in PLATFORMS:
-        return value
-    meant = _ELSEWHERE.get(value.lower()) or nearest(value, PLATFORMS)
-    advice = f" Did you mean --target {meant}?" if meant else ""
-    if ":" in value or value.endswith(".py"):
-        advice = f" The application has no option: unigate build {value} --target aws."
-    problem = f"must be one of {', '.join(PLATFORMS)}, got {value!r}.{advice}"
-    raise click.BadParameter(problem, context, option)
 
 
 @click.command()
@@ -59,8 +33,8 @@ def _platform(context: click.Context, option: click.Parameter, value: str | None
 @click.option(
     "--target",
     "platform",
-    callback=_platform,
-    metavar=f"[{'|'.join(PLATFORMS)}]",
+    callback=named_platform,
+    metavar=f"[{'|'.join(TARGETS)}]",
     help="The platform; it must be named.",
 )
 @click.option(
@@ -110,11 +84,51 @@ def build(
       unigate build main:app --target aws --output build/aws
     """
     if platform is None:
-        raise click.UsageError(_without_platform(target))
+        raise click.UsageError(without_platform(target))
     if split and platform != "vercel":
         raise click.UsageError("--split requires --target vercel.")
     if (package or template) and platform != "aws":
         raise click.UsageError("--format and --template require --target aws.")
+    project = _read_project(target, platform, output, keep, no_bytecode, dry_run)
+    make_plan: Callable[[Project], BuildPlan] = TARGETS[platform].plan
+    if split:
+        make_plan = partial(vercel.plan, split=True)
+    if platform == "aws":
+        make_plan = partial(aws.plan, package=package, template=template)
+    zips = platform == "aws" and not aws.makes_image(project, package)
+    with TemporaryDirectory() as work:
+        replaced = {} if zips else requirement_files(project, platform, Path(work))
+        plan = make_plan(project)
+        files = {**plan.files, **replaced}
+        if platform != "aws" and not project.in_place:
+            own = without_locks(project.files(), replaced)
+            files = _with_project(files, own, project.output, force)
+        if dry_run:
+            _print(files, project.output)
+        else:
+            _write(files, project.output, platform, force)
+    if not (dry_run or no_smoke):
+        made = [path for path, content in files.items() if not isinstance(content, Path)]
+        for line in try_function(project, platform, project.output, made):
+            click.echo(line, err=True)
+    for note in (*plan.notes, *notes_on_left_out(project), *_unused_settings(project, platform)):
+        click.echo(note)
+    return 0
+
+
+def _read_project(
+    target: str | None,
+    platform: str,
+    output: Path | None,
+    keep: Sequence[str],
+    no_bytecode: bool,
+    dry_run: bool,
+) -> Project:
+    """Read the project in the current folder, with the settings that options have replaced.
+
+    Raises:
+        click.ClickException: The project cannot be built for the platform.
+    """
     root = Path.cwd()
     pyproject = read_pyproject(root)
     if keep:
@@ -131,47 +145,10 @@ def build(
         with _errors_of_writing(output):
             recover_output(output)
     project = Project(root, pyproject, load_target(target, pyproject), output, platform)
-    copies = platform != "aws" and not project.in_place
-    if copies or platform == "aws":
+    if platform == "aws" or not project.in_place:  # it copies the project's files
         project.check_links()
-    project.check_platform(PLATFORMS[platform].UNUSED)
-    make_plan: Callable[[Project], BuildPlan] = PLATFORMS[platform].plan
-    if split:
-        make_plan = partial(vercel.plan, split=True)
-    if platform == "aws":
-        make_plan = partial(aws.plan, package=package, template=template)
-    with TemporaryDirectory() as work:
-        zips = platform == "aws" and not aws.makes_image(project, package)
-        replaced = {} if zips else requirement_files(project, platform, Path(work))
-        plan = make_plan(project)
-        files = {**plan.files, **replaced}
-        if copies:
-            files = _with_project(files, without_locks(project.files(), replaced), output, force)
-        if dry_run:
-            _print(files, output)
-        else:
-            _write(files, output, platform, force)
-    if not (dry_run or no_smoke):
-        made = [path for path, content in files.items() if not isinstance(content, Path)]
-        for line in try_function(project, platform, output, made):
-            click.echo(line, err=True)
-    unused = [name for name in PLATFORMS[platform].UNUSED if name in project.settings]
-    left_out = notes_on_left_out(project)
-    for note in (*plan.notes, *left_out, *_unused_note(platform, unused)):
-        click.echo(note)
-    return 0
-
-
-def _without_platform(target: str | None) -> str:
-    """Return what to say of a call without --target; the platform may be in its place."""
-    application, example = target or "MODULE:APP", "aws"
-    meant = _ELSEWHERE.get(application.lower()) or nearest(application, PLATFORMS)
-    if meant and ":" not in application:
-        application, example = "MODULE:APP", meant
-    return (
-        f"--target must name the platform, {', '.join(PLATFORMS)}: unigate build {application} "
-        f"--target {example}."
-    )
+    project.check_platform(TARGETS[platform].UNUSED)
+    return project
 
 
 def _default_output(root: Path, platform: str) -> Path:
@@ -187,7 +164,9 @@ def _default_output(root: Path, platform: str) -> Path:
     return output
 
 
-def _unused_note(platform: str, unused: Sequence[str]) -> Iterator[str]:
+def _unused_settings(project: Project, platform: str) -> Iterator[str]:
+    """Yield a note on the project's settings that the platform has no use for."""
+    unused = [name for name in TARGETS[platform].UNUSED if name in project.settings]
     if unused:
         names = ", ".join(f"tool.unigate.{name}" for name in unused)
         yield f"Not used for {platform}: {names}."
