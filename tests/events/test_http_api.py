@@ -237,6 +237,7 @@ def test_an_http_apis_event_has_its_path_decoded_and_its_cookies_apart() -> None
     event = http_api.make_event(REQUEST)
     assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/prod/caf\xe9/a/b"
     assert event["rawQueryString"] == "a=1&a=2"
+    assert event["queryStringParameters"] == {"a": "1,2"}
     assert event["cookies"] == ["a=1", "b=2"]
     assert event["headers"] == {
         "accept": "x, y",
@@ -268,5 +269,6 @@ def test_a_function_urls_event_has_its_path_as_sent_and_its_cookies_twice() -> N
     assert read(event).source == "function_url"
 
 
-def test_a_request_without_cookies_makes_an_event_without() -> None:
-    assert "cookies" not in http_api.make_event(Request("GET"))
+def test_a_request_without_cookies_and_query_makes_an_event_without() -> None:
+    event = http_api.make_event(Request("GET"))
+    assert not {"cookies", "queryStringParameters"} & event.keys()

@@ -157,7 +157,7 @@ def make_event(request: Request) -> Event:
     An HTTP API loses the difference between "%2F" and "/" in a path, and between repeated fields
     and one with commas.
     """
-    from .writing import proxied_headers  # functions on a platform never need it
+    from .writing import proxied_headers, query_values  # functions on a platform never need it
 
     function_url = request.source == "function_url"
     raw = quote_bytes(request.raw_path)
@@ -192,6 +192,8 @@ def make_event(request: Request) -> Event:
         },
         "isBase64Encoded": is_base64,
     }
+    if query := query_values(request):
+        event["queryStringParameters"] = {name: ",".join(many) for name, many in query.items()}
     if cookie:
         event["cookies"] = cookie.split("; ")
     if body:

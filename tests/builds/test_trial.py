@@ -1,0 +1,81 @@
+"""The trial of a function: what a build says of one that cannot answer, on every target."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+TARGETS = ("aws", "google", "azure", "vercel")
+APPLICATION = """
+import os, time
+import unigate
+
+def site(environ, start_response):
+{body}
+
+app = unigate.wrap(site)
+"""
+
+
+def build(folder: Path, wheels: Path, target: str, body: str, first: str = "") -> tuple[int, str]:
+    """Build an application that requires unigate alone; return the exit code and what it says."""
+    folder.joinpath("main.py").write_text(first + APPLICATION.format(body=f"    {body}"))
+    folder.joinpath("requirements.txt").write_text("unigate\n")
+    command = [sys.executable, "-m", "unigate", "build", "main:app", "--target", target]
+    environment = {
+        **os.environ, "UNIGATE_NO_SMOKE": "", "UV_FIND_LINKS": str(wheels),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contrib")]),
+    }  # fmt: skip
+    done = subprocess.run(
+        [*command, "--output", str(folder.parent / "out")], cwd=folder, env=environment,
+        timeout=300, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    project.mkdir()
+    return project
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_module_that_no_requirement_brings_is_an_error(
+    folder: Path, wheels: Path, target: str
+) -> None:
+    code, printed = build(folder, wheels, target, "return []", first="import httpx\n")
+    assert code == 2, printed
+    assert "the function does not run: ModuleNotFoundError: No module named 'httpx'" in printed
+    assert "Add httpx to requirements.txt. --no-smoke leaves this trial out." in printed
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_answer_of_500_is_shown_with_its_traceback(
+    folder: Path, wheels: Path, target: str
+) -> None:
+    code, printed = build(folder, wheels, target, "raise KeyError('DATABASE')")
+    assert code == 0, printed
+    assert "KeyError: 'DATABASE'" in printed
+    assert "The function was started, and answered GET / with 500." in printed
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_function_that_ends_its_process_is_an_error(
+    folder: Path, wheels: Path, target: str
+) -> None:
+    code, printed = build(folder, wheels, target, "os._exit(3)")
+    assert code == 2, printed
+    assert "the function does not run: It ended without a message." in printed
+
+
+def test_a_function_that_does_not_answer_is_an_error(folder: Path, wheels: Path) -> None:
+    code, printed = build(folder, wheels, "aws", "time.sleep(120)")
+    assert code == 2, printed
+    assert "No answer within 60 seconds" in printed
