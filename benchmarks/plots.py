@@ -101,6 +101,7 @@ PLOTS = (
         "ms",
         lambda row: row["workload"].endswith("first reply"),
     ),
+    Plot("bytecode", "bytecode", "First reply from a build for AWS, a new process", "ms"),
     Plot(
         "memory",
         "memory",

@@ -38,7 +38,7 @@ def refusal(folder: Path, capsys: pytest.CaptureFixture[str], target: str, *args
         ("aws", "memory = 10241", "memory must be from 128 to 10240 MiB on Lambda, got 10241."),
         ("aws", "timeout = 901", "timeout must be at most 900 seconds on Lambda, got 901."),
         ("vercel", "memory = 64", "memory must be from 128 to 4096 MiB on Vercel, got 64."),
-        ("vercel", "timeout = 1000", "timeout must be at most 800 seconds on Vercel, got 1000."),
+        ("vercel", "timeout = 2000", "timeout must be at most 1800 seconds on Vercel, got 2000."),
         ("google", "memory = 64", "from 128 to 32768 MiB on Google Cloud Functions, got 64."),
         ("google", "timeout = 3601", "at most 3600 seconds on Google Cloud Functions, got 3601."),
         ("aws", 'python = "3.10"', "Lambda supports Python 3.11, 3.12, 3.13, 3.14, got 3.10 from"),
@@ -56,10 +56,10 @@ def test_what_a_platform_refuses_is_an_error(
 def test_the_limits_of_a_route_are_checked(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = '[tool.unigate.functions."/users/{name}"]\ntimeout = 1000\n'
+    settings = '[tool.unigate.functions."/users/{name}"]\ntimeout = 2000\n'
     write(folder, {"pyproject.toml": f"[project]\ndependencies = []\n{settings}"})
     message = refusal(folder, capsys, "vercel", "--split")
-    assert "tool.unigate.functions.'/users/{name}'.timeout must be at most 800" in message
+    assert "tool.unigate.functions.'/users/{name}'.timeout must be at most 1800" in message
     # They have no effect elsewhere.
     assert main(["build", "main:app", "--target", "google", "--dry-run"]) == 0
 

@@ -3,12 +3,14 @@
 Sources, read in November 2026:
 
 * aws: AWS, Lambda developer guide, "Lambda quotas" and "Lambda runtimes".
-* vercel: Vercel, "Vercel Functions limits" (4 GB and 800 s are those of a paid plan; 500 MB
-  uncompressed for Python) and "Python runtime". What does not fit into a zip of 225 MiB is
-  installed when a function starts (@vercel/python), so that only dependencies may be larger.
+* vercel: Vercel, "Vercel Functions limits" (4 GB and 1,800 s are those of a paid plan,
+  more than 800 s a beta since June 2026; 500 MB uncompressed for Python) and "Python runtime".
+  What does not fit into a zip of 225 MiB is installed when a function starts (@vercel/python), so
+  that only dependencies may be larger.
 * google: Google, Cloud Run functions, "Quotas", "Configure memory limits" and "Python runtime".
 * azure: Microsoft, "Azure Functions hosting options" (functionTimeout has no maximum on the Flex
-  Consumption and Premium plans; memory belongs to the function app) and "Supported languages".
+  Consumption and Premium plans; memory belongs to the function app) and "Supported languages",
+  where 3.14 is a preview without the remote build that installs the requirements.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ PLATFORMS: Mapping[str, Platform] = {
     "aws": Platform(
         "Lambda", ("3.11", "3.12", "3.13", "3.14"), (128, 10240), 900, 250 * MIB, 250 * MIB
     ),
-    "vercel": Platform("Vercel", ("3.12", "3.13", "3.14"), (128, 4096), 800, 500 * MIB, 225 * MIB),
+    "vercel": Platform("Vercel", ("3.12", "3.13", "3.14"), (128, 4096), 1800, 500 * MIB, 225 * MIB),
     "google": Platform(
         "Google Cloud Functions", ("3.11", "3.12", "3.13", "3.14"), (128, 32768), 3600
     ),
