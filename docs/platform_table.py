@@ -58,6 +58,7 @@ NOTES = {
     ("google", "client"): "the server's peer",
     ("azure", "client"): "the last X-Forwarded-For",
     ("google", "repeated fields"): "separate, streamed",
+    ("google", "largest reply"): "10 MB streamed, 32 MB in one piece",
 }
 
 
@@ -100,7 +101,7 @@ def facts(name: str) -> dict[str, str]:
         "client": client(module, delivery.event) if isinstance(delivery.event, dict) else "",
         "repeated fields": kept(response, "vary", ["a", "b"]),
         "cookies": kept(response, "set-cookie", ["a=1", "b=2"]),
-        # Google's replies have no limit.
+        # Google's replies are not events.
         "largest reply": size(getattr(module, "MAX_REPLY", sys.maxsize)),
     }
 

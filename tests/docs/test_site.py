@@ -118,7 +118,9 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "light"), (1280, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
+)
 def test_axe_finds_nothing_serious(
     width: int, scheme: Any, site: dict[Path, Links], url: str, axe: str, page: Page
 ) -> None:

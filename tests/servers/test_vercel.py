@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from vercel_runtime.resolver import detect_app_type
 import unigate
 
 from . import mixed_app, plain_asgi, plain_wsgi, wsgi_app
-from .client import ask
+from .client import WebSocket, ask
 from .processes import START_SECONDS, Server, module
 
 
@@ -190,3 +191,12 @@ def test_an_asgi_mounts_failure_is_a_500_too(runtime: Runtime) -> None:
     answer = ask(runtime.port, "/v2/fail?of=asgi")
 
     assert (answer.status, answer.body) == (500, b"Internal Server Error")
+
+
+@mixed_only
+def test_messages_go_both_ways_on_a_websocket(runtime: Runtime) -> None:
+    with closing(WebSocket(runtime.port, "/v2/talk")) as websocket:
+        assert websocket.status == 101
+        assert json.loads(websocket.receive())["root"] == "/v2"
+        websocket.send("text, été")
+        assert websocket.receive() == "text, été"

@@ -128,6 +128,35 @@ def test_a_setting_adds_to_the_resource_of_a_filter(planner: Planner) -> None:
     assert [event["Properties"] for event in made.events.values()] == [wanted]
 
 
+def test_a_batch_that_needs_a_window_gets_one(planner: Planner) -> None:
+    for settings, window in (
+        ("sqs.orders.batch_size = 11", 1),
+        ("sqs.orders = {batch_size = 11, batch_window = 7}", 7),
+        ("sqs.orders.batch_size = 10", None),
+    ):
+        made = planner.plan(f"[tool.unigate.aws.events]\n{settings}", on_event("'sqs'"))
+        properties = made.events["SqsOrders"]["Properties"]
+        assert properties.get("MaximumBatchingWindowInSeconds") == window, settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("sqs.orders.batch_size = 10001", "batch_size must be from 1 to 10000, got 10001."),
+        ("sqs.orders.batch_window = 301", "batch_window must be from 1 to 300, got 301."),
+        ("sqs.orders.max_concurrency = 1", "max_concurrency must be from 2 to 1000, got 1."),
+        ('sqs."orders.fifo".batch_size = 11', "a FIFO queue has at most 10 messages in a batch"),
+        ('sqs."orders.fifo".batch_window = 1', "a FIFO queue has at most 10 messages in a batch"),
+        ("kinesis.clicks.batch_size = 10001", "batch_size must be from 1 to 10000, got 10001."),
+    ],
+)
+def test_batches_that_lambda_refuses_are_errors(
+    planner: Planner, settings: str, problem: str
+) -> None:
+    functions = on_event("'sqs'", "'kinesis'")
+    assert problem in planner.refusal(f"[tool.unigate.aws.events]\n{settings}", functions)
+
+
 def test_a_source_that_is_connected_elsewhere_is_left_out(planner: Planner) -> None:
     functions = on_event("'sqs', queue='orders'", "'schedule', rule='nightly'", "'eventbridge'")
     made = planner.plan(

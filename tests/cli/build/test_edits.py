@@ -52,21 +52,53 @@ def test_the_crons_and_headers_of_a_vercel_json_stay(folder: Path) -> None:
         ('{"a": 1}', '{"a": {"b": 1}}', {"a": {"b": 1}}),
     ],
 )  # fmt: skip
-def test_keys_of_the_build_win_and_others_stay(theirs: str, ours: str, merged: object) -> None:
-    made = merged_json(theirs.encode(), ours.encode())
-    assert made is not None
+def test_keys_of_the_build_win_and_others_stay(
+    tmp_path: Path, theirs: str, ours: str, merged: object
+) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(theirs)
+    made = merged_json(file, ours.encode())
     assert json.loads(made) == merged
-    assert merged_json(made, ours.encode()) == made
+    file.write_bytes(made)
+    assert merged_json(file, ours.encode()) == made
 
 
-def test_the_layout_of_a_file_that_has_all_keys_stays() -> None:
-    theirs = b'{ "b":1,\n"a": 2 }'
-    assert merged_json(theirs, b'{"a": 2}') == theirs
+def test_the_layout_of_a_file_that_has_all_keys_stays(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(b'{ "b":1,\n"a": 2 }')
+    assert merged_json(file, b'{"a": 2}') == file.read_bytes()
 
 
-@pytest.mark.parametrize("theirs", [b"[]", b"// a\n{}", b"\xff", b"[" * 100_000])
-def test_what_is_no_object_is_not_merged(theirs: bytes) -> None:
-    assert merged_json(theirs, b"{}") is None
+@pytest.mark.parametrize(
+    "broken", [b"{", b"// a comment\n{}", b"[]", b'{"a": 1,}', b"\xff", b"[" * 100_000]
+)
+def test_a_json_file_that_cannot_be_merged_is_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], broken: bytes
+) -> None:
+    write(folder, {".python-version": "3.12\n"})
+    command = ["build", "main:app", "--target", "vercel"]
+    assert main(command) == 0
+    for path in ("vercel.json", "sub/vercel.json"):  # in place, and copied to another folder
+        (folder / "vercel.json").write_bytes(broken)
+        output = [] if path == "vercel.json" else ["--output", "sub"]
+        assert main([*command, *output]) == 2
+        message = capsys.readouterr().err
+        assert "vercel.json must be a JSON object to be merged with the build's, got " in message
+        assert (folder / "vercel.json").read_bytes() == broken
+    assert main([*command, "--force"]) == 0
+    assert json.loads((folder / "vercel.json").read_text())["framework"] is None
+
+
+@pytest.mark.parametrize("key", ["builds", "routes"])
+def test_what_vercel_refuses_beside_the_builds_rewrites_is_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], key: str
+) -> None:
+    mine = json.dumps({key: [{"src": "/(.*)", "dest": "/api/index.py"}]})
+    write(folder, {"vercel.json": mine, ".python-version": "3.12\n"})
+    for output in ([], ["--output", "sub"]):
+        assert main(["build", "main:app", "--target", "vercel", *output]) == 2
+        assert f'vercel.json must not have "{key}"' in capsys.readouterr().err
+    assert (folder / "vercel.json").read_text() == mine
 
 
 def test_a_changed_text_is_left_with_a_diff(

@@ -174,8 +174,8 @@ def _unused_settings(project: Project, platform: str) -> Iterator[str]:
 
 def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
     with _errors_of_writing(output):
-        write(files, output, platform, force)
-    click.echo(f"{len(files)} files written to {output.resolve()}")
+        count = write(files, output, platform, force)
+    click.echo(f"{count} files written to {output.resolve()}")
 
 
 @contextmanager
@@ -197,16 +197,15 @@ def _with_project(
     merged: dict[str, FileContent] = {}
     # These are made of the project's.
     for path in sorted((own.keys() & files.keys()) - {PYPROJECT, REQUIREMENTS}):
-        content, theirs = files[path], own[path].read_bytes()
-        if force or theirs == content:
+        content = files[path]
+        if force or own[path].read_bytes() == content:
             continue
-        both = merged_json(theirs, content) if isinstance(content, bytes) else None
-        if both is None or not path.endswith(".json"):
+        if not (isinstance(content, bytes) and path.endswith(".json")):
             message = (
                 f"The project already has a file {path}: use --force to replace it in {output}."
             )
             raise click.ClickException(message)
-        merged[path] = both
+        merged[path] = merged_json(own[path], content)
     return {**own, **files, **merged}
 
 

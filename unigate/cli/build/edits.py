@@ -32,8 +32,8 @@ def settle(
 ) -> Settled:
     """Merge or leave the files that differ from what a build wrote; print what was done.
 
-    A JSON object gets the keys of the build and keeps its others. Another text that a build wrote,
-    and that was changed since, is left.
+    A JSON object gets the keys of the build and keeps its others; what is none is an error. Another
+    text that a build wrote, and that was changed since, is left.
 
     Args:
         changed: Such files by their path, with the recorded digest; None for one that no build
@@ -46,9 +46,8 @@ def settle(
     for path, recorded in sorted(changed.items()):
         place, content = output / path, files[path]
         ours = content if isinstance(content, bytes) and not place.is_symlink() else None
-        merged = merged_json(place.read_bytes(), ours) if ours is not None else None
-        if ours is not None and merged is not None and path.endswith(".json"):
-            written[path] = merged
+        if ours is not None and path.endswith(".json"):
+            merged = written[path] = merged_json(place, ours)
             digests[path] = hashlib.sha256(ours).hexdigest()
             if merged != place.read_bytes():
                 _print_diff(place, merged, "was merged with the build's")
@@ -74,19 +73,28 @@ def settle(
     return Settled(written, digests)
 
 
-def merged_json(theirs: bytes, ours: bytes) -> bytes | None:
-    """Return a JSON object with the keys of another one, or None if one is not an object.
+def merged_json(file: Path, ours: bytes) -> bytes:
+    """Return the JSON object in a file with the keys of another one.
 
     The keys of `ours` win, in inner objects as well. A list of objects keeps those that ours does
     not have, before ours: in vercel.json, the last rewrite is for all paths.
+
+    Raises:
+        click.ClickException: The file has something else.
     """
+    theirs = file.read_bytes()
     try:
-        old, new = json.loads(theirs), json.loads(ours)
-    except (ValueError, RecursionError):
-        return None
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return None
-    merged = _merge(old, new)
+        old, problem = json.loads(theirs), "an array or another value"
+    except RecursionError:
+        old, problem = None, "too deep a nesting"
+    except ValueError as error:
+        old, problem = None, str(error)
+    if not isinstance(old, dict):
+        raise click.ClickException(
+            f"{file} must be a JSON object to be merged with the build's, got {problem}: mend it, "
+            "or replace it with --force."
+        )
+    merged = _merge(old, json.loads(ours))
     if merged == old:
         return theirs
     return f"{json.dumps(merged, indent=2, ensure_ascii=False)}\n".encode()

@@ -28,6 +28,7 @@ from .plan import BuildPlan, FileContent
 from .route_functions import FALLBACK, RouteFunction, function_for, functions_of
 from .templates import render
 
+FILE = "vercel.json"
 SCHEMA = "https://openapi.vercel.sh/vercel.json"
 ENTRYPOINT = "api.index:app"
 UNUSED = ("bytecode", "keep", "requirements")
@@ -51,7 +52,7 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files[FALLBACK] = _entrypoint(project, FALLBACK, "every path")
     for function in functions:
         files[function.file] = _entrypoint(project, function.file, function.path)
-    files["vercel.json"] = _json(_configuration(project, framework, functions))
+    files[FILE] = _json(_configuration(project, framework, functions))
     if framework:
         files |= _entrypoint_setting(project)
     else:
@@ -75,6 +76,7 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
             "tool.unigate.vercel.framework."
         )
+    _check_configuration(project.root / FILE)
     listed = project.pyproject.declares_dependencies or (
         project.replaces_requirements and not project.in_place
     )
@@ -83,6 +85,24 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "pyproject.toml has no project.dependencies, and Vercel reads no other file beside "
             "it: list them there."
         )
+
+
+def _check_configuration(file: Path) -> None:
+    """Raise a ClickException for keys of an existing vercel.json that exclude those of the build.
+
+    Source: Vercel, "Project configuration", of "builds" and "routes".
+    """
+    try:
+        present = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return
+    for key, excluded in (("builds", "functions"), ("routes", "rewrites")):
+        if isinstance(present, dict) and key in present:
+            raise click.ClickException(
+                f'vercel.json must not have "{key}", which Vercel refuses beside the "{excluded}" '
+                'of the build: write what it does as "rewrites", "redirects" or "headers", and '
+                "remove it."
+            )
 
 
 def _notes(project: Project, functions: int, split: bool) -> list[str]:

@@ -25,8 +25,8 @@ from .swap import Stage, is_below, needs_recovery, recover
 
 def write(
     files: Mapping[str, FileContent], output: Path, platform: str, force: bool = False
-) -> None:
-    """Write files below a folder.
+) -> int:
+    """Write files below a folder, and return how many.
 
     A file that an earlier build for the same platform wrote there, and this one does not, is
     removed. One that was changed since is merged, if it is JSON, or left (`edits.settle`). If
@@ -44,7 +44,7 @@ def write(
     with _exit_on_sigterm(), lock(output):
         try:
             recover(output)
-            _write(files, output, platform, force)
+            return _write(files, output, platform, force)
         except BaseException:
             for folder in created:
                 with suppress(OSError):
@@ -69,7 +69,7 @@ def _exit_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> None:
+def _write(files: Mapping[str, FileContent], output: Path, platform: str, force: bool) -> int:
     _refuse_to_leave(files, output)
     _refuse_folders(files, output)
     record = read_record(output)
@@ -103,6 +103,7 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
         stage.undo()
         raise
     stage.remove()
+    return len(files)
 
 
 def _make(content: FileContent, file: Path, folder: Path) -> None:

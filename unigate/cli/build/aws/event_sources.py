@@ -25,6 +25,9 @@ RESOURCES = {
 """The filters of `on_event` that name a resource, by the kind of event."""
 BATCHED = ("sqs", "kinesis", "dynamodb")
 """The kinds that Lambda polls, and that may report a part of a batch as failed."""
+# AWS, Lambda API reference, "CreateEventSourceMapping": the least and the most of each option.
+_LIMITS = {"batch_size": (1, 10_000), "batch_window": (1, 300), "max_concurrency": (2, 1000)}
+_SMALL_BATCH = 10  # messages of a queue: the most without a window, and of a FIFO queue
 _BY_PATTERN = "eventbridge"
 _S3_GROUPS = (
     *("LifecycleExpiration", "ObjectCreated", "ObjectRemoved", "ObjectRestore", "ObjectTagging"),
@@ -157,7 +160,34 @@ def _named(
     if kind == "s3":
         for made in options.values():
             made["events"] = _s3_events(made.get("events", ["ObjectCreated"]))
-    return [EventSource(kind, resource, made) for resource, made in options.items()]
+    return [
+        EventSource(kind, resource, _batches(kind, resource, made))
+        for resource, made in options.items()
+    ]
+
+
+def _batches(kind: str, resource: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a source with those that others require.
+
+    Raises:
+        click.ClickException: Lambda refuses them.
+    """
+    place = f"tool.unigate.aws.events.{kind}.{last_part(resource)}"
+    for name, (least, most) in _LIMITS.items():
+        if name in options and not least <= options[name] <= most:
+            raise click.ClickException(
+                f"{place}.{name} must be from {least} to {most}, got {options[name]}."
+            )
+    if kind != "sqs":
+        return options
+    size, window = options.get("batch_size", 0), options.get("batch_window", 0)
+    if resource.endswith(".fifo") and (size > _SMALL_BATCH or window):
+        raise click.ClickException(
+            f"{place}: a FIFO queue has at most {_SMALL_BATCH} messages in a batch and no window: "
+            "change batch_size and remove batch_window."
+        )
+    # Lambda refuses larger batches without a window.
+    return {**options, "batch_window": max(window, 1)} if size > _SMALL_BATCH else options
 
 
 def _s3_events(events: Iterable[str]) -> list[str]:
