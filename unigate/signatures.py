@@ -169,8 +169,13 @@ def undecided(app: Any) -> str:
 def _advice(handler: Any) -> str:
     """Return what to pass in place of a handler of events."""
     kept = next((name for name in _INNER if callable(getattr(handler, name, None))), None)
-    if kept and not inspect.isroutine(handler):
-        return f"Pass the application that it calls, its attribute {kept!r}."
+    if not inspect.isroutine(handler):
+        if kept:
+            return f"Pass the application that it calls, its attribute {kept!r}."
+        return (
+            "Pass the application that it calls. A framework for Lambda events, such as Chalice, "
+            "calls none: its views move to Flask, FastAPI or another WSGI or ASGI framework."
+        )
     return (
         "Pass the application that it calls. A function for non-HTTP events is registered with "
         "@app.on_event(...), and a decorator of handlers is passed as "
