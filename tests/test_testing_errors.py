@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import django
 import flask
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
+from django.urls import path
 from starlette.applications import Starlette
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
@@ -17,6 +21,7 @@ from tests.test_testing import SOURCES
 from unigate.emulator import EVENT_SOURCES
 from unigate.testing import Client
 
+django.setup()
 pytestmark = pytest.mark.usefixtures("bounded")
 
 
@@ -42,6 +47,26 @@ def test_flask_lets_a_failure_out_with_a_setting_of_its_own(source: str, setting
     site.config[setting] = True
     with pytest.raises(RuntimeError, match="The view failed"):
         client.get("/error")
+
+
+def failing_view(request: Any) -> Any:
+    raise RuntimeError("The view failed.")
+
+
+urlpatterns = [path("error", failing_view)]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_django_lets_a_failure_out_with_a_setting_of_its_own(source: str) -> None:
+    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["localhost"]):
+        client = Client(unigate.wrap(WSGIHandler(), on_error="raise"), source)
+        with override_settings(DEBUG_PROPAGATE_EXCEPTIONS=False):
+            assert client.get("/error").status_code == 500  # Django's own
+        with (
+            override_settings(DEBUG_PROPAGATE_EXCEPTIONS=True),
+            pytest.raises(RuntimeError, match="The view failed"),
+        ):
+            client.get("/error")
 
 
 def stream_in_flask() -> Any:

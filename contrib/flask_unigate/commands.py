@@ -84,8 +84,8 @@ def _advice(app: Flask) -> str:
     call = call or "create_app"
     call = call if call.endswith(")") else f"{call}()"
     return (
-        f"{needed} Write one, such as main.py: from {module} import {call.partition('(')[0]}; "
-        f"app = {call}; gateway = {gateway.format('app')}. Then run: flask --app main unigate build"
+        f"{needed} Write one, such as wsgi.py: from {module} import {call.partition('(')[0]}; "
+        f"app = {call}; gateway = {gateway.format('app')}. Then run: flask --app wsgi unigate build"
     )
 
 

@@ -106,13 +106,13 @@ def test_build_says_where_the_gateway_of_a_factory_must_be(folder: Path, app: st
     done = flask(folder, app, "unigate", "build", "--target", "google")
 
     assert done.returncode == 1
-    advice = re.search(r"such as main\.py: (.*)\. Then run: (.*)", done.stderr)
+    advice = re.search(r"such as wsgi\.py: (.*)\. Then run: (.*)", done.stderr)
     assert advice, done.stderr
-    (folder / "main.py").write_text(advice[1].replace("; ", "\n"))
-    assert advice[2] == "flask --app main unigate build"
-    done = flask(folder, "main", "unigate", "build", "--target", "google", "--dry-run")
+    (folder / "wsgi.py").write_text(advice[1].replace("; ", "\n"))
+    assert advice[2] == "flask --app wsgi unigate build"
+    done = flask(folder, "wsgi", "unigate", "build", "--target", "google", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "from main import gateway" in done.stdout
+    assert "from wsgi import gateway" in done.stdout
 
 
 def test_build_says_where_the_gateway_of_a_module_must_be(folder: Path) -> None:
