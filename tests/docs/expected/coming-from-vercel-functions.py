@@ -4,6 +4,7 @@ import main
 import pytest
 import vercel.functions
 
+import unigate
 import unigate.functions
 from unigate.testing import Client
 
@@ -12,7 +13,8 @@ from unigate.testing import Client
 def test_the_functions_answer(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNIGATE_PLATFORM", "vercel")
     headers = {"x-vercel-ip-country": "NL", "x-real-ip": "203.0.113.8"}
-    answer = Client(main.app, source=source).get("/where", headers=headers).json()
+    app = unigate.wrap(main.site)  # which reads the variable
+    answer = Client(app, source=source).get("/where", headers=headers).json()
     # The emulated Vercel writes X-Real-IP itself, as the real one does.
     assert answer == {"country": "NL", "last": "127.0.0.1" if source == "vercel" else "203.0.113.8"}
 
