@@ -29,16 +29,19 @@ SLOW = tests/benchmarks tests/migration tests/cli/build tests/cli/check tests/cl
     tests/cli/dev/inspector/test_exports.py tests/cli/dev/inspector/test_inspector.py tests/cli/dev/inspector/test_secret_text.py \
     tests/contrib/test_django_request.py tests/contrib/test_packages_over_processes.py tests/events/test_fuzz.py \
     tests/events/test_round_trips.py tests/lambda_runtime/test_faults.py
+# Tests of many ways to use one Redis.
+REDIS = tests/cache/test_contract.py tests/cache/test_redis.py tests/cache/test_redis_clients.py tests/cache/test_redis_entries.py \
+    tests/cache/test_redis_pools.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
 test: PROGRAMS = redis-server openssl curl git
 test: $(VENV)/ready programs emulator ## Run the tests that take little time.
-	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW))
+	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW) $(REDIS))
 
 live: PROGRAMS = redis-server wrk openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs emulator ## Run the tests with servers, databases, a browser and processes.
-	$(PYTEST) $(LIVE) $(SLOW)
+	$(PYTEST) $(LIVE) $(SLOW) $(REDIS)
 
 # What the dependencies touch, with the lowest version of each that pyproject.toml allows.
 LOWEST = .venv-lowest
