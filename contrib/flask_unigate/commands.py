@@ -14,6 +14,8 @@ from flask.cli import FlaskGroup, ScriptInfo
 from unigate import Gateway
 from unigate.events.commands import Outcome, command_arguments, one_command
 
+from .applications import check_application
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -125,7 +127,11 @@ def manage(app: Flask) -> Callable[[object, object], Outcome]:
 
     Args:
         app: The application; its commands and those of its extensions can be run.
+
+    Raises:
+        TypeError: It is no Flask application.
     """
+    check_application("manage", app)
 
     def run(event: object, context: object = None) -> Outcome:
         group = FlaskGroup(create_app=lambda: app, load_dotenv=False, set_debug_flag=False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakSet
 
-from flask import Blueprint, Flask, current_app, has_app_context
+from flask import Flask, current_app, has_app_context
 
 from unigate import Deployment, Gateway, UnigateError, wrap
 from unigate.nearest import did_you_mean
 
+from .applications import check_application
 from .commands import command_for
 from .request import RemoteAddr, RequestMixin
 
@@ -58,8 +59,7 @@ class Unigate:
             ValueError: A setting is unknown or invalid.
             RuntimeError: The application already has a Unigate extension.
         """
-        if not isinstance(app, Flask):
-            raise TypeError(_no_application(app))
+        check_application("Unigate", app)
         if "unigate" in app.extensions:
             raise RuntimeError(
                 f"The Flask application {app.name!r} already has a Unigate extension. "
@@ -99,21 +99,6 @@ class Unigate:
             f"This Unigate extension has {len(apps)} applications, and none of them is current. "
             "Read the gateway after init_app(app), within app.app_context()."
         )
-
-
-def _no_application(given: object) -> str:
-    problem = f"Unigate must be given a flask.Flask application, got {given!r}."
-    if isinstance(given, Gateway):
-        return f"{problem} Pass the application itself: its gateway is Unigate(app).gateway."
-    if isinstance(given, Blueprint):
-        return f"{problem} Pass the application that it is registered on."
-    if isinstance(given, str):
-        module, _, name = given.partition(":")
-        name = name if name.isidentifier() else "app"
-        return f"{problem} Import it: from {module} import {name}; Unigate({name})"
-    if callable(given):
-        return f"{problem} In a factory, call Unigate(app) or init_app(app) on what it returns."
-    return problem
 
 
 def _gateway_of(app: Flask) -> Gateway:
