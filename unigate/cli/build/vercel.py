@@ -16,11 +16,12 @@ from typing import Any
 import click
 
 from unigate.cli.project.core import Project
-from unigate.cli.project.record import read_record
+from unigate.cli.project.record import read_json_written, read_record
 from unigate.cli.project.route_tables import is_django, routes_of, unwrap
 from unigate.cli.project.routes import Route
-from unigate.cli.project.settings import nearest_or_all
+from unigate.cli.project.settings import FRAMEWORKS, nearest_or_all
 from unigate.cli.vercel.entrypoint import find_entrypoint
+from unigate.cli.vercel.project import read_vercel_json
 
 from .ignore_file import ignore_file
 from .next_command import Variable, to_run
@@ -76,7 +77,7 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
             "tool.unigate.vercel.framework."
         )
-    _check_configuration(project.root / FILE)
+    _check_configuration(project, framework)
     listed = project.pyproject.declares_dependencies or (
         project.replaces_requirements and not project.in_place
     )
@@ -87,22 +88,33 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
         )
 
 
-def _check_configuration(file: Path) -> None:
+def _check_configuration(project: Project, framework: str | None) -> None:
     """Raise a ClickException for keys of an existing vercel.json that exclude those of the build.
 
-    Source: Vercel, "Project configuration", of "builds" and "routes".
+    Source: Vercel, "Project configuration", of "builds", "routes" and "framework".
     """
-    try:
-        present = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return
+    present = read_vercel_json(project.root) or {}
     for key, excluded in (("builds", "functions"), ("routes", "rewrites")):
-        if isinstance(present, dict) and key in present:
+        if key in present:
             raise click.ClickException(
                 f'vercel.json must not have "{key}", which Vercel refuses beside the "{excluded}" '
                 'of the build: write what it does as "rewrites", "redirects" or "headers", and '
                 "remove it."
             )
+    named, last = present.get("framework"), read_json_written(project.root).get(FILE, {})
+    if named is None or named in (framework, last.get("framework")):
+        return
+    if named in FRAMEWORKS:
+        advice = f'write framework = "{named}" to [tool.unigate.vercel], or remove it there'
+    else:
+        advice = (
+            "remove it, or build in a folder of the application's own, which is a Vercel project "
+            "of its own beside that of the front end"
+        )
+    raise click.ClickException(
+        f'vercel.json must have "framework": {json.dumps(framework)}, as '
+        f"tool.unigate.vercel.framework says, got {json.dumps(named)}: {advice}."
+    )
 
 
 def _notes(project: Project, functions: int, split: bool) -> list[str]:

@@ -239,7 +239,7 @@ def read_vercel_json(root: Path) -> dict[str, Any] | None:
     """Return the content of vercel.json; None without the file, or if it is not a JSON object."""
     try:
         content = json.loads((root / VERCEL_JSON).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
