@@ -12,6 +12,7 @@ import flask
 import pytest
 
 import unigate
+from tests.cli.function_patterns import FILES, PATTERNS, RUNTIMES
 from tests.cli.projects import project, write
 from unigate.cli.check.entrypoints import check_entrypoints
 from unigate.cli.check.findings import Finding
@@ -157,6 +158,34 @@ def test_builds_beside_functions_and_public(folder: Path) -> None:
     assert "no file of public/" in unserved
     others = [ENTRY, {"src": "public/**", "use": "@vercel/static"}]
     assert list(check_vercel_json(configured(folder, builds=others))) == []
+
+
+def test_patterns_of_functions_match_as_those_of_vercel(folder: Path) -> None:
+    write(folder, {**dict.fromkeys(FILES, "from main import app\n"), "public/.gitkeep": ""})
+    for pattern, matches in PATTERNS.items():
+        found = check_vercel_json(configured(folder, framework=None, functions={pattern: {}}))
+        refused = [f'Vercel refuses {pattern!r} in "functions": it matches no function in api/.']
+        assert messages(found, "vercel") == ([] if matches else refused)
+
+
+def test_patterns_that_only_javascript_has_are_not_judged(folder: Path) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    for pattern in ("api/{index,a}.py", "api/+(index).py", "!api/index.py", "api/[^a]*.py"):
+        found = check_vercel_json(configured(folder, framework=None, functions={pattern: {}}))
+        assert list(found) == []
+
+
+def test_a_runtime_needs_a_version(folder: Path) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    for runtime, valid in RUNTIMES.items():
+        functions = {"api/index.py": {"runtime": runtime}}
+        found = messages(
+            check_vercel_json(configured(folder, framework=None, functions=functions)), "vercel"
+        )
+        assert len(found) == (not valid)
+        assert all(
+            f"Vercel refuses the runtime {runtime!r} of 'api/index.py'" in one for one in found
+        )
 
 
 def test_sources_that_vercel_serves_publicly(folder: Path) -> None:
