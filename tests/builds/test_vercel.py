@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests.cli.entrypoints import SOURCES
-from tests.cli.function_patterns import FILES, PATTERNS, RUNTIMES
+from tests.cli.function_patterns import FILES, PATTERNS, REWRITES, RUNTIMES
 from tests.servers.client import ask
 from unigate.cli.vercel.tools import TOOLS
 
@@ -60,6 +60,22 @@ def test_our_rules_for_functions_are_vercels(detectors: Path) -> None:
         check=True, input=json.dumps([FILES, [*patterns, *runtimes]]), timeout=120,
     )  # fmt: skip
     assert json.loads(done.stdout) == [*PATTERNS.values(), *RUNTIMES.values()]
+
+
+CHECK_REWRITES = """
+const { getTransformedRoutes } = require('@vercel/routing-utils');
+const all = JSON.parse(require('fs').readFileSync(0))
+  .map(([source, destination]) => getTransformedRoutes({ rewrites: [{ source, destination }] }));
+console.log(JSON.stringify(all.map((read) => !read.error)));
+"""
+
+
+def test_our_rules_for_rewrites_are_vercels(detectors: Path) -> None:
+    done = subprocess.run(
+        [detectors / "node", "-e", CHECK_REWRITES], cwd=detectors, capture_output=True, text=True,
+        check=True, input=json.dumps([*REWRITES]), timeout=120,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [not problem for problem in REWRITES.values()]
 
 
 def test_the_tools_are_those_that_our_rules_are_of(vercel: Path) -> None:

@@ -1,4 +1,4 @@
-"""What "functions" of vercel.json may name, and what Vercel says about it."""
+"""What "functions" and "rewrites" of vercel.json may have, and what Vercel says about it."""
 
 from __future__ import annotations
 
@@ -18,3 +18,17 @@ RUNTIMES = {
     "@vercel/python@4.0.0": True, "vercel-php@0.5.2": True, "a@1.0.0-beta.1": True,
 }  # fmt: skip
 """Whether each of them is the runtime of a function."""
+
+REWRITES = {
+    ("(.*)", "/api/index.py"): "", ("/((?!api).*)", "/api/index"): "", ("/:a", "/b?x=:a"): "",
+    ("/a", "https://example.com:8080/x"): "", ("/:a", "/b/$1"): "", ("/{:a}?", "/b"): "",
+    ("/(a(?:b))", "/b"): "", ("a", "b"): "", ("/:a(\\d+)", "/b/:a"): "", ("/:a*", "/b/:a*"): "",
+    ("/a\\(", "/b"): "", ("/(.*)?", "/b"): "", ("/a.:b+", "/b"): "", ("/a/(\\(b)", "/b"): "",
+    ("/(.*", "/b"): 'a "(" has no ")"', ("/a)", "/b"): 'a ")" has no "("',
+    ("/(?!api)(.*)", "/b"): 'a group must not begin with "?"', ("/()", "/b"): "a group is empty",
+    ("/(a(b))", "/b"): 'a group in a group must begin with "?:"',
+    ("/*", "/b"): "'*' must follow a parameter", ("/a*", "/b"): "'*' must follow a parameter",
+    ("/:", "/b"): 'a ":" has no name', ("/a{b", "/b"): 'a "{" or "}" stands alone',
+    ("/a", "/b?x=:c"): 'its destination has ":c"', ("/a", "/:c"): 'its destination has ":c"',
+}  # fmt: skip
+"""The problem of each source and destination, "" if there is none."""

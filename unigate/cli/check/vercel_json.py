@@ -10,6 +10,7 @@ from typing import Any
 from unigate.cli.vercel.project import VERCEL_JSON, VercelProject
 
 from .findings import Finding
+from .refused_rewrites import check_refused_rewrites
 
 _VERSION = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?")
 # Braces, groups such as "+(a|b)", a negation, and "[^a]".
@@ -20,6 +21,7 @@ def check_vercel_json(project: VercelProject) -> Iterator[Finding]:
     """Find settings that Vercel refuses or ignores, and sources that it serves publicly."""
     limits = project.vercel_json.get("functions")
     limits = limits if isinstance(limits, dict) else {}
+    yield from check_refused_rewrites(project.vercel_json)
     if project.builds:
         if limits:
             message = 'Vercel refuses "functions" beside "builds": remove one of them.'
