@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -137,6 +138,28 @@ def test_a_framework_that_a_build_wrote_follows_its_setting(folder: Path) -> Non
         made = json.loads((folder / "vercel.json").read_text())
         assert made["framework"] == setting
         write(folder, {"vercel.json": json.dumps({**made, "regions": ["fra1"]})})
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "noted"),
+    [
+        ({"source": "/(.*)", "destination": "/index.html"}, True),
+        ({"source": "/:path*", "destination": "https://example.com/:path*"}, True),
+        ({"source": "/(.*)", "destination": "/api/index.py"}, False),
+        ({"source": "/old/(.*)", "destination": "/index.html"}, False),
+        (
+            {"source": "/(.*)", "destination": "/a", "has": [{"type": "host", "value": "a.com"}]},
+            False,
+        ),
+    ],
+)
+def test_a_rewrite_that_hides_the_application_is_noted(
+    folder: Path, capsys: pytest.CaptureFixture[str], rewrite: dict[str, Any], noted: bool
+) -> None:
+    write(folder, {"vercel.json": json.dumps({"rewrites": [rewrite]})})
+    assert main(["build", "main:app", "--target", "vercel", "--no-smoke"]) == 0
+    out = capsys.readouterr().out
+    assert ("so that no request reaches the application" in out) == noted
 
 
 def test_a_changed_text_is_left_with_a_diff(

@@ -10,6 +10,7 @@ that the application gets. (`vercel build`.)
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,8 +21,10 @@ from unigate.cli.project.record import read_json_written, read_record
 from unigate.cli.project.route_tables import is_django, routes_of, unwrap
 from unigate.cli.project.routes import Route
 from unigate.cli.project.settings import FRAMEWORKS, nearest_or_all
+from unigate.cli.project.target import Unloadable
 from unigate.cli.vercel.entrypoint import find_entrypoint
 from unigate.cli.vercel.project import read_vercel_json
+from unigate.cli.vercel.rewrites import read_rewrites
 
 from .ignore_file import ignore_file
 from .next_command import Variable, to_run
@@ -64,7 +67,8 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files[".python-version"] = f"{project.python}\n".encode()
     if project.in_place:
         files |= ignore_file(project, "vercel", files)
-    return BuildPlan(files, _notes(project, len(functions) + 1, split))
+    notes = _notes(project, len(functions) + 1, split)
+    return BuildPlan(files, notes if framework else [*notes, *_taken_before(project)])
 
 
 def _check_project(project: Project, framework: str | None, split: bool) -> None:
@@ -129,6 +133,24 @@ def _notes(project: Project, functions: int, split: bool) -> list[str]:
     if "functions" in project.settings and not split:
         notes.append("Not used for vercel without --split: tool.unigate.functions.")
     return notes
+
+
+def _taken_before(project: Project) -> Iterator[str]:
+    """Yield a note for each rewrite that takes all paths before the build's, which comes last."""
+    try:
+        rewrites = read_rewrites(project.root / FILE)
+    except Unloadable:
+        return
+    rules = (read_vercel_json(project.root) or {}).get("rewrites", ())
+    for rule, rewrite in zip(rules, rewrites, strict=True):
+        conditional = "has" in rule or "missing" in rule
+        is_ours = rewrite.destination.removesuffix(".py") in ("/api", "/api/index")
+        if not (conditional or is_ours) and rewrite.pattern.fullmatch("/any/path"):
+            yield (
+                f"The rewrite of {rule['source']!r} to {rule['destination']!r} in vercel.json "
+                "takes every path before that of the build, so that no request reaches the "
+                "application: write a narrower source, or remove it."
+            )
 
 
 def _is_entrypoint(project: Project) -> bool:
