@@ -269,7 +269,8 @@ from unigate.cli.main import main
 pyproject_reads = []
 sys.addaudithook(
     lambda event, args: pyproject_reads.append(args[0])
-    if event == "open" and str(args[0]).endswith("pyproject.toml")
+    # The search for secrets reads bytes.
+    if event == "open" and args[1] == "r" and str(args[0]).endswith("pyproject.toml")
     else None
 )
 assert main(["build", "main:app", "--target", "vercel", "--split", "--dry-run"]) == 0

@@ -29,7 +29,7 @@ from unigate.cli.project.interpreters import find_interpreter, find_uv
 from unigate.events import alb, http_api, rest_api
 
 from . import google, smoke_probe
-from .aws.function import ENTRYPOINT, ZIP
+from .aws.function import ZIP, handler_of
 from .route_functions import FALLBACK
 
 _SECONDS = 60
@@ -88,21 +88,24 @@ def _lambda_trial(project: Project, output: Path, task: Path) -> dict[str, Any] 
     with zipfile.ZipFile(output / ZIP) as archive:
         names = archive.namelist()
         archive.extractall(task)
+        for info in archive.infolist():  # which extractall leaves at the default
+            (task / info.filename).chmod(info.external_attr >> 16 & 0o777)
     cpus = _CPU[settings.get("architecture", "x86_64")]
     fits = sys.platform == "linux" and machine.machine() in cpus
     if not fits and any(name.endswith(".so") for name in names):
         return None
-    target = project.target
-    handler = f"{target.module}.{target.attribute}"
-    if ENTRYPOINT in names:
-        handler = f"{ENTRYPOINT.removesuffix('.py')}.handler"
     request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
     triggers = settings.get("trigger", "http_api")
     trigger = triggers if isinstance(triggers, str) else (*triggers, "http_api")[0]
     if trigger == "function_url":
         request.source = trigger
     event = _EVENTS[trigger].make_event(request)
-    return {"folder": str(task), "path": [str(task)], "handler": handler, "event": event}
+    return {
+        "folder": str(task),
+        "path": [str(task)],
+        "handler": handler_of(project),
+        "event": event,
+    }
 
 
 def _trial(

@@ -21,6 +21,7 @@ from .pyproject import Pyproject
 from .record import written_by_others
 from .target import Target
 
+_WRITTEN = b"written by `unigate build`"  # in the first line of each generated module
 _LIMITS = ("memory", "timeout", "exclude")
 
 
@@ -178,6 +179,19 @@ class Project:
                 if (self.root / file).is_file():
                     return file
         return f"{path}.py"
+
+    def has_module(self, name: str) -> bool:
+        """Return True if the project has a top-level module or package that no build wrote."""
+        files = (self.root / folder / f"{name}.py" for folder in ("", *self.paths))
+        own = any(file.is_file() and _WRITTEN not in file.read_bytes() for file in files)
+        return own or self.has_package(name)
+
+    def has_package(self, name: str) -> bool:
+        """Return True if the project has a package of a name: it hides a module of that name."""
+        if self.target.module.partition(".")[0] == name != self.target.module:
+            return True
+        folders = (self.root / folder / name for folder in ("", *self.paths))
+        return any(next(folder.glob("*.py"), None) for folder in folders)
 
     def files(self) -> dict[str, Path]:
         """Return the files to deploy by their path below the root; links are followed."""
