@@ -150,7 +150,7 @@ def _health_command(path: str) -> list[str]:
 def _requirements(project: Project) -> tuple[str, str | None]:
     """Return the text of the requirements, and the file that has it, None for pyproject.toml."""
     if project.replaces_requirements:
-        return "\n".join(project.dependencies.lines), REQUIREMENTS
+        return "\n".join([*project.dependencies.lines, *project.added]), REQUIREMENTS
     requirements = project.requirements
     if requirements[:1] != ["-r"]:
         return "\n".join(requirements), None

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,6 +28,7 @@ from unigate.cli.project.interpreters import find_interpreter, find_uv
 from unigate.events import alb, http_api, rest_api
 
 from . import google, smoke_probe
+from .advice import NO_ANSWER, advice, advice_on_variables, exception_in
 from .aws.function import ZIP, handler_of
 from .route_functions import FALLBACK
 
@@ -38,7 +38,6 @@ _CPU = {"x86_64": ("x86_64", "AMD64"), "arm64": ("aarch64", "arm64")}
 _EVENTS = {"http_api": http_api, "function_url": http_api, "alb": alb, "rest_api": rest_api}
 # What a platform installs by itself.
 _PROVIDED = {"google": ["functions-framework"], "azure": ["azure-functions"], "vercel": []}
-_MISSING = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'", re.MULTILINE)
 
 
 def try_function(
@@ -79,6 +78,7 @@ def try_function(
             raise click.ClickException(_explain(project, log))
         if status >= 500:
             yield from log.splitlines()[-_LINES:]
+            yield from advice_on_variables(project)
         yield f"The function was started, and answered GET / with {status}."
 
 
@@ -155,8 +155,7 @@ def _run(
         for name, value in os.environ.items()
         if not name.startswith("PYTHON") and name != "VIRTUAL_ENV"
     }
-    if trial["platform"] == "aws":
-        inherited |= project.settings.get("environment", {})
+    inherited |= project.settings.get("environment", {})
     # -B: no bytecode is written into the build. -I and -S: none of this environment's packages.
     command = [python, "-I", "-S", "-B", smoke_probe.__file__, json.dumps(trial), str(report)]
     try:
@@ -166,27 +165,18 @@ def _run(
         )  # fmt: skip
         printed = done.stdout
     except subprocess.TimeoutExpired as error:
-        printed = (error.stdout or b"") + f"\nNo answer within {_SECONDS} seconds".encode()
+        printed = (error.stdout or b"") + f"\n{NO_ANSWER} {_SECONDS} seconds".encode()
     status = json.loads(report.read_text("utf-8")) if report.exists() else None
     return status, printed.decode("utf-8", "replace")
 
 
 def _explain(project: Project, log: str) -> str:
-    """Print the end of a function's output, and return what is wrong and what to write."""
-    lines = log.strip().splitlines() or ["It ended without a message"]
-    for line in lines[-_LINES:]:
+    """Print the end of a function's output, and return what is wrong and what to do."""
+    for line in log.strip().splitlines()[-_LINES:]:
         click.echo(line, err=True)
-    advice = ""
-    missing = _MISSING.search(log)
-    if missing is not None:
-        module = missing[1].partition(".")[0]
-        names = packages_distributions().get(module, ())
-        source = project.dependencies.source if project.declares_dependencies else "requirements"
-        advice = f" Add {' or '.join(sorted(set(names)))} to {source}." if names else (
-            f" Add the package that has {module!r} to {source}, or its folder to "
-            "tool.unigate.paths."
-        )  # fmt: skip
-    return (
-        f"The files are written, but the function does not run: {lines[-1].rstrip('.')}.{advice} "
-        "--no-smoke leaves this trial out."
-    )
+    sentences = [
+        f"The files are written, but the function does not run: {exception_in(log).rstrip('.')}.",
+        *advice(project, log),
+        "--no-smoke leaves this trial out.",
+    ]
+    return " ".join(sentences)

@@ -91,9 +91,10 @@ def read_dependencies(root: Path, pyproject: Pyproject) -> Dependencies:
     if lock is not None:
         found = _Reader(root, pyproject, own=False).read(locked_lines(lock, root), lock.parent)
         return Dependencies(lock.name, found.lines, tuple(found.local), locked=True)
-    _refuse_without_lock(pyproject)
-    found = _Reader(root, pyproject).read(pyproject.dependencies, root)
-    return Dependencies(PYPROJECT, found.lines, tuple(found.local))
+    _refuse_without_lock(root, pyproject)
+    reader = _Reader(root, pyproject)
+    reader.read_declared()
+    return Dependencies(PYPROJECT, reader.lines, tuple(reader.local))
 
 
 def is_written(file: Path) -> bool:
@@ -112,7 +113,7 @@ def read_lines(file: Path) -> Iterator[str]:
             yield stripped
 
 
-def _refuse_without_lock(pyproject: Pyproject) -> None:
+def _refuse_without_lock(root: Path, pyproject: Pyproject) -> None:
     """Raise a ClickException if only the project's tool knows what the dependencies are."""
     uv = pyproject.tools.get("uv", {})
     if uv.get("sources") or uv.get("workspace"):
@@ -126,6 +127,11 @@ def _refuse_without_lock(pyproject: Pyproject) -> None:
         raise click.ClickException(
             "[tool.poetry.dependencies] is read from poetry.lock, which is missing: run "
             "`poetry lock`."
+        )
+    if (root / "Pipfile").is_file():
+        raise Undeclared(
+            "Pipfile and Pipfile.lock are not read: write a requirements.txt with `pipenv "
+            "requirements > requirements.txt`."
         )
     raise Undeclared(
         f"No dependencies are declared: write requirements.txt or project.dependencies. "
@@ -157,6 +163,17 @@ class _Reader:
         for line in lines:
             self._read_line(line.strip(), folder)
         return self
+
+    def read_declared(self) -> None:
+        """Read the dependencies of pyproject.toml, and the files that Setuptools reads for it."""
+        self.read(self._pyproject.dependencies, self._root)
+        for name in self._pyproject.dependency_files:
+            if not (self._root / name).is_file():
+                raise click.ClickException(
+                    f"{PYPROJECT}: tool.setuptools.dynamic.dependencies names {name!r}, which does "
+                    "not exist."
+                )
+            self.read(read_lines(self._root / name), self._root)
 
     def _read_line(self, line: str, folder: Path) -> None:
         if included := _INCLUDE.match(line):
@@ -216,8 +233,8 @@ class _Reader:
         if lock is not None:
             self.read(locked_lines(lock, self._root), lock.parent)
             return
-        _refuse_without_lock(self._pyproject)
+        _refuse_without_lock(self._root, self._pyproject)
         optional = self._pyproject.project.get("optional-dependencies", {})
-        self.read(self._pyproject.dependencies, self._root)
+        self.read_declared()
         for extra in sorted(extras):
             self.read(optional.get(extra, ()), self._root)
