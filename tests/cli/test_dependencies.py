@@ -267,6 +267,16 @@ def test_uv_reads_its_lock_for_a_member_of_a_workspace(tmp_path: Path) -> None:
     assert found == Dependencies("uv.lock", [], local, locked=True)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_requirement_of_several_lines_is_one(folder: Path, end: str) -> None:
+    text = f"flask \\{end}  >=3{end}click{end}"
+    for files in ({"requirements.txt": text}, {"requirements.txt": "-r a.txt", "a.txt": text}):
+        found = read(folder, files).arguments
+        assert [line.split() for line in found] == [["flask", ">=3"], ["click"]]
+    hashed = "flask==3 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+    assert read(folder, {"requirements.txt": hashed}).arguments == ["-r", "requirements.txt"]
+
+
 DYNAMIC = """
 [project]
 name = "shop"

@@ -106,3 +106,12 @@ def test_a_package_that_hides_the_entry_point_is_refused(
     assert f"The entry point must be {name}.py" in capsys.readouterr().err.replace(
         "Azure's entry", "The entry"
     )
+
+
+def test_an_entry_point_of_the_users_gets_other_ways_than_force(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"api/index.py": GATEWAY})
+    for output in (".", "out"):
+        assert build("main:app", "--target", "vercel", "--output", output) == 2
+        assert "rename it if the application needs it, or build" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from unigate.cli.project.target import load_target
 
 from . import vercel
 from .aws import target as aws
-from .edits import merged_json
+from .edits import merged_json, what_to_do
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .requirement_files import requirement_files, without_locks
@@ -201,9 +201,7 @@ def _with_project(
         if force or own[path].read_bytes() == content:
             continue
         if not (isinstance(content, bytes) and path.endswith(".json")):
-            message = (
-                f"The project already has a file {path}: use --force to replace it in {output}."
-            )
+            message = f"The project already has a file {path}: {what_to_do(path)} in {output}."
             raise click.ClickException(message)
         merged[path] = merged_json(own[path], content)
     return {**own, **files, **merged}

@@ -24,6 +24,8 @@ _CONSTRAINT = re.compile(r"(?:-c|--constraint)[\s=]*(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]+")
 _DIRECT = re.compile(r"[\w.-]+(?:\[[\w\s,.-]*\])?\s*@\s*(file:.*)")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
+# uv reads options on further lines, such as those of hashes.
+_CONTINUED = re.compile(rb"\\\r?\n(?!\s*(?:--|\Z))")
 _PATH = re.compile(r"(\.|/|file:|[^\s;@=<>]+\.(?:whl|tar\.gz|zip)(?:\s*;|$))")
 _EXTRAS = re.compile(r"(.*?)(?:\[([\w\s,.-]+)\])?")
 
@@ -82,8 +84,8 @@ def read_dependencies(root: Path, pyproject: Pyproject) -> Dependencies:
         message = f"tool.unigate.requirements names {name!r}, which does not exist."
         raise click.ClickException(message)
     if file.is_file() and not is_written(file):
-        found = _Reader(root, pyproject).read(read_lines(file), file.parent)
-        plain = not found.local and not found.has_itself
+        found = _Reader(root, pyproject).read_file(file)
+        plain = not (found.local or found.has_itself or found.is_continued)
         return Dependencies(
             name, [f"-r {shlex.quote(name)}"] if plain else found.lines, tuple(found.local)
         )
@@ -158,11 +160,17 @@ class _Reader:
         self.lines: list[str] = []
         self.local: list[LocalPackage] = []
         self.has_itself = False
+        self.is_continued = False
+        """Whether a requirement goes on in the next line, which pip reads, and uv does not."""
 
     def read(self, lines: Iterable[str], folder: Path) -> _Reader:
         for line in lines:
             self._read_line(line.strip(), folder)
         return self
+
+    def read_file(self, file: Path) -> _Reader:
+        self.is_continued |= _CONTINUED.search(file.read_bytes()) is not None
+        return self.read(read_lines(file), file.parent)
 
     def read_declared(self) -> None:
         """Read the dependencies of pyproject.toml, and the files that Setuptools reads for it."""
@@ -173,7 +181,7 @@ class _Reader:
                     f"{PYPROJECT}: tool.setuptools.dynamic.dependencies names {name!r}, which does "
                     "not exist."
                 )
-            self.read(read_lines(self._root / name), self._root)
+            self.read_file(self._root / name)
 
     def _read_line(self, line: str, folder: Path) -> None:
         if included := _INCLUDE.match(line):
@@ -182,7 +190,7 @@ class _Reader:
                 self._visited.add(file)
                 if not file.is_file():
                     raise click.ClickException(f"{file} is included, and does not exist.")
-                self.read(read_lines(file), file.parent)
+                self.read_file(file)
         elif constraint := _CONSTRAINT.match(line):
             self.lines.append(f"-c {shlex.quote(self._relative(folder / constraint[1]))}")
         elif editable := _EDITABLE.match(line):
