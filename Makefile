@@ -15,34 +15,39 @@ run: $(VENV)/installed ## Serve the Flask example at localhost, through the even
 	$(BIN)/unigate dev example_flask.api.index:app
 
 # Tests that start servers, databases, a browser or processes, and spend most of their time waiting for them.
-LIVE = tests/browser tests/benchmarks/test_live.py tests/servers tests/cache/test_redis_faults.py tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
+LIVE = tests/browser tests/servers tests/cache/test_redis_faults.py tests/lambda_runtime/test_at_once.py tests/lambda_runtime/test_wrappers.py \
     tests/cli/dev/test_dev.py tests/cli/dev/test_dev_hosts.py \
     tests/cli/dev/inspector/test_live.py tests/cli/dev/inspector/test_runtime.py tests/cli/dev/lambda_host/test_host.py \
     tests/contrib/test_django_postgresql.py \
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
 # Tests that build projects, start several processes or measure memory, and take long.
-SLOW = tests/migration tests/cli/check tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
-    tests/cache/test_flights_over_processes.py tests/cache/test_processes.py tests/cache/test_redis_failover.py \
-    tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py tests/cli/build/test_writing.py \
-    tests/cli/build/test_bytecode.py tests/cli/build/test_google_azure.py tests/cli/build/test_vercel.py tests/cli/test_more_routes.py \
-    tests/contrib/test_packages_over_processes.py
+SLOW = tests/benchmarks tests/migration tests/cli/build tests/cli/check tests/cli/test_more_routes.py tests/test_fast.py tests/test_loop.py \
+    tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
+    tests/cache/test_flights_over_processes.py tests/cache/test_memory_load.py tests/cache/test_processes.py \
+    tests/cache/test_redis_failover.py tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py \
+    tests/cli/dev/inspector/test_exports.py tests/cli/dev/inspector/test_inspector.py tests/cli/dev/inspector/test_secret_text.py \
+    tests/contrib/test_django_request.py tests/contrib/test_packages_over_processes.py tests/events/test_fuzz.py \
+    tests/events/test_round_trips.py tests/lambda_runtime/test_faults.py
+# Tests of many ways to use one Redis.
+REDIS = tests/cache/test_contract.py tests/cache/test_redis.py tests/cache/test_redis_clients.py tests/cache/test_redis_entries.py \
+    tests/cache/test_redis_pools.py
 PYTEST = $(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(COVERAGE)
 
 # `make test COVERAGE=--cov` also measures coverage and takes half as long again.
 test: PROGRAMS = redis-server openssl curl git
 test: $(VENV)/ready programs emulator ## Run the tests that take little time.
-	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW))
+	$(PYTEST) $(addprefix --ignore=,tests/builds tests/applications tests/docs $(LIVE) $(SLOW) $(REDIS))
 
 live: PROGRAMS = redis-server wrk openssl postgresql/postgres chromium libapache2-mod-wsgi-py3/apache2
 live: $(VENV)/ready programs emulator ## Run the tests with servers, databases, a browser and processes.
-	$(PYTEST) $(LIVE) $(SLOW)
+	$(PYTEST) $(LIVE) $(SLOW) $(REDIS)
 
 # What the dependencies touch, with the lowest version of each that pyproject.toml allows.
 LOWEST = .venv-lowest
 lowest: PROGRAMS = redis-server openssl curl git
 lowest: $(LOWEST)/ready programs ## Run tests with the lowest version of each dependency.
-	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE) $(SLOW)) \
+	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE) $(filter-out tests/cli/build tests/test_fast.py,$(SLOW))) \
 	    tests/cache tests/client tests/cli tests/contrib tests/test_fast.py tests/test_matrix.py
 
 # Real applications on every kind of host, each in an environment of its own in .cache/applications.

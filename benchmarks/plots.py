@@ -131,7 +131,8 @@ def charts(results: Path) -> Iterator[tuple[str, str]]:
             python = path.stem.rpartition("-")[2]
             machine = document["machine"]
             note = f"{machine['python']}, {machine['machine']}, {document['date']}. "
-            note += "Medians, lines from the first to the third quartile; ratio: unigate / this, median of the rounds."
+            note += "Medians, lines from the first to the third quartile; "
+            note += "ratio: unigate / this, median of the rounds."
             drawn = draw(plot.title, note, plot.unit, groups(plot, document["results"]))
             yield f"{plot.name}-{python}.svg", drawn
 

@@ -39,6 +39,7 @@ import unigate
 from tests.apps import flask_app, starlette_app
 from tests.apps.plain import asgi_app, wsgi_app
 from tests.hosts import HOSTS
+from tests.servers import plain_wsgi
 from unigate import Headers, Request, UnknownInterface
 from unigate.interfaces import load
 from unigate.lambda_runtime import handlers
@@ -559,7 +560,8 @@ circle.app.app = circle
 @pytest.mark.parametrize(
     ("application", "seen"),
     [
-        (flask, r"'flask' is a module.*flask\.app"),
+        (flask, r"'flask' is a module\. Pass the application in it\.$"),
+        (plain_wsgi, r"'tests.servers.plain_wsgi' is a module.*, tests.servers.plain_wsgi.app\.$"),
         (7, "int object cannot be called"),
         (b"module:app", "bytes object cannot be called"),
         (object(), "object object cannot be called"),

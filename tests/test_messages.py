@@ -13,6 +13,7 @@ import fastapi
 import flask
 import mangum
 import pytest
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
@@ -21,11 +22,14 @@ from django_unigate import conf
 from flask_unigate import Unigate
 from tests.apps import plain
 from unigate import UnigateError
+from unigate.background import around_work
+from unigate.cache import RuntimeCache
 from unigate.cli.main import main
 from unigate.import_strings import applications_in, suggestion
-from unigate.lambda_runtime import handlers
+from unigate.lambda_runtime import handlers, on_snapshot
 from unigate.lambda_runtime.errors import TypedError
 from unigate.testing import Client
+from unigate.vercel_env import get_env
 
 EVENT = {"path": "/", "httpMethod": "GET", "headers": {}, "requestContext": {"elb": {}}}
 site = flask.Flask("shop")
@@ -61,7 +65,16 @@ def on_event_without_a_kind() -> None:
     def tidy(event: Any, context: Any) -> None: ...
 
 
+def view() -> str:
+    return "<h1>Hello</h1>"
+
+
+resolver = APIGatewayRestResolver()
 wrap: Any = unigate.wrap
+env: Any = get_env
+around: Any = around_work
+snapshot: Any = on_snapshot
+cache: Any = RuntimeCache(backend="memory://messages")
 MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "two applications": (lambda: wrap(site, api), 'wrap(application, mounts={"/v2": other})'),
     "mounts without a keyword": (lambda: wrap(site, {"/v2": api}), "mounts={...}"),
@@ -93,9 +106,36 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: wrap(site, cache="localhost:6379"),
         "got no scheme. Did you mean redis://...?",
     ),
+    "a cache by its name": (lambda: wrap(site, cache="memory"), "Did you mean memory://...?"),
+    "Vercel's cache": (lambda: wrap(site, cache="vercel"), "Vercel's own cache has no URL"),
+    "a cache's address": (lambda: wrap(site, cache="h.example.com"), "Did you mean redis://"),
+    "a cache with one slash": (lambda: wrap(site, cache="redis:/h"), "Did you mean redis://"),
+    "a cache as a cache": (lambda: wrap(site, cache=RuntimeCache()), "pass what it was made with"),
+    "seconds without ttl": (lambda: cache.set("k", "v", 60), "a keyword: ttl=60."),
+    "a name of a variable": (lambda: env("VERCEL_ENV"), "get_env()['VERCEL_ENV']"),
+    "a hook that is none": (lambda: snapshot(5), "on_snapshot() takes a function without"),
+    "a wrapper that is none": (lambda: around(None), "around_work() takes a function, got"),
+    "an application by name": (lambda: wrap(app=site), "pass it first, without a name"),
+    "a mount with a parameter": (lambda: wrap(mounts={"/v2/{id}": api}), "without parameters"),
+    "a mount with a star": (lambda: wrap(mounts={"/v2/*": api}), "without parameters"),
+    "a mount as a URL": (lambda: wrap(mounts={"https://h/v2": api}), "Did you mean '/v2'?"),
+    "a stage by its name": (lambda: wrap(site, stage="prod"), "The name of the stage is in each"),
+    "a blueprint": (lambda: wrap(flask.Blueprint("a", "a")), "such as a blueprint"),
+    "a view": (lambda: wrap(view), "view was called as a factory. The str object cannot be called"),
+    "a framework of its own": (lambda: wrap(resolver), "It calls none: its views move to Flask, "),
     "a cache over HTTP": (lambda: wrap(site, cache="https://h.upstash.io"), "redis:// address"),
     "a kind is missing": (on_event_without_a_kind, 'write @app.on_event("sqs") above tests.'),
     "a kind, misspelt": (lambda: wrap(site).on_event("sqqs"), "Did you mean 'sqs'?"),
+    "a kind of a server": (lambda: wrap(site).on_event("startup"), "lifespan of an ASGI"),
+    "a kind of AWS's console": (lambda: wrap(site).on_event("queue"), "Did you mean 'sqs'?"),
+    "a filter that is a setting": (
+        lambda: wrap(site).on_event("sqs", batch_size=5),
+        "[tool.unigate.aws.events]",
+    ),
+    "a filter as Chalice has it": (
+        lambda: wrap(site).on_event("sqs", queue_arn="arn:aws:sqs:a:1:b"),
+        "A filter takes an ARN in place of a name.",
+    ),
     "a command": (lambda: wrap(site)({"manage": "x"}, None), "or flask_unigate.manage(site)."),
     "Zappa's command": (lambda: wrap(site)({"command": "a.b"}, None), '{"manage": "..."} and no'),
     "a client's source": (lambda: Client(wrap(site), "restapi"), "Did you mean 'rest_api'?"),

@@ -40,7 +40,12 @@ def around_work(wrapper: Callable[[Any], Any]) -> None:
     Args:
         wrapper: Takes a function without arguments or an awaitable, and returns another one.
             Registering it a second time has no effect.
+
+    Raises:
+        TypeError: It cannot be called.
     """
+    if not callable(wrapper):
+        raise TypeError(f"around_work() takes a function, got {wrapper!r}.")
     if wrapper not in _wrappers:
         _wrappers.append(wrapper)
 

@@ -228,6 +228,8 @@ def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None
 
         choices = ", ".join(map(repr, allowed))
         advice = did_you_mean(value, [each for each in allowed if isinstance(each, str)])
+        if name == "stage" and not advice:
+            advice = " The name of the stage is in each event."
         raise ValueError(f"{name} must be one of {choices}, got {value!r}.{advice}")
 
 

@@ -37,7 +37,7 @@ def import_from(target: str) -> Any:
         Exception: What the module raises, ImportError for what it imports itself included.
     """
     module_name, colon, attributes = target.partition(":")
-    if not (module_name and colon and attributes):
+    if not (module_name and colon and attributes) or module_name[0] in "./":
         form = 'it is not of the form "package.module:attribute", such as "main:app".'
         raise _error(target, form + hidden(module_name.removesuffix(".py")))
     try:

@@ -12,6 +12,8 @@ _ALWAYS = "leave it out: responses that are not text are sent as base64 by thems
 # aws-wsgi 0.2, uvicorn, and Zappa's settings.
 _ELSEWHERE = {
     "api_gateway_base_path": "write base_path=...",
+    "app": "pass it first, without a name",
+    "application": "pass it first, without a name",
     "app_function": 'pass it first: wrap("package.module:attribute")',
     "authorizer": 'register its function: app.on_event("authorizer")(function)',
     "base64_content_types": _ALWAYS,

@@ -27,8 +27,8 @@ def check_prefixes(prefixes: Iterable[str]) -> None:
 
     Raises:
         TypeError: A prefix is not a str.
-        ValueError: A prefix does not start with "/", ends with it, or has an empty segment, so it
-            could never match.
+        ValueError: A prefix does not start with "/", ends with it, or has an empty segment or a
+            parameter, so it could never match.
     """
     for prefix in prefixes:
         if not isinstance(prefix, str):
@@ -36,8 +36,14 @@ def check_prefixes(prefixes: Iterable[str]) -> None:
                 f"The prefix of a mount must be a str, got {prefix!r}. It comes before the "
                 'application: mounts={"/v2": app}.'
             )
+        if any(mark in prefix for mark in "{}<>*"):
+            raise ValueError(
+                f"A mount must be a path as clients send it, without parameters, got {prefix!r}: "
+                "those are for the routes of the application that is mounted."
+            )
         if not prefix.startswith("/") or prefix.endswith("/") or "//" in prefix:
-            meant = "/" + "/".join(filter(None, prefix.split("/")))
+            path = prefix.partition("://")[2].partition("/")[2] or prefix  # of a URL
+            meant = "/" + "/".join(filter(None, path.split("/")))
             advice = f"Did you mean {meant!r}?"
             if meant == "/":
                 advice = "The application at the root is the first argument of wrap()."

@@ -11,6 +11,8 @@ from typing import Any
 # Attributes in which middleware that accepts `*args` keeps the application that it wraps, and Dash
 # its server.
 _INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app", "server")
+# Packages whose applications are handlers of events themselves.
+_FRAMEWORKS = ("aws_lambda_powertools", "chalice")
 # The method that instances need if the class itself is the application.
 _INSTANCE_METHOD = {"wsgi": "__iter__", "asgi": "__await__"}
 
@@ -135,13 +137,20 @@ def is_awaiting(caller: types.FrameType) -> bool:
 def undecided(app: Any) -> str:
     """Explain why an object's interface cannot be determined, and what to pass instead."""
     if isinstance(app, types.ModuleType):
-        return f"{app.__name__!r} is a module. Pass the application in it, like {app.__name__}.app."
+        found = [name for name in ("app", "application", "api") if callable(vars(app).get(name))]
+        example = f", {app.__name__}.{found[0]}" if found else ""
+        return f"{app.__name__!r} is a module. Pass the application in it{example}."
     if app is None:
         return (
             "The application is None: `return` is missing in the factory or decorator it is from."
         )
     if not callable(app):
-        return f"{name_of(app)} cannot be called: it is neither a WSGI nor an ASGI application."
+        name = name_of(app)
+        return (
+            f"{name[0].upper()}{name[1:]} cannot be called: it is neither a WSGI nor an ASGI "
+            "application. If it is a part of one, such as a blueprint or what a view returns, pass "
+            "the application."
+        )
     if isinstance(app, type):
         return (
             f"{name_of(app)} is a class, not an application. Pass an instance of it: "
@@ -171,6 +180,8 @@ def _advice(handler: Any) -> str:
     kept = next((name for name in _INNER if callable(getattr(handler, name, None))), None)
     if kept and not inspect.isroutine(handler):
         return f"Pass the application that it calls, its attribute {kept!r}."
+    if type(handler).__module__.partition(".")[0] in _FRAMEWORKS:
+        return "It calls none: its views move to Flask, FastAPI or another such framework."
     return (
         "Pass the application that it calls. A function for non-HTTP events is registered with "
         "@app.on_event(...), and a decorator of handlers is passed as "

@@ -57,6 +57,12 @@ class Env:
 
 
 def get_env(env: Mapping[str, str] | None = None) -> Env:
-    """Return Vercel's system environment variables; empty ones are None, as in Vercel's SDK."""
+    """Return Vercel's system environment variables; empty ones are None, as in Vercel's SDK.
+
+    Raises:
+        TypeError: `env` is no mapping.
+    """
     env = os.environ if env is None else env
+    if not isinstance(env, Mapping):
+        raise TypeError(f"get_env() takes a mapping of variables, got {env!r}: get_env()[{env!r}].")
     return Env(**{name: env.get(name) or None for name in Env.__annotations__})

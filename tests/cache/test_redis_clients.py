@@ -111,7 +111,7 @@ def test_tls_is_for_the_sentinels_too() -> None:
         ("unix://:p@secret/1@/run/redis.sock", "percent-encoded"),
         ("unix://secret.sock", "absolute path"),
         ("unix://secret/redis.sock", "absolute path"),
-        ("redis:", ":// behind its scheme"),
+        ("redis:", "must begin with .*Did you mean redis://...?"),
         ("redis://a/secret", "a number as its database"),
         ("redis+sentinel://a/s/secret", "a number as its database"),
         ("redis+cluster://a/secret", "a number as its database"),
@@ -132,6 +132,11 @@ def test_a_wrong_url_is_an_error_that_says_what_is_right(url: str, message: str)
     with pytest.raises(ValueError, match=message) as error:
         open_backend(url)
     assert "secret" not in str(error.value)
+
+
+def test_a_url_without_an_authority_is_refused_by_the_backend_itself() -> None:
+    with pytest.raises(ValueError, match=":// behind its scheme"):
+        RedisBackend("redis:")
 
 
 @pytest.mark.parametrize("url", ["unix:///run/redis@main.sock?db=1", "unix://:p@/run/redis.sock"])

@@ -325,6 +325,7 @@ def test_repeating_prints_the_times(capsys: pytest.CaptureFixture[str]) -> None:
         (["--event", "event.json", "--method", "GET"], "--event contains the whole request"),
         (["--event", "event.json", "--header", "a: b"], "--event contains the whole request"),
         (["--as", "teapot"], "Invalid value for '--as': 'teapot' is not one of"),
+        (["--as", "httpapi"], " Did you mean 'http_api'?"),
         (["--header", "no colon"], "It must be \"name: value\", got 'no colon'."),
         (["--header", ": 1"], "got ': 1'."),
         (

@@ -44,6 +44,11 @@ class Options(NamedTuple):
         Like Vercel's SDK, this ignores options that it does not know, but it logs each once.
         """
         if options:
+            if not isinstance(options, Mapping):
+                raise TypeError(
+                    "The third argument must be a mapping of ttl, tags and name, got "
+                    f"{options!r:.40}. Seconds to live are a keyword: ttl=60."
+                )
             for unknown in options.keys() - set(cls._fields):
                 _warn_of_unknown(str(unknown))
             ttl = options.get("ttl") if ttl is None else ttl

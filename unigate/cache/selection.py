@@ -67,24 +67,28 @@ def _from_headers(headers: Headers) -> VercelBackend | None:
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError unless the scheme of a URL names a backend."""
-    scheme = _scheme(url)
-    if scheme not in SCHEMES:
+    """Raise ValueError unless a URL begins with the scheme of a backend and "//"."""
+    scheme, colon, rest = url.partition(":")
+    has_authority = rest.startswith("//")
+    if scheme.lower() not in SCHEMES or not has_authority:
         # Only the scheme: the rest may contain a password.
-        got = f"{scheme}://" if "://" in url else "no scheme"
+        got = f"{scheme}://" if has_authority else "no scheme"
         raise ValueError(
             "A cache's URL must begin with memory://, redis://, rediss:// (TLS), valkey://, "
             "valkeys://, one of these four with +sentinel or +cluster, or unix://, got "
-            f"{got}.{_advice(scheme, got)}"
+            f"{got}.{_advice(scheme, is_address=bool(colon) or '.' in scheme)}"
         )
 
 
-def _advice(scheme: str, got: str) -> str:
+def _advice(scheme: str, *, is_address: bool) -> str:
+    """Return what to write in place of what stands before the first colon."""
     from unigate.nearest import nearest
 
     if scheme in ("http", "https"):
         return " An address for HTTP requests will not do: take the server's redis:// address."
-    meant = nearest(scheme, SCHEMES) if got != "no scheme" else "redis"
+    if scheme == "vercel":
+        return " Vercel's own cache has no URL: without one it is taken on Vercel."
+    meant = nearest(scheme, SCHEMES) or ("redis" if is_address or scheme == "localhost" else "")
     return f" Did you mean {meant}://...?" if meant else ""
 
 
@@ -101,8 +105,8 @@ def check_backend(backend: object) -> None:
         kind = type(backend)
         raise TypeError(
             f"A cache must be given as a URL or a unigate.cache.Backend, got {kind.__module__}."
-            f"{kind.__qualname__}. Pass a client of redis-py as "
-            "unigate.cache.redis.RedisBackend(client=...)."
+            f"{kind.__qualname__}. A RuntimeCache has one, and is none: pass what it was made "
+            "with. Pass a client of redis-py as unigate.cache.redis.RedisBackend(client=...)."
         )
 
 

@@ -20,6 +20,7 @@ from unigate.emulator import invoke as call
 from unigate.events import EventSource, parse_event
 from unigate.http import is_token
 
+from .choice import Choice
 from .project.target import load_handler, user_frames
 
 
@@ -29,7 +30,7 @@ from .project.target import load_handler, user_frames
 @click.option(
     "--as",
     "source",
-    type=click.Choice(list(EVENT_SOURCES)),
+    type=Choice(list(EVENT_SOURCES)),
     help="The kind of event to make from the options below.  [default: http_api]",
 )
 @click.option("--path", help="The request's path, with its query string.  [default: /]")

@@ -179,7 +179,7 @@ def checked(kind: str, wanted: dict[str, Any]) -> dict[str, str]:
     for name, value in wanted.items():
         if name not in known:
             has = f"the filters {', '.join(known)}" if known else "no filters"
-            raise TypeError(f"Events of the kind {kind!r} have {has}, got {name!r}.")
+            raise TypeError(f"Events of the kind {kind!r} have {has}, got {name!r}.{_advice(name)}")
         if not isinstance(value, str):
             raise TypeError(f"The filter {name!r} must be text, got {value!r}.")
     found = dict(wanted)
@@ -191,6 +191,18 @@ def checked(kind: str, wanted: dict[str, Any]) -> dict[str, str]:
         if name == ARNS.get(kind):
             _check_name(name, value)
     return found
+
+
+# How a source is read, which Chalice has beside its name.
+_SETTINGS = ("batch_size", "maximum_batching_window_in_seconds", "prefix", "suffix")
+
+
+def _advice(name: str) -> str:
+    if name.endswith("_arn"):
+        return " A filter takes an ARN in place of a name."
+    if name in _SETTINGS:
+        return " How a source is read is a setting of the build: [tool.unigate.aws.events]."
+    return ""
 
 
 def _check_name(name: str, value: str) -> None:

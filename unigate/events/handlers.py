@@ -71,11 +71,8 @@ class EventHandlers:
                 f"kind is one of {', '.join(map(repr, known))}."
             )
         if kind not in known:
-            from unigate.nearest import did_you_mean
-
             raise ValueError(
-                f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}."
-                f"{did_you_mean(kind, known)}"
+                f"kind must be one of {', '.join(map(repr, known))}, got {kind!r}.{_meant(kind)}"
             )
         wanted = filters.checked(kind, wanted)
 
@@ -109,6 +106,26 @@ class EventHandlers:
     def filtered(self, event: Any) -> list[str]:
         """Return the kinds of the handlers that an event without a handler had."""
         return [name for name in _kinds(kind_of(event)) if name in self._handlers]
+
+
+# What other tools and people call the kinds.
+_OTHER_NAMES = {
+    "bucket": "s3", "cron": "schedule", "event": "eventbridge", "events": "eventbridge",
+    "queue": "sqs", "rate": "schedule", "stream": "kinesis", "table": "dynamodb",
+    "timer": "schedule", "topic": "sns",
+}  # fmt: skip
+
+
+def _meant(kind: object) -> str:
+    """Return what to say of a kind that is unknown."""
+    from unigate.nearest import did_you_mean
+
+    if kind in ("startup", "shutdown", "lifespan"):
+        return " The start and the end of a process are the lifespan of an ASGI application."
+    if kind in ("http", "request", "api"):
+        return " HTTP requests go to the application."
+    other = _OTHER_NAMES.get(kind) if isinstance(kind, str) else None
+    return f" Did you mean {other!r}?" if other else did_you_mean(kind, kinds.NAMES)
 
 
 def _kinds(kind: str | None) -> tuple[str, ...]:

@@ -55,7 +55,9 @@ class Headers:
     must not be changed.
     """
 
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, pairs: Iterable[tuple[str, str]] | Mapping[str, str] = ()) -> None:
+        if isinstance(pairs, Mapping):
+            pairs = pairs.items()
         self._replace([(_in_lower_case(name), value) for name, value in pairs])
 
     @classmethod

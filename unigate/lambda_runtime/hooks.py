@@ -56,12 +56,18 @@ def _get_snapshot_hooks() -> Any:
     return _snapshot_hooks
 
 
+def _check(name: str, hook: object) -> None:
+    if not callable(hook):
+        raise TypeError(f"{name}() takes a function without arguments, got {hook!r}.")
+
+
 def on_snapshot(hook: Hook) -> Hook:
     """Call a hook before Lambda takes a snapshot (SnapStart).
 
     Args:
         hook: A function, sync or async. The hook registered last runs first.
     """
+    _check("on_snapshot", hook)
     _get_snapshot_hooks().register_before_snapshot(hook)
     return hook
 
@@ -72,6 +78,7 @@ def on_restore(hook: Hook) -> Hook:
     Args:
         hook: A function, sync or async. Hooks run in the order of registration.
     """
+    _check("on_restore", hook)
     _get_snapshot_hooks().register_after_restore(hook)
     return hook
 
@@ -103,6 +110,7 @@ def on_invocation_end(hook: Hook, *, seconds: float = END_SECONDS) -> Hook:
         seconds: The time limit, or less if the invocation has less time left. A sync hook that
             exceeds it goes on in its thread; an async one is cancelled where it awaits.
     """
+    _check("on_invocation_end", hook)
     _end_hooks.append((hook, seconds))
     return hook
 

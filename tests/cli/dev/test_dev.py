@@ -590,7 +590,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         ("notapp:tea", "Module 'notapp' has no attribute 'tea'."),
         ("notapp", "is not of the form"),
         (":app", "is not of the form"),
-        ("./notapp:app", "relative import"),
+        ("./notapp:app", "is not of the form"),
         ("notapp:app", "int object cannot be called"),
     ],
 )
@@ -651,6 +651,7 @@ def test_the_process_that_watches_passes_a_refusal_on(project: Path) -> None:
         (["--port", "-1"], "Invalid value for '--port': -1 is not in the range"),
         (["--port", "tea"], "Invalid value for '--port': 'tea' is not a valid integer"),
         (["--as", "teapot"], "Invalid value for '--as': 'teapot' is not one of"),
+        (["--as", "httpapi"], " Did you mean 'http_api'?"),
         (["--teapot"], "No such option"),
         (["--host", "not a host"], "Cannot listen on not a host:8000: "),
         (["--host", "ü" * 64], "Cannot listen on üü"),

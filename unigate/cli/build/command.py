@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from unigate.cli.choice import Choice
 from unigate.cli.project.aws_settings import FORMATS, TEMPLATES
 from unigate.cli.project.core import Project
 from unigate.cli.project.dependencies import REQUIREMENTS
@@ -44,8 +45,8 @@ from .writing import recover_output, write
 )
 @click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
 @click.option("--force", is_flag=True, help="Replace files that unigate build did not write.")
-@click.option("--format", "package", type=click.Choice(FORMATS), help="aws: what has the code.")
-@click.option("--template", type=click.Choice(TEMPLATES), help="aws: the tool that deploys it.")
+@click.option("--format", "package", type=Choice(FORMATS), help="aws: what has the code.")
+@click.option("--template", type=Choice(TEMPLATES), help="aws: the tool that deploys it.")
 @click.option(
     "--keep", multiple=True, metavar="PATTERN", help="aws: keep these files of installed packages."
 )

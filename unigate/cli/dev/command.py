@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 import unigate
+from unigate.cli.choice import Choice
 from unigate.cli.project.target import load
 from unigate.deployment import default_deployment
 from unigate.emulator import EVENT_SOURCES
@@ -66,7 +67,7 @@ def _recorder(context: click.Context, option: click.Parameter, value: Path | Non
 @click.option(
     "--as",
     "source",
-    type=click.Choice(list(EVENT_SOURCES)),
+    type=Choice(list(EVENT_SOURCES)),
     help="The event source: requests are converted to its events.  [default: http_api; "
     "function_url with --stream, vercel with --functions]",
 )
