@@ -70,10 +70,10 @@ def _on_module(project: Project, module: str) -> str:
         for name in names or [module]:
             if found := advice_on_groups(lock, name):
                 return found
-        source = f"the dependencies of {lock.name}"
+        source = f"the main dependencies, and write {lock.name} again"
     if names:
         return f"Add {' or '.join(names)} to {source}."
-    return f"Add the package that has {module!r} to {source}, or its folder to tool.unigate.paths."
+    return f"Add its folder to tool.unigate.paths, or the package that has {module!r} to {source}."
 
 
 def _on_metadata(project: Project, name: str) -> str:
