@@ -28,6 +28,7 @@ class Applications:
         lifespan: Whether ASGI applications have a lifespan; see `unigate.wrap`.
 
     Attributes:
+        given: The applications by prefix, "" for the root, as `wrap` got them.
         base_path: The prefix, with a "/" at its start, or "".
         only: The mount that answers every path, once it is loaded and if there is just one.
         call_wsgi: `wsgi.call`, once a WSGI application is loaded.
@@ -47,11 +48,11 @@ class Applications:
             raise TypeError(
                 f'mounts must map prefixes to applications, as in {{"/v2": app}}, got {mounts!r}.'
             )
-        self._given = dict(mounts or {})
-        check_prefixes(self._given)
+        self.given = dict(mounts or {})
+        check_prefixes(self.given)
         if root is not None:
-            self._given = {"": root, **self._given}
-        if not self._given:
+            self.given = {"": root, **self.given}
+        if not self.given:
             raise TypeError(
                 "wrap() takes an application, mounts, or both, got None. If a factory or a "
                 "decorator made the application, `return` is missing in it."
@@ -64,11 +65,11 @@ class Applications:
         self._router: Router | None = None
         self._has_asgi = False
         self._lock = threading.Lock()
-        if not any(isinstance(app, str) for app in self._given.values()):
+        if not any(isinstance(app, str) for app in self.given.values()):
             self.load()
 
     def __repr__(self) -> str:
-        return ", ".join(map(repr, self._given.values()))
+        return ", ".join(map(repr, self.given.values()))
 
     def load(self) -> Router:
         """Return the loaded applications.
@@ -80,7 +81,7 @@ class Applications:
         with self._lock:
             if self._router is None:
                 mounts: dict[str, Mount] = {}
-                for prefix, application in self._given.items():
+                for prefix, application in self.given.items():
                     interface = self._interface if prefix == "" else None
                     mounts[prefix] = Mount(prefix, *_load(prefix, application, interface))
                 self._has_asgi = any(each.interface == "asgi" for each in mounts.values())

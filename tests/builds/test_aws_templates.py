@@ -187,7 +187,7 @@ def test_the_image_runs_our_runtime(cdk: Path, build: Build, wheels: Path) -> No
     parsed = json.loads(run([str(cdk), "-c", DOCKERFILE, "Dockerfile"], out))
     steps = [(name, value) for name, value in parsed if name != "COMMENT"]
     assert [name for name, _ in steps] == [
-        "FROM", "COPY", "RUN", "RUN", "ENV", "ENTRYPOINT", "CMD"
+        "FROM", "COPY", "RUN", "RUN", "RUN", "ENV", "ENTRYPOINT", "CMD"
     ]  # fmt: skip
     for name, value in steps:
         if name == "RUN":

@@ -116,8 +116,10 @@ class Image:
             install = [str(UV), "pip", "install", "--quiet", "--python", self.program("python")]
             arguments = [word for word in words[2:] if word != "--no-cache-dir"]
             run([*install, *arguments], self.folder, UV_FIND_LINKS=str(self._wheels))
-        elif words[0] == "python":
-            run([self.program("python"), *words[1 : words.index("||")]], self.folder)
+        elif words[0] == "find":
+            find, compile_all = text.removesuffix(" || true").split(" && ")
+            run(shlex.split(find), self.folder)
+            run([self.program("python"), *shlex.split(compile_all)[1:]], self.folder)
         else:
             assert words[0] == "useradd", text
 

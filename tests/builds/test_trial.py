@@ -23,11 +23,15 @@ app = unigate.wrap(site)
 """
 
 
-def build(folder: Path, wheels: Path, target: str, body: str, first: str = "") -> tuple[int, str]:
+def build(
+    folder: Path, wheels: Path, target: str, body: str, first: str = "", module: str = "main"
+) -> tuple[int, str]:
     """Build an application that requires unigate alone; return the exit code and what it says."""
-    folder.joinpath("main.py").write_text(first + APPLICATION.format(body=f"    {body}"))
+    file = folder.joinpath(*module.split(".")).with_suffix(".py")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(first + APPLICATION.format(body=f"    {body}"))
     folder.joinpath("requirements.txt").write_text("unigate\n")
-    command = [sys.executable, "-m", "unigate", "build", "main:app", "--target", target]
+    command = [sys.executable, "-m", "unigate", "build", f"{module}:app", "--target", target]
     environment = {
         **os.environ, "UNIGATE_NO_SMOKE": "", "UV_FIND_LINKS": str(wheels),
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "contrib")]),
@@ -79,3 +83,30 @@ def test_a_function_that_does_not_answer_is_an_error(folder: Path, wheels: Path)
     code, printed = build(folder, wheels, "aws", "time.sleep(120)")
     assert code == 2, printed
     assert "No answer within 60 seconds" in printed
+
+
+ANSWER = "start_response('200 OK', []); return [b'']"
+ANSWERED = "The function was started, and answered GET / with 200."
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("module", ["lambda_function", "main.web"])
+def test_modules_with_the_names_of_entry_points_are_started(
+    folder: Path, wheels: Path, target: str, module: str
+) -> None:
+    code, printed = build(folder, wheels, target, ANSWER, module=module)
+    assert code == 0, printed
+    assert ANSWERED in printed
+
+
+def test_programs_of_the_zip_can_be_run_in_the_trial(folder: Path, wheels: Path) -> None:
+    program = folder / "bin/tool"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    first = "import subprocess\n"
+    code, printed = build(
+        folder, wheels, "aws", f"subprocess.run(['bin/tool'], check=True); {ANSWER}", first
+    )
+    assert code == 0, printed
+    assert ANSWERED in printed

@@ -44,8 +44,9 @@ def project(
     before = set(sys.modules)
     yield folder
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None) or ""
-        if name not in before and file.startswith(str(folder)):
+        # A namespace package has folders alone.
+        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+        if name not in before and any(place.startswith(str(folder)) for place in places):
             del sys.modules[name]
 
 

@@ -267,10 +267,42 @@ def test_uv_reads_its_lock_for_a_member_of_a_workspace(tmp_path: Path) -> None:
     assert found == Dependencies("uv.lock", [], local, locked=True)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_requirement_of_several_lines_is_one(folder: Path, end: str) -> None:
+    text = f"flask \\{end}  >=3{end}click{end}"
+    for files in ({"requirements.txt": text}, {"requirements.txt": "-r a.txt", "a.txt": text}):
+        found = read(folder, files).arguments
+        assert [line.split() for line in found] == [["flask", ">=3"], ["click"]]
+    hashed = "flask==3 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+    assert read(folder, {"requirements.txt": hashed}).arguments == ["-r", "requirements.txt"]
+
+
+DYNAMIC = """
+[project]
+name = "shop"
+dynamic = ["version", "dependencies"]
+[tool.setuptools.dynamic]
+version = {{ attr = "shop.version" }}
+dependencies = {{ file = ["{}"] }}
+"""
+
+
+@pytest.mark.parametrize("requirements", [{}, {"requirements.txt": "-e .\n"}])
+def test_setuptools_dynamic_dependencies_are_read(
+    folder: Path, requirements: dict[str, str]
+) -> None:
+    files = {"pyproject.toml": DYNAMIC.format("deps.txt"), "deps.txt": "# web\nflask \\\n  >=3\n"}
+    assert [line.split() for line in read(folder, {**files, **requirements}).lines] == [
+        ["flask", ">=3"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("files", "error"),
     [
         ({"pyproject.toml": ""}, "write requirements.txt or project.dependencies"),
+        ({"pyproject.toml": "", "Pipfile": ""}, "`pipenv requirements > requirements.txt`"),
+        ({"pyproject.toml": DYNAMIC.format("nowhere.txt")}, "'nowhere.txt', which does not exist"),
         ({"pyproject.toml": "[tool.poetry.dependencies]\nflask = '3'\n"}, "run `poetry lock`"),
         ({"pyproject.toml": f"{PYPROJECT}[tool.uv.sources]\na = {{}}\n"}, "run `uv lock`"),
         ({"poetry.lock": "[[package]]\nname = 'a'\n"}, "run `poetry lock` of a later one"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -324,6 +326,42 @@ def test_the_next_commands_are_whole(folder: Path, capsys: pytest.CaptureFixture
         '  fly launch --name my-shop-1 --region "$REGION" --internal-port 8080 \\\n'
         "      --env FORWARDED_ALLOW_IPS=172.16.0.0/12\n"
     )
+
+
+def test_the_files_of_the_image_can_be_read_by_its_user(folder: Path) -> None:
+    assert build("shop:app") == 0
+    text = (folder / "Dockerfile").read_text()
+    (step,) = re.findall(r"^RUN (find .+) && python", text, re.MULTILINE)
+    assert text.index("COPY . .") < text.index(step) < text.index("USER ")
+    write(folder, {"private/a": "", "private/run": "", "shared": ""})
+    for path, mode in {"private/a": 0o600, "private/run": 0o700, "shared": 0o644}.items():
+        (folder / path).chmod(mode)
+    (folder / "private").chmod(0o700)
+    (folder / "dangling").symlink_to("nowhere")
+    subprocess.run(shlex.split(step), cwd=folder, check=True, timeout=60)
+    modes = {path: (folder / path).stat().st_mode & 0o777 for path in ("private/a", "shared")}
+    assert modes == {"private/a": 0o644, "shared": 0o644}
+    assert (folder / "private").stat().st_mode & 0o777 == 0o755
+    assert (folder / "private/run").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_local_package_that_is_built_in_is_not_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wheel = folder / "unigate-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("unigate/__init__.py", "")
+        information = "unigate-1.dist-info"
+        archive.writestr(
+            f"{information}/METADATA", "Metadata-Version: 2.1\nName: unigate\nVersion: 1\n"
+        )
+        archive.writestr(
+            f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{information}/RECORD", "unigate/__init__.py,,\n")
+    write(folder, {"requirements.txt": f"flask\n./{wheel.name}\n"})
+    assert build("shop:app", "--output", "out") == 0
+    assert "unigate is not in" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("text", "noted"), [("flask\n", True), ("-r more.txt\n", False)])

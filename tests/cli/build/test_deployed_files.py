@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from unigate.cli.project.files import ProjectFiles
 
 ROOT_FILES = {"main.py", "requirements.txt"}
 KEY = json.dumps({"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\n"})
+OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3\n-----END OPENSSH PRIVATE KEY-----\n"
 PUBLIC = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
 
 
@@ -133,6 +135,28 @@ def test_ignored_files_are_named(folder: Path, capsys: pytest.CaptureFixture[str
     ) in capsys.readouterr().out
 
 
+def test_what_git_tracks_is_deployed_although_a_pattern_ignores_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {".gitignore": "*.bin\ndata/\n", "a.bin": "", "b.bin": "", "data/in/c": ""})
+    write(folder, {"data/in/d": "", "data/e": "", ".env": "A=1", "own.bin": ""})
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--force", "a.bin", "data/in/c", ".env", "own.bin")
+    write(folder, {".gcloudignore": "own.bin\n"})
+    assert copied(folder) == {*ROOT_FILES, "a.bin", "data/in/c"}
+    left = "Left out b.bin, data/e, data/in/d, own.bin, by .gitignore"
+    assert left in capsys.readouterr().out
+    assert main(["build", "main:app", "--target", "google"]) == 0
+    shutil.rmtree(folder / ".git")  # whose index hides files from `uploaded_by_git`
+    assert {"a.bin", "data/in/c"} <= uploaded_by_git(folder)
+    assert not {"b.bin", "data/in/d", "data/e"} & uploaded_by_git(folder)
+
+
+def test_folders_with_built_files_are_left_out_at_the_root_alone(folder: Path) -> None:
+    write(folder, {"dist/a.whl": "", "static/dist/a.js": "", ".well-known/x": "", ".idea/y": ""})
+    assert copied(folder) == {*ROOT_FILES, "static/dist/a.js", ".well-known/x"}
+
+
 # Secrets
 
 
@@ -140,7 +164,9 @@ def test_ignored_files_are_named(folder: Path, capsys: pytest.CaptureFixture[str
     ("credentials.json", "{}"), ("deep/credentials", ""), ("Credentials-prod.yaml", ""),
     ("server.pem", ""), ("server.pem", PUBLIC + "-----BEGIN EC PRIVATE KEY-----\n"),
     ("tls.key", ""), ("prod.sqlite3", ""), (".env", "A=1"), (".env.production", ""),
-    ("client_secret_1.json", "{}"), ("id_rsa", ""), ("store.P12", ""),
+    ("client_secret_1.json", "{}"), ("id_rsa", ""), ("store.P12", ""), ("id_dsa", ""),
+    ("AuthKey_1.p8", ""), ("prod.env", "A=1"), ("shop.sqlite", ""), ("shop.sqlite-wal", ""),
+    ("local.settings.json", "{}"), ("deploy_key", OPENSSH), ("both.crt", PUBLIC + OPENSSH),
     ("shop-1a2b3c.json", KEY),
 ])  # fmt: skip
 def test_what_looks_like_a_secret_is_left_out_and_named(
@@ -159,6 +185,8 @@ def test_what_looks_like_a_secret_is_left_out_and_named(
     ("credentials.py", ""), ("credentials/__init__.py", ""), ("templates/credentials.html", ""),
     ("ca.pem", PUBLIC), ("public.pem", "-----BEGIN PUBLIC KEY-----\n"), ("keys.py", ""),
     ("data.json", '{"private_key": null}'), ("list.json", '["private_key"]'), ("bad.json", "{"),
+    ("ca.crt", PUBLIC), ("environment.txt", ""), ("keys.md", OPENSSH), ("keys.py", OPENSSH),
+    ("notes.txt", "with -----BEGIN PRIVATE KEY-----"), ("big.txt", OPENSSH + "x" * 2**16),
     ("app.json", '{"type": "service_account"}'), ("cards.db", ""),
 ])  # fmt: skip
 def test_what_looks_like_none_is_deployed(folder: Path, path: str, text: str) -> None:
@@ -181,27 +209,27 @@ def test_a_dry_run_names_secrets_too(
 
 
 @pytest.mark.parametrize(("include", "taken"), [
-    (["static/dist/*"], {"static/dist/app.js", "static/dist/img/a.png"}),
-    (["static/dist"], {"static/dist/app.js", "static/dist/img/a.png"}),
-    (["static/dist/"], {"static/dist/app.js", "static/dist/img/a.png"}),
-    (["static/dist/app.js"], {"static/dist/app.js"}),
-    (["static/*/app.js"], {"static/dist/app.js"}),
-    (["*/dist/app.js"], set()),  # names no folder, so none is searched
+    (["static/built/*"], {"static/built/app.js", "static/built/img/a.png"}),
+    (["static/built"], {"static/built/app.js", "static/built/img/a.png"}),
+    (["static/built/"], {"static/built/app.js", "static/built/img/a.png"}),
+    (["static/built/app.js"], {"static/built/app.js"}),
+    (["static/*/app.js"], {"static/built/app.js"}),
+    (["*/built/app.js"], set()),  # names no folder, so none is searched
     (["data/*"], {"data/x.log"}),  # no bytecode
     (["*.log"], {"x.log", "data/x.log"}),
-    ([".well-known"], {".well-known/security.txt"}),
+    ([".hidden"], {".hidden/security.txt"}),
     (["tests/data/*"], {"tests/data/x"}),
     (["venv/*", "built/*"], set()),
 ])  # fmt: skip
 def test_include_takes_files_in(folder: Path, include: list[str], taken: set[str]) -> None:
-    ways = ["static/dist/app.js", "static/dist/img/a.png", "x.log", "data/x.log", "tests/data/x"]
+    ways = ["static/built/app.js", "static/built/img/a.png", "x.log", "data/x.log", "tests/data/x"]
     ways += [
         "data/__pycache__/x.pyc",
         "tests/test_x.py",
-        ".well-known/security.txt",
+        ".hidden/security.txt",
         "ignored/x.log",
     ]
-    write(folder, {**dict.fromkeys(ways, ""), ".gitignore": "*.log\nignored/\n"})
+    write(folder, {**dict.fromkeys(ways, ""), ".gitignore": "*.log\nignored/\nstatic/built/\n"})
     write(folder, {"venv/pyvenv.cfg": "", "built/.unigate-build.json": "{}", "built/x": ""})
     setting(folder, include=include)
     assert copied(folder) == {*ROOT_FILES, "pyproject.toml", *taken}
@@ -256,9 +284,10 @@ def test_a_build_into_the_project_keeps_the_same_files_from_the_upload(
     paths = ["credentials.json", "deep/a.key", ".env", "x.log", "data", "database.py", "a/x.log"]
     paths += ["kept.pem", "built/a.js", "built/b.js", "docs/a.md", "we [ird]/x.log", "a/keep.log"]
     paths += ["pkg/__pycache__/x.pyc", "node_modules/x/y", "tests/test_x.py"]
+    paths += ["pkg/dist/b.js", ".well-known/x", "prod.env", "x.sqlite", "local.settings.json"]
     write(folder, dict.fromkeys(paths, "x"))
     write(folder, {".gitignore": "*.log\nbuilt/\n/data\n", "a/.gitignore": "!keep.log\n"})
-    write(folder, {"account.json": KEY})
+    write(folder, {"account.json": KEY, "deploy_key": OPENSSH})
     setting(folder, include=["kept.pem", "built/a.js"], exclude=["docs/*"])
     git(folder, "init", "--quiet")
     for other, _ in TOOLS:
@@ -267,7 +296,7 @@ def test_a_build_into_the_project_keeps_the_same_files_from_the_upload(
     assert main(["build", "main:app", "--target", target]) == 0
     files = uploaded(folder, file)
     kept = {"main.py", "requirements.txt", "pyproject.toml", "database.py", "kept.pem"}
-    kept |= {"built/a.js", "a/keep.log"}
+    kept |= {"built/a.js", "a/keep.log", "pkg/dist/b.js", ".well-known/x"}
     made = {
         "vercel": {"api/index.py", "vercel.json", "public/.gitkeep", ".python-version"},
         "google": {"google_function.py"},
@@ -277,6 +306,7 @@ def test_a_build_into_the_project_keeps_the_same_files_from_the_upload(
     kept |= {"tests/test_x.py", "docs/a.md"} if target == "vercel" else set()
     hidden = {path for path in files if path.rpartition("/")[2].startswith(".")}
     assert files - hidden == (kept | made[target]) - hidden
+    assert ".well-known/x" in files
     assert not hidden & {".env", ".unigate-build.json", ".gitignore", file}
     # What looks like a secret stays out even if it appears later.
     write(folder, {"credentials-2.json": "", "deep/er/b.pem": "", ".env.local": ""})

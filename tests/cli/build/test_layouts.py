@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -35,6 +36,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         ({"setuptools": {"package-dir": {"": "lib"}}}, ["lib/shop.py"], ("lib",)),
         ({"setuptools": {"packages": {"find": {"where": ["lib"]}}}}, ["lib/shop.py"], ("lib",)),
         ({"setuptools": {"packages": ["shop"]}}, ["lib/shop.py"], ()),
+        ({"setuptools": {"package-dir": {"shop": "lib/shop"}}}, ["lib/shop/a.py"], ("lib",)),
+        ({"setuptools": {"package-dir": {"shop": "lib/other"}}}, ["lib/other/a.py"], ()),
+        (
+            {"hatch": {"build": {"targets": {"wheel": {"sources": {"lib": ""}}}}}},
+            ["lib/shop.py"],
+            ("lib",),
+        ),
+        (
+            {"hatch": {"build": {"targets": {"wheel": {"sources": {"lib/a": "shop"}}}}}},
+            ["lib/a/web.py"],
+            (),
+        ),
         (
             {"hatch": {"build": {"targets": {"wheel": {"packages": ["python/shop", "x"]}}}}},
             ["python/shop/__init__.py", "x/__init__.py"],
@@ -110,3 +123,50 @@ def test_an_installed_project_keeps_its_metadata(folder: Path) -> None:
     assert {path.partition("-")[0] for path in files} == {"flask"}
     assert own_metadata(Pyproject({"project": {"name": "nowhere-to-be-found"}})) == {}
     assert own_metadata(Pyproject({})) == {}
+
+
+@pytest.mark.parametrize("table", [("project",), ("tool", "poetry")])
+def test_a_project_with_a_static_version_has_its_metadata(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, table: tuple[str, ...]
+) -> None:
+    text = f'[{".".join(table)}]\nname = "my-own.shop"\nversion = "1.5"\n'
+    write(folder, {"pyproject.toml": text, "requirements.txt": "-e .\n"})
+    if table == ("tool", "poetry"):
+        write(folder, {"requirements.txt": ""})
+    else:
+        write(folder, {"pyproject.toml": f"{text}dependencies = []\n"})
+    assert main(["build", "main:app", "--target", "google", "--output", "out"]) == 0
+    (found,) = metadata.distributions(name="my-own.shop", path=[str(folder / "out")])
+    assert (found.metadata["Name"], found.version) == ("my-own.shop", "1.5")
+
+
+def test_a_module_of_a_local_package_gets_what_to_install(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {
+        "../common/pyproject.toml": "", "../common/src/acme_common/__init__.py": "",
+        "requirements.txt": "-e ../common\n", "main.py": f"import acme_common\n{GATEWAY}",
+    })  # fmt: skip
+    assert main(["routes", "main:app"]) == 2
+    assert (
+        "it imports 'acme_common', which is not installed and not in the project. 'acme_common' is "
+        "in ../common, which the project requires: install the project's packages in the "
+        "environment of the build, for example with `pip install -r requirements.txt`."
+    ) in capsys.readouterr().err
+
+
+RENAMING = {
+    "setuptools": '[tool.setuptools.package-dir]\n"shop" = "python/kit"\n',
+    "hatch": '[tool.hatch.build.targets.wheel.sources]\n"python/kit" = "shop"\n',
+}
+
+
+@pytest.mark.parametrize("backend", RENAMING)
+def test_a_package_that_only_an_installation_names_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], backend: str
+) -> None:
+    write(folder, {"pyproject.toml": RENAMING[backend], "python/kit/web.py": GATEWAY})
+    write(folder, {"../installed/shop/web.py": GATEWAY})
+    monkeypatch.syspath_prepend(folder.parent / "installed")
+    assert main(["build", "shop.web:app", "--target", "google", "--output", "out"]) == 2
+    assert "shop.web is in python/kit, and only an installation gives" in capsys.readouterr().err

@@ -12,7 +12,8 @@ import pytest
 from tests.cli.projects import project, tree, write
 from unigate.cli.main import main
 from unigate.cli.project import platforms
-from unigate.cli.project.platforms import PLATFORMS, allows
+from unigate.cli.project.platforms import PLATFORMS
+from unigate.cli.project.requires_python import allows, from_poetry
 
 RUNNING = f"3.{sys.version_info.minor}"
 
@@ -139,10 +140,51 @@ def test_a_python_that_is_not_allowed_is_an_error(
         ("", "12 13 14"),
         ("^3.13", "13 14"),
         ("~3.13", "13"),
-        ("not a specifier", "12 13 14"),
+        ("^3.12 || ^3.14", "12 13 14"),
+        ("~3.12||~3.14", "12 14"),
     ],
 )
 def test_the_pythons_that_a_specifier_allows(specifier: str, allowed: str) -> None:
     assert [minor for minor in ("12", "13", "14") if allows(specifier, f"3.{minor}")] == (
         allowed.split()
     )
+
+
+@pytest.mark.parametrize("required", ["3.13", "3.13.*", "=>3.13", ">=3.13.*", "not a specifier"])
+def test_requires_python_must_be_a_specifier(
+    folder: Path, capsys: pytest.CaptureFixture[str], required: str
+) -> None:
+    table = f'[project]\nrequires-python = "{required}"\ndependencies = []\n'
+    write(folder, {"pyproject.toml": table})
+    for target in ("aws", "vercel"):
+        assert refusal(folder, capsys, target).endswith(
+            'requires-python must be a version specifier (PEP 440), such as ">=3.12" or '
+            f'"==3.12.*", got {required!r}.\n'
+        )
+
+
+@pytest.mark.parametrize(
+    ("constraint", "specifier"),
+    [
+        ("*", ""),
+        ("3.13.*", "==3.13.*"),
+        ("3.13", "==3.13"),
+        (">=3.11 <3.14", ">=3.11,<3.14"),
+        (">=3.11, <3.14", ">=3.11,<3.14"),
+        ("^3.12", "^3.12"),
+        ("^3.11 || >=3.13 <4", "^3.11||>=3.13,<4"),
+    ],
+)
+def test_poetrys_constraints_are_read(constraint: str, specifier: str) -> None:
+    assert from_poetry(constraint) == specifier
+
+
+@pytest.mark.parametrize(
+    "text", ["# why\n3.13\n", "3.13\n3.12\n", "3.13 3.12", "\n  3.13.1  # this one\n", "\ufeff3.13"]
+)
+def test_the_first_version_of_the_file_counts(
+    folder: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    write(folder, {".python-version": text})
+    assert main(["build", "main:app", "--target", "google", "--dry-run"]) == 0
+    assert "--runtime python313" in capsys.readouterr().out

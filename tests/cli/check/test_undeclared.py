@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.projects import GATEWAY, project, write
+from tests.cli.projects import FLASK, GATEWAY, project, write
 from unigate.cli.main import main
 
 from .checking import GOOD, PYPROJECT, check, findings, message
@@ -32,6 +32,15 @@ def test_an_import_without_a_requirement_is_found(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
+    "text", ["import importlib\nx = importlib.import_module('yaml.nodes')", "\n__import__('yaml')"]
+)
+def test_a_literal_name_that_is_imported_is_found(
+    capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    assert check(capsys, files={"shop/db.py": text}) == [("requirements", "shop/db.py:2")]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "import flask, werkzeug, markupsafe",  # what a requirement requires is brought, too
@@ -42,6 +51,9 @@ def test_an_import_without_a_requirement_is_found(capsys: pytest.CaptureFixture[
         "try:\n    import yaml\nexcept (ValueError, ModuleNotFoundError):\n    pass",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml",
         "import sys\nif sys.version_info < (3, 11):\n    import tomli",
+        "import sys\nif sys.version_info >= (3, 11):\n    import tomllib\nelse:\n    import tomli",
+        "import contextlib\nwith contextlib.suppress(ImportError):\n    import yaml",
+        "import importlib\nimportlib.import_module('.yaml', __package__)\n__import__(__name__)",
         "import functions_framework, azure.functions",
         "import flask_unigate",
         "not python",
@@ -91,3 +103,20 @@ def test_routes_says_that_a_mount_cannot_be_imported(
     err = capsys.readouterr().err
     assert err.startswith("unigate: 'nowhere:app' cannot be loaded: No module named 'nowhere'.")
     assert err.count("\n") == 1
+
+
+def test_every_mount_that_cannot_be_imported_is_a_finding(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    mounts = '{"/v2": "nowhere:app", "/v3": "fine:app", "/v4": "ends:app", "/v5": "fine:nope"}'
+    files = {
+        "main.py": GATEWAY.replace("wrap(site)", f"wrap(site, mounts={mounts})"),
+        "fine.py": FLASK.replace("site", "app"), "ends.py": "raise SystemExit(1)",
+    }  # fmt: skip
+    found = findings(capsys, files=files)
+    messages = [finding["message"] for finding in found if finding["kind"] == "import"]
+    assert [message.split("'")[1] for message in messages] == [
+        "nowhere:app",
+        "ends:app",
+        "fine:nope",
+    ]

@@ -26,11 +26,11 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def plan(project: Project) -> BuildPlan:
     """Plan the entry point, and a host.json that adds no prefix to paths."""
-    if project.target.module == "function_app":
-        message = (
-            "Azure's entry point must be function_app.py: move the application to another module."
+    if project.target.module == "function_app" or project.has_package("function_app"):
+        raise click.ClickException(
+            "Azure's entry point must be function_app.py: move the application to another module, "
+            "and name a package function_app differently."
         )
-        raise click.ClickException(message)
     host: dict[str, Any] = {
         "version": "2.0",
         # The default is "api".

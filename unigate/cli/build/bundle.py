@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -26,6 +27,11 @@ BYTECODE = "(bytecode)"
 # versions on Amazon Linux 2023.
 _OLD_LIBRARY, _NEW_LIBRARY = "manylinux2014", "manylinux_2_34"
 _CPU = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+# What uv and pip say of a package that they would have to build.
+_NO_WHEEL = re.compile(
+    r"Wheels are required for `([\w.-]+)`|No matching distribution found for ([\w.-]+)"
+)
 
 _STDERR = 2  # a file descriptor, for subprocesses
 
@@ -101,7 +107,25 @@ def _install(project: Project, packages: Path) -> None:
     command = _install_command(project, packages, requirements, _CPU[architecture])
     # pip prints its progress on stdout, uv on stderr.
     if subprocess.run(command, cwd=project.root, stdout=_STDERR).returncode:
-        raise click.ClickException("The project's dependencies cannot be installed.")
+        raise click.ClickException(
+            f"The project's dependencies cannot be installed.{_on_wheels(command, project.root)}"
+        )
+
+
+def _on_wheels(command: Sequence[str], folder: Path) -> str:
+    """Return what to do about packages without a wheel, which an installation that failed names."""
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    names = sorted({match[match.lastindex or 0] for match in _NO_WHEEL.finditer(done.stdout)})
+    if not names:
+        return ""
+    listed = " ".join(names)
+    return (
+        f" There is no wheel of {', '.join(names)} for this platform and Python. Build it with "
+        f"`pip wheel --no-deps -w wheels {listed}`, and require the file in wheels/ in place of "
+        "the name."
+    )
 
 
 def _install_command(

@@ -21,7 +21,7 @@ from unigate.cli.project.target import load_target
 
 from . import vercel
 from .aws import target as aws
-from .edits import merged_json
+from .edits import merged_json, what_to_do
 from .left_out import notes_on_left_out
 from .plan import BuildPlan, FileContent
 from .requirement_files import requirement_files, without_locks
@@ -215,10 +215,8 @@ def _with_project(
         if force or own[path].read_bytes() == content:
             continue
         if not (isinstance(content, bytes) and path.endswith(".json")):
-            raise click.ClickException(
-                f"The project already has a file {path}: use --force to replace it in "
-                f"{project.output}."
-            )
+            message = f"The project already has a file {path}: {what_to_do(path)} in "
+            raise click.ClickException(f"{message}{project.output}.")
         merged[path] = merged_json(own[path], content, last.get(path))
     return {**own, **files, **merged}
 

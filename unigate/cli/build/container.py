@@ -23,7 +23,7 @@ from .templates import render
 
 FILE = "Dockerfile"
 IGNORE = ".dockerignore"
-OWN_FILES = b"Dockerfile\n.*\n"
+OWN_FILES = b"Dockerfile\n.*\n!.well-known\n"
 ENTRYPOINT = "container_app.py"
 UNUSED = ("bytecode", "functions", "keep")
 UID = 1000  # a number, by which Kubernetes can tell that it is not root ("runAsNonRoot")
@@ -59,6 +59,12 @@ def plan(project: Project) -> BuildPlan:
     # Another folder has nothing that is left out but the files of the build itself.
     files |= ignore_file(project, "container", files) if project.in_place else {IGNORE: OWN_FILES}
     if not _is_loadable(project):
+        module = ENTRYPOINT.removesuffix(".py")
+        if project.target.module == module or project.has_package(module):
+            raise click.ClickException(
+                f"The entry point must be {ENTRYPOINT}, and the project has a module of this "
+                "name: rename it."
+            )
         files[ENTRYPOINT] = render("container.py.j2", app=project.binding("app").rstrip("\n"))
     return BuildPlan(files, _notes(project, environment, health))
 
@@ -139,7 +145,7 @@ def _health_command(path: str) -> list[str]:
 def _requirements(project: Project) -> tuple[str, str | None]:
     """Return the text of the requirements, and the file that has it, None for pyproject.toml."""
     if project.replaces_requirements:
-        return "\n".join(project.dependencies.lines), REQUIREMENTS
+        return "\n".join([*project.dependencies.lines, *project.added]), REQUIREMENTS
     requirements = project.requirements
     if requirements[:1] != ["-r"]:
         return "\n".join(requirements), None

@@ -72,9 +72,19 @@ def settle(
             )
             if ours is not None:
                 _print_diff(place, ours, "differs from the build's")
-            message = f"{place} exists and was {origin}: use --force to replace it."
+            message = f"{place} exists and was {origin}: {what_to_do(path)}."
             raise click.ClickException(message)
     return Settled(written, digests)
+
+
+def what_to_do(path: str) -> str:
+    """Return what to do about a file of the user's in the place of one that a build writes."""
+    if path.endswith(".py"):  # an entry point
+        return (
+            "rename it if the application needs it, or build the application in it; use --force to "
+            "replace it"
+        )
+    return "use --force to replace it"
 
 
 def merged_json(file: Path, ours: bytes, last: Any = None) -> bytes:

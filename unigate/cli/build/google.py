@@ -11,14 +11,15 @@ from .templates import render
 
 FILE = "main.py"
 UNUSED = ("bytecode", "functions", "keep", "requirements")
-# Used if the application itself is in main.py: GOOGLE_FUNCTION_SOURCE, a variable of the build,
-# names another file.
+# Used if the project has a module main of its own with the application, or a package main, which
+# main.py would hide: GOOGLE_FUNCTION_SOURCE, a variable of the build, names another file.
 OTHER_FILE = "google_function.py"
 
 
 def plan(project: Project) -> BuildPlan:
     """Plan the entry point."""
-    file = OTHER_FILE if project.target.module == "main" else FILE
+    has_main = project.target.module == "main" or project.has_package("main")
+    file = OTHER_FILE if has_main else FILE
     text = render("google.py.j2", gateway=project.binding("gateway"))
     files: dict[str, FileContent] = {file: text}
     if project.in_place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from importlib.metadata import distributions
 from pathlib import Path
 
 import click
@@ -49,8 +50,11 @@ def requirement_files(project: Project, platform: str, work: Path) -> dict[str, 
     if not (project.replaces_requirements or missing):
         return files
     packages = work / PACKAGES
-    required = [*dependencies.lines, *install_local(project, packages)]
+    more = install_local(project, packages)
+    required = [*dependencies.lines, *more]
     if dependencies.local:
+        built = (each.metadata["Name"] for each in distributions(path=[str(packages)]))
+        project.added = (*more, *built)
         project.paths = (*project.paths, PACKAGES)
         files |= {f"{PACKAGES}/{path}": file for path, file in installed_files(packages).items()}
     if platform == "vercel":

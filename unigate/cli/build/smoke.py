@@ -16,7 +16,6 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
-from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +28,8 @@ from unigate.cli.project.interpreters import find_interpreter, find_uv
 from unigate.events import alb, http_api, rest_api
 
 from . import google, smoke_probe
-from .aws.function import ENTRYPOINT, ZIP
+from .advice import NO_ANSWER, advice, advice_on_variables, exception_in
+from .aws.function import ZIP, handler_of
 from .route_functions import FALLBACK
 
 _SECONDS = 60
@@ -38,7 +38,6 @@ _CPU = {"x86_64": ("x86_64", "AMD64"), "arm64": ("aarch64", "arm64")}
 _EVENTS = {"http_api": http_api, "function_url": http_api, "alb": alb, "rest_api": rest_api}
 # What a platform installs by itself.
 _PROVIDED = {"google": ["functions-framework"], "azure": ["azure-functions"], "vercel": []}
-_MISSING = re.compile(r"^ModuleNotFoundError: No module named '([^']+)'", re.MULTILINE)
 
 
 def try_function(
@@ -79,6 +78,7 @@ def try_function(
             raise click.ClickException(_explain(project, log))
         if status >= 500:
             yield from log.splitlines()[-_LINES:]
+            yield from advice_on_variables(project)
         yield f"The function was started, and answered GET / with {status}."
 
 
@@ -88,21 +88,24 @@ def _lambda_trial(project: Project, output: Path, task: Path) -> dict[str, Any] 
     with zipfile.ZipFile(output / ZIP) as archive:
         names = archive.namelist()
         archive.extractall(task)
+        for info in archive.infolist():  # which extractall leaves at the default
+            (task / info.filename).chmod(info.external_attr >> 16 & 0o777)
     cpus = _CPU[settings.get("architecture", "x86_64")]
     fits = sys.platform == "linux" and machine.machine() in cpus
     if not fits and any(name.endswith(".so") for name in names):
         return None
-    target = project.target
-    handler = f"{target.module}.{target.attribute}"
-    if ENTRYPOINT in names:
-        handler = f"{ENTRYPOINT.removesuffix('.py')}.handler"
     request = Request("GET", b"/", headers=Headers([("host", "example.org")]))
     triggers = settings.get("trigger", "http_api")
     trigger = triggers if isinstance(triggers, str) else (*triggers, "http_api")[0]
     if trigger == "function_url":
         request.source = trigger
     event = _EVENTS[trigger].make_event(request)
-    return {"folder": str(task), "path": [str(task)], "handler": handler, "event": event}
+    return {
+        "folder": str(task),
+        "path": [str(task)],
+        "handler": handler_of(project),
+        "event": event,
+    }
 
 
 def _trial(
@@ -152,8 +155,7 @@ def _run(
         for name, value in os.environ.items()
         if not name.startswith("PYTHON") and name != "VIRTUAL_ENV"
     }
-    if trial["platform"] == "aws":
-        inherited |= project.settings.get("environment", {})
+    inherited |= project.settings.get("environment", {})
     # -B: no bytecode is written into the build. -I and -S: none of this environment's packages.
     command = [python, "-I", "-S", "-B", smoke_probe.__file__, json.dumps(trial), str(report)]
     try:
@@ -163,27 +165,18 @@ def _run(
         )  # fmt: skip
         printed = done.stdout
     except subprocess.TimeoutExpired as error:
-        printed = (error.stdout or b"") + f"\nNo answer within {_SECONDS} seconds".encode()
+        printed = (error.stdout or b"") + f"\n{NO_ANSWER} {_SECONDS} seconds".encode()
     status = json.loads(report.read_text("utf-8")) if report.exists() else None
     return status, printed.decode("utf-8", "replace")
 
 
 def _explain(project: Project, log: str) -> str:
-    """Print the end of a function's output, and return what is wrong and what to write."""
-    lines = log.strip().splitlines() or ["It ended without a message"]
-    for line in lines[-_LINES:]:
+    """Print the end of a function's output, and return what is wrong and what to do."""
+    for line in log.strip().splitlines()[-_LINES:]:
         click.echo(line, err=True)
-    advice = ""
-    missing = _MISSING.search(log)
-    if missing is not None:
-        module = missing[1].partition(".")[0]
-        names = packages_distributions().get(module, ())
-        source = project.dependencies.source if project.declares_dependencies else "requirements"
-        advice = f" Add {' or '.join(sorted(set(names)))} to {source}." if names else (
-            f" Add the package that has {module!r} to {source}, or its folder to "
-            "tool.unigate.paths."
-        )  # fmt: skip
-    return (
-        f"The files are written, but the function does not run: {lines[-1].rstrip('.')}.{advice} "
-        "--no-smoke leaves this trial out."
-    )
+    sentences = [
+        f"The files are written, but the function does not run: {exception_in(log).rstrip('.')}.",
+        *advice(project, log),
+        "--no-smoke leaves this trial out.",
+    ]
+    return " ".join(sentences)

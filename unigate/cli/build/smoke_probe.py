@@ -48,7 +48,7 @@ class _Context:
 
 
 def _aws(trial: dict[str, Any]) -> int:
-    module, _, name = trial["handler"].rpartition(".")
+    module, _, name = trial["handler"].partition(":")
     handler = getattr(importlib.import_module(module), name)
     return int(handler(trial["event"], _Context())["statusCode"])
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import click
+
 from unigate.cli.project.core import Project
-from unigate.cli.project.platforms import Platform, allows
+from unigate.cli.project.platforms import Platform
 from unigate.cli.project.pyproject import PYPROJECT
+from unigate.cli.project.requires_python import allows
 
 from .findings import Finding
 
@@ -21,11 +24,16 @@ def check_python_version(project: Project, platforms: Iterable[Platform]) -> Ite
     if not (pinned or required or setting):
         message = "No Python version is declared: write one to .python-version."
         yield Finding("python", _PIN_FILE, message)
+    try:
+        allows(required, "3.12")
+    except click.ClickException as error:
+        yield Finding("python", PYPROJECT, error.message)
+        required = ""
     for platform in platforms:
         pythons = platform.pythons
         supported = f"{platform.name} supports Python {', '.join(pythons)}"
         if pinned and _minor(pinned) not in pythons:
-            message = f"{supported}, got {pinned.split()[0]}."
+            message = f"{supported}, got {pinned}."
             yield Finding("python", _PIN_FILE, message)
         if setting and _minor(setting) not in pythons:
             message = f"{supported}, but tool.unigate.python is {setting}."

@@ -51,7 +51,12 @@ def check_imports(
         if file.suffix != ".py" or _is_of_tool(PurePosixPath(path)):
             continue
         for name, line in _imports(file):
-            if name in known or name in reported or _is_local(name, [*roots, file.parent]):
+            if (
+                not name
+                or name in known
+                or name in reported
+                or _is_local(name, [*roots, file.parent])
+            ):
                 continue
             names = {_normalized(each) for each in installed.get(name, ())}
             # An editable package is importable, and its metadata does not list its modules.
@@ -98,14 +103,28 @@ def _imported(node: ast.AST) -> Iterator[tuple[str, int]]:
         case ast.ImportFrom(module=str(module), level=0):
             yield module.partition(".")[0], node.lineno
         case ast.If(test=test) if _CONDITIONS.search(ast.unparse(test)):
-            for statement in node.orelse:
+            # Of two branches by version, one is for versions that may not be deployed.
+            for statement in () if "version_info" in ast.unparse(test) else node.orelse:
                 yield from _imported(statement)
         case ast.Try(handlers=handlers) if any(map(_catches, handlers)):
             for statement in node.finalbody:
                 yield from _imported(statement)
+        case ast.With(items=items) if any(map(_suppresses, items)):
+            return
+        case ast.Call(args=[ast.Constant(value=str(module)), *_]) if _imports_module(node):
+            yield module.partition(".")[0], node.lineno
         case _:
             for child in ast.iter_child_nodes(node):
                 yield from _imported(child)
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    words = re.findall(r"\w+", ast.unparse(item.context_expr))
+    return "suppress" in words and bool(_CAUGHT & set(words))
+
+
+def _imports_module(call: ast.Call) -> bool:
+    return ast.unparse(call.func).rpartition(".")[2] in ("__import__", "import_module")
 
 
 def _catches(handler: ast.ExceptHandler) -> bool:

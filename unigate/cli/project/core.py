@@ -15,12 +15,14 @@ import click
 
 from .dependencies import Dependencies, Undeclared, read_dependencies
 from .files import ProjectFiles
-from .layout import import_folders
+from .layout import import_folders, renamed_from
 from .platforms import ANY, PLATFORMS, check_limits, check_size, choose_python
 from .pyproject import Pyproject
 from .record import written_by_others
+from .requires_python import from_poetry
 from .target import Target
 
+_WRITTEN = b"written by `unigate build`"  # in the first line of each generated module
 _LIMITS = ("memory", "timeout", "exclude")
 
 
@@ -37,6 +39,7 @@ class Project:
         paths: The folders below the root that modules are imported from, besides the root.
         allowed: What the platform allows.
         deployed: Its files that are deployed, and those that are left out.
+        added: The requirements that a build has met or added besides those of the project.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Project:
         self.settings = pyproject.settings
         self.target = target
         self.output = output
+        self.added: tuple[str, ...] = ()
         self.paths = import_folders(root, pyproject)
         generated = written_by_others(root, platform) - {self.target_file()} if platform else ()
         self.deployed = ProjectFiles(
@@ -87,13 +91,20 @@ class Project:
     def requires_python(self) -> str:
         """The versions of Python that the project allows, of [project] or Poetry's table; or ""."""
         poetry = self.pyproject.tools.get("poetry", {}).get("dependencies", {}).get("python", "")
-        return str(self.pyproject.project.get("requires-python", poetry))
+        if isinstance(poetry, dict):
+            poetry = poetry.get("version", "")
+        return str(self.pyproject.project.get("requires-python") or from_poetry(poetry))
 
     @property
     def pinned_python(self) -> str | None:
-        """The content of .python-version, or None without the file."""
+        """The first version in .python-version, or None without one.
+
+        The file of pyenv and uv may have comments, and several versions.
+        """
         file = self.root / ".python-version"
-        return file.read_text("utf-8").strip() if file.is_file() else None
+        lines = file.read_text("utf-8-sig").splitlines() if file.is_file() else ()
+        words = (word for line in lines for word in line.partition("#")[0].split())
+        return next(words, None)
 
     @cached_property
     def dependencies(self) -> Dependencies:
@@ -120,10 +131,16 @@ class Project:
     @property
     def declares_dependencies(self) -> bool:
         """Whether a file lists the packages to install."""
+        return self.undeclared is None
+
+    @property
+    def undeclared(self) -> str | None:
+        """What to do if no file lists the packages to install; None if one does."""
         try:
-            return bool(self.dependencies)
-        except Undeclared:
-            return False
+            assert self.dependencies  # which are read
+        except Undeclared as error:
+            return error.message
+        return None
 
     def binding(self, name: str, depth: int = 0) -> str:
         """Return Python source that binds a name to the gateway.
@@ -179,6 +196,19 @@ class Project:
                     return file
         return f"{path}.py"
 
+    def has_module(self, name: str) -> bool:
+        """Return True if the project has a top-level module or package that no build wrote."""
+        files = (self.root / folder / f"{name}.py" for folder in ("", *self.paths))
+        own = any(file.is_file() and _WRITTEN not in file.read_bytes() for file in files)
+        return own or self.has_package(name)
+
+    def has_package(self, name: str) -> bool:
+        """Return True if the project has a package of a name: it hides a module of that name."""
+        if self.target.module.partition(".")[0] == name != self.target.module:
+            return True
+        folders = (self.root / folder / name for folder in ("", *self.paths))
+        return any(next(folder.glob("*.py"), None) for folder in folders)
+
     def files(self) -> dict[str, Path]:
         """Return the files to deploy by their path below the root; links are followed."""
         return self.deployed.by_path
@@ -208,6 +238,13 @@ class Project:
                 check_limits(self.allowed, limits, f"tool.unigate.functions.{path!r}")
         check_size(self.allowed, sum(file.stat().st_size for file in self.files().values()))
         assert self.python  # which is chosen, or refused
+        folder = renamed_from(self.pyproject, self.target.module)
+        if folder is not None and not (self.declares_dependencies and self.dependencies.local):
+            raise click.ClickException(
+                f"{self.target.module} is in {folder}, and only an installation gives it that "
+                "name. Rename the folder, or build a wheel of the project with `pip wheel "
+                "--no-deps -w wheels .`, and require that file instead of the project."
+            )
 
     def limits(self, path: str | None = None) -> dict[str, Any]:
         """Return the settings memory, timeout and exclude that are given.

@@ -24,6 +24,8 @@ _CONSTRAINT = re.compile(r"(?:-c|--constraint)[\s=]*(\S+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]+")
 _DIRECT = re.compile(r"[\w.-]+(?:\[[\w\s,.-]*\])?\s*@\s*(file:.*)")
 _COMMENT = re.compile(r"(?:^|\s)#.*")
+# uv reads options on further lines, such as those of hashes.
+_CONTINUED = re.compile(rb"\\\r?\n(?!\s*(?:--|\Z))")
 _PATH = re.compile(r"(\.|/|file:|[^\s;@=<>]+\.(?:whl|tar\.gz|zip)(?:\s*;|$))")
 _EXTRAS = re.compile(r"(.*?)(?:\[([\w\s,.-]+)\])?")
 
@@ -82,8 +84,8 @@ def read_dependencies(root: Path, pyproject: Pyproject) -> Dependencies:
         message = f"tool.unigate.requirements names {name!r}, which does not exist."
         raise click.ClickException(message)
     if file.is_file() and not is_written(file):
-        found = _Reader(root, pyproject).read(read_lines(file), file.parent)
-        plain = not found.local and not found.has_itself
+        found = _Reader(root, pyproject).read_file(file)
+        plain = not (found.local or found.has_itself or found.is_continued)
         return Dependencies(
             name, [f"-r {shlex.quote(name)}"] if plain else found.lines, tuple(found.local)
         )
@@ -91,9 +93,10 @@ def read_dependencies(root: Path, pyproject: Pyproject) -> Dependencies:
     if lock is not None:
         found = _Reader(root, pyproject, own=False).read(locked_lines(lock, root), lock.parent)
         return Dependencies(lock.name, found.lines, tuple(found.local), locked=True)
-    _refuse_without_lock(pyproject)
-    found = _Reader(root, pyproject).read(pyproject.dependencies, root)
-    return Dependencies(PYPROJECT, found.lines, tuple(found.local))
+    _refuse_without_lock(root, pyproject)
+    reader = _Reader(root, pyproject)
+    reader.read_declared()
+    return Dependencies(PYPROJECT, reader.lines, tuple(reader.local))
 
 
 def is_written(file: Path) -> bool:
@@ -112,7 +115,7 @@ def read_lines(file: Path) -> Iterator[str]:
             yield stripped
 
 
-def _refuse_without_lock(pyproject: Pyproject) -> None:
+def _refuse_without_lock(root: Path, pyproject: Pyproject) -> None:
     """Raise a ClickException if only the project's tool knows what the dependencies are."""
     uv = pyproject.tools.get("uv", {})
     if uv.get("sources") or uv.get("workspace"):
@@ -126,6 +129,11 @@ def _refuse_without_lock(pyproject: Pyproject) -> None:
         raise click.ClickException(
             "[tool.poetry.dependencies] is read from poetry.lock, which is missing: run "
             "`poetry lock`."
+        )
+    if (root / "Pipfile").is_file():
+        raise Undeclared(
+            "Pipfile and Pipfile.lock are not read: write a requirements.txt with `pipenv "
+            "requirements > requirements.txt`."
         )
     raise Undeclared(
         f"No dependencies are declared: write requirements.txt or project.dependencies. "
@@ -152,11 +160,28 @@ class _Reader:
         self.lines: list[str] = []
         self.local: list[LocalPackage] = []
         self.has_itself = False
+        self.is_continued = False
+        """Whether a requirement goes on in the next line, which pip reads, and uv does not."""
 
     def read(self, lines: Iterable[str], folder: Path) -> _Reader:
         for line in lines:
             self._read_line(line.strip(), folder)
         return self
+
+    def read_file(self, file: Path) -> _Reader:
+        self.is_continued |= _CONTINUED.search(file.read_bytes()) is not None
+        return self.read(read_lines(file), file.parent)
+
+    def read_declared(self) -> None:
+        """Read the dependencies of pyproject.toml, and the files that Setuptools reads for it."""
+        self.read(self._pyproject.dependencies, self._root)
+        for name in self._pyproject.dependency_files:
+            if not (self._root / name).is_file():
+                raise click.ClickException(
+                    f"{PYPROJECT}: tool.setuptools.dynamic.dependencies names {name!r}, which does "
+                    "not exist."
+                )
+            self.read_file(self._root / name)
 
     def _read_line(self, line: str, folder: Path) -> None:
         if included := _INCLUDE.match(line):
@@ -165,7 +190,7 @@ class _Reader:
                 self._visited.add(file)
                 if not file.is_file():
                     raise click.ClickException(f"{file} is included, and does not exist.")
-                self.read(read_lines(file), file.parent)
+                self.read_file(file)
         elif constraint := _CONSTRAINT.match(line):
             self.lines.append(f"-c {shlex.quote(self._relative(folder / constraint[1]))}")
         elif editable := _EDITABLE.match(line):
@@ -216,8 +241,8 @@ class _Reader:
         if lock is not None:
             self.read(locked_lines(lock, self._root), lock.parent)
             return
-        _refuse_without_lock(self._pyproject)
+        _refuse_without_lock(self._root, self._pyproject)
         optional = self._pyproject.project.get("optional-dependencies", {})
-        self.read(self._pyproject.dependencies, self._root)
+        self.read_declared()
         for extra in sorted(extras):
             self.read(optional.get(extra, ()), self._root)

@@ -13,9 +13,15 @@ from .ignore_rules import IgnoreRules
 from .record import RECORD
 from .secret_files import why_secret
 
-# Never deployed. Names that begin with "." are left out too: .git, .env, .venv.
-_EXCLUDED = ("__pycache__", "node_modules", "*.egg-info", "*.pyc", "dist")
-_EXCLUDED_AT_THE_ROOT = ("tests", "test")
+# Never deployed. Names that begin with "." are left out too, such as .git, .env and .venv, but not
+# the folder whose files clients ask for (RFC 8615).
+_EXCLUDED = ("__pycache__", "node_modules", "*.egg-info", "*.pyc")
+_EXCLUDED_AT_THE_ROOT = ("dist", "tests", "test")
+_WELL_KNOWN = ".well-known"
+
+
+# Why a file is left out that git, or the tool of the platform, ignores.
+IGNORED = "ignored"
 
 
 class _Walk(NamedTuple):
@@ -87,7 +93,7 @@ class ProjectFiles:
             kept = []
             for name in sorted(folders):
                 reason = self._reason(here / name, opened.get(here, ""), is_folder=True)
-                if reason and self._is_entered(here / name):
+                if reason and self._is_entered(here / name, reason):
                     opened[here / name] = reason
                 elif reason:
                     walk.left_out[f"{self._path(here / name)}/"] = reason
@@ -123,7 +129,7 @@ class ProjectFiles:
             return "never"
         if self._is_included(path):
             return ""
-        if of_folder:
+        if of_folder and not (of_folder == IGNORED and path in self.rules.tracked):
             return of_folder
         if not is_folder and (why := why_secret(place)):
             return why
@@ -131,7 +137,7 @@ class ProjectFiles:
             return "never"
         if path in self._generated:
             return "generated"
-        return "ignored" if self.rules.ignores(path, is_folder) else ""
+        return IGNORED if self.rules.ignores(path, is_folder) else ""
 
     def _is_build(self, folder: Path) -> bool:
         """Return True for the output of a build, bytecode, and a virtual environment."""
@@ -174,14 +180,17 @@ class ProjectFiles:
             for place in _with_parents(path)
         )
 
-    def _is_entered(self, folder: Path) -> bool:
-        """Return True if a pattern to include names a place in a folder that is left out.
+    def _is_entered(self, folder: Path, reason: str) -> bool:
+        """Return True if a folder that is left out may have files that are not.
 
-        One that begins with a wildcard names no folder, so none is searched for it.
+        These are files that git tracks although it ignores the folder, and those of a pattern to
+        include. One that begins with a wildcard names no folder, so none is searched for it.
         """
         path = self._path(folder)
         if self._is_excluded(path, is_folder=True) or self._is_build(folder):
             return False
+        if reason == IGNORED and any(file.startswith(f"{path}/") for file in self.rules.tracked):
+            return True
         parts = PurePosixPath(path).parts
         for pattern in self._include:
             literal = list(_literal_parts(pattern))
@@ -193,7 +202,7 @@ class ProjectFiles:
 
 def _is_never_deployed(path: str) -> bool:
     name = path.rpartition("/")[2]
-    if name.startswith(".") or path in _EXCLUDED_AT_THE_ROOT:
+    if (name.startswith(".") and name != _WELL_KNOWN) or path in _EXCLUDED_AT_THE_ROOT:
         return True
     return any(fnmatch.fnmatch(name, pattern) for pattern in _EXCLUDED)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +39,8 @@ class IgnoreRules:
     Attributes:
         lines: The patterns of the `.gitignore` files of the folder and below, as one such file in
             the folder could have them.
+        tracked: The paths of files that git tracks although `.gitignore` has a pattern for them:
+            it does not ignore these (gitignore(5)).
 
     Args:
         root: The folder.
@@ -47,6 +52,7 @@ class IgnoreRules:
         self._root = root
         self._prefix = ""
         self._git: list[str] = []
+        self.tracked = frozenset(_tracked(root))
         own = IGNORE_FILES.get(platform or "", "")
         self._own = list(_patterns(root / own)) if own else []
         if own == ".dockerignore":  # whose patterns all begin at its folder
@@ -65,6 +71,8 @@ class IgnoreRules:
 
     def ignores(self, path: str, is_folder: bool) -> bool:
         """Return True if a path below the root is left out; see `is_ignored`."""
+        if path in self.tracked:
+            return GitIgnoreSpec.from_lines(self._own).match_file(path)
         return is_ignored(self._spec, f"{self._prefix}{path}{'/' if is_folder else ''}")
 
     def _inherit(self, root: Path) -> None:
@@ -111,6 +119,17 @@ def without_block(text: str) -> str:
 def escape(path: str) -> str:
     """Return a path as a pattern that matches this path alone, anchored at the ignore file."""
     return "/" + re.sub(r"([\\*?\[\] ])", r"\\\1", path.strip("/"))
+
+
+def _tracked(root: Path) -> Iterator[str]:
+    """Yield the files that git tracks and would ignore; none without git or a work tree."""
+    git = shutil.which("git")
+    if git is None:
+        return
+    command = [git, "ls-files", "-z", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(command, cwd=root, capture_output=True)
+    if done.returncode == 0:
+        yield from filter(None, os.fsdecode(done.stdout).split("\0"))
 
 
 def _patterns(file: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ Sources: the documentation of the build backends' tables: Setuptools, "Package d
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ import click
 from .pyproject import Pyproject
 
 _MOST_FOLDERS = 2000  # that are searched for a module that cannot be imported
+_NAME_AND_VERSION = re.compile(r"([A-Za-z0-9][\w.-]*) (\d[\w.!+-]*)")
 _SKIPPED = ("node_modules", "__pycache__", "site-packages")
 
 
@@ -58,29 +60,52 @@ def places_of(root: Path, module: str) -> list[str]:
     return found
 
 
+def renamed_from(pyproject: Pyproject, module: str) -> str | None:
+    """Return the folder of a module's package that has another name there, None if there is none.
+
+    No folder of `sys.path` makes such a module importable: only an installation does.
+    """
+    path = module.replace(".", "/")
+    for place, package in _package_places(pyproject.tools):
+        if package and f"{path}/".startswith(f"{package}/") and not place.endswith(package):
+            return place
+    return None
+
+
 def own_metadata(pyproject: Pyproject) -> dict[str, bytes]:
     """Return the metadata of the project as an installed package, by its path beside the modules.
 
-    A project that is installed here, as `pip install -e .` does, may read its version or entry
-    points from there. It is {} for any other.
+    The code may read its version or entry points from there. They are those of the project as it is
+    installed here, as by `pip install -e .`, else the name and version of pyproject.toml alone. The
+    result is {} without them.
     """
     try:
         installed = distribution(str(pyproject.project.get("name") or "/"))
+        name, version = installed.metadata["Name"], installed.version
+        texts = {file: installed.read_text(file) for file in ("METADATA", "entry_points.txt")}
     except (PackageNotFoundError, ValueError):
-        return {}
-    name = installed.metadata["Name"].replace("-", "_").replace(".", "_").lower()
-    texts = {file: installed.read_text(file) for file in ("METADATA", "entry_points.txt")}
-    folder = f"{name}-{installed.version}.dist-info"
+        tables = (pyproject.project, pyproject.tools.get("poetry", {}))
+        named = (f"{table.get('name')} {table.get('version')}" for table in tables)
+        match = next(filter(None, map(_NAME_AND_VERSION.fullmatch, named)), None)
+        if match is None:
+            return {}
+        name, version = match.groups()
+        texts = {"METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
+    folder = f"{re.sub('[-.]', '_', name).lower()}-{version}.dist-info"
     return {f"{folder}/{file}": text.encode() for file, text in texts.items() if text is not None}
 
 
 def _detected(root: Path, tools: Mapping[str, Any]) -> Iterator[str]:
-    yield from _strings(_dig(tools, "setuptools", "package-dir", ""))
+    for place, package in _package_places(tools):
+        parent = place.removesuffix(package).rstrip("/")
+        if place.endswith(package) and parent:
+            yield parent
     yield from _strings(_dig(tools, "setuptools", "packages", "find", "where"))
     wheel = _dig(tools, "hatch", "build", "targets", "wheel")
     for package in _strings(_dig(wheel, "packages")):
         yield PurePosixPath(package).parent.as_posix()
-    yield from _strings(_dig(wheel, "sources"))
+    sources = _dig(wheel, "sources")
+    yield from () if isinstance(sources, Mapping) else _strings(sources)
     for package in _dig(tools, "poetry", "packages") or ():
         yield from _strings(_dig(package, "from"))
     yield from _strings(_dig(tools, "pdm", "build", "package-dir"))
@@ -89,6 +114,16 @@ def _detected(root: Path, tools: Mapping[str, Any]) -> Iterator[str]:
         yield "src"
     for manage in sorted(root.glob("*/manage.py")):
         yield manage.parent.name
+
+
+def _package_places(tools: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the folders of packages that a build backend's table places, with their paths there."""
+    places = _dig(tools, "setuptools", "package-dir")
+    for package, place in places.items() if isinstance(places, Mapping) else ():
+        yield PurePosixPath(str(place)).as_posix(), package.replace(".", "/")
+    sources = _dig(tools, "hatch", "build", "targets", "wheel", "sources")
+    for place, package in sources.items() if isinstance(sources, Mapping) else ():
+        yield PurePosixPath(place).as_posix(), PurePosixPath(str(package)).as_posix().strip(".")
 
 
 def _dig(value: Any, *names: str) -> Any:

@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import click
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from .requires_python import allows
 
 MIB = 2**20
 
@@ -111,7 +112,7 @@ def choose_python(platform: Platform, pinned: tuple[str, str] | None, required: 
         required: The project's requires-python (PEP 440), or "".
 
     Raises:
-        click.ClickException: No version is allowed by both.
+        click.ClickException: No version is allowed by both, or `required` is no specifier.
     """
     supported = f"{platform.name} supports Python {', '.join(platform.pythons)}"
     allowed = [python for python in platform.pythons if allows(required, python)]
@@ -131,25 +132,3 @@ def choose_python(platform: Platform, pinned: tuple[str, str] | None, required: 
         raise click.ClickException(f"{supported}, but requires-python is {required!r}.")
     running = f"3.{sys.version_info.minor}"
     return running if running in allowed else allowed[0]
-
-
-def allows(specifier: str, python: str) -> bool:
-    """Return True if a specifier (PEP 440) allows any release of a minor version, as "3.12".
-
-    Poetry's "^3.11" and "~3.11" are read too. A specifier that cannot be read allows all.
-    """
-    minor = int(python.partition(".")[2])
-    clauses = re.sub(r"\^(3\.\d+)[\d.]*", r">=\1,<4", specifier)
-    clauses = re.sub(r"(^|,\s*)~(3\.\d+)[\d.]*", r"\1==\2.*", clauses)
-    try:
-        allowed = SpecifierSet(clauses)
-    except InvalidSpecifier:
-        return True
-    # Any release: the first, the last, and those that a clause names.
-    named = [int(patch) for patch in re.findall(rf"3\.{minor}\.(\d+)", clauses)]
-    patches = {
-        0,
-        99,
-        *(patch + step for patch in named for step in (-1, 0, 1) if patch + step >= 0),
-    }
-    return any(allowed.contains(f"3.{minor}.{patch}") for patch in patches)

@@ -43,8 +43,22 @@ class Pyproject:
 
     @property
     def declares_dependencies(self) -> bool:
-        """Whether there is a list project.dependencies, which may be empty."""
-        return "dependencies" in self.project
+        """Whether there is a list project.dependencies, which may be empty, or files with it."""
+        return "dependencies" in self.project or bool(self.dependency_files)
+
+    @property
+    def dependency_files(self) -> list[str]:
+        """The files that Setuptools reads dynamic dependencies from.
+
+        Source: Setuptools, "Configuring setuptools using pyproject.toml files", dynamic metadata.
+        """
+        if "dependencies" not in self.project.get("dynamic", ()):
+            return []
+        table = self.tools.get("setuptools", {})
+        for name in ("dynamic", "dependencies"):
+            table = table.get(name, {}) if isinstance(table, dict) else {}
+        files = table.get("file", []) if isinstance(table, dict) else []
+        return [files] if isinstance(files, str) else list(files)
 
     @property
     def dependencies(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,8 +18,16 @@ import unigate
 from unigate.errors import UnknownInterface
 from unigate.import_strings import ImportStringError, import_from
 
+from .dependencies import read_dependencies
 from .layout import import_folders, places_of
 from .pyproject import Pyproject, read_pyproject
+
+# What installs the local packages too, by the file that has the requirements.
+_INSTALL = {
+    "uv.lock": "uv sync --all-packages",
+    "poetry.lock": "poetry install",
+    "pdm.lock": "pdm install",
+}
 
 
 class Unloadable(click.ClickException):
@@ -117,9 +126,13 @@ def importing(import_string: str, pyproject: Pyproject | None = None) -> Iterato
         raise
     except (Exception, SystemExit) as error:
         if isinstance(error, ImportStringError):
-            raise Unloadable(str(error) + _hint(root, import_string)) from error
+            hint = _hint(root, import_string)
+            hint = hint or _package_hint(root, pyproject, import_string.partition(":")[0])
+            raise Unloadable(str(error) + hint) from error
         frames = user_frames(error.__traceback__)
         message = f"{import_string!r} cannot be loaded: {_problem(import_string, error)}"
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            message += _package_hint(root, pyproject, error.name)
         # A SyntaxError has no frame of the file; the exception itself names file and line.
         if frames is None and not isinstance(error, SyntaxError):
             raise Unloadable(message) from error
@@ -135,6 +148,26 @@ def _hint(root: Path, import_string: str) -> str:
     return (
         f" The module is below {places[0]!r}: write paths = [{json.dumps(places[0])}] to "
         "[tool.unigate] of pyproject.toml, or run the command in that project's folder."
+    )
+
+
+def _package_hint(root: Path, pyproject: Pyproject, module: str) -> str:
+    """Return what to do for a module of a local package that is not installed here, else ""."""
+    try:
+        dependencies = read_dependencies(root, pyproject)
+    except click.ClickException:  # which is not what is wrong
+        return ""
+    folders = (package.path for package in dependencies.local if package.path.is_dir())
+    folder = next((folder for folder in folders if places_of(folder, module)), None)
+    if folder is None:
+        return ""
+    command = _INSTALL.get(dependencies.source, "pip install -e .")
+    if dependencies.source.endswith(".txt"):
+        command = f"pip install -r {dependencies.source}"
+    return (
+        f" {module!r} is in {os.path.relpath(folder, root)}, which the project requires: install "
+        "the project's packages in the environment of the build, for example with "
+        f"`{command}`."
     )
 
 

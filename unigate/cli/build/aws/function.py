@@ -15,7 +15,8 @@ from .event_sources import EventSource, event_sources
 
 ZIP = "function.zip"
 WRAPPER = "unigate-runtime"
-ENTRYPOINT = "lambda_function.py"
+# The generated entry point; the second name is for a project that has a module of the first one.
+_ENTRYPOINTS = ("lambda_function", "unigate_function")
 ALIAS = "live"
 
 # AWS, Lambda API reference, "Environment". CloudFormation takes {"Ref": ...} for a reference.
@@ -97,11 +98,10 @@ def function_of(project: Project, *, is_image: bool, needs_stream: bool) -> Func
     environment = _environment(project, triggers, runs_unigate, is_image)
     provider = _capacity_provider(aws)
     limits = {"memory": 2048 if provider else 512, "timeout": 29, **project.limits()}
-    target = f"{project.target.module}.{project.target.attribute}"
     function = Function(
         name=_name(project),
         application=project.target.import_string,
-        handler=target if is_handler(project) else "lambda_function.handler",
+        handler=handler_of(project).replace(":", "."),
         python=project.python,
         architecture=aws.get("architecture", "x86_64"),
         memory=limits["memory"],
@@ -122,11 +122,28 @@ def function_of(project: Project, *, is_image: bool, needs_stream: bool) -> Func
     return function
 
 
-def is_handler(project: Project) -> bool:
-    """Return True if Lambda can call the target itself."""
-    if project.paths:  # the entry point makes them importable
-        return False
-    return project.target.is_gateway and "." not in project.target.attribute
+def handler_of(project: Project) -> str:
+    """Return the import string of what Lambda calls: the target, or an entry point's handler."""
+    entrypoint = entrypoint_of(project)
+    return f"{entrypoint}:handler" if entrypoint else project.target.import_string
+
+
+def entrypoint_of(project: Project) -> str | None:
+    """Return the module of the entry point to generate, None if Lambda can call the target itself.
+
+    Raises:
+        click.ClickException: The project has modules of all names that an entry point may have.
+    """
+    # The entry point makes the folders of other modules importable.
+    if not project.paths and project.target.is_gateway and "." not in project.target.attribute:
+        return None
+    free = (name for name in _ENTRYPOINTS if not project.has_module(name))
+    if (name := next(free, None)) is None:
+        raise click.ClickException(
+            f"The entry point must be {' or '.join(f'{name}.py' for name in _ENTRYPOINTS)}, and "
+            "the project has modules of both names: rename one."
+        )
+    return name
 
 
 def _name(project: Project) -> str:

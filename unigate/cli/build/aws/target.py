@@ -16,7 +16,7 @@ from unigate.cli.project.layout import own_metadata
 from .cdk import cdk_files
 from .commands import next_commands
 from .event_sources import missing_sources
-from .function import ENTRYPOINT, WRAPPER, ZIP, Function, function_of, is_handler
+from .function import WRAPPER, ZIP, Function, entrypoint_of, function_of, handler_of
 from .image import image_files
 from .sam import TEMPLATE, sam_template
 from .serverless import serverless_files
@@ -81,8 +81,8 @@ def plan(project: Project, package: str | None = None, template: str | None = No
         sources = sorted({*project.files(), *added})
         local = [str(package.path) for package in project.dependencies.local]
         sources.append(f"and the packages of: {' '.join([*project.requirements, *local])}")
-        handler = "lambda_function:handler" if ENTRYPOINT in added else project.target.import_string
-        files[ZIP] = GeneratedFile(partial(make_zip, project, handler, added), sources)
+        make = partial(make_zip, project, handler_of(project), added)
+        files[ZIP] = GeneratedFile(make, sources)
     files |= _TEMPLATES[template](function)
     notes = next_commands(function, template, project.output)
     notes += missing_sources(project, needs_stream=needs_stream)
@@ -107,9 +107,13 @@ def _long_requests(function: Function) -> Iterator[str]:
 def _added_files(project: Project, function: Function) -> dict[str, bytes]:
     """Return the files of the function that are not the project's."""
     files = own_metadata(project.pyproject)
-    if not is_handler(project):
+    if entrypoint := entrypoint_of(project):
         binding = project.binding("handler").rstrip("\n")
-        files[ENTRYPOINT] = render("lambda.py.j2", handler=binding)
+        files[f"{entrypoint}.py"] = render("lambda.py.j2", handler=binding)
     if function.runs_unigate and not function.is_image:
+        if (project.root / WRAPPER).exists():
+            raise click.ClickException(
+                f"The build writes a program {WRAPPER}, and the project has one: rename it."
+            )
         files[WRAPPER] = WRAPPER_TEXT
     return files
