@@ -190,13 +190,9 @@ def test_an_application_that_aborts_after_its_response_has_answered(
 @late
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_application_that_aborts_after_its_response_is_an_exception_when_asked(
-    host: str, abort: str, caplog: pytest.LogCaptureFixture
+    host: str, abort: str
 ) -> None:
     gateway = wrapped(aborting_late(abort), "asgi", "raise")
-    if host in ("wsgi", "google"):  # the client has the response
-        assert HOSTS[host](gateway, Request("GET", b"/")).body == b"whole"
-        assert "failed after its response was complete" in caplog.text
-        return
     error: Any = RuntimeError if abort == "stop" else unigate.ApplicationAborted
     with pytest.raises(error):
         HOSTS[host](gateway, Request("GET", b"/"))

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -391,6 +392,37 @@ def test_factory_is_called_once() -> None:
     gateway.lambda_handler(EVENT)
     gateway.lambda_handler(EVENT)
     assert len(made) == 1
+
+
+def own_servers() -> list[tuple[Any, str]]:
+    import aiohttp.web
+    import tornado.web
+    import web
+
+    class Shop(tornado.web.Application):
+        """An application of its own class."""
+
+    alone = "'s own server alone, and is neither a WSGI nor an ASGI application"
+    return [
+        (aiohttp.web.Application(), f"object is one of aiohttp: it runs on aiohttp{alone}"),
+        (tornado.web.Application(), f"object is one of tornado: it runs on tornado{alone}"),
+        (Shop(), "The Shop object is one of tornado: it runs on tornado's own server alone"),
+        (web.application(), "is one of web.py: pass the WSGI application that its method makes"),
+    ]
+
+
+def test_applications_that_only_their_own_server_can_call_are_named() -> None:
+    for app, message in own_servers():
+        for given in (app, lambda app=app: app):
+            with pytest.raises(UnknownInterface, match=re.escape(message)) as raised:
+                unigate.wrap(given)
+            assert "Cannot determine" not in str(raised.value)
+
+
+def test_what_web_py_makes_is_an_application() -> None:
+    import web
+
+    assert unigate.wrap(web.application().wsgifunc()).mounts[0].interface == "wsgi"
 
 
 def test_error_in_a_factory_stays_what_it_is() -> None:

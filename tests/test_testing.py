@@ -163,14 +163,6 @@ def test_a_failure_is_a_500_or_raised_as_on_error_says(source: str) -> None:
             raising.get("/error")
 
 
-@pytest.mark.parametrize("source", [*EVENT_SOURCES, "asgi"])
-def test_a_failure_after_the_response_is_raised_with_on_error_raise(source: str) -> None:
-    assert Client(starlette_app.app, source).get("/error").status_code == 500  # Starlette's own
-    raising = Client(unigate.wrap(starlette_app.app, on_error="raise"), source)
-    with pytest.raises(RuntimeError, match="The view failed"):
-        raising.get("/error")
-
-
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
 def test_each_method_of_the_client_sends_its_http_method(method: str) -> None:
     response = getattr(Client(echo), method)("/", data=b"x")

@@ -31,6 +31,9 @@ EVENT_SOURCES = all_sources()
 # The origin of requests: https, as on most platforms, and a host that a new Django project allows.
 BASE_URL = "https://localhost"
 
+# The address and the port that they come from.
+CLIENT = ("127.0.0.1", 50000)
+
 # The longest that API Gateway waits, unless a quota was raised.
 TIMEOUT_SECONDS = 30
 
@@ -79,11 +82,24 @@ def find_host(source: str | EventSource, handler: EventHandler | None = None) ->
 
     Raises:
         ValueError: For an unknown name.
+        TypeError: For what is neither a name nor an event source.
+        ModuleNotFoundError: The package whose objects the platform passes is not installed.
     """
     if not isinstance(source, str):
+        if not hasattr(source, "make_event"):
+            raise TypeError(
+                "source must be the name of a host, such as 'http_api', or an event source "
+                f"(unigate.events.EventSource), got {source!r}."
+            )
         return partial(_ask_event, source, handler)
     if source in _FUNCTIONS:
-        return partial(_ask_function, import_module(f"unigate.events.{source}"), _FUNCTIONS[source])
+        door, module, package = _FUNCTIONS[source]
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            problem = f"The source {source!r} needs a package: pip install {package}"
+            raise ModuleNotFoundError(problem, name=error.name) from error
+        return partial(_ask_function, import_module(f"unigate.events.{source}"), door)
     if source in EVENT_SOURCES:
         return partial(_ask_event, EVENT_SOURCES[source], handler)
     if source in _SERVERS:
@@ -108,7 +124,11 @@ def invoke(handler: EventHandler, event: Any) -> Any:
 
 
 def make_request(
-    method: str, url: str, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    method: str,
+    url: str,
+    headers: Iterable[tuple[str, str]] = (),
+    body: bytes = b"",
+    client: tuple[str, int] = CLIENT,
 ) -> Request:
     """Build the request that a client sends for an absolute URL, percent-encoded if needed."""
     parts = urlsplit(url)
@@ -125,7 +145,7 @@ def make_request(
         body=body,
         scheme=parts.scheme,
         server=split_host(host, parts.scheme),
-        client=("127.0.0.1", 50000),
+        client=client,
     )
 
 
@@ -156,9 +176,10 @@ def _encode(event: Event) -> None:
 
 # --- platforms that pass an object ---------------------------------------------------------------
 
-_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "google": lambda app, event: app.google(event),
-    "azure": lambda app, event: app.azure(event, None),
+# The door, and the module and the package that the object is of.
+_FUNCTIONS: dict[str, tuple[Callable[[Any, Any], Any], str, str]] = {
+    "google": (lambda app, event: app.google(event), "flask", "flask"),
+    "azure": (lambda app, event: app.azure(event, None), "azure.functions", "azure-functions"),
 }
 
 

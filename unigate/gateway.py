@@ -168,7 +168,7 @@ class Gateway(EventGateway):
         environ = wsgi_servers.mounted(environ, request, request.root_path + mount.prefix)
         app = mount.app
         if mount.interface == "asgi":
-            app = self.applications.runtime.as_wsgi(mount)
+            app = self.applications.runtime.as_wsgi(mount, raising=self.raising)
         recover = partial(self.recover_live, request=request)
         return wsgi_servers.serve(app, environ, start_response, request, recover)
 

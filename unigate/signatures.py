@@ -13,6 +13,8 @@ from typing import Any
 _INNER = ("__wrapped__", "app", "application", "wsgi_app", "asgi_app", "server")
 # Packages whose applications are handlers of events themselves.
 _FRAMEWORKS = ("aws_lambda_powertools", "chalice")
+# Their applications are called by their own servers.
+_OWN_SERVERS = {"aiohttp", "tornado"}
 # The method that instances need if the class itself is the application.
 _INSTANCE_METHOD = {"wsgi": "__iter__", "asgi": "__await__"}
 
@@ -24,7 +26,7 @@ def shape_of(app: Any, depth: int = 0) -> str | None:
         return "asgi"
     if getattr(app, "_asgi_double_callable", False):
         return "asgi2"
-    if not callable(app):
+    if not callable(app) or _of_own_server(app):
         return None
     parameters = _parameters(app)
     if parameters is None or any(
@@ -144,10 +146,11 @@ def undecided(app: Any) -> str:
         return (
             "The application is None: `return` is missing in the factory or decorator it is from."
         )
+    if advice := _of_own_server(app):
+        return advice
     if not callable(app):
-        name = name_of(app)
         return (
-            f"{name[0].upper()}{name[1:]} cannot be called: it is neither a WSGI nor an ASGI "
+            f"{_capitalized(name_of(app))} cannot be called: it is neither a WSGI nor an ASGI "
             "application. If it is a part of one, such as a blueprint or what a view returns, pass "
             "the application."
         )
@@ -175,6 +178,25 @@ def undecided(app: Any) -> str:
     )
 
 
+def _of_own_server(app: Any) -> str:
+    """Return what to pass in place of a framework's application that only its server can call."""
+    if isinstance(app, type):
+        return ""
+    packages = {base.__module__.partition(".")[0] for base in type(app).__mro__}
+    if "web" in packages and hasattr(app, "wsgifunc"):
+        return (
+            f"{_capitalized(name_of(app))} is one of web.py: pass the WSGI application that its "
+            "method makes, wrap(app.wsgifunc())."
+        )
+    for package in _OWN_SERVERS & packages:
+        return (
+            f"{_capitalized(name_of(app))} is one of {package}: it runs on {package}'s own server "
+            "alone, and is neither a WSGI nor an ASGI application. Its handlers move to one, of a "
+            "framework such as Starlette or FastAPI."
+        )
+    return ""
+
+
 def _advice(handler: Any) -> str:
     """Return what to pass in place of a handler of events."""
     kept = next((name for name in _INNER if callable(getattr(handler, name, None))), None)
@@ -187,6 +209,10 @@ def _advice(handler: Any) -> str:
         "@app.on_event(...), and a decorator of handlers is passed as "
         "wrap(..., around=[decorator])."
     )
+
+
+def _capitalized(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def name_of(app: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.urls import get_script_prefix
 
@@ -14,6 +16,9 @@ class MountedStaticFilesStorage(StaticFilesStorage):
     storage, write a class with this one as its first base.
     """
 
-    def url(self, name: str | None) -> str:
-        """Return the URL of a file: "/prod/static/..." if the site is under "/prod"."""
-        return get_script_prefix().rstrip("/") + super().url(name)
+    def url(self, name: str | None, *more: Any, **options: Any) -> str:
+        """Return the URL of a file: "/prod/static/..." if the site is under "/prod".
+
+        Other arguments are those of the next base, such as `force` of ManifestStaticFilesStorage.
+        """
+        return get_script_prefix().rstrip("/") + super().url(name, *more, **options)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import sys
 from contextvars import Context
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from flask import Flask
+from flask.cli import FlaskGroup, ScriptInfo
 
 from unigate import Gateway
 from unigate.events.commands import Outcome, command_arguments, one_command
 
+from .applications import check_application
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from flask import Flask
 
 # A module in memory, for the import string of a gateway that is not in a variable.
 _LOADED = "flask_unigate.loaded"
@@ -31,15 +33,20 @@ def command_for(app: Flask, gateway: Gateway) -> click.Command:
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: tuple[str, ...]) -> None:
-        """Run `unigate dev`, `invoke`, `build`, `check` or `routes` on this application."""
+        """Run `unigate dev`, `invoke`, `build`, `check` or `routes` on this application.
+
+        Another one must come right after the command's name: flask unigate dev other:app
+        """
         from unigate.cli.main import main
 
         name, *options = arguments or ("--help",)
-        if not name.startswith("-"):
-            options.insert(0, _target(app, gateway, building=name == "build"))
+        names_another = bool(options) and not options[0].startswith("-")
+        if not (name.startswith("-") or names_another):
+            building = name == "build" and "--help" not in options
+            options.insert(0, _target(app, gateway, building=building))
         # Outside the application context that Flask pushes for a command: requests answered in
         # this thread would share its `flask.g`.
-        sys.exit(Context().run(main, [name, *options]))
+        sys.exit(Context().run(main, [name, *options], "flask unigate"))
 
     return command
 
@@ -60,13 +67,28 @@ def _target(app: Flask, gateway: Gateway, *, building: bool) -> str:
         if value is gateway:
             return string
     if building:
-        raise click.ClickException(
-            f"The gateway must be a variable of {app.import_name!r}, for platforms to import. "
-            "Add there: gateway = Unigate(app).gateway"
-        )
+        raise click.ClickException(_advice(app))
     sys.modules[_LOADED] = loaded = ModuleType(_LOADED)
     vars(loaded)["gateway"] = gateway
     return f"{_LOADED}:gateway"
+
+
+def _advice(app: Flask) -> str:
+    """Explain what `build` needs, for an application of a module or of a factory."""
+    needed = "The gateway must be a variable of a module, for platforms to import."
+    gateway = '{}.extensions["unigate"].gateway'
+    for name, value in _members(app.import_name):
+        if value is app:
+            return f"{needed} Add to {app.import_name!r}: gateway = {gateway.format(name)}"
+    info = click.get_current_context().find_object(ScriptInfo)
+    module, _, call = ((info.app_import_path if info else None) or "").partition(":")
+    module = module.removesuffix(".py") or app.import_name
+    call = call or "create_app"
+    call = call if call.endswith(")") else f"{call}()"
+    return (
+        f"{needed} Write one, such as wsgi.py: from {module} import {call.partition('(')[0]}; "
+        f"app = {call}; gateway = {gateway.format('app')}. Then run: flask --app wsgi unigate build"
+    )
 
 
 def _gateways(first: str) -> Iterator[tuple[str, Gateway]]:
@@ -74,14 +96,27 @@ def _gateways(first: str) -> Iterator[tuple[str, Gateway]]:
     for module_name in dict.fromkeys((first, *sys.modules)):
         if module_name in ("__main__", _LOADED):  # which nothing else can import
             continue
-        members = getattr(sys.modules.get(module_name), "__dict__", {})
-        for name, value in list(members.items()):
+        for name, value in _members(module_name):
             if issubclass(type(value), Gateway):  # Flask's proxies have no class without a request
                 yield f"{module_name}:{name}", value
 
 
+def _members(module_name: str) -> list[tuple[str, Any]]:
+    return list(getattr(sys.modules.get(module_name), "__dict__", {}).items())
+
+
 def _has(outer: Gateway, app: Flask, gateway: Gateway) -> bool:
-    return any(mount.app is app or mount.app is gateway for mount in outer.mounts)
+    return any(
+        mount.app is app or mount.app is gateway or _made_alike(mount.app, app)
+        for mount in outer.mounts
+    )
+
+
+def _made_alike(other: object, app: Flask) -> bool:
+    """Return True if both are of one factory, such as that of wrap("shop:create_app")."""
+    if not isinstance(other, Flask) or other.import_name != app.import_name:
+        return False
+    return not any(value is app or value is other for _, value in _members(app.import_name))
 
 
 def manage(app: Flask) -> Callable[[object, object], Outcome]:
@@ -92,11 +127,13 @@ def manage(app: Flask) -> Callable[[object, object], Outcome]:
 
     Args:
         app: The application; its commands and those of its extensions can be run.
+
+    Raises:
+        TypeError: It is no Flask application.
     """
+    check_application("manage", app)
 
     def run(event: object, context: object = None) -> Outcome:
-        from flask.cli import FlaskGroup
-
         group = FlaskGroup(create_app=lambda: app, load_dotenv=False, set_debug_flag=False)
         arguments = command_arguments(event)
         with one_command:

@@ -10,6 +10,7 @@ from flask import Flask, current_app, has_app_context
 from unigate import Deployment, Gateway, UnigateError, wrap
 from unigate.nearest import did_you_mean
 
+from .applications import check_application
 from .commands import command_for
 from .request import RemoteAddr, RequestMixin
 
@@ -54,9 +55,11 @@ class Unigate:
         Set `app.request_class` and the configuration before this call, not after it.
 
         Raises:
+            TypeError: It is no Flask application.
             ValueError: A setting is unknown or invalid.
             RuntimeError: The application already has a Unigate extension.
         """
+        check_application("Unigate", app)
         if "unigate" in app.extensions:
             raise RuntimeError(
                 f"The Flask application {app.name!r} already has a Unigate extension. "

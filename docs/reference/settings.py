@@ -48,8 +48,12 @@ def _kind(schema: Mapping[str, Any]) -> str:
         return ", ".join(f'`"{value}"`' for value in schema["enum"])
     if "anyOf" in schema:
         return " or ".join(map(_kind, schema["anyOf"]))
+    if "$ref" in schema:
+        return "a table"
     if schema["type"] == "array":
         return "a list of strings" if schema["items"].get("type") == "string" else "a list"
+    if "maximum" in schema:
+        return f"an integer from {schema['minimum']} to {schema['maximum']}"
     if schema["type"] == "object":
         keys = schema.get("properties")
         if keys:

@@ -297,7 +297,7 @@ def test_failure_half_way_breaks_off_the_connection_behind_a_wsgi_server() -> No
         ask("wsgi", app)
 
 
-def test_failure_after_the_response_is_only_logged_behind_a_wsgi_server(
+def test_failure_after_the_response_is_told_once_a_wsgi_server_has_sent_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -305,8 +305,13 @@ def test_failure_after_the_response_is_only_logged_behind_a_wsgi_server(
         await send({"type": "http.response.body", "body": b"whole"})
         raise KeyError("lost")
 
-    assert ask("wsgi", app, on_error="raise").body == b"whole"
+    assert ask("wsgi", app).body == b"whole"
     assert "KeyError: 'lost'" in caplog.text
+    environ = wsgi_environ(Request("GET", b"/"))
+    body: Any = unigate.wrap(app, on_error="raise").wsgi(environ, lambda *start: None)
+    assert list(body) == [b"whole"]
+    with pytest.raises(KeyError, match="lost"):
+        body.close()
 
 
 def test_live_application_that_stops_half_way_is_left_to_the_server() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from unigate.cli.vercel.tools import TOOLS
+from unigate.cli.vercel.tools import DETECTORS, TOOLS
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
@@ -148,6 +148,14 @@ def cdk() -> Path:
 def vercel() -> Path:
     """Return the folder with the programs `vercel` and `node`, as npm has installed them."""
     return _npm(f"vercel-{TOOLS['vercel']}-node-22", VERCEL) / "node_modules/.bin"
+
+
+@pytest.fixture(scope="session")
+def detectors() -> Path:
+    """Return the folder with the program `node` that finds @vercel/fs-detectors."""
+    packages = {"@vercel/fs-detectors": DETECTORS, "node": "22"}
+    name = f"vercel-detectors-{DETECTORS}-node-22"
+    return _npm(name, {"private": True, "dependencies": packages}) / "node_modules/.bin"
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.cli.entrypoints import SOURCES
+from tests.cli.function_patterns import FILES, PATTERNS, REWRITES, RUNTIMES
 from tests.servers.client import ask
 from unigate.cli.vercel.tools import TOOLS
 
@@ -40,6 +41,41 @@ def test_our_rule_for_the_entry_point_is_vercels(vercel: Path) -> None:
         input=json.dumps([source for source, _ in SOURCES]), timeout=120,
     )  # fmt: skip
     assert json.loads(done.stdout) == [name for _, name in SOURCES]
+
+
+CHECK_FUNCTIONS = """
+const { detectBuilders } = require('@vercel/fs-detectors');
+const [files, all] = JSON.parse(require('fs').readFileSync(0));
+const settings = { projectSettings: { framework: null } };
+Promise.all(all.map((functions) => detectBuilders(files, null, { functions, ...settings })))
+  .then((found) => console.log(JSON.stringify(found.map((one) => !one.errors))));
+"""
+
+
+def test_our_rules_for_functions_are_vercels(detectors: Path) -> None:
+    patterns = [{pattern: {"maxDuration": 9}} for pattern in PATTERNS]
+    runtimes = [{"api/index.py": {"runtime": runtime}} for runtime in RUNTIMES]
+    done = subprocess.run(
+        [detectors / "node", "-e", CHECK_FUNCTIONS], cwd=detectors, capture_output=True, text=True,
+        check=True, input=json.dumps([FILES, [*patterns, *runtimes]]), timeout=120,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [*PATTERNS.values(), *RUNTIMES.values()]
+
+
+CHECK_REWRITES = """
+const { getTransformedRoutes } = require('@vercel/routing-utils');
+const all = JSON.parse(require('fs').readFileSync(0))
+  .map(([source, destination]) => getTransformedRoutes({ rewrites: [{ source, destination }] }));
+console.log(JSON.stringify(all.map((read) => !read.error)));
+"""
+
+
+def test_our_rules_for_rewrites_are_vercels(detectors: Path) -> None:
+    done = subprocess.run(
+        [detectors / "node", "-e", CHECK_REWRITES], cwd=detectors, capture_output=True, text=True,
+        check=True, input=json.dumps([*REWRITES]), timeout=120,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == [not problem for problem in REWRITES.values()]
 
 
 def test_the_tools_are_those_that_our_rules_are_of(vercel: Path) -> None:

@@ -31,6 +31,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import unigate
 from tests.apps import plain
+from tests.cli.projects import project
 from unigate.cli.main import main
 from unigate.cli.project.route_tables import routes_of
 from unigate.cli.project.routes import Route
@@ -319,3 +320,20 @@ def test_an_application_that_cannot_be_loaded_is_one_line(
 ) -> None:
     assert main(["routes", "nowhere:app"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["routes", "check"])
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("from aiohttp import web\napp = web.Application()\n", "one of aiohttp: it runs on"),
+        ("import web\napp = web.application()\n", "method makes, wrap(app.wsgifunc())."),
+    ],
+)
+def test_an_application_of_its_own_server_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    command: str, source: str, message: str,
+) -> None:  # fmt: skip
+    with project(tmp_path, monkeypatch, {"alone.py": source}):
+        assert main([command, "alone:app"]) == 2
+        assert message in capsys.readouterr().err

@@ -89,11 +89,13 @@ def test_its_exit_code_and_error_are_those_of_the_program(project: Path) -> None
     done = manage(project, "invoke", "nowhere:app")
 
     assert done.returncode == 2
-    assert done.stderr.startswith("unigate: 'nowhere:app' ")
+    assert done.stderr.startswith("manage.py unigate: 'nowhere:app' ")
 
 
 def test_it_shows_the_commands_of_the_program(project: Path) -> None:
     done = manage(project, "--help")
+    assert done.stdout.startswith("Usage: manage.py unigate "), done.stdout
+    assert "Example: manage.py unigate dev\n" in done.stdout
 
     assert done.returncode == 0, done.stderr
     for command in ("dev", "invoke", "build", "routes"):

@@ -101,12 +101,60 @@ def test_build_imports_the_gateway_by_its_name(folder: Path) -> None:
     assert "from shop import gateway" in done.stdout
 
 
-def test_build_needs_a_gateway_that_is_a_variable(folder: Path) -> None:
-    done = flask(folder, "factory:create_app('x')", "unigate", "build", "--target", "google")
+@pytest.mark.parametrize("app", ["factory:create_app('x')", "factory.py:create_app('x')"])
+def test_build_says_where_the_gateway_of_a_factory_must_be(folder: Path, app: str) -> None:
+    done = flask(folder, app, "unigate", "build", "--target", "google")
 
     assert done.returncode == 1
-    assert "must be a variable of 'factory'" in done.stderr
-    assert "gateway = Unigate(app).gateway" in done.stderr
+    advice = re.search(r"such as wsgi\.py: (.*)\. Then run: (.*)", done.stderr)
+    assert advice, done.stderr
+    (folder / "wsgi.py").write_text(advice[1].replace("; ", "\n"))
+    assert advice[2] == "flask --app wsgi unigate build"
+    done = flask(folder, "wsgi", "unigate", "build", "--target", "google", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "from wsgi import gateway" in done.stdout
+
+
+def test_build_says_where_the_gateway_of_a_module_must_be(folder: Path) -> None:
+    (folder / "shop.py").write_text(SHOP + 'site = create_app("site")')
+    done = flask(folder, "shop", "unigate", "build", "--target", "google")
+
+    assert done.returncode == 1
+    advice = re.search(r"Add to 'shop': (.*)", done.stderr)
+    assert advice, done.stderr
+    (folder / "shop.py").write_text(f'{SHOP}site = create_app("site")\n{advice[1]}')
+    done = flask(folder, "shop", "unigate", "build", "--target", "google", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "from shop import gateway" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["factory", "main"])
+def test_a_gateway_around_the_factory_is_that_of_its_application(folder: Path, module: str) -> None:
+    made = SHOP.replace("(name)", "(name='made')")
+    wrapped = '\nimport unigate\nall_of_it = unigate.wrap("factory:create_app")\n'
+    (folder / "factory.py").write_text(made)
+    with (folder / f"{module}.py").open("a") as file:
+        file.write(f"from factory import create_app\n{wrapped}" if module == "main" else wrapped)
+
+    done = flask(folder, module, "unigate", "build", "--target", "google", "--dry-run")
+
+    assert done.returncode == 0, done.stderr
+    assert f"from {module} import all_of_it" in done.stdout
+
+
+def test_another_application_of_the_module_is_not_taken_for_the_factorys(folder: Path) -> None:
+    other = 'import unigate\nadmin = create_app("admin")\nother = unigate.wrap(admin)\n'
+    (folder / "factory.py").write_text(SHOP + other)
+
+    done = flask(folder, "factory:create_app('x')", "unigate", "invoke", "--path", "/tea")
+
+    assert json.loads(done.stdout)["body"].startswith("x "), done.stderr
+
+
+def test_another_application_can_be_named(folder: Path) -> None:
+    done = flask(folder, "factory:create_app('x')", "unigate", "invoke", "shop:site", "--path=/tea")
+
+    assert json.loads(done.stdout)["body"].startswith("site "), done.stderr
 
 
 def test_help_is_that_of_unigate(folder: Path) -> None:
@@ -116,6 +164,8 @@ def test_help_is_that_of_unigate(folder: Path) -> None:
 
     assert whole.returncode == flag.returncode == single.returncode == 0
     assert whole.stdout == flag.stdout
+    assert whole.stdout.startswith("Usage: flask unigate "), whole.stdout
+    assert "Example: flask unigate dev\n" in whole.stdout
     for name in ("build", "check", "dev", "invoke", "routes"):
         assert re.search(rf"^  {name} ", whole.stdout, re.MULTILINE), whole.stdout
     assert "--repeat" in single.stdout

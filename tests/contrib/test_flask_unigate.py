@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import re
 import threading
 import weakref
 from typing import Any
@@ -15,6 +16,7 @@ from flask import Blueprint, Flask, Request, request
 import flask_unigate
 import unigate
 from flask_unigate import Unigate
+from flask_unigate.commands import manage
 from flask_unigate.extension import SETTINGS
 from unigate.cache.memory import MemoryBackend
 
@@ -100,6 +102,25 @@ def test_the_body_stays_for_flask_to_read() -> None:
     answer = app.test_client().post("/x", data={"leaf": "green"})
 
     assert answer.json["form"] == {"leaf": "green"}
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("main:app", r"Import it: from main import app; \w+\(app\)"),
+        (unigate.wrap(Flask("tea")), "Pass the application itself"),
+        (Blueprint("tea", "tea"), "Pass the application that it is registered on"),
+        (lambda: Flask("tea"), "what a factory returns"),
+        (5, "got 5"),
+    ],
+)
+def test_what_is_no_application_is_an_error_that_says_what_to_pass(given: Any, advice: str) -> None:
+    for extend in (Unigate, Unigate().init_app, manage):
+        with pytest.raises(
+            TypeError, match=r"must be given a flask\.Flask application, got .*"
+        ) as e:
+            extend(given)
+        assert re.search(advice, str(e.value)), e.value
 
 
 def test_the_applications_own_request_class_is_kept() -> None:

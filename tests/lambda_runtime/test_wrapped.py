@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,14 @@ from werkzeug.local import LocalProxy
 
 import unigate
 from tests.apps.plain import wsgi_app
-from unigate.lambda_runtime.wrapped import Handler, gateways_in
+from unigate.lambda_runtime.gateway_search import gateways_in
+from unigate.lambda_runtime.wrapped import Handler
 
 app = unigate.wrap(wsgi_app)
+
+
+package, module = types.ModuleType("package"), types.ModuleType("module")
+vars(package)["module"], vars(module)["app"] = module, app
 
 
 class Holder:
@@ -52,6 +58,14 @@ def by_name_below(event: Any, context: Any) -> Any:
     return [app(each, context) for each in (lambda: [event])()]
 
 
+def by_attribute(event: Any, context: Any) -> Any:
+    return module.app(event, context)
+
+
+def by_attributes(event: Any, context: Any) -> Any:
+    return package.module.app.lambda_handler(event, context)
+
+
 def calls_another(event: Any, context: Any) -> Any:
     return by_name(event, context)
 
@@ -81,6 +95,8 @@ WRAPPED: dict[str, Any] = {
     "a proxy": wrapt.ObjectProxy(app),
     "global name": by_name,
     "global name in an inner function": by_name_below,
+    "attribute of a module": by_attribute,
+    "attribute of a module in a package": by_attributes,
     "function of a function": calls_another,
     "async": asynchronous,
 }

@@ -242,7 +242,7 @@ class ASGIRuntime:
             bridge = self._bridges[mount] = WSGIBridge(mount.app)
         return bridge
 
-    def as_wsgi(self, mount: Mount) -> WSGIApp:
+    def as_wsgi(self, mount: Mount, *, raising: bool) -> WSGIApp:
         """Return an ASGI application for a WSGI server; the environ must hold our request."""
         from .wsgi_servers import asgi_to_wsgi  # other hosts do without it
 
@@ -254,7 +254,7 @@ class ASGIRuntime:
             await mount.app(self.scope_of(mount, request), receive, send)
 
         self._stop_at_exit()
-        return asgi_to_wsgi(run, self.loop.in_thread())
+        return asgi_to_wsgi(run, self.loop.in_thread(), raising=raising)
 
 
 async def _await(result: Awaitable[Any]) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -29,39 +29,73 @@ PART = 65536
 Run = Callable[[Environ, Receive, Send], Awaitable[None]]
 
 
-def asgi_to_wsgi(run: Run, loop: asyncio.AbstractEventLoop) -> WSGIApp:
+def asgi_to_wsgi(run: Run, loop: asyncio.AbstractEventLoop, *, raising: bool) -> WSGIApp:
     """Return a WSGI application that runs an ASGI application on a loop in another thread.
 
-    A failure of the application is raised to the caller, or logged if the response is complete. The
-    application is cancelled when the server closes the body before its end.
+    A failure of the application is raised to the caller. The application is cancelled when the
+    server closes the body before its end.
 
     Args:
         run: Runs the application for an environ of the server, with its receive and send.
+        raising: Whether to raise a failure after the response was complete, instead of logging it.
     """
 
-    def wsgi(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    def wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         bridge = _Bridge(environ, loop)
-        running = asyncio.run_coroutine_threadsafe(bridge.run(run), loop)
-        running.add_done_callback(bridge.end)
-        try:
-            yield from bridge.parts(start_response)
-            bridge.check(running)
-        finally:
-            bridge.closed = True
-            running.cancel()
+        return _Body(_parts(bridge, run, loop, start_response), bridge, raising)
 
     return wsgi
+
+
+def _parts(
+    bridge: _Bridge, run: Run, loop: asyncio.AbstractEventLoop, start_response: StartResponse
+) -> Generator[bytes]:
+    running = asyncio.run_coroutine_threadsafe(bridge.run(run), loop)
+    running.add_done_callback(bridge.end)
+    try:
+        yield from bridge.parts(start_response)
+        bridge.check(running)
+    finally:
+        bridge.closed = True
+        running.cancel()
+
+
+class _Body:
+    """The body of a response, which tells of a failure after its end once the server has sent it.
+
+    Raised with the last part, the failure would keep the server from ending the response.
+    """
+
+    def __init__(self, parts: Generator[bytes], bridge: _Bridge, raising: bool) -> None:
+        self._parts = parts
+        self._bridge = bridge
+        self._raising = raising
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._parts
+
+    def close(self) -> None:
+        self._parts.close()
+        failure, self._bridge.late_failure = self._bridge.late_failure, None
+        if failure is None:
+            return
+        if self._raising:
+            raise failure
+        request = self._bridge.environ["unigate.request"]
+        _log.error("%r failed after its response was complete.", request, exc_info=failure)
 
 
 class _Bridge:
     """One request on its way between the thread of a server and an application on a loop.
 
     Attributes:
+        environ: The server's.
         closed: Whether the server wants no more of the response.
+        late_failure: What the application raised after the response was complete.
     """
 
     def __init__(self, environ: Environ, loop: asyncio.AbstractEventLoop) -> None:
-        self._environ = environ
+        self.environ = environ
         self._loop = loop
         # What the application wants of the server's thread; None once it has ended.
         self._orders: SimpleQueue[tuple[Message, asyncio.Future[Any]] | None] = SimpleQueue()
@@ -73,13 +107,14 @@ class _Bridge:
         self._left = _content_length(environ)
         self._more = True
         self.closed = False
+        self.late_failure: Exception | None = None
 
     # --- on the loop -----------------------------------------------------------------------------
 
     async def run(self, run: Run) -> BaseException | None:
         """Run the application; return its error, since an exit would end the event loop."""
         try:
-            await self._response.run(partial(run, self._environ))
+            await self._response.run(partial(run, self.environ))
         except BaseException as error:
             return error
         return None
@@ -136,15 +171,14 @@ class _Bridge:
             self._loop.call_soon_threadsafe(_settle, done, answer)
 
     def check(self, running: Future[BaseException | None]) -> None:
-        """Raise the error that the application ended with, unless its response is complete."""
+        """Raise the error that the application ended with; keep it if its response is complete."""
         error = running.result()
         if error is None:
             return
         failure = failure_of(error)
         if not (self._response.complete and isinstance(failure, Exception)):
             raise failure
-        request = self._environ["unigate.request"]
-        _log.error("%r failed after its response was complete.", request, exc_info=failure)
+        self.late_failure = failure
 
     def _send_start(self, start_response: StartResponse) -> None:
         assert self._start is not None
@@ -156,7 +190,7 @@ class _Bridge:
         """Read the next part of the request body; without Content-Length, up to its end."""
         size = PART if self._left is None else min(PART, self._left)
         try:
-            body = self._environ["wsgi.input"].read(size) if size else b""
+            body = self.environ["wsgi.input"].read(size) if size else b""
         except OSError:
             body = None
         if self._left is not None and body:

@@ -8,7 +8,7 @@ import click
 
 from unigate.nearest import nearest
 
-from . import EXTRA_MISSING, EXTRA_MODULES
+from . import EXTRA_MISSING, EXTRA_MODULES, PROGRAM
 
 # Each module has the command under the command's name. The second is the line for it in the help,
 # which imports none of them.
@@ -59,11 +59,15 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        target = " main:app" if ctx.command_path == PROGRAM else ""  # others know the application
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(f"Example: {ctx.command_path} dev{target}")
+
 
 @click.group(cls=_LazyGroup)
 @click.version_option(package_name="unigate", message="%(prog)s %(version)s")
 def commands() -> None:
-    """Serve, inspect, check and build an application for serverless hosts.
-
-    Example: unigate dev main:app
-    """
+    """Serve, inspect, check and build an application for serverless hosts."""

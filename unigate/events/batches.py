@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from unigate.http import json_object, json_text
 from unigate.interfaces import is_async
@@ -28,7 +28,10 @@ _log = logging.getLogger("unigate")
 _KINDS = ("dynamodb", "kinesis", "sqs", "s3", "ses", "sns")
 
 
-def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+_Context = TypeVar("_Context")
+
+
+def each_record(function: Callable[[Any, _Context], object]) -> Callable[[Any, _Context], Any]:
     """Return a function that handles a batch by calling this one for each record.
 
     A record for which it raises is logged, and reported to be delivered again. Where the order
@@ -36,7 +39,12 @@ def each_record(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any
 
     Args:
         function: Called with (record, context); it can be asynchronous. Its record can be
-            annotated with a class of Powertools, such as `SQSRecord`.
+            annotated with a class of Powertools, such as `SQSRecord`. What it returns has no use.
+
+    Returns:
+        A function of (event, context) that returns the reply, a dict, or an awaitable of it. Its
+        type is Any: mypy takes an asynchronous function with `dict[str, Any]` for a synchronous one
+        as well, where overloads would tell them apart.
 
     Raises:
         TypeError: The function cannot be called like that, is registered already, or is annotated

@@ -106,6 +106,7 @@ class _Body:
     """A response body that is produced in the application's context and started at once.
 
     An error before the first part is raised by the function, so that the framework can report it.
+    One from the application's `close` is raised by the server's: the response is whole by then.
 
     Args:
         ready: The parts that come next, in order: the application's `write` adds to them.
@@ -115,6 +116,7 @@ class _Body:
         self._body = body
         self._context = context
         self._ready = ready
+        self._failure: BaseException | None = None
         try:
             self._parts = iter(body)
             while not ready and self._go_on():
@@ -138,13 +140,22 @@ class _Body:
         try:
             part = self._context.run(next, self._parts)
         except StopIteration:
-            self.close()  # during the response: after it, Google assigns no processor time
+            try:
+                self._close()  # during the response: after it, Google assigns no processor time
+            except BaseException as error:
+                self._failure = error
             return False
         if part:
             self._ready.append(part)
         return True
 
     def close(self) -> None:
+        self._close()
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _close(self) -> None:
         body, self._body = self._body, ()
         self._context.run(_close, body)
 

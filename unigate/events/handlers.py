@@ -143,7 +143,9 @@ def _taken(kind: str, wanted: dict[str, str], first: EventHandler, second: Event
     from .filters import FILTERS
 
     known = FILTERS.get(kind)
-    advice = f" To tell events apart, pass a filter: {', '.join(known)}." if known else ""
+    more = [name for name in known or () if name not in wanted]
+    another = "another filter" if wanted else "a filter"
+    advice = f" To tell events apart, pass {another}: {', '.join(more)}." if more else ""
     what = f"the kind {kind!r}"
     if wanted:
         what += " and " + ", ".join(f"{name}={value!r}" for name, value in wanted.items())

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
-from types import CodeType, FunctionType, MethodType, ModuleType
+from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from unigate.context import event_host_var
@@ -20,6 +19,7 @@ from unigate.events.detection import parse_event
 from unigate.gateway import Gateway, wrap
 
 from .client import RuntimeClient
+from .gateway_search import gateways_in
 from .handlers import resolve
 from .invocation import Context, Invocation
 from .marshalling import marshal
@@ -34,8 +34,11 @@ from .serving import (
 
 _log = logging.getLogger("unigate")
 
-# How many objects are looked at to find the gateways of a function.
-_MOST_OBJECTS = 1000
+_RULE = (
+    "Of a handler around a gateway, the gateway must be found: as a global name or an attribute of "
+    "an imported module that the handler reads, in its closure or in its attributes. Write, above "
+    "it: app = unigate.wrap(...), or from main import app."
+)
 # A member of the reply that a decorator gets for a streamed response.
 _STREAMED = "streamed"
 
@@ -224,9 +227,9 @@ def handler_of(app: Any) -> tuple[Callable[[Any, Any], Any], Gateway]:
         app: A gateway, a function or proxy around one, or an application, which is wrapped.
 
     Raises:
-        UnknownInterface: It is none of them.
+        UnknownInterface: It is none of them, or the gateway was not found in the function.
     """
-    from inspect import unwrap  # the runtime itself does without it, to start faster
+    from inspect import isroutine, unwrap  # the runtime itself does without it, to start faster
 
     if issubclass(type(app), Gateway):
         return app, app
@@ -235,58 +238,12 @@ def handler_of(app: Any) -> tuple[Callable[[Any, Any], Any], Gateway]:
         try:
             gateway = wrap(app)
             return gateway, gateway
-        except UnknownInterface:
+        except UnknownInterface as error:
             if not gateways_in(app):
+                if isroutine(app):
+                    raise UnknownInterface(f"{error} {_RULE}") from None
                 raise
     return lambda event, context: resolve(app(event, context)), gateways_in(app)[0]
-
-
-def gateways_in(function: Any) -> list[Gateway]:
-    """Return the gateways that a function can call, the nearest first.
-
-    They are looked for where decorators keep functions (attributes and closures) and among the
-    globals that the functions name.
-    """
-    found: list[Gateway] = []
-    seen: dict[int, Any] = {}  # with the objects, so that no id is used again
-    left = deque([function])
-    while left and len(seen) < _MOST_OBJECTS:
-        each = left.popleft()
-        if id(each) in seen:
-            continue
-        seen[id(each)] = each
-        if issubclass(type(each), Gateway):
-            found.append(each)
-        elif not issubclass(type(each), type | ModuleType):
-            left.extend(_held_by(each))
-    return found
-
-
-def _held_by(each: Any) -> Iterator[Any]:
-    """Yield the callables that an object may call."""
-    for name in ("__wrapped__", "__func__", "__self__", "func"):
-        yield from _callables(lambda name=name: [getattr(each, name)])
-    yield from _callables(lambda: vars(each).values())
-    if type(each) is FunctionType:
-        for cell in each.__closure__ or ():
-            yield from _callables(lambda cell=cell: [cell.cell_contents])
-        for name in _names_in(each.__code__):
-            yield from _callables(lambda name=name: [each.__globals__[name]])
-
-
-def _callables(values: Any) -> list[Any]:
-    """Return the callables among values; objects of any kind are asked, and may refuse."""
-    try:
-        return [value for value in values() if callable(value)]
-    except Exception:
-        return []
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if type(constant) is CodeType:
-            yield from _names_in(constant)
 
 
 def _has_sentry_for_lambda() -> bool:

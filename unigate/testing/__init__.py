@@ -6,8 +6,9 @@
 `Client` is an `httpx.Client` and `AsyncClient` an `httpx.AsyncClient`, with a transport that asks
 an emulated host in this process. docs/testing.md describes both.
 
-An exception in the application becomes a 500 response, as on a host; to raise it in the test, wrap
-the application with `on_error="raise"`.
+An exception that leaves the application becomes a 500 response, as on a host; to raise it in the
+test, wrap the application with `on_error="raise"`. Flask and Django have a setting of their own
+that lets it out.
 """
 
 from __future__ import annotations

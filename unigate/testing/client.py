@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import httpx
 
-from unigate.emulator import BASE_URL
+from unigate.emulator import BASE_URL, CLIENT
 from unigate.events import EventSource
 
 from .cookies import Cookies
+from .counterparts import CLIENT_ATTRIBUTES, no_attribute
 from .requests import (
     ClientOptions,
     CookiesOption,
@@ -40,6 +41,11 @@ class _KeepsCookies:
         self._kept.clear()
         self._kept.update(cookies)
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, CLIENT_ATTRIBUTES)
+
 
 class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
     """Send requests to an application in this process, as a given host would, and keep cookies.
@@ -52,7 +58,16 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
             "google", "azure", or a server ("asgi", "wsgi"); or a custom event source.
         base_url: What relative URLs are appended to; its host must be in Django's ALLOWED_HOSTS,
             which allow the default, "localhost", while DEBUG is set.
-        options: Options of `httpx.Client`. No proxy or other setting is read from the environment.
+        client: The address and the port that requests come from, as every host sees them.
+        options: Options of `httpx.Client`, see `ClientOptions`; those for a network have no use
+            here. No proxy or other setting is read from the environment.
+
+    Raises:
+        UnknownInterface: The application is none.
+        ImportError: An import string does not lead to one.
+        ModuleNotFoundError: The source "azure" or "google" needs a package.
+        TypeError: An option is not known, or of a wrong type.
+        ValueError: There is no such source, or the base URL or the client's address is none.
     """
 
     def __init__(
@@ -61,12 +76,13 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
         source: str | EventSource = "http_api",
         *,
         base_url: str = BASE_URL,
+        client: tuple[str, int] = CLIENT,
         **options: Unpack[ClientOptions],
     ) -> None:
-        transport = HostTransport(app, source)
+        rest = client_options(options, base_url)
+        transport = HostTransport(app, source, client=client)
         self.app = transport.app
         self._kept = Cookies(base_url)
-        rest = client_options(options)
         super().__init__(transport=transport, base_url=base_url, trust_env=False, **rest)
         finish(self, options)
 
@@ -86,6 +102,8 @@ class Client(_KeepsCookies, httpx.Client):  # type: ignore[misc]
         Raises:
             TypeError: If both data and json are given.
             httpx.TooManyRedirects: If there are more than 20 redirects.
+            httpx.UnsupportedProtocol: If the URL has another scheme than http or https.
+            httpx.ReadTimeout: If the application has not answered within a timeout.
         """
         sending = sending_options(options)
         return cast(Response, self.send(self.build_request(method, url, **options), **sending))
@@ -137,8 +155,15 @@ class AsyncClient(_KeepsCookies, httpx.AsyncClient):  # type: ignore[misc]
 
     Each request is sent from a thread, so the test's event loop goes on, and several can be sent
     at once. The application runs on the event loop that unigate has, as on a host, not on that of
-    the test.
+    the test; it goes on when a request is cancelled.
     """
+
+    if not TYPE_CHECKING:
+
+        def __enter__(self) -> None:
+            raise TypeError("An AsyncClient must be entered by `async with`, got `with`.")
+
+        __exit__ = __enter__
 
     def __init__(
         self,
@@ -146,12 +171,13 @@ class AsyncClient(_KeepsCookies, httpx.AsyncClient):  # type: ignore[misc]
         source: str | EventSource = "http_api",
         *,
         base_url: str = BASE_URL,
+        client: tuple[str, int] = CLIENT,
         **options: Unpack[ClientOptions],
     ) -> None:
-        transport = HostTransport(app, source)
+        rest = client_options(options, base_url)
+        transport = HostTransport(app, source, client=client)
         self.app = transport.app
         self._kept = Cookies(base_url)
-        rest = client_options(options)
         super().__init__(transport=transport, base_url=base_url, trust_env=False, **rest)
         finish(self, options)
 

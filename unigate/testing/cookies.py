@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request as UrllibRequest
 
@@ -51,12 +52,19 @@ class Cookies(httpx.Cookies):
         if isinstance(cookies, (httpx.Cookies, CookieJar)):
             super().update(cookies)  # with their domains and paths
         else:
-            super().update({**dict(cookies or ()), **more})
+            super().update({**dict(pairs_of("cookies", cookies)), **more})
 
     def __delitem__(self, name: str) -> None:
         """Delete all cookies of a name, on every path and domain; KeyError if there is none."""
         self[name]
         self.delete(name)
+
+
+def pairs_of(name: str, given: Any) -> Iterable[tuple[Any, Any]]:
+    """Return what was given as a mapping, as pairs or as None; TypeError for text."""
+    if isinstance(given, (str, bytes)):
+        raise TypeError(f'{name} must be a dict or pairs, such as {{"a": "b"}}, got {given!r}.')
+    return given.items() if isinstance(given, Mapping) else given or ()
 
 
 class _Jar(CookieJar):
@@ -77,8 +85,8 @@ class _Jar(CookieJar):
 
 
 class _Policy(DefaultCookiePolicy):
-    """The rules of RFC 6265; by default, `Domain=localhost` is stored but never sent back."""
+    """The rules of RFC 6265; by default, a cookie of the domain "localhost" is never sent."""
 
     def return_ok_domain(self, cookie: Cookie, request: UrllibRequest) -> bool:
         host = urlsplit(request.full_url).hostname
-        return cookie.domain == f".{host}" or super().return_ok_domain(cookie, request)
+        return cookie.domain in (host, f".{host}") or super().return_ok_domain(cookie, request)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from http.cookiejar import CookieJar
 from typing import Any, Protocol, TypedDict
+from urllib.parse import urlsplit
 
 import httpx
 
 from unigate.http import latin1
 
-from .cookies import Cookies
+from .cookies import Cookies, pairs_of
+from .counterparts import check_client_options, check_options
 from .transport import ASKED, Asked
 
 _Headers = (
@@ -21,7 +24,12 @@ _Headers = (
     | None
 )
 CookiesOption = Mapping[str, str] | CookieJar | list[tuple[str, str]] | None
+_Timeout = float | tuple[float | None, float | None, float | None, float | None] | httpx.Timeout
 _Params = httpx.QueryParams | Mapping[str, Any] | Sequence[tuple[str, Any]] | str | bytes | None
+
+
+# A URL with a scheme and an authority (RFC 3986, section 3).
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class Options(TypedDict, total=False):
@@ -52,7 +60,13 @@ class Options(TypedDict, total=False):
 
 
 class ClientOptions(TypedDict, total=False):
-    """The keyword arguments of clients that are httpx's."""
+    """The keyword arguments of clients that are httpx's.
+
+    Attributes:
+        timeout: How long to wait for an answer, in seconds: that of `httpx.Timeout.read`. Then
+            `httpx.ReadTimeout` is raised, while the application goes on in its thread. None, the
+            default, waits.
+    """
 
     auth: tuple[str | bytes, str | bytes] | httpx.Auth | None
     params: _Params
@@ -62,6 +76,7 @@ class ClientOptions(TypedDict, total=False):
     max_redirects: int
     event_hooks: Mapping[str, list[Callable[..., Any]]] | None
     default_encoding: str | Callable[[bytes], str]
+    timeout: _Timeout | None
 
 
 class KeepingClient(Protocol):
@@ -75,12 +90,22 @@ class KeepingClient(Protocol):
     def base_url(self) -> httpx.URL: ...
 
 
-def client_options(options: ClientOptions) -> Any:
-    """Return the options of httpx's client."""
+def client_options(options: ClientOptions, base_url: str) -> Any:
+    """Return the options of httpx's client.
+
+    Raises:
+        TypeError: An option is not known, such as those that httpx has for a network.
+        ValueError: The base URL is none.
+    """
+    check_client_options(options, ClientOptions.__annotations__)
+    if not (str(base_url).startswith(("http://", "https://")) and urlsplit(str(base_url)).hostname):
+        raise ValueError(
+            f'base_url must be a URL with a host, such as "https://localhost", got {base_url!r}.'
+        )
     headers = httpx.Headers(_encoded(options.get("headers")))
     headers.setdefault("user-agent", "unigate")
     rest = {name: value for name, value in options.items() if name not in ("cookies", "headers")}
-    return {**rest, "headers": headers}
+    return {"timeout": None, **rest, "headers": headers}
 
 
 def finish(client: KeepingClient, options: ClientOptions) -> None:
@@ -108,8 +133,11 @@ def build(
     options: dict[str, Any],
 ) -> httpx.Request:
     """Build a request with httpx's method, of the options that are described at `Options`."""
+    check_options(options, Options.__annotations__)
+    if not isinstance(url, (str, httpx.URL)):
+        raise TypeError(f"url must be text or an httpx.URL, got {url!r}.")
     written = str(url)
-    if not written.startswith(("http://", "https://")):
+    if not _ABSOLUTE.match(written):
         written = f"{str(client.base_url).rstrip('/')}/{written.removeprefix('/')}"
     base64 = options.pop("base64", False)
     headers = httpx.Headers(client.headers)
@@ -147,7 +175,7 @@ def _merged(header: str, cookies: CookiesOption) -> str:
     """Return a Cookie header with cookies of one request, which replace others of their name."""
     if isinstance(cookies, CookieJar):
         cookies = [(cookie.name, cookie.value or "") for cookie in cookies]
-    added = dict(cookies or ())
+    added = dict(pairs_of("cookies", cookies))
     pairs = [pair for pair in header.split("; ") if pair.partition("=")[0] not in added]
     return "; ".join(filter(None, [*pairs, *(f"{name}={added[name]}" for name in added)]))
 
@@ -156,8 +184,7 @@ def _encoded(headers: Any) -> list[tuple[bytes, bytes]]:
     """Return header fields as httpx sends them unchanged."""
     if isinstance(headers, httpx.Headers):
         return headers.raw
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return [(_bytes(name), _bytes(value)) for name, value in pairs]
+    return [(_bytes(name), _bytes(value)) for name, value in pairs_of("headers", headers)]
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from unigate.http import Headers as HeaderFields
 from unigate.http import latin1
+
+from .counterparts import RESPONSE_ATTRIBUTES, no_attribute
 
 
 class Headers(httpx.Headers):
@@ -56,3 +58,8 @@ class Response(httpx.Response):
     def reply(self) -> Any:
         """The application's reply to the event; None for a server."""
         return self.extensions["reply"]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise no_attribute(self, name, RESPONSE_ATTRIBUTES)

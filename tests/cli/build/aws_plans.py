@@ -48,8 +48,10 @@ class Planner:
         self._folder = folder
         self._capsys = capsys
 
-    def plan(self, settings: str = "", functions: str = "", *options: str) -> Plan:
-        status, out, err = self._run(settings, functions, options)
+    def plan(
+        self, settings: str = "", functions: str = "", *options: str, limits: str = ""
+    ) -> Plan:
+        status, out, err = self._run(settings, functions, options, limits)
         assert status == 0, err
         return Plan(out)
 
@@ -58,8 +60,10 @@ class Planner:
         assert status == 2
         return err
 
-    def _run(self, settings: str, functions: str, options: tuple[str, ...]) -> tuple[int, str, str]:
-        text = f'[tool.unigate]\npython = "3.13"\n[tool.unigate.aws]\n{settings}\n'
+    def _run(
+        self, settings: str, functions: str, options: tuple[str, ...], limits: str = ""
+    ) -> tuple[int, str, str]:
+        text = f'[tool.unigate]\npython = "3.13"\n{limits}\n[tool.unigate.aws]\n{settings}\n'
         write(self._folder, {"pyproject.toml": text, "main.py": f"{GATEWAY}\n{functions}"})
         status = main(["build", "main:app", "--target", "aws", "--dry-run", *options])
         return status, *self._capsys.readouterr()

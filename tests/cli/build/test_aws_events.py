@@ -142,12 +142,24 @@ def test_a_batch_that_needs_a_window_gets_one(planner: Planner) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ("sqs.orders.batch_size = 10001", "batch_size must be from 1 to 10000, got 10001."),
-        ("sqs.orders.batch_window = 301", "batch_window must be from 1 to 300, got 301."),
-        ("sqs.orders.max_concurrency = 1", "max_concurrency must be from 2 to 1000, got 1."),
+        (
+            "sqs.orders.batch_size = 10001",
+            "batch_size must be an integer from 1 to 10000, got 10001.",
+        ),
+        (
+            "sqs.orders.batch_window = 301",
+            "batch_window must be an integer from 1 to 300, got 301.",
+        ),
+        (
+            "sqs.orders.max_concurrency = 1",
+            "max_concurrency must be an integer from 2 to 1000, got 1.",
+        ),
         ('sqs."orders.fifo".batch_size = 11', "a FIFO queue has at most 10 messages in a batch"),
         ('sqs."orders.fifo".batch_window = 1', "a FIFO queue has at most 10 messages in a batch"),
-        ("kinesis.clicks.batch_size = 10001", "batch_size must be from 1 to 10000, got 10001."),
+        (
+            "kinesis.clicks.batch_size = 10001",
+            "batch_size must be an integer from 1 to 10000, got 10001.",
+        ),
     ],
 )
 def test_batches_that_lambda_refuses_are_errors(
@@ -200,7 +212,13 @@ def test_events_without_a_function_are_refused(planner: Planner, functions: list
 
 def test_a_rule_without_a_pattern_is_refused(planner: Planner) -> None:
     error = planner.refusal("events.eventbridge.x.bus = 'shop'", on_event("'eventbridge'"))
-    assert "tool.unigate.aws.events.eventbridge.x must have a pattern." in error
+    assert "tool.unigate.aws.events.eventbridge.x must be a table with pattern, got " in error
+
+
+def test_an_event_that_s3_does_not_have_is_refused(planner: Planner) -> None:
+    error = planner.refusal("", on_event("'s3', bucket='photos', event='Created'"))
+    assert "The event that main.function_0 is for must be an event of S3, such as" in error
+    assert "got 'Created'" in error
 
 
 def test_a_bucket_is_named_once_with_events_that_do_not_overlap(planner: Planner) -> None:
@@ -250,6 +268,26 @@ def test_several_triggers_have_an_address_each(planner: Planner) -> None:
         "HttpApiUrl", "RestApiUrl", "FunctionUrl", "AlbUrl", "FunctionName"
     ]  # fmt: skip
     assert set(made.properties["Events"]) == {"EveryRequest", "Root", "EveryPath"}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "timeout", "noted"),
+    [
+        ("http_api", 30, ""),
+        ("http_api", 31, "http_api answers a request with an error after 30 seconds: function_"),
+        ("rest_api", 29, ""),
+        ("rest_api", 30, "rest_api answers a request with an error after 29 seconds, unless the a"),
+        ("function_url", 900, ""),
+        ("alb", 900, ""),
+    ],
+)
+def test_a_timeout_that_api_gateway_does_not_wait_for_is_noted(
+    planner: Planner, trigger: str, timeout: int, noted: str
+) -> None:
+    made = planner.plan(f"trigger = '{trigger}'", limits=f"timeout = {timeout}")
+    notes = [line for line in made.notes.splitlines() if "tool.unigate.timeout is" in line]
+    assert len(notes) == bool(noted)
+    assert all(noted in note for note in notes)
 
 
 def test_a_function_for_events_alone_has_no_address(planner: Planner) -> None:
@@ -325,8 +363,11 @@ def test_a_vpc_is_in_the_template(planner: Planner) -> None:
         (f"capacity_provider = '{PROVIDER}'\nprovisioned_concurrency = 1", "capacity_provider exc"),
         (f"capacity_provider = '{PROVIDER}'\n[tool.unigate]\nmemory = 512", "memory of 2048 or mo"),
         (f"capacity_provider = '{PROVIDER}'\n[tool.unigate]\npython = '3.12'", "Python 3.13 or la"),
-        ("capacity_provider = {max_concurrency = 1}", "capacity_provider must have an arn."),
-        ("vpc = {subnets = ['subnet-1']}", "vpc requires subnets and security_groups"),
+        (
+            "capacity_provider = {max_concurrency = 1}",
+            "capacity_provider must be a table with arn, got",
+        ),
+        ("vpc = {subnets = ['subnet-1']}", "vpc must be a table with security_groups, got"),
     ],
 )
 def test_settings_that_lambda_does_not_have_together_are_refused(

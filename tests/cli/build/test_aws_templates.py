@@ -6,6 +6,8 @@ tests/builds runs the tools that read these files.
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,16 +72,21 @@ def test_the_commands_are_whole_and_their_variables_named(
     planner: Planner, template: str, trigger: str, package: str
 ) -> None:
     options = ("--template", template, "--format", package)
-    *commands, variables = planner.plan(f"trigger = '{trigger}'", "", *options).notes.splitlines()
-    names = {
-        name
-        for name in ("AWS_REGION", "AWS_ACCOUNT_ID", "FUNCTION_NAME", "ECR_REPOSITORY", "VPC_ID")
-        if any(f"${name}" in command for command in commands)
-    }
+    plan = planner.plan(f"trigger = '{trigger}'", "", *options)
+    *commands, variables = plan.notes.splitlines()
+    text = "\n".join(commands)
+    names = set(re.findall(r"\$\{?([A-Z_]+)", text))
     assert "AWS_REGION" in names
     assert variables.startswith("Before that, set ")
-    assert {name for name in names if f"{name} to " in variables} == names
-    text = "\n".join(commands)
+    assert set(re.findall(r"([A-Z_]+) to ", variables)) == names
+    # Any shell can run them, and what the files read from the environment is set.
+    subprocess.run(["sh", "-n", "-c", text], check=True, timeout=10)
+    assert not re.search(r"\$\{[^}]*[^A-Z_}]", text)
+    files = "\n".join(plan.texts.values())
+    for read in re.findall(r"process\.env\.(\w+)|\$\{env:(\w+)|os\.environ\[\"(\w+)", files):
+        assert f'{"".join(read)}="' in text
+    if trigger == "alb" and template not in ("serverless", "none"):
+        assert {"VPC_ID", "SUBNET_IDS"} <= names
     pushes = package == "image" and template not in ("sam", "cdk")
     assert ("docker push " in text) == pushes
     assert ("docker login --username AWS" in text) == pushes

@@ -56,7 +56,10 @@ def build(*args: str) -> int:
         ),
         ({"aws": {"trigger": 1}}, "aws.trigger must be one of 'http_api', 'rest_api', "),
         ({"aws": {"snap_start": 1}}, "aws.snap_start must be true or false, got 1."),
-        ({"aws": {"policies": [1]}}, "policies[0] must be the name or ARN of a policy, or a table"),
+        (
+            {"aws": {"policies": [1]}},
+            "policies[0] must be the name or ARN of a managed policy, a statement",
+        ),
         (
             {"aws": {"events": {"sqs": {"orders": {"batch": 1}}}}},
             "[tool.unigate.aws.events.sqs.orders] has no key 'batch': did you mean 'batch_size'?",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -101,6 +102,66 @@ def test_what_vercel_refuses_beside_the_builds_rewrites_is_an_error(
     assert (folder / "vercel.json").read_text() == mine
 
 
+@pytest.mark.parametrize(
+    ("named", "setting", "message"),
+    [
+        ("nextjs", None, 'must have "framework": null, as tool.unigate.vercel.framework says, got '
+         '"nextjs": remove it, or build in a folder of the application\'s own'),
+        ("flask", None, 'got "flask": write framework = "flask" to [tool.unigate.vercel], or remo'),
+        ("nextjs", "flask", 'must have "framework": "flask", as tool'),
+        ("flask", "flask", None),
+        (None, "flask", None),
+    ],
+)  # fmt: skip
+def test_another_framework_in_vercel_json_is_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], named: str | None, setting: str | None,
+    message: str | None,
+) -> None:  # fmt: skip
+    lines = f'[tool.unigate.vercel]\nframework = "{setting}"\n' if setting else ""
+    lines += '[tool.vercel]\nentrypoint = "api.index:app"\n[project]\ndependencies = []\n'
+    mine = json.dumps({"framework": named})
+    write(folder, {"vercel.json": mine, "pyproject.toml": lines})
+    for output in ([], ["--output", "sub"]):
+        status = main(["build", "main:app", "--target", "vercel", *output])
+        assert status == (2 if message else 0)
+        assert (message or "") in capsys.readouterr().err
+    if message:
+        assert (folder / "vercel.json").read_text() == mine
+
+
+def test_a_framework_that_a_build_wrote_follows_its_setting(folder: Path) -> None:
+    end = '[tool.vercel]\nentrypoint = "api.index:app"\n[project]\ndependencies = []\n'
+    for setting in ("flask", "fastapi", None):
+        lines = f'[tool.unigate.vercel]\nframework = "{setting}"\n' if setting else ""
+        write(folder, {"pyproject.toml": lines + end})
+        assert main(["build", "main:app", "--target", "vercel", "--no-smoke"]) == 0
+        made = json.loads((folder / "vercel.json").read_text())
+        assert made["framework"] == setting
+        write(folder, {"vercel.json": json.dumps({**made, "regions": ["fra1"]})})
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "noted"),
+    [
+        ({"source": "/(.*)", "destination": "/index.html"}, True),
+        ({"source": "/:path*", "destination": "https://example.com/:path*"}, True),
+        ({"source": "/(.*)", "destination": "/api/index.py"}, False),
+        ({"source": "/old/(.*)", "destination": "/index.html"}, False),
+        (
+            {"source": "/(.*)", "destination": "/a", "has": [{"type": "host", "value": "a.com"}]},
+            False,
+        ),
+    ],
+)
+def test_a_rewrite_that_hides_the_application_is_noted(
+    folder: Path, capsys: pytest.CaptureFixture[str], rewrite: dict[str, Any], noted: bool
+) -> None:
+    write(folder, {"vercel.json": json.dumps({"rewrites": [rewrite]})})
+    assert main(["build", "main:app", "--target", "vercel", "--no-smoke"]) == 0
+    out = capsys.readouterr().out
+    assert ("so that no request reaches the application" in out) == noted
+
+
 def test_a_changed_text_is_left_with_a_diff(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,3 +219,58 @@ def test_a_link_is_refused(folder: Path) -> None:
     (folder / "out/host.json").symlink_to("../mine.json")
     with pytest.raises(click.ClickException, match="not written by unigate build"):
         writing.write({"host.json": b"{}\n"}, folder / "out", "azure")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "last", "ours", "merged"),
+    [
+        ('{"a": 1, "b": 1}', {"a": 1}, "{}", {"b": 1}),
+        ('{"a": 2, "b": 1}', {"a": 1}, "{}", {"a": 2, "b": 1}),
+        ('{"a": {"b": 1, "c": 1}}', {"a": {"b": 1}}, "{}", {"a": {"c": 1}}),
+        ('{"a": {"b": 2, "c": 1}}', {"a": {"b": 1, "c": 1}}, '{"a": {}}', {"a": {"b": 2}}),
+        ('{"a": [{"b": 1}, {"b": 2}]}', {"a": [{"b": 1}]}, '{"a": [{"b": 3}]}',
+         {"a": [{"b": 2}, {"b": 3}]}),
+        ('{"a": [{"b": 1}, {"b": 2}]}', {"a": [{"b": 1}]}, "{}", {"a": [{"b": 2}]}),
+        ('{"a": 1, "b": 1}', {"a": 1}, '{"a": 2}', {"a": 2, "b": 1}),
+    ],
+)  # fmt: skip
+def test_what_only_the_last_build_wrote_is_removed(
+    tmp_path: Path, theirs: str, last: object, ours: str, merged: object
+) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(theirs)
+    assert json.loads(merged_json(file, ours.encode(), last)) == merged
+
+
+def test_settings_that_are_removed_leave_a_merged_vercel_json(folder: Path) -> None:
+    mine = {"regions": ["fra1"], "functions": {"api/other.py": {"maxDuration": 5}}}
+    write(folder, {"vercel.json": json.dumps(mine), ".python-version": "3.12\n"})
+    command = ["build", "main:app", "--target", "vercel"]
+    assert main(command) == 0
+    without = json.loads((folder / "vercel.json").read_text())
+    limits = 'memory = 1024\ntimeout = 60\nexclude = ["notes/*"]\n'
+    project_table = "[project]\ndependencies = []\n[tool.unigate]\n"
+    write(folder, {"pyproject.toml": project_table + limits})
+    assert main([*command, "--output", "sub"]) == 0  # which has the settings' keys as well
+    assert main(command) == 0
+    made = json.loads((folder / "vercel.json").read_text())
+    assert made["functions"]["api/index.py"] == {
+        "memory": 1024, "maxDuration": 60, "excludeFiles": "notes/*"
+    }  # fmt: skip
+    write(folder, {"pyproject.toml": project_table})
+    for output in ("sub", "."):
+        assert main([*command, "--output", output]) == 0
+        assert json.loads((folder / output / "vercel.json").read_text()) == without
+
+
+def test_a_limit_that_was_changed_in_vercel_json_stays(folder: Path) -> None:
+    command = ["build", "main:app", "--target", "vercel"]
+    table = "[project]\ndependencies = []\n[tool.unigate]\n"
+    write(folder, {"pyproject.toml": f"{table}memory = 1024\ntimeout = 60\n"})
+    assert main(command) == 0
+    made = json.loads((folder / "vercel.json").read_text())
+    made["functions"]["api/index.py"]["maxDuration"] = 120
+    write(folder, {"vercel.json": json.dumps(made), "pyproject.toml": table})
+    assert main(command) == 0
+    made = json.loads((folder / "vercel.json").read_text())
+    assert made["functions"] == {"api/index.py": {"maxDuration": 120}}

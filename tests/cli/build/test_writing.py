@@ -212,9 +212,9 @@ def test_an_error_in_the_notes_is_raised_before_files_are_written(folder: Path) 
 
 
 def test_a_damaged_record_is_refused(folder: Path) -> None:
-    for text in ("{", "[]", '{"aws": 1}'):
+    for text in ("{", "[]", '{"aws": 1}', '{"json": []}'):
         write(folder, {"out/.unigate-build.json": text})
-        with pytest.raises(click.ClickException, match="is damaged: remove it"):
+        with pytest.raises(click.ClickException, match=r"is damaged\. Restore it; or"):
             writing.write({"a": b"1"}, folder / "out", "aws")
 
 
@@ -638,3 +638,21 @@ def test_a_build_recovers_before_it_reads_the_project(folder: Path) -> None:
     assert not stage.exists()
     assert b"unigate.wrap" in (folder / "main.py").read_bytes()
     assert b"functions_framework" in (folder / "google_function.py").read_bytes()
+
+
+@pytest.mark.parametrize("output", ["..", "/", "../../.."])
+@pytest.mark.parametrize("target", ["aws", "vercel", "container"])
+def test_an_output_folder_around_the_project_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], output: str, target: str
+) -> None:
+    before = tree(folder.parent)
+    assert main(["build", "main:app", "--target", target, "--output", output, "--force"]) == 2
+    assert "--output must be the project's folder, a folder in it, or one beside it, got " in (
+        capsys.readouterr().err
+    )
+    assert tree(folder.parent) == before
+
+
+def test_an_output_folder_beside_the_project_is_none_around_it(folder: Path) -> None:
+    assert main(["build", "main:app", "--target", "google", "--output", "../project-2"]) == 0
+    assert (folder.parent / "project-2/main.py").is_file()

@@ -12,6 +12,7 @@ import flask
 import pytest
 
 import unigate
+from tests.cli.function_patterns import FILES, PATTERNS, REWRITES, RUNTIMES
 from tests.cli.projects import project, write
 from unigate.cli.check.entrypoints import check_entrypoints
 from unigate.cli.check.findings import Finding
@@ -157,6 +158,68 @@ def test_builds_beside_functions_and_public(folder: Path) -> None:
     assert "no file of public/" in unserved
     others = [ENTRY, {"src": "public/**", "use": "@vercel/static"}]
     assert list(check_vercel_json(configured(folder, builds=others))) == []
+
+
+def test_patterns_of_functions_match_as_those_of_vercel(folder: Path) -> None:
+    write(folder, {**dict.fromkeys(FILES, "from main import app\n"), "public/.gitkeep": ""})
+    for pattern, matches in PATTERNS.items():
+        found = check_vercel_json(configured(folder, framework=None, functions={pattern: {}}))
+        refused = [f'Vercel refuses {pattern!r} in "functions": it matches no function in api/.']
+        assert messages(found, "vercel") == ([] if matches else refused)
+
+
+def test_patterns_that_only_javascript_has_are_not_judged(folder: Path) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    for pattern in ("api/{index,a}.py", "api/+(index).py", "!api/index.py", "api/[^a]*.py"):
+        found = check_vercel_json(configured(folder, framework=None, functions={pattern: {}}))
+        assert list(found) == []
+
+
+def test_a_runtime_needs_a_version(folder: Path) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    for runtime, valid in RUNTIMES.items():
+        functions = {"api/index.py": {"runtime": runtime}}
+        found = messages(
+            check_vercel_json(configured(folder, framework=None, functions=functions)), "vercel"
+        )
+        assert len(found) == (not valid)
+        assert all(
+            f"Vercel refuses the runtime {runtime!r} of 'api/index.py'" in one for one in found
+        )
+
+
+def test_rewrites_that_vercel_refuses(folder: Path) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    for (source, destination), problem in REWRITES.items():
+        rule = {"source": source, "destination": destination}
+        found = messages(
+            check_vercel_json(configured(folder, framework=None, rewrites=[rule])), "vercel"
+        )
+        assert len(found) == bool(problem), (rule, found)
+        assert all(f"Vercel refuses the rewrite of {source!r}: {problem}" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("rewrites", "message"),
+    [
+        ({}, 'Vercel refuses "rewrites": it must be a list, got {}.'),
+        (["/a"], "Vercel refuses the rewrite '/a': it must be an object with the texts"),
+        ([{"src": "/a", "dest": "/b"}], "it must be an object with the texts"),
+        ([{"source": "/a"}], "it must be an object with the texts"),
+    ],
+)
+def test_rewrites_of_another_shape(folder: Path, rewrites: object, message: str) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    found = check_vercel_json(configured(folder, framework=None, rewrites=rewrites))
+    [found_message] = messages(found, "vercel")
+    assert message in found_message
+
+
+def test_names_in_conditions_may_be_in_a_destination(folder: Path) -> None:
+    write(folder, {"public/.gitkeep": ""})
+    has = [{"type": "host", "value": "(?<tenant>.*)\\.example\\.com"}]
+    rule = {"source": "/a", "destination": "/:tenant", "has": has}
+    assert list(check_vercel_json(configured(folder, framework=None, rewrites=[rule]))) == []
 
 
 def test_sources_that_vercel_serves_publicly(folder: Path) -> None:

@@ -25,30 +25,110 @@ SHIPPED = json.loads(Path(schema.__file__).with_name("schema.json").read_text("u
 VALIDATOR = jsonschema.Draft7Validator(SHIPPED)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
+PROVIDER = "arn:aws:lambda:eu-west-1:123456789012:capacity-provider:mine"
+STREAM = "arn:aws:dynamodb:eu-west-1:123456789012:table/a/stream/2026-01-01T00:00:00.000"
+VPC = {"subnets": ["subnet-1a"], "security_groups": ["sg-1"]}
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def aws(**settings: Any) -> dict[str, Any]:
+    return {"aws": settings}
+
+
+def events(kind: str, value: Any) -> dict[str, Any]:
+    return {"aws": {"events": {kind: {"a": value}}}}
+
+
+def statement(**values: Any) -> dict[str, Any]:
+    """Return settings with a statement; None takes a key out."""
+    made = {**STATEMENT, **values}
+    return aws(policies=[{key: value for key, value in made.items() if value is not None}])
+
+
 VALID = [
     {},
     {"app": "main:app", "memory": 1, "exclude": [], "environment": {"A_1": ""}},
+    {"memory": 512.0, "python": "3.12.1", "container": {"health": "/health?a=b"}},
     {"functions": {"/a/{b}": {"timeout": 3}}, "aws": {"trigger": "alb"}},
-    {"aws": {"trigger": ["alb", "rest_api"], "policies": ["A", {"B": {}}], "snap_start": True}},
-    {"aws": {"events": {"sqs": {"a": True, "b": {"batch_size": 1}}, "schedule": {"c": "rate"}}}},
-    {"aws": {"capacity_provider": {"arn": "a"}, "vpc": {"subnets": ["a"]}}},
+    aws(trigger=["alb", "rest_api"], policies=["A", {"BPolicy": {}}], snap_start=True),
+    {"aws": {"events": {"sqs": {"a": True, "b": {"batch_size": 1}}, "schedule": {"c": False}}}},
+    aws(capacity_provider={"arn": PROVIDER}, vpc=VPC),
+    aws(capacity_provider=PROVIDER),
+    events("schedule", "rate(5 minutes)"),
+    events("s3", {"events": ["ObjectCreated", "s3:ObjectRemoved:*", "ObjectAcl:Put"]}),
+    events("dynamodb", {"stream": STREAM}),
+    events(
+        "eventbridge", {"pattern": {"source": ["a"], "detail": {"b": {"c": [{"prefix": "d"}]}}}}
+    ),
+    events("eventbridge", False),
+    statement(Sid="Read1", Condition={"StringEquals": {"aws:SourceVpc": "vpc-1"}}),
+    statement(Action=None, NotAction=["s3:*", "*"], Resource=None, NotResource=["arn:aws:s3:::a"]),
+    statement(Resource=[{"Fn::Sub": "arn:${AWS::Partition}:s3:::a"}]),
+    aws(policies=["service-role/AWSLambdaRole", "arn:aws:iam::123456789012:policy/mine"]),
+    aws(policies=[{"Ref": "Mine"}, {"KMSEncryptPolicy_v2": {"KeyId": "a"}}]),
 ]
 INVALID = [
     {"memry": 1},
     {"memory": "1"},
     {"memory": 0},
+    {"memory": 512.5},
+    {"memory": True},
+    {"app": "main.app"},
+    {"python": "python3.12"},
+    {"python": 3.12},
     {"exclude": "docs"},
     {"exclude": [1]},
+    {"container": {"health": "health"}},
+    {"vercel": {"framework": "nextjs"}},
     {"environment": {"A-B": ""}},
     {"environment": {"A": 1}},
+    {"environment": {"A": "\0"}},
     {"functions": {"/a": {"app": "main:app"}}},
     {"functions": []},
-    {"aws": {"trigger": "lattice"}},
-    {"aws": {"memory": 1}},
-    {"aws": {"trigger": ["lattice"]}},
-    {"aws": {"policies": [1]}},
-    {"aws": {"events": {"sqs": {"a": {"batch": 1}}}}},
-    {"aws": {"events": {"schedule": {"a": 1}}}},
+    aws(trigger="lattice"),
+    aws(memory=1),
+    aws(trigger=["lattice"]),
+    aws(policies=[1]),
+    aws(policies=[{"S3ReadPolicyy": {}}]),
+    aws(policies=[{"S3ReadPolicy": {}, "SQSPollerPolicy": {}}]),
+    aws(policies=[{}]),
+    statement(Effect=None),
+    statement(Effect="allow"),
+    statement(Action=None, Actions="s3:GetObject"),
+    statement(Action=None),
+    statement(NotAction="s3:GetObject"),
+    statement(Action="GetObject"),
+    statement(Action=[]),
+    statement(Resource=None),
+    statement(Resource="orders"),
+    statement(Principal="*"),
+    statement(Condition={"StringEquals": "a"}),
+    aws(capacity_provider="myprovider"),
+    aws(capacity_provider={"max_concurrency": 1}),
+    aws(capacity_provider={"arn": PROVIDER, "max_concurrency": 1601}),
+    aws(capacity_provider={"arn": PROVIDER, "memory_per_vcpu": 16}),
+    aws(capacity_provider={"arn": PROVIDER, "memory_per_vcpu": 1}),
+    aws(vpc={**VPC, "subnets": ["mysubnet"]}),
+    aws(vpc={**VPC, "security_groups": ["default"]}),
+    aws(vpc={**VPC, "subnets": []}),
+    aws(vpc={"subnets": ["subnet-1"]}),
+    events("sqs", {"batch": 1}),
+    events("sqs", {"batch_size": 10_001}),
+    events("sqs", {"batch_window": 301}),
+    events("sqs", {"max_concurrency": 1}),
+    events("sqs", {"max_concurrency": 1001}),
+    events("kinesis", {"max_concurrency": 2}),
+    events("schedule", 1),
+    events("schedule", 0),
+    events("schedule", True),
+    events("schedule", "every day"),
+    events("s3", {"events": ["Created"]}),
+    events("dynamodb", {"stream": "orders"}),
+    events("eventbridge", True),
+    events("eventbridge", {"bus": "a"}),
+    events("eventbridge", {"pattern": {"source": "shop"}}),
+    events("eventbridge", {"pattern": {"source": []}}),
+    events("eventbridge", {"pattern": {"detail": {"a": {"b": "c"}}}}),
 ]
 
 
@@ -62,15 +142,51 @@ def test_the_schema_is_one_of_draft_7() -> None:
     jsonschema.Draft7Validator.check_schema(SHIPPED)
 
 
-@pytest.mark.parametrize("table", VALID + INVALID)
+@pytest.mark.parametrize("table", VALID + INVALID, ids=json.dumps)
 def test_the_schema_accepts_what_the_commands_accept(table: dict[str, Any]) -> None:
     try:
         read_settings({"tool": {"unigate": table}})
         accepted = True
     except click.ClickException:
         accepted = False
-    assert accepted == (table in VALID)
+    assert accepted == any(table is valid for valid in VALID)
     assert VALIDATOR.is_valid(table) == accepted
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (statement(Effect=None), "policies[0] must be a table with Effect, got {'Action': 's3:G"),
+        (statement(Effect="allow"), "Effect must be one of 'Allow', 'Deny', got 'a"),
+        (statement(Action=None, Actions="s3:*"), "policies[0]] has no key 'Actions': did you mean"),
+        (statement(Resource=None), "policies[0] must be a table with Resource or NotResource, got"),
+        (statement(NotAction="s3:*"), "must be a table with Action or NotAction, not both, got"),
+        (statement(Resource="orders"), """Resource must be an ARN or "*", got 'orders'."""),
+        (aws(policies=[{"S3ReadPolicyy": {}}]), "policies[0] must be the name or ARN of a m"),
+        (aws(capacity_provider="mine"), "must be the ARN of a capacity provider, arn:aws:lambda:R"),
+        (aws(capacity_provider={}), "capacity_provider must be a table with arn, got {}."),
+        (aws(vpc={**VPC, "subnets": ["a"]}), "subnets[0] must be the identifier of a subnet"),
+        (events("sqs", {"batch_size": 0}), "sqs.a.batch_size must be an integer from 1 to 10000"),
+        (events("sqs", {"batch": 1}), "sqs.a] has no key 'batch': did you mean 'batch_size'?"),
+        (events("schedule", "every day"), 'schedule.a must be an expression of EventBridge: "ra'),
+        (events("s3", {"events": ["Created"]}), "events[0] must be an event of S3, such as"),
+        (events("eventbridge", {"pattern": {"source": "shop"}}),
+         """pattern.source must be a list of what matches, or a table of such lists, got 'shop'. """
+         'Write ["shop"].'),
+        ({"environment": {"A-B": ""}}, "A name in tool.unigate.environment must be of only the "),
+        ({"environment": {"A": 1}}, 'environment.A must be a string, got 1. Write "1".'),
+        ({"app": "main.app"}, 'app must be of the form "package.module:attribute", such as'),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_named_with_what_it_must_be(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(click.ClickException) as raised:
+        read_settings({"tool": {"unigate": table}})
+    assert message in raised.value.message
+
+
+def test_a_float_without_a_fraction_is_an_integer() -> None:
+    read = read_settings({"tool": {"unigate": {"memory": 512.0}}})
+    assert repr(read) == "{'memory': 512}"
 
 
 def _described(table: Any, place: str) -> Iterator[tuple[str, bool]]:

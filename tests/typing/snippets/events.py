@@ -16,6 +16,20 @@ app = unigate.wrap("main:site")
 def order(record: dict[str, Any], context: object) -> None: ...
 
 
+@app.on_event("kinesis")
+@each_record
+async def reading(record: dict[str, Any], context: unigate.Request) -> None: ...
+
+
+order({}, None)
+order({})  # refused
+reading({}, None)  # refused
+
+
+@each_record  # refused
+def without_a_record() -> None: ...
+
+
 @app.on_event("schedule", rule="nightly")
 def tidy(event: dict[str, Any], context: object) -> str:
     return "tidied"

@@ -16,6 +16,7 @@ from unigate.cli.project.aws_settings import FORMATS, TEMPLATES
 from unigate.cli.project.core import Project
 from unigate.cli.project.dependencies import REQUIREMENTS
 from unigate.cli.project.pyproject import PYPROJECT, read_pyproject
+from unigate.cli.project.record import read_json_written
 from unigate.cli.project.target import load_target
 
 from . import vercel
@@ -103,7 +104,7 @@ def build(
         files = {**plan.files, **replaced}
         if platform != "aws" and not project.in_place:
             own = without_locks(project.files(), replaced)
-            files = _with_project(files, own, project.output, force)
+            files = _with_project(files, own, project, force)
         if dry_run:
             _print(files, project.output)
         else:
@@ -142,6 +143,7 @@ def _read_project(
     output = output or _default_output(root, platform)
     with _errors_of_writing(output), suppress(FileNotFoundError):
         output.stat()  # a link that leads to itself cannot be resolved below
+    _refuse_around(root, output)
     if not dry_run:  # before the project is read, which may be the output folder
         with _errors_of_writing(output):
             recover_output(output)
@@ -163,6 +165,16 @@ def _default_output(root: Path, platform: str) -> Path:
         )
         raise click.ClickException(message)
     return output
+
+
+def _refuse_around(root: Path, output: Path) -> None:
+    """Raise a ClickException for an output folder that the project is in."""
+    real, project = output.resolve(), root.resolve()
+    if real != project and project.is_relative_to(real):
+        raise click.ClickException(
+            f"--output must be the project's folder, a folder in it, or one beside it, got {real}, "
+            f"which the project {project} is in."
+        )
 
 
 def _unused_settings(project: Project, platform: str) -> Iterator[str]:
@@ -188,7 +200,7 @@ def _errors_of_writing(output: Path) -> Iterator[None]:
 
 
 def _with_project(
-    files: Mapping[str, FileContent], own: Mapping[str, Path], output: Path, force: bool
+    files: Mapping[str, FileContent], own: Mapping[str, Path], project: Project, force: bool
 ) -> dict[str, FileContent]:
     """Add the project's files; one that differs is merged, if it is JSON, or replaced by force.
 
@@ -196,15 +208,16 @@ def _with_project(
         click.ClickException: Another file differs, without `force`.
     """
     merged: dict[str, FileContent] = {}
+    last = read_json_written(project.root)
     # These are made of the project's.
     for path in sorted((own.keys() & files.keys()) - {PYPROJECT, REQUIREMENTS}):
         content = files[path]
         if force or own[path].read_bytes() == content:
             continue
         if not (isinstance(content, bytes) and path.endswith(".json")):
-            message = f"The project already has a file {path}: {what_to_do(path)} in {output}."
-            raise click.ClickException(message)
-        merged[path] = merged_json(own[path], content)
+            message = f"The project already has a file {path}: {what_to_do(path)} in "
+            raise click.ClickException(f"{message}{project.output}.")
+        merged[path] = merged_json(own[path], content, last.get(path))
     return {**own, **files, **merged}
 
 

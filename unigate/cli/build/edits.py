@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from unigate.cli.project.record import read_json_written
+
 from .plan import FileContent
 
 
@@ -32,8 +34,9 @@ def settle(
 ) -> Settled:
     """Merge or leave the files that differ from what a build wrote; print what was done.
 
-    A JSON object gets the keys of the build and keeps its others; what is none is an error. Another
-    text that a build wrote, and that was changed since, is left.
+    A JSON object gets the keys of the build, keeps those of the user, and loses those that only an
+    earlier build wrote; what is none is an error. Another text that a build wrote, and that was
+    changed since, is left.
 
     Args:
         changed: Such files by their path, with the recorded digest; None for one that no build
@@ -43,11 +46,12 @@ def settle(
         click.ClickException: A file is neither.
     """
     written, digests = dict(files), {}
+    last = read_json_written(output)
     for path, recorded in sorted(changed.items()):
         place, content = output / path, files[path]
         ours = content if isinstance(content, bytes) and not place.is_symlink() else None
         if ours is not None and path.endswith(".json"):
-            merged = written[path] = merged_json(place, ours)
+            merged = written[path] = merged_json(place, ours, last.get(path))
             digests[path] = hashlib.sha256(ours).hexdigest()
             if merged != place.read_bytes():
                 _print_diff(place, merged, "was merged with the build's")
@@ -83,11 +87,14 @@ def what_to_do(path: str) -> str:
     return "use --force to replace it"
 
 
-def merged_json(file: Path, ours: bytes) -> bytes:
+def merged_json(file: Path, ours: bytes, last: Any = None) -> bytes:
     """Return the JSON object in a file with the keys of another one.
 
     The keys of `ours` win, in inner objects as well. A list of objects keeps those that ours does
     not have, before ours: in vercel.json, the last rewrite is for all paths.
+
+    Args:
+        last: What the last build made; what is only there, and unchanged in the file, is removed.
 
     Raises:
         click.ClickException: The file has something else.
@@ -104,10 +111,26 @@ def merged_json(file: Path, ours: bytes) -> bytes:
             f"{file} must be a JSON object to be merged with the build's, got {problem}: mend it, "
             "or replace it with --force."
         )
-    merged = _merge(old, json.loads(ours))
+    new = json.loads(ours)
+    merged = _merge(_without(old, last, new), new)
     if merged == old:
         return theirs
     return f"{json.dumps(merged, indent=2, ensure_ascii=False)}\n".encode()
+
+
+def _without(old: Any, last: Any, new: Any) -> Any:
+    """Return a value without what the last build made of it and the new one does not."""
+    if isinstance(old, dict) and isinstance(last, dict):
+        inner = new if isinstance(new, dict) else {}
+        return {
+            key: _without(value, last.get(key), inner.get(key))
+            for key, value in old.items()
+            if key in inner or key not in last or value != last[key]
+        }
+    if _has_objects(old) and _has_objects(last):
+        kept = new if isinstance(new, list) else []
+        return [item for item in old if item in kept or item not in last]
+    return old
 
 
 def _merge(old: Any, new: Any) -> Any:

@@ -32,10 +32,14 @@ from unigate.cli.project.record import RECORD
 from unigate.cli.project.secret_files import SECRET_NAMES
 
 from .plan import ExtendedFile, FileContent
+from .swap import STAGE
 
 # Left out of an upload even if the folders appear after the build. Other names that begin with "."
 # are left to the tools, which read some of them, such as .python-version.
-_ALWAYS = (".git/", ".gitignore", ".venv/", "__pycache__/", "node_modules/", RECORD)
+_ALWAYS = (
+    *(".git/", ".gitignore", ".venv/", "__pycache__/", "node_modules/"),
+    *(RECORD, f"{STAGE}*/"),  # the second is what a killed build leaves
+)
 
 # A pattern of theirs that ends with a name also matches longer names. So "credentials" alone would
 # leave out a module of that name too.

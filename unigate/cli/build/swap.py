@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import click
 
-_STAGE = ".unigate-stage-"
+STAGE = ".unigate-stage-"
 _JOURNAL = "journal.json"
 _AFTER = "after"
 _BEFORE = "before"
@@ -54,7 +54,7 @@ class Stage:
     @classmethod
     def new(cls, output: Path) -> Stage:
         """Make a stage below an existing output folder."""
-        stage = cls(output, Path(tempfile.mkdtemp(prefix=_STAGE, dir=output)))
+        stage = cls(output, Path(tempfile.mkdtemp(prefix=STAGE, dir=output)))
         stage.after.mkdir()
         return stage
 
@@ -166,7 +166,7 @@ def needs_recovery(output: Path) -> bool:
 
 
 def _stages(output: Path) -> list[Path]:
-    folders = sorted(output.glob(f"{_STAGE}*"))
+    folders = sorted(output.glob(f"{STAGE}*"))
     return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
 
 

@@ -10,17 +10,21 @@ that the application gets. (`vercel build`.)
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import click
 
 from unigate.cli.project.core import Project
-from unigate.cli.project.record import read_record
+from unigate.cli.project.record import read_json_written, read_record
 from unigate.cli.project.route_tables import is_django, routes_of, unwrap
 from unigate.cli.project.routes import Route
-from unigate.cli.project.settings import nearest_or_all
+from unigate.cli.project.settings import FRAMEWORKS, nearest_or_all
+from unigate.cli.project.target import Unloadable
 from unigate.cli.vercel.entrypoint import find_entrypoint
+from unigate.cli.vercel.project import read_vercel_json
+from unigate.cli.vercel.rewrites import read_rewrites
 
 from .ignore_file import ignore_file
 from .next_command import Variable, to_run
@@ -63,7 +67,8 @@ def plan(project: Project, split: bool = False) -> BuildPlan:
         files[".python-version"] = f"{project.python}\n".encode()
     if project.in_place:
         files |= ignore_file(project, "vercel", files)
-    return BuildPlan(files, _notes(project, len(functions) + 1, split))
+    notes = _notes(project, len(functions) + 1, split)
+    return BuildPlan(files, notes if framework else [*notes, *_taken_before(project)])
 
 
 def _check_project(project: Project, framework: str | None, split: bool) -> None:
@@ -76,7 +81,7 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
             "Vercel's preset for Django always deploys ASGI_APPLICATION of the settings: remove "
             "tool.unigate.vercel.framework."
         )
-    _check_configuration(project.root / FILE)
+    _check_configuration(project, framework)
     listed = project.pyproject.declares_dependencies or (
         project.replaces_requirements and not project.in_place
     )
@@ -87,22 +92,33 @@ def _check_project(project: Project, framework: str | None, split: bool) -> None
         )
 
 
-def _check_configuration(file: Path) -> None:
+def _check_configuration(project: Project, framework: str | None) -> None:
     """Raise a ClickException for keys of an existing vercel.json that exclude those of the build.
 
-    Source: Vercel, "Project configuration", of "builds" and "routes".
+    Source: Vercel, "Project configuration", of "builds", "routes" and "framework".
     """
-    try:
-        present = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return
+    present = read_vercel_json(project.root) or {}
     for key, excluded in (("builds", "functions"), ("routes", "rewrites")):
-        if isinstance(present, dict) and key in present:
+        if key in present:
             raise click.ClickException(
                 f'vercel.json must not have "{key}", which Vercel refuses beside the "{excluded}" '
                 'of the build: write what it does as "rewrites", "redirects" or "headers", and '
                 "remove it."
             )
+    named, last = present.get("framework"), read_json_written(project.root).get(FILE, {})
+    if named is None or named in (framework, last.get("framework")):
+        return
+    if named in FRAMEWORKS:
+        advice = f'write framework = "{named}" to [tool.unigate.vercel], or remove it there'
+    else:
+        advice = (
+            "remove it, or build in a folder of the application's own, which is a Vercel project "
+            "of its own beside that of the front end"
+        )
+    raise click.ClickException(
+        f'vercel.json must have "framework": {json.dumps(framework)}, as '
+        f"tool.unigate.vercel.framework says, got {json.dumps(named)}: {advice}."
+    )
 
 
 def _notes(project: Project, functions: int, split: bool) -> list[str]:
@@ -117,6 +133,24 @@ def _notes(project: Project, functions: int, split: bool) -> list[str]:
     if "functions" in project.settings and not split:
         notes.append("Not used for vercel without --split: tool.unigate.functions.")
     return notes
+
+
+def _taken_before(project: Project) -> Iterator[str]:
+    """Yield a note for each rewrite that takes all paths before the build's, which comes last."""
+    try:
+        rewrites = read_rewrites(project.root / FILE)
+    except Unloadable:
+        return
+    rules = (read_vercel_json(project.root) or {}).get("rewrites", ())
+    for rule, rewrite in zip(rules, rewrites, strict=True):
+        conditional = "has" in rule or "missing" in rule
+        is_ours = rewrite.destination.removesuffix(".py") in ("/api", "/api/index")
+        if not (conditional or is_ours) and rewrite.pattern.fullmatch("/any/path"):
+            yield (
+                f"The rewrite of {rule['source']!r} to {rule['destination']!r} in vercel.json "
+                "takes every path before that of the build, so that no request reaches the "
+                "application: write a narrower source, or remove it."
+            )
 
 
 def _is_entrypoint(project: Project) -> bool:

@@ -12,10 +12,17 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
-from unigate.cli.project.record import RECORD, digest_of, read_record
+from unigate.cli.project.record import (
+    RECORD,
+    digest_of,
+    read_json_written,
+    read_record,
+    record_text,
+)
 
 from .edits import Settled, settle
 from .lock import lock
@@ -73,6 +80,7 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
     _refuse_to_leave(files, output)
     _refuse_folders(files, output)
     record = read_record(output)
+    made = read_json_written(output) | _json_of(files)
     settled = Settled(files, {})
     if not force:
         recorded = {path: digest for built in record.values() for path, digest in built.items()}
@@ -89,7 +97,7 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
             for path, content in files.items()
         }
         record[platform] = dict(sorted({**written, **settled.digests}.items()))
-        (stage.after / RECORD).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        (stage.after / RECORD).write_text(record_text(record, made), "utf-8")
         kept = {path for built in record.values() for path in built}
         stale = {
             path
@@ -104,6 +112,14 @@ def _write(files: Mapping[str, FileContent], output: Path, platform: str, force:
         raise
     stage.remove()
     return len(files)
+
+
+def _json_of(files: Mapping[str, FileContent]) -> dict[str, Any]:
+    return {
+        path: json.loads(content)
+        for path, content in files.items()
+        if isinstance(content, bytes) and path.endswith(".json")
+    }
 
 
 def _make(content: FileContent, file: Path, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ import click
 from unigate.nearest import did_you_mean, nearest
 
 from .aws_settings import AWS_SETTINGS
-from .setting_kinds import Either, Setting
+from .setting_kinds import Anything, Either, Nested, Number, Setting, Some, Table, Text
 
 FRAMEWORKS = ("python", "django", "fastapi", "fasthtml", "flask")
 
@@ -21,12 +20,24 @@ _LIMITS: Mapping[str, Any] = {
     "timeout": Setting(int, "How long a request may take, in seconds."),
     "exclude": Setting([str], "Patterns of paths that are not deployed."),
 }
+# Shells and platforms agree on these names.
+_VARIABLE = Text(
+    "[A-Za-z_][A-Za-z0-9_]*",
+    "of only the letters A to Z and a to z, digits and _, and not begin with a digit",
+)
+_VALUE = Text(r"[^\x00]*", "text without the null character")
 # The one definition of the settings: `schema` and docs/reference/settings.md are made from it
 # (`make settings`).
 SETTINGS: Mapping[str, Any] = {
-    "app": Setting(str, 'The import string of the application, such as "main:app".'),
+    "app": Setting(
+        Text(r"[^\s:]+:[^\s:]+", 'of the form "package.module:attribute", such as "main:app"'),
+        'The import string of the application, such as "main:app".',
+    ),
     "paths": Setting([str], "The folders of the project that modules are imported from."),
-    "python": Setting(str, 'The version of Python to build for, such as "3.12".'),
+    "python": Setting(
+        Text(r"3\.\d+(\.\d+)?", 'a version like "3.12"'),
+        'The version of Python to build for, such as "3.12".',
+    ),
     "requirements": Setting(str, "The file of requirements, by default requirements.txt."),
     **_LIMITS,
     "include": Setting(
@@ -34,19 +45,22 @@ SETTINGS: Mapping[str, Any] = {
     ),
     "keep": Setting([str], "Patterns of files of packages that stay in the bundle."),
     "bytecode": Setting(bool, "Whether modules are compiled at build time, by default true."),
-    "environment": Setting({"*": str}, "Environment variables. Secrets do not belong here."),
+    "environment": Setting(
+        Table({"*": _VALUE}, names=_VARIABLE), "Environment variables. Secrets do not belong here."
+    ),
     "functions": Setting(
         {"*": _LIMITS}, "Limits of the function of one route, by the route's path: with --split."
     ),
     "aws": AWS_SETTINGS,
     "container": {
-        "health": Setting(str, "A path of the application that answers while it is healthy."),
+        "health": Setting(
+            Text("/[!-~]*", "the path of a URL, such as /health, of the application"),
+            "A path of the application that answers while it is healthy.",
+        ),
     },
     "vercel": {"framework": Setting(FRAMEWORKS, "The preset to deploy with, by default none.")},
 }
 _NAMES = {str: "a string", bool: "true or false", dict: "a table"}
-# Shells and platforms agree on these names.
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,15 +71,16 @@ def read_settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings: dict[str, Any] = pyproject.get("tool", {}).get("unigate", {})
     check_value(settings, SETTINGS, "tool.unigate")
-    for name, value in settings.get("environment", {}).items():
-        if not VARIABLE.fullmatch(name):
-            raise click.ClickException(
-                "pyproject.toml: A name in tool.unigate.environment must have only the letters A "
-                f"to Z and a to z, digits and _, and not begin with a digit, got {name!r}."
-            )
-        place = f"tool.unigate.environment.{name}"
-        _expect("\0" not in value, value, place, "text without the null character")
-    return settings
+    return {name: _with_integers(value) for name, value in settings.items()}
+
+
+def _with_integers(value: Any) -> Any:
+    """Return a value with integers for floats such as 512.0, which JSON has no other way to say."""
+    if isinstance(value, dict):
+        return {key: _with_integers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def nearest_or_all(name: str, valid: Iterable[str]) -> str:
@@ -81,34 +96,73 @@ def check_value(value: Any, kind: Any, place: str) -> None:
     Args:
         value: The value, as tomllib returns it.
         kind: A type, a tuple of allowed values, a list with the kind of its items, or a table: a
-            mapping of keys to kinds, in which the key "*" stands for any key; an `Either`; or a
-            `Setting`.
+            mapping of keys to kinds, in which the key "*" stands for any key; or one of
+            `setting_kinds`.
         place: The dotted name of the value, for the message.
     """
     if isinstance(kind, Setting):
         kind = kind.kind
     if isinstance(kind, Mapping):
-        _expect(isinstance(value, dict), value, place, "a table")
-        for key, inner in value.items():
-            if key not in kind and "*" not in kind:
-                message = (
-                    f"pyproject.toml: [{place}] has no key {key!r}: {_known(key, kind, place)}"
-                )
-                raise click.ClickException(message)
-            check_value(inner, kind.get(key) or kind["*"], f"{place}.{key}")
+        kind = Table(kind)
+    if isinstance(kind, Table):
+        _check_table(value, kind, place)
+    elif isinstance(kind, Nested):
+        _check_nested(value, kind, place)
     elif isinstance(kind, Either):
         _check_either(value, kind, place)
     elif isinstance(kind, tuple):
         hint = did_you_mean(str(value), map(str, kind))
-        _expect(value in kind, value, place, f"one of {', '.join(map(repr, kind))}", hint)
+        valid = any(type(value) is type(one) and value == one for one in kind)
+        _expect(valid, value, place, f"one of {', '.join(map(repr, kind))}", hint)
     elif isinstance(kind, list):
         _check_list(value, kind[0], place)
+    elif isinstance(kind, Some):
+        _check_list(value, kind.kind, place)
+        _expect(bool(value), value, place, "a list with one item or more")
+    elif isinstance(kind, Text):
+        check_value(value, str, place)
+        _expect(kind.matches(value), value, place, kind.expected)
+    elif isinstance(kind, Number):
+        valid = _is_integer(value) and kind.least <= value <= kind.most
+        _expect(valid, value, place, f"an integer from {kind.least} to {kind.most}")
     elif kind is int:
         hint = _write(int(value)) if isinstance(value, str) and value.isdecimal() else ""
-        _expect(type(value) is int and value > 0, value, place, "a positive integer", hint)
-    else:
+        valid = _is_integer(value) and value > 0
+        _expect(valid, value, place, "a positive integer", hint)
+    elif not isinstance(kind, Anything):
         hint = _write(str(value)) if type(value) in (int, float) else ""
         _expect(isinstance(value, kind), value, place, _NAMES[kind], hint if kind is str else "")
+
+
+def _is_integer(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, float) and value.is_integer())
+
+
+def _check_table(value: Any, table: Table, place: str) -> None:
+    _expect(isinstance(value, dict), value, place, "a table")
+    for key, inner in value.items():
+        if key not in table.keys and "*" not in table.keys:
+            message = f"pyproject.toml: [{place}] has no key {key!r}: "
+            raise click.ClickException(message + _known(key, table.keys, place))
+        if table.names is not None:
+            _expect(table.names.matches(key), key, f"A name in {place}", table.names.expected)
+        check_value(inner, table.keys.get(key) or table.keys["*"], f"{place}.{key}")
+    for group in (*((key,) for key in table.required), *table.exclusive):
+        given = [key for key in group if key in value]
+        expected = f"a table with {' or '.join(group)}{', not both' if given else ''}"
+        _expect(len(given) == 1, value, place, expected)
+    _expect(not table.is_single or len(value) == 1, value, place, "a table with one key")
+
+
+def _check_nested(value: Any, kind: Nested, place: str) -> None:
+    _expect(isinstance(value, dict), value, place, "a table")
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            _check_nested(inner, kind, f"{place}.{key}")
+        else:
+            hint = "" if isinstance(inner, list) else _write([inner])
+            _expect(isinstance(inner, list), inner, f"{place}.{key}", kind.expected, hint)
+            check_value(inner, kind.kind, f"{place}.{key}")
 
 
 def _check_list(value: Any, item_kind: Any, place: str) -> None:
@@ -131,10 +185,22 @@ def _check_either(value: Any, either: Either, place: str) -> None:
         try:
             return check_value(value, kind, place)
         except click.ClickException:
-            about_inner = isinstance(value, (dict, list)) and isinstance(kind, (dict, type(value)))
-            if about_inner or (isinstance(value, str) and isinstance(kind, tuple)):
+            if _is_meant(value, kind, either):
                 raise
     _expect(False, value, place, either.expected)
+
+
+def _is_meant(value: Any, kind: Any, either: Either) -> bool:
+    """Return True if a kind is the one of several that a wrong value is likely to be of."""
+    if isinstance(value, str):
+        return isinstance(kind, tuple | Text | Either)
+    if isinstance(value, list):
+        return isinstance(kind, list | Some)
+    if not isinstance(value, dict) or not isinstance(kind, Mapping | Table):
+        return False
+    tables = sum(isinstance(one, Mapping | Table) for one in either.kinds)
+    table = kind if isinstance(kind, Table) else Table(kind)
+    return tables == 1 or any(map(table.has_key, value))
 
 
 def _known(key: str, table: Mapping[str, Any], place: str) -> str:

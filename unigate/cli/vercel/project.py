@@ -27,6 +27,8 @@ VERCEL_JSON = "vercel.json"
 # The files in which a preset looks for the entry point, in this order, unless it is configured.
 _NAMES = ("app", "index", "server", "main", "wsgi", "asgi")
 _FOLDERS = ("", "src/", "app/", "api/")
+# Source: `getApiMatches` of @vercel/fs-detectors.
+_OTHER_LANGUAGES = (".js", ".mjs", ".ts", ".tsx", ".go", ".rb", ".rs")
 _PLACEHOLDER = re.compile(r"\$\d|:\w+[*+?]?", re.ASCII)
 
 
@@ -109,6 +111,12 @@ class VercelProject:
             if not hidden and read_entrypoint(self.root, path.as_posix()) is not None:
                 functions[f"/{path.with_suffix('')}"] = path.as_posix()
         return functions
+
+    def function_sources(self) -> list[str]:
+        """Return the files of functions, and those of api/ in other languages, which may be."""
+        files = (path.relative_to(self.root) for path in (self.root / "api").rglob("*.*"))
+        others = [file.as_posix() for file in files if file.suffix in _OTHER_LANGUAGES]
+        return sorted({*self.functions.values(), *others})
 
     @cached_property
     def rules(self) -> list[RoutingRule]:
@@ -239,7 +247,7 @@ def read_vercel_json(root: Path) -> dict[str, Any] | None:
     """Return the content of vercel.json; None without the file, or if it is not a JSON object."""
     try:
         content = json.loads((root / VERCEL_JSON).read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

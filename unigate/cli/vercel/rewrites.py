@@ -29,6 +29,9 @@ _GROUP = re.compile(r"\$([1-9])")
 _ANY = "[^/]+?"
 _IN_SEGMENT = re.compile(r"(?:\[\^/\]|\\[dw]|\[[\w-]+\])[*+]\??", re.ASCII)
 _UNBOUNDED = re.compile(r"[*+{]")
+_MALFORMED = (
+    *(ValueError, KeyError, AttributeError, TypeError, IndexError, RecursionError, re.error),
+)
 _MOST_STEPS = 100_000_000  # of a match: one or two seconds
 
 
@@ -89,7 +92,7 @@ def read_rewrites(file: Path) -> list[Rewrite]:
         if "routes" in configuration:
             raise ValueError('"routes" is not supported; use "rewrites"')
         return [_compile_rewrite(rule) for rule in configuration.get("rewrites", ())]
-    except (ValueError, KeyError, AttributeError, TypeError, re.error, IndexError) as error:
+    except _MALFORMED as error:
         raise Unloadable(f"{str(file)!r} cannot be read: {error!r}") from error
 
 

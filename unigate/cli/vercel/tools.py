@@ -7,3 +7,4 @@ brings, and runs it on what `unigate build` writes.
 from __future__ import annotations
 
 TOOLS = {"vercel": "64", "@vercel/python": "25", "@vercel/python-analysis": "0.14"}
+DETECTORS = "7"  # of @vercel/fs-detectors, which `vercel` has in itself

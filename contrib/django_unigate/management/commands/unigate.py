@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, arguments: list[str], **options: Any) -> None:
         from unigate.cli.main import main
 
-        code = main(with_application(arguments))
+        code = main(with_application(arguments), "manage.py unigate")
         if code:
             sys.exit(code)
 

@@ -38,8 +38,6 @@ def next_commands(function: Function, template: str, output: Path) -> list[str]:
     }[template](function, folder)  # fmt: skip
     text = "\n".join(commands)
     named = [f"{name} to {what}" for name, what in _VARIABLES.items() if f"${name}" in text]
-    if "${env:ALB" in text or ("alb" in function.triggers and template == "serverless"):
-        named.append(f"ALB_LISTENER_ARN to {_VARIABLES['ALB_LISTENER_ARN']}")
     return [*commands, f"Before that, set {', '.join(named)}."]
 
 
@@ -71,8 +69,7 @@ def _sam(function: Function, folder: str) -> list[str]:
 def _terraform(function: Function, folder: str) -> list[str]:
     variables = f' -var "image_uri={_IMAGE}"' if function.is_image else ""
     if "alb" in function.triggers:
-        subnets = r"[\"${SUBNET_IDS//,/\",\"}\"]"
-        variables += f' -var "vpc_id=$VPC_ID" -var "subnet_ids={subnets}"'
+        variables += ' -var "vpc_id=$VPC_ID" -var "subnet_ids=$SUBNET_IDS"'
     return [
         f"terraform -chdir={folder} init",
         f'AWS_REGION="$AWS_REGION" terraform -chdir={folder} apply{variables}',
@@ -93,12 +90,17 @@ def _cdk(function: Function, folder: str) -> list[str]:
 
 def _serverless(function: Function, folder: str) -> list[str]:
     image = f'IMAGE_URI="{_IMAGE}" ' if function.is_image else ""
-    return [f'cd {folder} && {image}npx serverless@3 deploy --region "$AWS_REGION"']
+    listener = 'ALB_LISTENER_ARN="$ALB_LISTENER_ARN" ' if "alb" in function.triggers else ""
+    return [f'cd {folder} && {image}{listener}npx serverless@3 deploy --region "$AWS_REGION"']
 
 
 def _sst(function: Function, folder: str) -> list[str]:
-    image = f' IMAGE_URI="{_IMAGE}"' if function.is_image else ""
-    return [f'cd {folder} && AWS_REGION="$AWS_REGION"{image} npx sst@3 deploy --stage production']
+    variables = 'AWS_REGION="$AWS_REGION"'
+    if function.is_image:
+        variables += f' IMAGE_URI="{_IMAGE}"'
+    if "alb" in function.triggers:
+        variables += ' VPC_ID="$VPC_ID" SUBNET_IDS="$SUBNET_IDS"'
+    return [f"cd {folder} && {variables} npx sst@3 deploy --stage production"]
 
 
 def _update(function: Function, folder: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from unigate.cli.project.aws_values import S3_EVENT, S3_EVENTS
 from unigate.cli.project.core import Project
 
 RESOURCES = {
@@ -25,14 +26,9 @@ RESOURCES = {
 """The filters of `on_event` that name a resource, by the kind of event."""
 BATCHED = ("sqs", "kinesis", "dynamodb")
 """The kinds that Lambda polls, and that may report a part of a batch as failed."""
-# AWS, Lambda API reference, "CreateEventSourceMapping": the least and the most of each option.
-_LIMITS = {"batch_size": (1, 10_000), "batch_window": (1, 300), "max_concurrency": (2, 1000)}
+# AWS, Lambda API reference, "CreateEventSourceMapping".
 _SMALL_BATCH = 10  # messages of a queue: the most without a window, and of a FIFO queue
 _BY_PATTERN = "eventbridge"
-_S3_GROUPS = (
-    *("LifecycleExpiration", "ObjectCreated", "ObjectRemoved", "ObjectRestore", "ObjectTagging"),
-    "Replication",
-)
 _WITHOUT_SOURCE = ("*", "manage", "warmup")
 
 
@@ -147,7 +143,13 @@ def _named(
             continue
         made = options.setdefault(resource, {})
         if kind == "s3":
-            made.setdefault("events", []).append(function.wanted.get("event", "ObjectCreated"))
+            event = function.wanted.get("event", "ObjectCreated")
+            if not S3_EVENT.matches(event):
+                raise click.ClickException(
+                    f"The event that {function.name} is for must be {S3_EVENT.expected}, "
+                    f"got {event!r}."
+                )
+            made.setdefault("events", []).append(event)
         if kind == "dynamodb" and "/stream/" in resource:
             made["stream"] = resource
     for name, value in settings.items():
@@ -172,16 +174,11 @@ def _batches(kind: str, resource: str, options: dict[str, Any]) -> dict[str, Any
     Raises:
         click.ClickException: Lambda refuses them.
     """
-    place = f"tool.unigate.aws.events.{kind}.{last_part(resource)}"
-    for name, (least, most) in _LIMITS.items():
-        if name in options and not least <= options[name] <= most:
-            raise click.ClickException(
-                f"{place}.{name} must be from {least} to {most}, got {options[name]}."
-            )
     if kind != "sqs":
         return options
     size, window = options.get("batch_size", 0), options.get("batch_window", 0)
     if resource.endswith(".fifo") and (size > _SMALL_BATCH or window):
+        place = f"tool.unigate.aws.events.{kind}.{last_part(resource)}"
         raise click.ClickException(
             f"{place}: a FIFO queue has at most {_SMALL_BATCH} messages in a batch and no window: "
             "change batch_size and remove batch_window."
@@ -198,7 +195,7 @@ def _s3_events(events: Iterable[str]) -> list[str]:
     """
     names = dict.fromkeys(event.removeprefix("s3:").removesuffix(":*") for event in events)
     return [
-        f"s3:{name}" if ":" in name or name not in _S3_GROUPS else f"s3:{name}:*"
+        f"s3:{name}" if ":" in name or name not in S3_EVENTS else f"s3:{name}:*"
         for name in names
         if ":" not in name or name.partition(":")[0] not in names
     ]
@@ -208,10 +205,6 @@ def _rules(functions: Iterable[_Registered], settings: Mapping[str, Any]) -> lis
     """Return EventBridge's rules: those of the settings, else one for each function's filters."""
     if settings:
         named = {name: value for name, value in settings.items() if value is not False}
-        for name, value in named.items():
-            if value is True or not value.get("pattern"):
-                place = f"tool.unigate.aws.events.eventbridge.{name}"
-                raise click.ClickException(f"{place} must have a pattern.")
         return [EventSource(_BY_PATTERN, name, value) for name, value in named.items()]
     rules: dict[str, EventSource] = {}
     for function in functions:

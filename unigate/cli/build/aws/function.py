@@ -198,8 +198,6 @@ def _capacity_provider(aws: Mapping[str, Any]) -> CapacityProvider | None:
     if setting is None:
         return None
     table: Mapping[str, Any] = {"arn": setting} if isinstance(setting, str) else setting
-    if "arn" not in table:
-        raise click.ClickException("tool.unigate.aws.capacity_provider must have an arn.")
     concurrency, memory = table.get("max_concurrency"), table.get("memory_per_vcpu")
     return CapacityProvider(table["arn"], concurrency, memory)
 
@@ -225,7 +223,5 @@ def _check(function: Function) -> None:
             problem = f"capacity_provider requires Python 3.13 or later, got {function.python}"
         elif function.memory < 2048:
             problem = f"capacity_provider requires a memory of 2048 or more, got {function.memory}"
-    if function.vpc and not all(function.vpc.get(name) for name in ("subnets", "security_groups")):
-        problem = "vpc requires subnets and security_groups"
     if problem:
         raise click.ClickException(f"tool.unigate.aws: {problem}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import click
@@ -47,6 +47,12 @@ _TEMPLATES: Mapping[str, Callable[[Function], dict[str, bytes]]] = {
 }
 # They look the stream of a DynamoDB table up.
 _FIND_STREAMS = ("terraform", "sst")
+# Amazon API Gateway developer guide, "Quotas for configuring and running" an HTTP API and a REST
+# API: the maximum integration timeout.
+_LONGEST_REQUESTS = {
+    "http_api": (30, ""),
+    "rest_api": (29, ", unless the account's quota for the integration timeout is higher"),
+}
 _STREAM_REST_APIS = ("sam", "cdk", "none")
 
 
@@ -79,12 +85,23 @@ def plan(project: Project, package: str | None = None, template: str | None = No
         files[ZIP] = GeneratedFile(make, sources)
     files |= _TEMPLATES[template](function)
     notes = next_commands(function, template, project.output)
-    return BuildPlan(files, [*notes, *missing_sources(project, needs_stream=needs_stream)])
+    notes += missing_sources(project, needs_stream=needs_stream)
+    return BuildPlan(files, [*notes, *_long_requests(function)])
 
 
 def makes_image(project: Project, package: str | None) -> bool:
     """Return True if the function is deployed as an image, by the option or the settings."""
     return (package or project.settings.get("aws", {}).get("format", "zip")) == "image"
+
+
+def _long_requests(function: Function) -> Iterator[str]:
+    """Yield a note for each trigger that waits for a shorter time than the function may take."""
+    for trigger, (seconds, unless) in _LONGEST_REQUESTS.items():
+        if trigger in function.triggers and function.timeout > seconds:
+            yield (
+                f"tool.unigate.timeout is {function.timeout}, and {trigger} answers a request with "
+                f"an error after {seconds} seconds{unless}: function_url and alb wait longer."
+            )
 
 
 def _added_files(project: Project, function: Function) -> dict[str, bytes]:
