@@ -276,3 +276,11 @@ def test_packages_that_vercel_installs_at_start_count() -> None:
     ):
         sizes = {"torch": megabytes * 2**20, "(the project)": 1}
         assert bool(list(check_sizes(sizes, [platform]))) is wrong
+
+
+def test_a_requires_python_that_is_no_specifier_is_found(folder: Path) -> None:
+    pyproject = PYPROJECT.replace('requires-python = ">=3.11"', 'requires-python = "3.13"')
+    found = found_in(folder, {"pyproject.toml": pyproject})
+    assert [each.message.partition(",")[0] for each in found] == [
+        "requires-python must be a version specifier (PEP 440)"
+    ]
