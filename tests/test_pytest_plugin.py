@@ -156,7 +156,7 @@ def test_it(unigate_client):
     [
         (
             'unigate_app = "main:flask"',
-            "unigate_app: 'flask' is a module. Pass the application in it, like flask.app.",
+            "unigate_app: 'flask' is a module. Pass the application in it.",
         ),
         ("", 'The application is not configured: set unigate_app = "main:app" in pytest*'),
         (

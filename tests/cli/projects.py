@@ -43,10 +43,14 @@ def project(
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = set(sys.modules)
     yield folder
-    for name, module in list(sys.modules.items()):
-        # A namespace package has folders alone.
-        places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
-        if name not in before and any(place.startswith(str(folder)) for place in places):
+    new = {name: module for name, module in sys.modules.items() if name not in before}
+    # A namespace package has folders alone, which it looks up in the modules above it.
+    places = {
+        name: [getattr(module, "__file__", None) or "", *getattr(module, "__path__", ())]
+        for name, module in new.items()
+    }
+    for name in new:
+        if any(place.startswith(str(folder)) for place in places[name]):
             del sys.modules[name]
 
 
