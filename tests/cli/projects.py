@@ -36,7 +36,7 @@ GATEWAY = f"{FLASK}\n\nimport unigate\n\napp = unigate.wrap(site)\n"
 def project(
     folder: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str] | None = None
 ) -> Iterator[Path]:
-    """Work in a folder with files; modules imported from it are removed at the end."""
+    """Work in a folder with files; modules from it and beside it are removed at the end."""
     write(folder, {"main.py": GATEWAY, "requirements.txt": "unigate\nflask\n", **(files or {})})
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -50,7 +50,7 @@ def project(
         for name, module in new.items()
     }
     for name in new:
-        if any(place.startswith(str(folder)) for place in places[name]):
+        if any(place.startswith(str(folder.parent)) for place in places[name]):
             del sys.modules[name]
 
 

@@ -98,14 +98,14 @@ def test_lambda_gets_an_entry_point_for_a_src_layout(folder: Path) -> None:
 def test_a_module_elsewhere_gets_what_to_write(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(folder, {"services/api/web.py": GATEWAY, ".venv/web.py": "", "node_modules/web.py": ""})
-    assert main(["routes", "web:app"]) == 2
+    write(folder, {"services/api/storefront.py": GATEWAY, ".venv/storefront.py": "", "node_modules/storefront.py": ""})
+    assert main(["routes", "storefront:app"]) == 2
     assert capsys.readouterr().err.endswith(
         " The module is below 'services/api': write paths = [\"services/api\"] to [tool.unigate] "
         "of pyproject.toml, or run the command in that project's folder.\n"
     )
     write(folder, {"pyproject.toml": '[tool.unigate]\npaths = ["services/api"]\n'})
-    assert main(["routes", "web:app"]) == 0
+    assert main(["routes", "storefront:app"]) == 0
 
 
 def test_a_nested_django_project_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -507,7 +507,7 @@ def test_an_application_or_a_gateway_is_run(folder: Path, target: str) -> None:
         ("teapot:milk", "Module 'teapot' has no attribute 'milk'."),
         ("teapot", 'it is not of the form "package.module:attribute", such as "main:app".'),
         ("teapot:ROOT", "Module 'teapot' has no attribute 'ROOT'."),
-        ("teapot:os", "'os' is a module. Pass the application in it, like os.app."),
+        ("teapot:os", "'os' is a module. Pass the application in it."),
     ],
 )
 def test_an_invalid_target_is_refused(
