@@ -98,7 +98,14 @@ def test_lambda_gets_an_entry_point_for_a_src_layout(folder: Path) -> None:
 def test_a_module_elsewhere_gets_what_to_write(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(folder, {"services/api/storefront.py": GATEWAY, ".venv/storefront.py": "", "node_modules/storefront.py": ""})
+    write(
+        folder,
+        {
+            "services/api/storefront.py": GATEWAY,
+            ".venv/storefront.py": "",
+            "node_modules/storefront.py": "",
+        },
+    )
     assert main(["routes", "storefront:app"]) == 2
     assert capsys.readouterr().err.endswith(
         " The module is below 'services/api': write paths = [\"services/api\"] to [tool.unigate] "
