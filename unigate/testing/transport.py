@@ -131,7 +131,7 @@ def _checked(client: object) -> tuple[str, int]:
 def _timeout_of(request: httpx.Request) -> float | None:
     """Return how long the test clients wait for an answer, in seconds; None for as long as needed.
 
-    Other clients have a timeout that nobody has asked for, of five seconds.
+    Other clients have httpx's default of five seconds, which is meant for a network.
     """
     if ASKED not in request.extensions:
         return None
