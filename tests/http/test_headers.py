@@ -377,3 +377,7 @@ def test_fields_are_a_map_unless_one_is_repeated_or_not_ascii() -> None:
     assert Headers([("X-A", "1"), ("x-b", "2")]).single == {"x-a": "1", "x-b": "2"}
     assert Headers(REPEATED).single is None
     assert Headers([("x-a", "\xe9")]).single is None
+
+
+def test_a_map_is_read_by_its_items() -> None:
+    assert Headers({"AB": "x", "c": "d"}).pairs == [("ab", "x"), ("c", "d")]
