@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from unigate.nearest import did_you_mean
 
+# Click 8.1 has no type parameter.
+if TYPE_CHECKING:
+    _Choice = click.Choice[str]
+else:
+    _Choice = click.Choice
 
-class Choice(click.Choice[str]):
+
+class Choice(_Choice):
     """`click.Choice` with "Did you mean ...?" at the end of its message."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:

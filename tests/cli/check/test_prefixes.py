@@ -92,7 +92,7 @@ async def api(scope, receive, send):
         await receive()
         await send({"type": "lifespan.startup.LIFESPAN"})
         await receive()
-        return pathlib.Path("stopped").touch()
+        return pathlib.Path(__file__).with_name("stopped").touch()
     path = scope["path"]
     STATUS
     await send({"type": "http.response.start", "status": status, "headers": []})
