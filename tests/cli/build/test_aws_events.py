@@ -290,6 +290,19 @@ def test_a_timeout_that_api_gateway_does_not_wait_for_is_noted(
     assert all(noted in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("trigger", "noted"), [("'alb'", True), ("'function_url'", True), ("[]", False)]
+)
+def test_managed_instances_have_more_memory_and_time_but_not_for_requests(
+    planner: Planner, trigger: str, noted: bool
+) -> None:
+    settings = f"trigger = {trigger}\ncapacity_provider = '{PROVIDER}'"
+    functions = on_event("'sqs', queue='orders'")
+    made = planner.plan(settings, functions, limits="memory = 32768\ntimeout = 5400")
+    assert (made.properties["MemorySize"], made.properties["Timeout"]) == (32768, 5400)
+    assert ("answers a request with an error after 900 seconds." in made.notes) == noted
+
+
 def test_a_function_for_events_alone_has_no_address(planner: Planner) -> None:
     made = planner.plan("trigger = []", on_event("'sqs', queue='orders'"))
     assert [*made.properties["Events"]] == ["SqsOrders"]
@@ -361,7 +374,11 @@ def test_a_vpc_is_in_the_template(planner: Planner) -> None:
         (f"snap_start = true\ncapacity_provider = '{PROVIDER}'", "snap_start excludes prov"),
         ("snap_start = true\n[tool.unigate]\npython = '3.11'", "snap_start requires Python 3.12"),
         (f"capacity_provider = '{PROVIDER}'\nprovisioned_concurrency = 1", "capacity_provider exc"),
-        (f"capacity_provider = '{PROVIDER}'\n[tool.unigate]\nmemory = 512", "memory of 2048 or mo"),
+        (
+            f"capacity_provider = '{PROVIDER}'\n[tool.unigate]\nmemory = 512",
+            "from 2048 to 32768 MiB",
+        ),
+        (f"capacity_provider = '{PROVIDER}'\n[tool.unigate]\ntimeout = 5401", "at most 5400 sec"),
         (f"capacity_provider = '{PROVIDER}'\n[tool.unigate]\npython = '3.12'", "Python 3.13 or la"),
         (
             "capacity_provider = {max_concurrency = 1}",

@@ -16,7 +16,7 @@ import click
 from .dependencies import Dependencies, Undeclared, read_dependencies
 from .files import ProjectFiles
 from .layout import import_folders, renamed_from
-from .platforms import ANY, PLATFORMS, check_limits, check_size, choose_python
+from .platforms import check_limits, check_size, choose_python, platform_for
 from .pyproject import Pyproject
 from .record import written_by_others
 from .requires_python import from_poetry
@@ -52,9 +52,9 @@ class Project:
     ) -> None:
         self.root = root
         self.platform = platform
-        self.allowed = PLATFORMS.get(platform or "", ANY)
         self.pyproject = pyproject
         self.settings = pyproject.settings
+        self.allowed = platform_for(platform, self.settings)
         self.target = target
         self.output = output
         self.added: tuple[str, ...] = ()

@@ -2,7 +2,8 @@
 
 Sources, read in November 2026:
 
-* aws: AWS, Lambda developer guide, "Lambda quotas" and "Lambda runtimes".
+* aws: AWS, Lambda developer guide, "Lambda quotas", "Lambda runtimes", "Lambda Managed Instances"
+  and "Configure Lambda function timeout".
 * vercel: Vercel, "Vercel Functions limits" (4 GB and 1,800 s are those of a paid plan,
   more than 800 s a beta since June 2026; 500 MB uncompressed for Python) and "Python runtime".
   What does not fit into a zip of 225 MiB is installed when a function starts (@vercel/python), so
@@ -58,6 +59,21 @@ PLATFORMS: Mapping[str, Platform] = {
     "azure": Platform("Azure Functions", ("3.11", "3.12", "3.13")),
 }
 ANY = Platform("This library", ("3.11", "3.12", "3.13", "3.14"))
+# With more than 900 seconds only for what is not a request: asynchronous calls and event sources.
+_MANAGED_INSTANCES = PLATFORMS["aws"]._replace(
+    name="Lambda's managed instances", memory=(2048, 32768), timeout=5400
+)
+
+
+def platform_for(name: str | None, settings: Mapping[str, Any]) -> Platform:
+    """Return what a platform allows a project with these settings.
+
+    Args:
+        name: The target of a build, None for any.
+    """
+    if name == "aws" and settings.get("aws", {}).get("capacity_provider"):
+        return _MANAGED_INSTANCES
+    return PLATFORMS.get(name or "", ANY)
 
 
 def check_limits(platform: Platform, limits: Mapping[str, Any], place: str) -> None:

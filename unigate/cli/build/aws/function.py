@@ -221,7 +221,5 @@ def _check(function: Function) -> None:
             problem = "capacity_provider excludes provisioned_concurrency and vpc"
         elif function.python < "3.13" and not function.is_image:
             problem = f"capacity_provider requires Python 3.13 or later, got {function.python}"
-        elif function.memory < 2048:
-            problem = f"capacity_provider requires a memory of 2048 or more, got {function.memory}"
     if problem:
         raise click.ClickException(f"tool.unigate.aws: {problem}.")

@@ -48,10 +48,17 @@ _TEMPLATES: Mapping[str, Callable[[Function], dict[str, bytes]]] = {
 # They look the stream of a DynamoDB table up.
 _FIND_STREAMS = ("terraform", "sst")
 # Amazon API Gateway developer guide, "Quotas for configuring and running" an HTTP API and a REST
-# API: the maximum integration timeout.
+# API: the maximum integration timeout. Lambda developer guide, "Configure Lambda function timeout":
+# what managed instances allow beyond 900 seconds is not for requests.
 _LONGEST_REQUESTS = {
-    "http_api": (30, ""),
-    "rest_api": (29, ", unless the account's quota for the integration timeout is higher"),
+    "http_api": (30, ": function_url and alb wait longer"),
+    "rest_api": (
+        29,
+        ", unless the account's quota for the integration timeout is higher: function_url and alb "
+        "wait longer",
+    ),
+    "function_url": (900, ""),
+    "alb": (900, ""),
 }
 _STREAM_REST_APIS = ("sam", "cdk", "none")
 
@@ -96,11 +103,11 @@ def makes_image(project: Project, package: str | None) -> bool:
 
 def _long_requests(function: Function) -> Iterator[str]:
     """Yield a note for each trigger that waits for a shorter time than the function may take."""
-    for trigger, (seconds, unless) in _LONGEST_REQUESTS.items():
+    for trigger, (seconds, but) in _LONGEST_REQUESTS.items():
         if trigger in function.triggers and function.timeout > seconds:
             yield (
                 f"tool.unigate.timeout is {function.timeout}, and {trigger} answers a request with "
-                f"an error after {seconds} seconds{unless}: function_url and alb wait longer."
+                f"an error after {seconds} seconds{but}."
             )
 
 
