@@ -61,22 +61,24 @@ def test_a_module_that_no_requirement_brings_is_an_error(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_an_answer_of_500_is_shown_with_its_traceback(
-    folder: Path, wheels: Path, target: str
+@pytest.mark.parametrize(
+    ("body", "exit_code", "says"),
+    [
+        (
+            "raise KeyError('DATABASE')",
+            0,
+            ["KeyError: 'DATABASE'", "The function was started, and answered GET / with 500."],
+        ),
+        ("os._exit(3)", 2, ["the function does not run: It ended without a message."]),
+    ],
+    ids=["exception", "exit"],
+)
+def test_what_ends_a_request_is_shown_and_what_ends_the_process_is_an_error(
+    folder: Path, wheels: Path, target: str, body: str, exit_code: int, says: list[str]
 ) -> None:
-    code, printed = build(folder, wheels, target, "raise KeyError('DATABASE')")
-    assert code == 0, printed
-    assert "KeyError: 'DATABASE'" in printed
-    assert "The function was started, and answered GET / with 500." in printed
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_function_that_ends_its_process_is_an_error(
-    folder: Path, wheels: Path, target: str
-) -> None:
-    code, printed = build(folder, wheels, target, "os._exit(3)")
-    assert code == 2, printed
-    assert "the function does not run: It ended without a message." in printed
+    code, printed = build(folder, wheels, target, body)
+    assert code == exit_code, printed
+    assert all(text in printed for text in says)
 
 
 def test_a_function_that_does_not_answer_is_an_error(folder: Path, wheels: Path) -> None:
