@@ -152,6 +152,20 @@ def test_what_git_tracks_is_deployed_although_a_pattern_ignores_it(
     assert not {"b.bin", "data/in/d", "data/e"} & uploaded_by_git(folder)
 
 
+def test_a_submodule_has_rules_of_its_own(folder: Path) -> None:
+    write(folder, {".gitignore": "*.bin\ndata/\nold/\n", "a.bin": "", "old/.git/HEAD": ""})
+    write(
+        folder, {"sub/a.bin": "", "sub/deep/data/b.bin": "", "sub/c.tmp": "", "sub/deep/.env": ""}
+    )
+    write(folder, {"sub/.gitignore": "*.tmp\n", "sub/.git": "gitdir: ../.git/modules/sub\n"})
+    write(folder, {"old/c": ""})
+    kept = {"sub/a.bin", "sub/deep/data/b.bin"}
+    assert copied(folder) == {*ROOT_FILES, *kept}
+    assert main(["build", "main:app", "--target", "google"]) == 0
+    (folder / "sub/.git").unlink()  # git lists nothing below it
+    assert kept == {path for path in uploaded_by_git(folder) if path.startswith("sub/")}
+
+
 def test_folders_with_built_files_are_left_out_at_the_root_alone(folder: Path) -> None:
     write(folder, {"dist/a.whl": "", "static/dist/a.js": "", ".well-known/x": "", ".idea/y": ""})
     assert copied(folder) == {*ROOT_FILES, "static/dist/a.js", ".well-known/x"}

@@ -64,6 +64,8 @@ class IgnoreRules:
         """Read the `.gitignore` of a folder, given by its path below the root."""
         lines = list(_patterns(self._root / folder / GITIGNORE))
         self.lines += [_below(folder, line) for line in lines]
+        if folder and (self._root / folder / ".git").exists():  # a submodule has only its own rules
+            lines.insert(0, "!/**")
         self._git += [_below(f"{self._prefix}{folder}", line) for line in lines]
         if lines or not folder:
             own = (_below(self._prefix, line) for line in self._own)
