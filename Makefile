@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # nox, pre-commit, and what checks a release and .github: apart from the tests' packages.
 TOOLS = .venv-tools
 
-.PHONY: help run test live lowest applications programs emulator builds pyodide docs fuzz lint format settings \
+.PHONY: help run test live lowest applications programs emulator builds pyodide docs start fuzz lint format settings \
     benchmark instructions release-check workflows pre-commit clean
 
 help: ## Print this list.
@@ -78,12 +78,19 @@ builds: $(VENV)/ready programs emulator ## Run builds through the platforms' own
 
 # The documentation site in .cache/docs, and the tests of it: every block runs, pages have no broken links and no findings of axe,
 # and the commands of the first ten minutes are typed as printed.
-DOCS = tests/docs
+AXE = .cache/axe
 docs: PROGRAMS = npm chromium
-docs: $(VENV)/ready programs ## Build the documentation site and test it.
+docs: $(VENV)/ready programs $(AXE)/ready ## Build the documentation site and test it.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --group docs
 	$(BIN)/python -m sphinx -q -W --keep-going -n -E docs .cache/docs
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(DOCS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=load tests/docs
+
+$(AXE)/ready: | programs
+	npm install --silent --no-save --prefix $(AXE) axe-core@4
+	@touch $@
+
+start: $(VENV)/ready ## Type the commands of the documentation's start pages.
+	$(BIN)/python -m pytest --numprocesses=auto --dist=load tests/docs/test_start.py
 
 # What needs no threads, processes or sockets runs on CPython 3.14 for WebAssembly, which npm has: docs/python-versions.md.
 # Such an interpreter does not measure the depth of its C code, so the stack is large.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,15 @@ SECONDS = 300
 
 
 def run(file: str, *options: str) -> str:
-    """Run a script of the benchmarks and return its output."""
+    """Run a script of the benchmarks and return its output.
+
+    Coverage stays out of its processes: it would be measured too.
+    """
     command = [sys.executable, str(BENCHMARKS / file), *options]
-    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=SECONDS, check=True)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    ended = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, text=True, timeout=SECONDS, check=True
+    )
     return ended.stdout
 
 
