@@ -12,8 +12,9 @@ import pytest
 from werkzeug.middleware.lint import LintMiddleware
 
 import unigate
-from tests.hosts import HOSTS, asgi_scope
+from tests.hosts import HOSTS, asgi_scope, wsgi_environ
 from unigate import Headers, Request, Response
+from unigate.context import current_request_var
 
 ROADS = {"direct": HOSTS["generic"], "bridged": HOSTS["asgi"]}
 TEXT = [("Content-Type", "text/plain")]
@@ -156,6 +157,20 @@ def test_body_is_closed_when_iterating_it_fails(road: str) -> None:
     body = Body([ValueError("broken")])
     assert ask(road, _returning(body)).status == 500
     assert body.closed == 1
+
+
+def test_middleware_and_server_may_both_close_a_body() -> None:
+    body = Body([b"a", b"b"])
+    gateway = unigate.wrap(_returning(body))
+    served = gateway.wsgi(wsgi_environ(Request("GET", b"/")), lambda status, fields: None)
+    assert b"".join(served) == b"ab"
+    served.close()
+    outer = unigate.Request("GET", b"/outer")
+    token = current_request_var.set(outer)
+    served.close()
+    assert body.closed == 1
+    assert unigate.current_request() is outer
+    current_request_var.reset(token)
 
 
 def test_body_is_closed_early_when_the_client_has_gone() -> None:

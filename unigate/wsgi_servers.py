@@ -189,7 +189,7 @@ class _ServedBody:
     ) -> None:
         self._body = body
         self._parts: Iterator[bytes] | None = None
-        self._token = token
+        self._token: Token[Request] | None = token
         self._response = response
         self._recover = recover
         self._begun = False  # whether there was a part: hypercorn sends no response without any
@@ -227,8 +227,11 @@ class _ServedBody:
         return None
 
     def close(self) -> None:
+        token, self._token = self._token, None
+        if token is None:  # middleware has closed it before the server
+            return
         with suppress(ValueError):  # closed in another context than the one it was made in
-            current_request_var.reset(self._token)
+            current_request_var.reset(token)
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
