@@ -22,7 +22,7 @@ LIVE = tests/browser tests/servers tests/cache/test_redis_faults.py tests/lambda
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
 # Tests that build projects, start several processes or measure memory, and take long.
-SLOW = tests/benchmarks tests/migration tests/cli/build tests/cli/check tests/cli/test_more_routes.py tests/test_fast.py tests/test_loop.py \
+SLOW = tests/benchmarks/test_live.py tests/benchmarks/test_scripts.py tests/migration tests/cli/build tests/cli/check tests/cli/test_more_routes.py tests/test_fast.py tests/test_loop.py \
     tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
     tests/cache/test_flights_over_processes.py tests/cache/test_memory_load.py tests/cache/test_processes.py \
     tests/cache/test_redis_failover.py tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py \

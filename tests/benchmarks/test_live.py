@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-import pytest
-
 from tests.benchmarks.folder import check, check_results, run
 
 
@@ -13,13 +9,6 @@ def test_cache() -> None:
     rows = check(run("cache.py", "--rounds", "1", "--entries", "1", "--json"))
     check_results(rows)
     assert {"memory, hit", "Redis, count", "Vercel, miss"} <= {row["workload"] for row in rows}
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="vercel-runtime needs Python 3.12")
-def test_vercel_loop() -> None:
-    rows = check(run("vercel_loop.py", "--rounds", "1", "--json"))
-    check_results(rows)
-    assert {row["workload"] for row in rows} == {"WSGI, a request", "Flask, a request"}
 
 
 def test_lambda_runtime() -> None:
