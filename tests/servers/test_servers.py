@@ -354,9 +354,24 @@ UNENDED = ("daphne", "waitress", "uvicorn-wsgi")
 
 @pytest.mark.parametrize("name", [name for name in SERVERS if name not in UNENDED])
 def test_the_lifespan_ends_with_the_server(name: str, tmp_path: Path) -> None:
-    with Server(command(name, "mixed_app"), tmp_path / "log") as server:
+    stats = tmp_path / "stats"
+    more = [f"--stats={stats}"] if name == "uwsgi" else []
+    with Server([*command(name, "mixed_app"), *more], tmp_path / "log") as server:
         server.wait_until_it_listens()
         assert ask(server.port, "/v2/x").status == 200
         assert "lifespan.shutdown" not in server.output()
+        if more:
+            until(lambda: is_idle(stats))
 
         assert server.stop().count("lifespan.shutdown") == 1
+
+
+def is_idle(stats: Path) -> bool:
+    """Return True once uWSGI's worker is done with its request: a busy one has no exit functions.
+
+    It is busy for a moment after the client has the response.
+    """
+    with socket.socket(socket.AF_UNIX) as server:
+        server.connect(str(stats))
+        workers = json.loads(server.makefile("rb").read())["workers"]
+    return [worker["status"] for worker in workers] == ["idle"]
