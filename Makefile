@@ -47,7 +47,7 @@ live: $(VENV)/ready programs emulator ## Run the tests with servers, databases, 
 LOWEST = .venv-lowest
 lowest: PROGRAMS = redis-server openssl curl git
 lowest: $(LOWEST)/ready programs ## Run tests with the lowest version of each dependency.
-	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE) $(filter-out tests/test_fast.py,$(SLOW))) \
+	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE) $(filter-out tests/cli/build tests/test_fast.py,$(SLOW))) \
 	    tests/cache tests/client tests/cli tests/contrib tests/test_fast.py tests/test_matrix.py
 
 # Real applications on every kind of host, each in an environment of its own in .cache/applications.
