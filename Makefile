@@ -22,8 +22,9 @@ LIVE = tests/browser tests/servers tests/cache/test_redis_faults.py tests/lambda
     tests/contrib/test_django_suite.py tests/contrib/test_example_servers.py tests/contrib/test_example_suites.py \
     tests/contrib/test_flask_commands.py
 # Tests that build projects, start several processes or measure memory, and take long.
-SLOW = tests/benchmarks/test_live.py tests/benchmarks/test_scripts.py tests/migration tests/cli/build tests/cli/check tests/cli/test_more_routes.py tests/test_fast.py tests/test_loop.py \
-    tests/test_memo.py tests/test_examples.py tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
+SLOW = tests/benchmarks/test_live.py tests/benchmarks/test_scripts.py tests/migration tests/cli/build tests/cli/check \
+    tests/cli/test_more_routes.py tests/test_fast.py tests/test_loop.py tests/test_memo.py tests/test_examples.py \
+    tests/test_guides.py tests/test_pytest_plugin.py tests/cache/test_memory.py \
     tests/cache/test_flights_over_processes.py tests/cache/test_memory_load.py tests/cache/test_processes.py \
     tests/cache/test_redis_failover.py tests/cache/test_redis_sentinels.py tests/cache/test_redis_slots.py tests/cache/test_leases.py \
     tests/cli/dev/inspector/test_exports.py tests/cli/dev/inspector/test_inspector.py tests/cli/dev/inspector/test_secret_text.py \
@@ -47,7 +48,8 @@ live: $(VENV)/ready programs emulator ## Run the tests with servers, databases, 
 LOWEST = .venv-lowest
 lowest: PROGRAMS = redis-server openssl curl git
 lowest: $(LOWEST)/ready programs ## Run tests with the lowest version of each dependency.
-	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile $(addprefix --ignore=,$(LIVE) $(filter-out tests/cli/build tests/test_fast.py,$(SLOW))) \
+	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile \
+	    $(addprefix --ignore=,$(LIVE) $(filter-out tests/cli/build tests/test_fast.py,$(SLOW))) \
 	    tests/cache tests/client tests/cli tests/contrib tests/test_fast.py tests/test_matrix.py
 
 # Real applications on every kind of host, each in an environment of its own in .cache/applications.

@@ -372,6 +372,7 @@ def is_idle(stats: Path) -> bool:
     It is busy for a moment after the client has the response.
     """
     with socket.socket(socket.AF_UNIX) as server:
-        server.connect(str(stats))
+        if server.connect_ex(str(stats)) != 0:  # uWSGI makes it after it listens
+            return False
         workers = json.loads(server.makefile("rb").read())["workers"]
     return [worker["status"] for worker in workers] == ["idle"]
